@@ -1,0 +1,136 @@
+import { z } from 'zod';
+
+/**
+ * The messages on the bus: JSON in UTF-8, one object a message.
+ *
+ * A query: the cloud publishes `QueryRequest` on `satellite.<sat>.query` with the reply subject `reply.<instance>.<query>.<sat>`.
+ * The satellite publishes frames there:
+ * - at once `{q, sat, alive: true}`, and again every second until its last frame (also while it waits for credit or for SQL);
+ * - batches `{q, sat, seq, columns?, rows}`, seq counting from 0, `columns` in the first one (which may have no rows);
+ *   each costs one credit; without credit the satellite stops stepping through the result;
+ * - the last one: `{q, sat, seq, end}` or `{q, sat, seq, error}`, its seq following the last batch's; it costs no credit.
+ * The cloud grants credits by `Credit` on `satellite.<sat>.credit` and ends a query by `Cancel` on `satellite.<sat>.cancel`.
+ */
+
+/** A batch is sent when it reaches any of these (bytes of JSON, rows, milliseconds since its first row). */
+export const BATCH = { bytes: 64 * 1024, rows: 500, ms: 50 } as const;
+/** Batches in flight from one satellite to one query. */
+export const CREDITS = 16;
+/** Between a satellite's `alive` frames. */
+export const ALIVE_MS = 1_000;
+/** Silence after which the cloud calls a satellite lost for a query. */
+export const LOST_MS = 3_500;
+/** Waiting for credit longer than this ends a query at the satellite (error `query.idle-reader`). */
+export const IDLE_READER_MS = 30_000;
+/** Between heartbeats; and the silence after which a satellite is degraded, then unreachable. */
+export const HEARTBEAT_MS = 5_000;
+export const DEGRADED_MS = 15_000;
+export const UNREACHABLE_MS = 30_000;
+/** Bytes of SQL, milliseconds, rows, bytes of rows. */
+export const QUERY_LIMITS = { sql: 64 * 1024, timeoutMs: 10_000, maxTimeoutMs: 60_000, rows: 10_000, maxRows: 1_000_000, bytes: 64 * 1024 * 1024 } as const;
+
+const nodeName = z.string().regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/).max(63);
+const queryId = z.string().regex(/^[A-Za-z0-9]{8,40}$/);
+
+/** SQLite's values; a blob travels as `{blob: base64}`, an integer beyond 2^53 as its decimal text. */
+export const valueSchema = z.union([z.null(), z.number(), z.string(), z.strictObject({ blob: z.base64() })]);
+export type Value = z.infer<typeof valueSchema>;
+
+export const queryRequestSchema = z.object({
+  q: queryId,
+  sql: z.string().min(1),
+  /** Milliseconds the SQL may execute, waiting for credit not counted. */
+  timeoutMs: z.int().positive(),
+  maxRows: z.int().positive(),
+  maxBytes: z.int().positive(),
+  /** Batches that may be sent before the first `Credit`. */
+  credits: z.int().positive(),
+});
+export type QueryRequest = z.infer<typeof queryRequestSchema>;
+
+export const creditSchema = z.object({ q: queryId, credits: z.int().positive() });
+export type Credit = z.infer<typeof creditSchema>;
+
+export const cancelSchema = z.object({ q: queryId });
+export type Cancel = z.infer<typeof cancelSchema>;
+
+const common = { q: queryId, sat: nodeName };
+
+export const aliveFrameSchema = z.object({ ...common, alive: z.literal(true) });
+export const batchFrameSchema = z.object({
+  ...common,
+  seq: z.int().nonnegative(),
+  columns: z.array(z.string()).optional(),
+  rows: z.array(z.array(valueSchema)),
+});
+export const endFrameSchema = z.object({
+  ...common,
+  seq: z.int().nonnegative(),
+  end: z.object({
+    rows: z.int().nonnegative(),
+    /** Milliseconds from the request's arrival to the last row. */
+    ms: z.number().nonnegative(),
+    /** Which limit cut the result short. */
+    truncated: z.enum(['rows', 'bytes', 'time', 'memory']).optional(),
+  }),
+});
+export const errorFrameSchema = z.object({
+  ...common,
+  seq: z.int().nonnegative(),
+  /** `code` such as `query.syntax`, `query.timeout`, `query.denied`, `query.busy`, `query.idle-reader`, `query.internal`. */
+  error: z.object({ code: z.string(), message: z.string() }),
+});
+
+export const frameSchema = z.union([aliveFrameSchema, batchFrameSchema, endFrameSchema, errorFrameSchema]);
+export type AliveFrame = z.infer<typeof aliveFrameSchema>;
+export type BatchFrame = z.infer<typeof batchFrameSchema>;
+export type EndFrame = z.infer<typeof endFrameSchema>;
+export type ErrorFrame = z.infer<typeof errorFrameSchema>;
+export type Frame = z.infer<typeof frameSchema>;
+
+export const heartbeatSchema = z.object({
+  id: nodeName,
+  node: nodeName,
+  version: z.string().max(64),
+  addresses: z.array(z.string().max(64)).max(64),
+  tables: z.array(z.object({ name: z.string().max(128), columns: z.array(z.string().max(128)).max(256) })).max(256),
+  /** The three load averages of the machine. */
+  load: z.tuple([z.number(), z.number(), z.number()]),
+  /** ISO 8601, when the satellite's process started. */
+  startedAt: z.iso.datetime(),
+});
+export type Heartbeat = z.infer<typeof heartbeatSchema>;
+
+/** What a cloud instance tells the others every two seconds on `cloud.<instance>`. */
+export const announcementSchema = z.object({
+  name: nodeName,
+  node: nodeName,
+  version: z.string().max(64),
+  startedAt: z.iso.datetime(),
+  ready: z.boolean(),
+  /** Why it is not ready. */
+  reason: z.string().optional(),
+  nats: z.object({
+    /** `single` without a cluster; else its part in JetStream's meta group, `none` while there is no leader. */
+    role: z.enum(['single', 'leader', 'follower', 'none']),
+    /** Servers it has routes to. */
+    peers: z.array(z.string()),
+    version: z.string(),
+  }),
+});
+export type Announcement = z.infer<typeof announcementSchema>;
+
+/** Encodes a message for the bus. */
+export function encode(message: QueryRequest | Credit | Cancel | Frame | Heartbeat | Announcement): string {
+  return JSON.stringify(message);
+}
+
+/** Decodes and checks a message; undefined for one that is not valid (never throws: others write on the bus too). */
+export function decode<T>(schema: z.ZodType<T>, data: string): T | undefined {
+  try {
+    const parsed = schema.safeParse(JSON.parse(data));
+    return parsed.success ? parsed.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
