@@ -1,0 +1,91 @@
+import { isIPv6 } from 'node:net';
+import { join } from 'node:path';
+import { BUS_SERVER_NAME } from './identities.ts';
+import { busUser, subjects } from './subjects.ts';
+
+/** Who takes part in the bus; what changes in a running cluster. */
+export interface Topology {
+  /** Control-plane nodes, this one included. */
+  servers: { name: string; address: string }[];
+  /** Nodes whose satellites may connect. */
+  satellites: string[];
+  /** Whether JetStream is on: from the day there have been three servers. */
+  jetstream: boolean;
+}
+
+/** What stays the same for as long as the server lives. */
+export interface ServerSettings {
+  node: string;
+  address: string;
+  port: number;
+  clusterPort: number;
+  clusterId: string;
+  /** Folder with ca.crt, server.crt, server.key. */
+  tlsDir: string;
+  /** Folder for nats.conf and JetStream's store. */
+  stateDir: string;
+}
+
+const q = (text: string): string => JSON.stringify(text);
+const url = (address: string, port: number): string => q(`nats://${isIPv6(address) ? `[${address}]` : address}:${port}`);
+
+/** True where going from one topology to the other needs a new process: clustering and JetStream cannot be switched on by a reload. */
+export function needsRestart(from: Topology, to: Topology): boolean {
+  return from.servers.length > 1 !== to.servers.length > 1 || from.jetstream !== to.jetstream;
+}
+
+/**
+ * nats-server's configuration. Every listener asks for a certificate of our CA, and there is no other (no monitor, no leaf nodes).
+ *
+ * A user is the subject of a certificate (`CN=satellite-n1`): it has no password that could leak.
+ */
+export function natsConfig(settings: ServerSettings, topology: Topology): string {
+  const tls = (extra: string): string =>
+    `tls { cert_file: ${q(join(settings.tlsDir, 'server.crt'))}, key_file: ${q(join(settings.tlsDir, 'server.key'))}, ca_file: ${q(join(settings.tlsDir, 'ca.crt'))}, verify_and_map: true, min_version: "1.2", timeout: 5${extra} }`;
+  const clouds = topology.servers.map((s) => `{ user: ${q(`CN=${busUser.cloud(s.name)}`)} }`);
+  const satellites = topology.satellites.map(
+    (id) =>
+      `{ user: ${q(`CN=${busUser.satellite(id)}`)}, permissions: { publish: { allow: [${q(subjects.heartbeat(id))}, ${q(subjects.repliesFrom(id))}] }, subscribe: { allow: [${q(subjects.forSatellite(id))}] } } }`,
+  );
+  const lines = [
+    `server_name: ${q(settings.node)}`,
+    `host: ${q(settings.address)}`,
+    `port: ${settings.port}`,
+    tls(', handshake_first: true'),
+    'max_payload: 1MB',
+    'max_connections: 12000',
+    'write_deadline: "5s"',
+    'ping_interval: "10s"',
+    'ping_max: 3',
+    // The shortest that nats-server takes; the wrapper does not wait for all of it.
+    'lame_duck_duration: "30s"',
+    'lame_duck_grace_period: "2s"',
+    'system_account: SYS',
+    'accounts {',
+    `  SYS { users: [ { user: ${q(BUS_SERVER_NAME)} } ] }`,
+    `  TERRARIUM {${topology.jetstream ? ' jetstream: enabled' : ''}`,
+    '    users: [',
+    ...[...clouds, ...satellites].map((u) => `      ${u}`),
+    '    ]',
+    '  }',
+    '}',
+  ];
+  if (topology.servers.length > 1) {
+    const others = topology.servers.filter((s) => s.name !== settings.node);
+    lines.push(
+      'cluster {',
+      `  name: ${q(`terrarium-${settings.clusterId}`)}`,
+      `  host: ${q(settings.address)}`,
+      `  port: ${settings.clusterPort}`,
+      // With verify_and_map the user is a name in the certificate; the password is never compared.
+      `  authorization { user: ${q(BUS_SERVER_NAME)}, password: "unused", timeout: 5 }`,
+      `  ${tls('')}`,
+      `  routes: [${others.map((s) => url(s.address, settings.clusterPort)).join(', ')}]`,
+      '}',
+    );
+  }
+  if (topology.jetstream) {
+    lines.push(`jetstream { store_dir: ${q(join(settings.stateDir, 'jetstream'))}, sync_interval: always, max_file_store: 2GB, max_memory_store: 64MB }`);
+  }
+  return `${lines.join('\n')}\n`;
+}

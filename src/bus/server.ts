@@ -1,0 +1,186 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import { Failure } from '../errors.ts';
+import { natsConfig, needsRestart, type ServerSettings, type Topology } from './config.ts';
+import { watchLines, type LineWatch } from './lines.ts';
+
+export interface BusServerOptions {
+  settings: ServerSettings;
+  /** Path of nats-server. */
+  binary: string;
+  topology: Topology;
+  log(line: string): void;
+}
+
+const READY_MS = 30_000;
+const RELOAD_MS = 10_000;
+/** Lame duck, then SIGTERM, then SIGKILL: together below the 30 s that Kubernetes gives. */
+const LAME_DUCK_MS = 12_000;
+const TERM_MS = 5_000;
+const BACKOFF_MS = { first: 250, last: 15_000, healthy: 60_000 } as const;
+
+/** Messages that our own configuration provokes on each start or reload, and that say nothing to an operator. */
+const NOISE = /user required from cert|Clients that are not using "TLS Handshake First"|\[INF\]\s*$|\[INF\] +[_|\\]|docs\.nats\.io|-----/;
+
+/**
+ * nats-server as a child: started, watched, started again with back-off when it dies, reconfigured, stopped politely.
+ * One change at a time: `apply` and `stop` queue.
+ */
+export class BusServer {
+  readonly #options: BusServerOptions;
+  #topology: Topology;
+  #child: ChildProcess | undefined;
+  #output: LineWatch | undefined;
+  #stopping = false;
+  #backoff: number = BACKOFF_MS.first;
+  #queue: Promise<unknown> = Promise.resolve();
+  /** Times the process has been started. */
+  starts = 0;
+
+  constructor(options: BusServerOptions) {
+    this.#options = options;
+    this.#topology = options.topology;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  get topology(): Topology {
+    return this.#topology;
+  }
+
+  /**
+   * Starts the server and resolves when it accepts connections.
+   * @throws Failure `bus-start` when it does not come up in 30 s or refuses its configuration.
+   */
+  start(): Promise<void> {
+    return this.#exclusive(async () => {
+      await this.#writeConfig(this.#topology);
+      await this.#launch();
+    });
+  }
+
+  /** Takes a new topology: reload where that is enough, else a restart. A refused configuration leaves the old one running. */
+  apply(topology: Topology): Promise<void> {
+    return this.#exclusive(async () => {
+      if (this.#stopping || natsConfig(this.#options.settings, topology) === natsConfig(this.#options.settings, this.#topology)) return;
+      await this.#writeConfig(topology);
+      const restart = needsRestart(this.#topology, topology);
+      this.#topology = topology;
+      if (restart) {
+        this.#options.log('bus: restarting for a new topology');
+        await this.#end();
+        await this.#launch();
+      } else {
+        await this.#reload();
+      }
+    });
+  }
+
+  /** Stops politely: lame duck (leaders step down, clients move on), then SIGTERM, then SIGKILL. */
+  stop(): Promise<void> {
+    this.#stopping = true;
+    return this.#exclusive(() => this.#end());
+  }
+
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#queue.then(work);
+    this.#queue = run.catch(() => undefined);
+    return run;
+  }
+
+  get #configFile(): string {
+    return join(this.#options.settings.stateDir, 'nats.conf');
+  }
+
+  async #writeConfig(topology: Topology): Promise<void> {
+    mkdirSync(this.#options.settings.stateDir, { recursive: true, mode: 0o700 });
+    const next = `${this.#configFile}.next`;
+    writeFileSync(next, natsConfig(this.#options.settings, topology), { mode: 0o600 });
+    const check = await execa(this.#options.binary, ['-t', '-c', next], { reject: false, all: true });
+    if (check.exitCode !== 0) {
+      throw new Failure('bus-config', `nats-server refuses its configuration: ${check.all.trim() || check.shortMessage}.`, { host: this.#options.settings.node });
+    }
+    renameSync(next, this.#configFile);
+  }
+
+  async #launch(): Promise<void> {
+    this.starts += 1;
+    const startedAt = Date.now();
+    const child = spawn(this.#options.binary, ['-c', this.#configFile], { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#child = child;
+    let ready = false;
+    const failed = new Promise<never>((_, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code, signal) => {
+        reject(new Error(`it ended with ${signal ?? `exit code ${code}`}`));
+        if (this.#child !== child) return;
+        this.#child = undefined;
+        if (ready && !this.#stopping) void this.#revive(startedAt, signal ?? `exit code ${code}`);
+      });
+    });
+    failed.catch(() => undefined);
+    this.#output = watchLines(child.stderr, (line) => {
+      if (!NOISE.test(line)) this.#options.log(`nats: ${line.replace(/^\[\d+\] \S+ \S+ /, '')}`);
+    });
+    try {
+      await Promise.race([this.#output.next(/Server is ready/, READY_MS), failed]);
+      ready = true;
+    } catch (cause) {
+      this.#child = undefined;
+      child.kill('SIGKILL');
+      throw new Failure('bus-start', `nats-server did not start: ${(cause as Error).message}.`, { host: this.#options.settings.node, cause });
+    }
+  }
+
+  async #revive(startedAt: number, why: string): Promise<void> {
+    if (Date.now() - startedAt > BACKOFF_MS.healthy) this.#backoff = BACKOFF_MS.first;
+    while (!this.#stopping) {
+      this.#options.log(`bus: nats-server ended (${why}), starting again in ${this.#backoff} ms`);
+      await sleep(this.#backoff);
+      this.#backoff = Math.min(this.#backoff * 2, BACKOFF_MS.last);
+      try {
+        await this.#exclusive(async () => {
+          if (!this.#stopping && this.#child === undefined) await this.#launch();
+        });
+        return;
+      } catch (error) {
+        why = (error as Error).message;
+      }
+    }
+  }
+
+  async #reload(): Promise<void> {
+    const child = this.#child;
+    // Dead at this moment: the revival takes the new file.
+    if (child === undefined || this.#output === undefined) return;
+    const answer = this.#output.next(/Reloaded server configuration|Failed to reload server configuration/, RELOAD_MS);
+    child.kill('SIGHUP');
+    const line = await answer.catch((error: Error) => error.message);
+    if (line.includes('Reloaded server configuration')) return;
+    this.#options.log(`bus: reload failed, restarting: ${line}`);
+    await this.#end();
+    await this.#launch();
+  }
+
+  async #end(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined) return;
+    // Set first, so that its exit counts as wanted.
+    this.#child = undefined;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    const steps: [NodeJS.Signals, number][] = [...(this.#topology.servers.length > 1 ? [['SIGUSR2', LAME_DUCK_MS] as [NodeJS.Signals, number]] : []), ['SIGTERM', TERM_MS]];
+    for (const [signal, ms] of steps) {
+      child.kill(signal);
+      if (await Promise.race([ended.then(() => true), sleep(ms, false, { ref: false })])) return;
+    }
+    child.kill('SIGKILL');
+    await ended;
+  }
+}

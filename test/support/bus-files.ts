@@ -1,0 +1,72 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cloudClientIdentity, cloudServerIdentity, satelliteIdentity } from '../../src/bus/identities.ts';
+import type { BusTls } from '../../src/bus/connect.ts';
+import { createAuthority, issue, type Identity, type KeyPair } from '../../src/pki/authority.ts';
+
+/** nats-server for tests: NATS_SERVER, else the one that the build put into build/assets. */
+export const NATS_SERVER = process.env['NATS_SERVER'] ?? 'build/assets/bin/nats-server';
+
+/** The certificates of a cluster's nodes as the installer lays them down, in a temporary folder. */
+export interface BusFiles {
+  root: string;
+  authority: KeyPair;
+  /** DATA of a node: cloud/tls, cloud/state, satellite/tls below it. */
+  data(node: string): string;
+  cloudTls(node: string): BusTls;
+  satelliteTls(node: string): BusTls;
+  /** Files of any other identity by the same CA. */
+  identity(name: string, identity: Identity): Promise<BusTls>;
+  remove(): void;
+}
+
+export async function busFiles(nodes: { name: string; address: string }[]): Promise<BusFiles> {
+  const root = mkdtempSync(join(tmpdir(), 'terrarium-bus-'));
+  const now = new Date();
+  const authority = await createAuthority('test', now);
+  const put = async (dir: string, name: string, identity: Identity): Promise<BusTls> => {
+    mkdirSync(dir, { recursive: true });
+    const pair = await issue(authority, identity, now);
+    writeFileSync(join(dir, 'ca.crt'), authority.cert);
+    writeFileSync(join(dir, `${name}.crt`), pair.cert);
+    writeFileSync(join(dir, `${name}.key`), pair.key, { mode: 0o600 });
+    return { caFile: join(dir, 'ca.crt'), certFile: join(dir, `${name}.crt`), keyFile: join(dir, `${name}.key`) };
+  };
+  const data = (node: string): string => join(root, node);
+  const clouds = new Map<string, BusTls>();
+  const satellites = new Map<string, BusTls>();
+  for (const node of nodes) {
+    await put(join(data(node.name), 'cloud/tls'), 'server', cloudServerIdentity(node));
+    clouds.set(node.name, await put(join(data(node.name), 'cloud/tls'), 'client', cloudClientIdentity(node.name)));
+    satellites.set(node.name, await put(join(data(node.name), 'satellite/tls'), 'client', satelliteIdentity(node.name)));
+    mkdirSync(join(data(node.name), 'cloud/state'), { recursive: true });
+  }
+  const of = (map: Map<string, BusTls>, node: string): BusTls => {
+    const tls = map.get(node);
+    if (tls === undefined) throw new Error(`no certificates for ${node}`);
+    return tls;
+  };
+  return {
+    root,
+    authority,
+    data,
+    cloudTls: (node) => of(clouds, node),
+    satelliteTls: (node) => of(satellites, node),
+    identity: (name, identity) => put(join(root, name), 'client', identity),
+    remove: () => rmSync(root, { recursive: true, force: true }),
+  };
+}
+
+/** `n` ports that are free now on loopback. */
+export async function freePorts(n: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: n }, () => new Promise<ReturnType<typeof createServer>>((resolve) => {
+      const server = createServer().listen(0, '127.0.0.1', () => resolve(server));
+    })),
+  );
+  const ports = servers.map((s) => (s.address() as { port: number }).port);
+  await Promise.all(servers.map((s) => new Promise((resolve) => s.close(resolve))));
+  return ports;
+}
