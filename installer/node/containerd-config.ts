@@ -1,0 +1,42 @@
+import type { NodePaths } from '../cluster/paths.ts';
+import { RUN_DIR } from '../cluster/paths.ts';
+import { PAUSE_IMAGE, type HostTraits } from './kubeadm-config.ts';
+
+export interface RuntimeTraits extends HostTraits {
+  /** Without CAP_SYS_RESOURCE runc cannot lower oom_score_adj and every container would fail to start. */
+  restrictOomScoreAdj: boolean;
+}
+
+/** containerd's configuration (version 3), everything below our own folders. */
+export function containerdConfig(paths: NodePaths, traits: RuntimeTraits): string {
+  return `version = 3
+root = '${paths.containerd}'
+state = '${RUN_DIR}/containerd'
+
+[grpc]
+  address = '${paths.containerdSocket}'
+
+[ttrpc]
+  address = '${paths.containerdSocket}.ttrpc'
+
+[plugins.'io.containerd.internal.v1.opt']
+  path = '${paths.containerd}/opt'
+
+[plugins.'io.containerd.cri.v1.images'.pinned_images]
+  sandbox = '${PAUSE_IMAGE}'
+
+[plugins.'io.containerd.cri.v1.runtime']
+  restrict_oom_score_adj = ${traits.restrictOomScoreAdj}
+  [plugins.'io.containerd.cri.v1.runtime'.cni]
+    bin_dirs = ['${paths.current}/cni']
+    conf_dir = '${paths.current}/etc/cni'
+  [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
+    runtime_type = 'io.containerd.runc.v2'
+    [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
+      BinaryName = '${paths.bin}/runc'
+      SystemdCgroup = ${!traits.cgroupV1}
+`;
+}
+
+/** The only network configuration there is: every pod is on the host network. */
+export const CNI_CONFIG = `${JSON.stringify({ cniVersion: '1.0.0', name: 'host-network', plugins: [{ type: 'loopback' }] }, null, 2)}\n`;

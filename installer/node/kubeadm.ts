@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import { nodePaths } from '../cluster/paths.ts';
+import type { ClusterSpec } from '../cluster/spec.ts';
+import type { PhaseContext } from '../plan/types.ts';
+import { joinConfig, kubeadmConfig } from './kubeadm-config.ts';
+import { writeFileDurably } from './files.ts';
+import { run } from './run.ts';
+import { hostTraits } from './traits.ts';
+
+export const ADMIN_CONF = '/etc/kubernetes/admin.conf';
+export const PKI_DIR = '/etc/kubernetes/pki';
+export const MANIFEST_DIR = '/etc/kubernetes/manifests';
+
+/** The CAs and the service-account key that all control planes share (kubeadm's certificates phase makes the rest from them). */
+export const SHARED_PKI = ['ca.crt', 'ca.key', 'sa.key', 'sa.pub', 'front-proxy-ca.crt', 'front-proxy-ca.key', 'etcd/ca.crt', 'etcd/ca.key'] as const;
+
+export function kubeadmConfigPath(spec: Pick<ClusterSpec, 'data'>): string {
+  return join(spec.data, 'kubeadm.yaml');
+}
+
+/** Runs one of kubeadm's single phases: `kubeadmPhase(context, 'init', 'certs', 'all')`. */
+export async function kubeadmPhase(context: PhaseContext, operation: 'init' | 'join', ...words: string[]): Promise<void> {
+  const { spec, node } = context;
+  const config = operation === 'init' ? kubeadmConfigPath(spec) : join(spec.data, 'kubeadm-join.yaml');
+  writeFileDurably(config, operation === 'init' ? kubeadmConfig(spec, node, hostTraits()) : joinConfig(spec, node), { mode: 0o600 });
+  await run([`${nodePaths(spec).bin}/kubeadm`, operation, 'phase', ...words, '--config', config], { signal: context.signal, log: context.log });
+}
+
+/** kubectl on the node, with the administrator's credentials. */
+export function kubectl(spec: Pick<ClusterSpec, 'prefix' | 'data'>, ...args: string[]): [string, ...string[]] {
+  return [`${nodePaths(spec).bin}/kubectl`, '--kubeconfig', ADMIN_CONF, ...args];
+}

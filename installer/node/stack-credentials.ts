@@ -1,0 +1,44 @@
+import { nodePaths } from '../cluster/paths.ts';
+import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
+import type { CredentialFiles } from './credentials.ts';
+
+/** Users of the images (/etc/passwd there); files mounted into the pods belong to them. */
+export const CLOUD_UID = 65500;
+export const SATELLITE_UID = 65501;
+
+export interface StackCredential {
+  id: string;
+  files: CredentialFiles;
+  commonName: string;
+  organization: string;
+  usages: ('server' | 'client')[];
+  sans: string[];
+}
+
+/** Every certificate of our own CA that the stack needs on a node. */
+export function stackCredentials(spec: ClusterSpec, node: NodeSpec): StackCredential[] {
+  const paths = nodePaths(spec);
+  const satellite: StackCredential = {
+    id: 'satellite',
+    files: { dir: `${paths.satellite}/tls`, name: 'client', owner: SATELLITE_UID },
+    commonName: `satellite-${node.name}`,
+    organization: 'terrarium:satellite',
+    usages: ['client'],
+    sans: [],
+  };
+  if (node.role !== 'control-plane') return [satellite];
+  const cloud = { dir: `${paths.cloud}/tls`, owner: CLOUD_UID };
+  return [
+    satellite,
+    { id: 'cloud', files: { ...cloud, name: 'client' }, commonName: `cloud-${node.name}`, organization: 'terrarium:cloud', usages: ['client'], sans: [] },
+    {
+      id: 'server',
+      files: { ...cloud, name: 'server' },
+      commonName: node.name,
+      organization: 'terrarium:cloud',
+      // nats-server presents it as a client too, to its peers.
+      usages: ['server', 'client'],
+      sans: [node.address, node.name, 'localhost', '127.0.0.1', '::1', ...(spec.consoleName === undefined ? [] : [spec.consoleName])],
+    },
+  ];
+}

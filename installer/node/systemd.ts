@@ -1,0 +1,43 @@
+import { rmSync } from 'node:fs';
+import { updateFile } from './files.ts';
+import { run } from './run.ts';
+
+const UNIT_DIR = '/etc/systemd/system';
+
+export function unitPath(name: string): string {
+  return `${UNIT_DIR}/${name}`;
+}
+
+/** Writes a unit and tells systemd where it changed. Returns whether it did. */
+export async function installUnit(name: string, content: string): Promise<boolean> {
+  const changed = updateFile(unitPath(name), content);
+  if (changed) await run(['systemctl', 'daemon-reload']);
+  return changed;
+}
+
+export async function enableAndStart(name: string): Promise<void> {
+  await run(['systemctl', 'enable', '--now', '--quiet', name]);
+}
+
+export async function restartUnit(name: string): Promise<void> {
+  await run(['systemctl', 'restart', name]);
+}
+
+export async function unitActive(name: string): Promise<boolean> {
+  return (await run(['systemctl', 'is-active', name], { accept: [0, 1, 2, 3, 4] })).stdout.trim() === 'active';
+}
+
+/** Stops, disables and forgets a unit; nothing to do where there is none. */
+export async function removeUnit(name: string): Promise<void> {
+  await run(['systemctl', 'disable', '--now', '--quiet', name], { accept: [0, 1, 2, 3, 4, 5] });
+  await run(['systemctl', 'stop', name], { accept: [0, 1, 2, 3, 4, 5] });
+  rmSync(unitPath(name), { force: true });
+  await run(['systemctl', 'daemon-reload']);
+  await run(['systemctl', 'reset-failed', name], { accept: [0, 1, 2, 3, 4, 5] });
+}
+
+/** The last lines that a unit said, for a sentence about why it is not up. */
+export async function lastWords(name: string): Promise<string> {
+  const { stdout } = await run(['journalctl', '-u', name, '-n', '3', '-o', 'cat', '--no-pager'], { accept: [0, 1] });
+  return stdout.split('\n').filter((l) => l.trim() !== '').slice(-1)[0]?.slice(0, 300) ?? 'it has logged nothing';
+}

@@ -1,0 +1,41 @@
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { controlPlanes } from '../cluster/spec.ts';
+import { ADMIN_CONF, PKI_DIR, SHARED_PKI, kubeadmPhase } from '../node/kubeadm.ts';
+import { makeDir, readText, updateFile } from '../node/files.ts';
+import { removeTree } from '../node/remove.ts';
+import type { Phase } from '../plan/types.ts';
+
+const sharedSchema = z.record(z.string(), z.string());
+const KUBECONFIGS = ['admin', 'super-admin', 'controller-manager', 'scheduler'] as const;
+
+/** Kubernetes' certificates. The first control plane makes the CAs, the others get them over the executors' own encrypted connection. */
+export const phase: Phase = {
+  title: 'make the certificates of Kubernetes',
+
+  async input({ spec, node, call }) {
+    const [first] = controlPlanes(spec);
+    return first === undefined || first.name === node.name ? {} : await call(first, 'read-kube-ca', {});
+  },
+
+  async isDone(_context, input) {
+    const shared = sharedSchema.parse(input);
+    return existsSync(ADMIN_CONF) && existsSync(join(PKI_DIR, 'apiserver.crt')) && existsSync('/etc/kubernetes/scheduler.conf') && Object.entries(shared).every(([name, content]) => readText(join(PKI_DIR, name)) === content);
+  },
+
+  async do(context, input) {
+    makeDir(PKI_DIR);
+    for (const [name, content] of Object.entries(sharedSchema.parse(input))) {
+      if (!SHARED_PKI.some((s) => s === name)) continue;
+      updateFile(join(PKI_DIR, name), content, { mode: name.endsWith('.key') ? 0o600 : 0o644 });
+    }
+    await kubeadmPhase(context, 'init', 'certs', 'all');
+    for (const name of KUBECONFIGS) await kubeadmPhase(context, 'init', 'kubeconfig', name);
+  },
+
+  async undo({ log }) {
+    rmSync(ADMIN_CONF, { force: true });
+    for (const left of removeTree('/etc/kubernetes')) log(`left alone: ${left}`);
+  },
+};

@@ -1,0 +1,74 @@
+import { copyFileSync, existsSync, lstatSync, readdirSync, readlinkSync, renameSync, rmSync, rmdirSync, statSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { openAssets } from '../../src/assets.ts';
+import { isErrno } from '../../src/errors.ts';
+import { unpackRelease } from '../bundle/unpack.ts';
+import { nodePaths, type NodePaths } from '../cluster/paths.ts';
+import { CNI_CONFIG, containerdConfig } from '../node/containerd-config.ts';
+import { makeDir, switchLink, updateFile } from '../node/files.ts';
+import { writeIdentity } from '../node/identity.ts';
+import { hostTraits } from '../node/traits.ts';
+import { removeTree } from '../node/remove.ts';
+import type { Phase } from '../plan/types.ts';
+
+/** So that `terrarium` works on a node as it does on the administrator's machine. */
+export const COMMAND_LINK = '/usr/local/bin/terrarium';
+
+function sameSize(a: string, b: string): boolean {
+  return existsSync(b) && statSync(a).size === statSync(b).size;
+}
+
+function ownLink(paths: NodePaths): boolean {
+  try {
+    return lstatSync(COMMAND_LINK).isSymbolicLink() && readlinkSync(COMMAND_LINK) === paths.executable;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+/** Programs and their configuration below PREFIX/releases/VERSION, and the `current` link to it. */
+export const phase: Phase = {
+  title: 'unpack the programs',
+
+  async isDone({ spec }) {
+    const paths = nodePaths(spec);
+    return existsSync(paths.executable) && existsSync(join(paths.release, '.complete')) && ownLink(paths);
+  },
+
+  async do({ spec, node, log }) {
+    const paths = nodePaths(spec);
+    for (const dir of [paths.prefix, paths.releases, paths.release, join(paths.release, 'bin'), paths.data]) makeDir(dir);
+    makeDir(paths.pki, { mode: 0o700 });
+    writeIdentity(spec, node, 'installing');
+    const target = join(paths.release, 'bin/terrarium');
+    if (!sameSize(process.execPath, target)) {
+      copyFileSync(process.execPath, `${target}.tmp`);
+      renameSync(`${target}.tmp`, target);
+    }
+    await unpackRelease(openAssets(), paths.release);
+    updateFile(join(paths.release, 'etc/containerd.toml'), containerdConfig(paths, hostTraits()));
+    updateFile(join(paths.release, 'etc/cni/10-host-network.conflist'), CNI_CONFIG);
+    updateFile(join(paths.release, '.complete'), '');
+    switchLink(paths.current, join('releases', paths.release.split('/').pop() ?? ''));
+    if (!existsSync(COMMAND_LINK) && !ownLink(paths)) {
+      rmSync(COMMAND_LINK, { force: true });
+      makeDir(dirname(COMMAND_LINK));
+      symlinkSync(paths.executable, COMMAND_LINK);
+    }
+    log(`programs are in ${paths.release}`);
+  },
+
+  async undo({ spec, log }) {
+    const paths = nodePaths(spec);
+    if (ownLink(paths)) rmSync(COMMAND_LINK, { force: true });
+    for (const kept of removeTree(paths.prefix)) log(`left alone: ${kept}`);
+    for (const dir of [dirname(paths.prefix)]) removeIfEmptyAndOurs(dir, paths.prefix);
+  },
+};
+
+/** /opt and the like belong to the host, a folder between it and us that is empty now does not need to stay. */
+function removeIfEmptyAndOurs(dir: string, below: string): void {
+  if (['/', '/opt', '/usr', '/var', '/var/lib', '/srv'].includes(dir) || !below.startsWith(dir)) return;
+  if (existsSync(dir) && readdirSync(dir).length === 0) rmdirSync(dir);
+}

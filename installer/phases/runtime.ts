@@ -1,0 +1,48 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { nodePaths, RUN_DIR } from '../cluster/paths.ts';
+import { run } from '../node/run.ts';
+import { enableAndStart, installUnit, lastWords, removeUnit, restartUnit, unitActive } from '../node/systemd.ts';
+import { CONTAINERD_UNIT, containerdUnit } from '../node/units.ts';
+import { removeTree } from '../node/remove.ts';
+import { stopContainers } from '../node/containers.ts';
+import { waitUntil } from '../node/wait.ts';
+import { updateFile } from '../node/files.ts';
+import { containerdConfig } from '../node/containerd-config.ts';
+import { hostTraits } from '../node/traits.ts';
+import type { Phase, PhaseContext } from '../plan/types.ts';
+
+async function answers({ spec }: PhaseContext): Promise<string | undefined> {
+  const paths = nodePaths(spec);
+  if (!existsSync(paths.containerdSocket)) return `its socket is not there yet (${await lastWords(CONTAINERD_UNIT)})`;
+  const { exitCode, stderr } = await run([`${paths.bin}/ctr`, '-a', paths.containerdSocket, 'version'], { accept: [0, 1], timeoutMs: 10_000 });
+  return exitCode === 0 ? undefined : stderr.split('\n').pop();
+}
+
+/** The node's own container runtime, beside any other that the machine may have. */
+export const phase: Phase = {
+  title: 'start the container runtime',
+
+  async isDone(context) {
+    return (await unitActive(CONTAINERD_UNIT)) && (await answers(context)) === undefined;
+  },
+
+  async do(context) {
+    const paths = nodePaths(context.spec);
+    const configChanged = updateFile(`${paths.release}/etc/containerd.toml`, containerdConfig(paths, hostTraits()));
+    const unitChanged = await installUnit(CONTAINERD_UNIT, containerdUnit(paths));
+    await enableAndStart(CONTAINERD_UNIT);
+    if (configChanged || unitChanged) await restartUnit(CONTAINERD_UNIT);
+    await waitUntil(context, { for: 'the container runtime to answer', stalledMs: 60_000, remedy: `See \`journalctl -u ${CONTAINERD_UNIT}\` on that machine, then run the same command again.` }, () => answers(context));
+  },
+
+  async undo({ spec, log }) {
+    const paths = nodePaths(spec);
+    await stopContainers(paths, log);
+    await removeUnit(CONTAINERD_UNIT);
+    for (const left of removeTree(`${RUN_DIR}/containerd`)) log(`left alone: ${left}`);
+    for (const left of removeTree(paths.containerd)) log(`left alone: ${left}`);
+    for (const dir of ['/run/containerd/s', '/run/containerd/runc', '/run/containerd']) {
+      if (existsSync(dir) && (dir !== '/run/containerd' || readdirSync(dir).length === 0)) for (const left of removeTree(dir)) log(`left alone: ${left}`);
+    }
+  },
+};

@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { chownSync } from 'node:fs';
+import { nodePaths } from '../cluster/paths.ts';
+import { controlPlanes } from '../cluster/spec.ts';
+import { credentialReady, storeCredential } from '../node/credentials.ts';
+import { makeDir } from '../node/files.ts';
+import { removeTree } from '../node/remove.ts';
+import { CLOUD_UID, stackCredentials } from '../node/stack-credentials.ts';
+import type { Phase } from '../plan/types.ts';
+
+const inputSchema = z.object({ ca: z.string(), certs: z.record(z.string(), z.string()) });
+
+/** Certificates of the cloud, its bus and the satellite on this node, by the cluster's own CA. */
+export const phase: Phase = {
+  title: 'make the certificates of cloud and satellite',
+
+  async input({ spec, node, call }) {
+    const [first] = controlPlanes(spec);
+    if (first === undefined) return {};
+    return await call(first, 'stack-sign', { node: node.name, requests: await call(node, 'stack-request', {}) });
+  },
+
+  async isDone({ spec, node }) {
+    return stackCredentials(spec, node).every((c) => credentialReady(c.files));
+  },
+
+  async do({ spec, node }, input) {
+    const { ca, certs } = inputSchema.parse(input);
+    const paths = nodePaths(spec);
+    for (const credential of stackCredentials(spec, node)) storeCredential(credential.files, certs[credential.id] ?? '', ca);
+    // The pods' users must be able to walk down to their folders, and to nothing else there.
+    for (const dir of [paths.satellite, ...(node.role === 'control-plane' ? [paths.cloud] : [])]) makeDir(dir, { mode: 0o755 });
+    if (node.role === 'control-plane') {
+      makeDir(`${paths.cloud}/state`, { mode: 0o700, uid: CLOUD_UID });
+      chownSync(`${paths.cloud}/tls`, CLOUD_UID, CLOUD_UID);
+    }
+  },
+
+  async undo({ spec, log }) {
+    const paths = nodePaths(spec);
+    for (const dir of [paths.cloud, paths.satellite]) for (const left of removeTree(dir)) log(`left alone: ${left}`);
+  },
+};
