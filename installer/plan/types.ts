@@ -76,6 +76,10 @@ export interface PlanLeaf {
   node: string;
   /** Leaves sharing a name never run at the same time, wherever they stand in the tree (etcd membership). */
   exclusive?: string;
+  /** What is asked of the phase: default `do`, in an uninstall `undo`. `undo` is neither asked `isDone` nor given an input. */
+  verb?: 'do' | 'undo';
+  /** The phase's title; the coordinator fills it in, so that whoever shows the plan needs no phases. */
+  title?: string;
 }
 
 export interface Plan {
@@ -93,5 +97,12 @@ export type PlanEvent = { at: string } & (
   | { type: 'waiting'; id: string; for: string; cause?: string }
   | { type: 'progress'; id: string; fraction: number }
   | { type: 'log'; id: string; node: string; line: string }
-  | { type: 'end'; ok: boolean; ms: number; error?: { code: string; message: string; host?: string; remedy?: string } }
+  | {
+      type: 'end';
+      ok: boolean;
+      ms: number;
+      error?: { code: string; message: string; host?: string; remedy?: string };
+      /** The log to send to support: a file of that node. */
+      log?: { node: string; path: string };
+    }
 );

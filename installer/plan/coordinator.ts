@@ -1,0 +1,169 @@
+import type { FailureData } from '../../src/errors.ts';
+import type { NodeSpec } from '../cluster/spec.ts';
+import type { OperationFiles } from './files.ts';
+import type { Journal } from './journal.ts';
+import type { LoadPhase } from './load.ts';
+import type { LeafMessage } from './messages.ts';
+import { PATIENCE, persist, type Patience } from './persist.ts';
+import type { ExecutorClient } from './rpc.ts';
+import { leavesOf } from './schema.ts';
+import { phaseFailure } from './sentence.ts';
+import type { CoordinatorContext, Json, Phase, Plan, PlanEvent, PlanGroup, PlanLeaf, PlanNode } from './types.ts';
+import { walk } from './walk.ts';
+
+type Untimed<E> = E extends unknown ? Omit<E, 'at'> : never;
+/** An event without its time. */
+export type Event = Untimed<PlanEvent>;
+
+export interface CoordinatorOptions {
+  plan: Plan;
+  files: Pick<OperationFiles, 'log'>;
+  /** The executor of a node; asked once for each node. */
+  connect(node: NodeSpec): ExecutorClient;
+  loadPhase: LoadPhase;
+  journal: Journal;
+  emit(event: Event): void;
+  patience?: Patience;
+}
+
+/**
+ * Carries out a plan: for each leaf asks the node whether it is done, has it done if not, and tells what happens.
+ * At the end, however it ended, the executors are asked to finish.
+ * @returns whether every leaf succeeded; failures are told as events.
+ * @throws what the journal throws, and Failure `unknown-phase` before anything is done.
+ */
+export async function coordinate(options: CoordinatorOptions): Promise<boolean> {
+  const { plan, emit, journal } = options;
+  const started = Date.now();
+  const phases = new Map<string, Phase>();
+  for (const leaf of leavesOf(plan.root)) if (!phases.has(leaf.phase)) phases.set(leaf.phase, await options.loadPhase(leaf.phase));
+  const titled: Plan = { ...plan, root: withTitles(plan.root, phases) as PlanGroup };
+  emit({ type: 'plan', plan: titled });
+
+  const clients = new Map(plan.spec.nodes.map((node) => [node.name, options.connect(node)]));
+  const team: Team = { ...options, emit: quieter(emit), phases, nodes: new Map(plan.spec.nodes.map((n) => [n.name, n])), clients, asked: new Set() };
+  const failures: { leaf: PlanLeaf; error: FailureData }[] = [];
+
+  const ok = await walk(titled.root, async (leaf) => {
+    const begun = Date.now();
+    journal.record({ leaf: leaf.id, state: 'in progress' });
+    emit({ type: 'leaf', id: leaf.id, state: 'in progress' });
+    try {
+      const did = await carryOut(team, leaf);
+      const ms = Date.now() - begun;
+      const end = { state: did === 'undo' ? ('rolled back' as const) : ('completed' as const), ms, ...(did === 'skip' ? { skipped: true } : {}) };
+      journal.record({ leaf: leaf.id, ...end });
+      emit({ type: 'leaf', id: leaf.id, ...end });
+      return true;
+    } catch (thrown) {
+      const error = phaseFailure(thrown, leaf.title ?? leaf.phase, leaf.node);
+      const ms = Date.now() - begun;
+      journal.record({ leaf: leaf.id, state: 'failed', ms, error });
+      emit({ type: 'leaf', id: leaf.id, state: 'failed', ms, error });
+      failures.push({ leaf, error });
+      return false;
+    }
+  });
+  await dismiss(team);
+  emit({ type: 'end', ok, ms: Date.now() - started, ...verdict(options, failures) });
+  return ok;
+}
+
+interface Team extends CoordinatorOptions {
+  phases: Map<string, Phase>;
+  nodes: Map<string, NodeSpec>;
+  clients: Map<string, ExecutorClient>;
+  /** Nodes whose executors have been asked for anything. */
+  asked: Set<string>;
+}
+
+async function carryOut(team: Team, leaf: PlanLeaf): Promise<'skip' | 'do' | 'undo'> {
+  const node = team.nodes.get(leaf.node);
+  const client = team.clients.get(leaf.node);
+  const phase = team.phases.get(leaf.phase);
+  if (node === undefined || client === undefined || phase === undefined) throw new Error(`${leaf.id} has no node or phase`);
+  const undo = (leaf.verb ?? (team.plan.operation === 'uninstall' ? 'undo' : 'do')) === 'undo';
+  const tell = (message: LeafMessage): void => told(team, leaf, message);
+  const ask = (verb: 'isDone' | 'do' | 'undo', input: Json): Promise<Json> => client.leaf({ leaf: leaf.id, phase: leaf.phase, verb, input }, tell);
+  return patiently(team, leaf, node, async () => {
+    if (undo) {
+      await ask('undo', null);
+      return 'undo';
+    }
+    const input = (await phase.input?.(coordinatorContext(team, leaf, node))) ?? null;
+    if ((await ask('isDone', input)) === true) return 'skip';
+    await ask('do', input);
+    return 'do';
+  });
+}
+
+function coordinatorContext(team: Team, leaf: PlanLeaf, node: NodeSpec): CoordinatorContext {
+  return {
+    spec: team.plan.spec,
+    node,
+    call: async (other, procedure, args) => {
+      const client = team.clients.get(other.name);
+      if (client === undefined) throw new Error(`${other.name} is no node of the cluster`);
+      return patiently(team, leaf, other, () => client.procedure(procedure, args, (message) => told(team, leaf, message)));
+    },
+  };
+}
+
+function patiently<T>(team: Team, leaf: PlanLeaf, node: NodeSpec, work: () => Promise<T>): Promise<T> {
+  team.asked.add(node.name);
+  const waiting = (reason: string): void => team.emit({ type: 'waiting', id: leaf.id, for: `the executor on ${node.name}`, cause: reason });
+  return persist(node, team.plan.spec.ports.executor, team.patience ?? PATIENCE, waiting, work);
+}
+
+function told(team: Team, leaf: PlanLeaf, message: LeafMessage): void {
+  const id = leaf.id;
+  if (message.type === 'log') team.emit({ type: 'log', id, node: leaf.node, line: message.line });
+  if (message.type === 'waiting') team.emit({ type: 'waiting', id, for: message.for, ...(message.cause === undefined ? {} : { cause: message.cause }) });
+  if (message.type === 'progress') team.emit({ type: 'progress', id, fraction: message.fraction });
+}
+
+/** Tells what a leaf waits for only when that has changed. */
+function quieter(emit: (event: Event) => void): (event: Event) => void {
+  const last = new Map<string, string>();
+  return (event) => {
+    if (event.type === 'waiting') {
+      const text = `${event.for}\n${event.cause ?? ''}`;
+      if (last.get(event.id) === text) return;
+      last.set(event.id, text);
+    }
+    emit(event);
+  };
+}
+
+/** Executors that cannot be reached now end by themselves when nobody asks them for anything. */
+async function dismiss(team: Team): Promise<void> {
+  await Promise.all(
+    [...team.clients].map(async ([name, client]) => {
+      if (team.asked.has(name)) await client.finish().catch(() => undefined);
+      client.close();
+    }),
+  );
+}
+
+function verdict(options: CoordinatorOptions, failures: { leaf: PlanLeaf; error: FailureData }[]): Pick<Extract<PlanEvent, { type: 'end' }>, 'error' | 'log'> {
+  const first = failures[0];
+  if (first === undefined) return {};
+  const host = first.error.host ?? first.leaf.node;
+  const others = failures.slice(1).map((f) => `${f.leaf.title ?? f.leaf.phase} on ${f.leaf.node}`);
+  const path = options.files.log(host);
+  return {
+    error: {
+      ...first.error,
+      host,
+      message: `${first.error.message}${others.length === 0 ? '' : ` Failed too: ${others.join(', ')}.`}`,
+      remedy: `${first.error.remedy ?? 'Mend the cause and run the same command again; it goes on from here.'} The file for support is ${path} on ${host}.`,
+    },
+    log: { node: host, path },
+  };
+}
+
+function withTitles(node: PlanNode, phases: Map<string, Phase>): PlanNode {
+  if (node.kind === 'group') return { ...node, children: node.children.map((child) => withTitles(child, phases)) };
+  return { ...node, title: node.title ?? phases.get(node.phase)?.title ?? node.phase };
+}
+

@@ -1,0 +1,51 @@
+import { appendFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Failure } from '../../src/errors.ts';
+import type { Json, Phase, PhaseContext, Procedure } from '../../installer/plan/types.ts';
+
+/**
+ * Phases that leave marks in the node's data directory: `slow-NAME` takes 600 ms in three steps and cannot tell that it is done
+ * before its last, `quick-NAME` none, `fails-NAME` fails until the file `mended` is there. Each also writes a trace.
+ */
+export function trace(context: PhaseContext, what: string): void {
+  appendFileSync(join(context.spec.data, 'trace'), `${what}\n`);
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export async function loadPhase(name: string): Promise<Phase> {
+  const mark = (context: PhaseContext): string => join(context.spec.data, `done-${name}`);
+  return {
+    title: `Test ${name}`,
+    input: async (context) => ({ greeting: await context.call(context.node, 'greet', { name }) }),
+    isDone: async (context) => existsSync(mark(context)),
+    do: async (context, input: Json) => {
+      trace(context, `start ${name}`);
+      context.log(`input ${JSON.stringify(input)}`);
+      if (name.startsWith('fails-') && !existsSync(join(context.spec.data, 'mended'))) {
+        throw new Failure('test-failure', `The thing of ${name} is broken.`, { remedy: 'Mend it.' });
+      }
+      if (name.startsWith('crashes-')) throw new TypeError('cannot read properties of undefined');
+      if (name.startsWith('slow-')) {
+        for (const step of [1, 2, 3]) {
+          context.waiting(`step ${step} of ${name}`, 'not there yet');
+          context.progress(step / 3);
+          await sleep(200);
+        }
+      }
+      writeFileSync(mark(context), '');
+      trace(context, `end ${name}`);
+    },
+    undo: async (context) => {
+      trace(context, `undo ${name}`);
+      rmSync(mark(context), { force: true });
+    },
+  };
+}
+
+export async function loadProcedure(name: string): Promise<Procedure> {
+  if (name !== 'greet') throw new Failure('unknown-procedure', `no ${name}`);
+  return {
+    run: async (context, args) => `hello ${(args as { name: string }).name} from ${context.node.name}`,
+  };
+}

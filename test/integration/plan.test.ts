@@ -1,0 +1,144 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { executorClient } from '../../installer/plan/rpc.ts';
+import { readJournal } from '../../installer/plan/journal.ts';
+import type { PlanEvent } from '../../installer/plan/types.ts';
+import { createAuthority, issue } from '../../src/pki/authority.ts';
+import { OPERATION, exit, group, leaf, site, until, type Site } from './plan-site.ts';
+
+function ends(events: PlanEvent[]): Extract<PlanEvent, { type: 'end' }>[] {
+  return events.filter((e) => e.type === 'end');
+}
+function states(events: PlanEvent[], id: string): string[] {
+  return events.flatMap((e) => (e.type === 'leaf' && e.id === id ? [e.skipped === true ? 'skipped' : e.state] : []));
+}
+async function prepare(t: Test): Promise<Site> {
+  const s = await site(t.testdir());
+  t.teardown(() => s.close());
+  return s;
+}
+
+t.test('a plan runs over two nodes, and again finds everything done', async (t) => {
+  const s = await prepare(t);
+  s.plan(group('root', 'serial', [group('all', 'parallel', [leaf('n1', 'slow-a'), leaf('n2', 'slow-a')]), leaf('n2', 'quick-b')]));
+  const executors = ['n1', 'n2'].map((n) => s.executor(n));
+  t.equal(await exit(s.coordinator()), 0);
+  t.same(await Promise.all(executors.map(exit)), [0, 0], 'the executors have been asked to finish');
+  t.same(s.trace('n2'), ['start slow-a', 'end slow-a', 'start quick-b', 'end quick-b']);
+  t.same(states(s.events(), 'slow-a/n1'), ['in progress', 'completed']);
+  t.ok(s.events().some((e) => e.type === 'waiting' && e.for === 'step 2 of slow-a' && e.cause === 'not there yet'));
+  t.ok(s.events().some((e) => e.type === 'log' && e.line.includes('hello slow-a from n1')), 'the input came from a procedure');
+  t.ok(s.events().some((e) => e.type === 'progress' && e.fraction === 1));
+  t.match(ends(s.events()), [{ ok: true }]);
+  const log = join(s.data('n2'), 'operations', OPERATION, 'n2.log');
+  t.equal(statSync(log).mode & 0o777, 0o600);
+  t.match(readFileSync(log, 'utf8'), /Z slow-a\/n2: do took \d+ ms/);
+
+  s.executor('n1');
+  s.executor('n2');
+  t.equal(await exit(s.coordinator()), 0);
+  t.same(states(s.events(), 'slow-a/n1'), ['in progress', 'skipped'], 'the events of the first run were put aside');
+  t.equal(s.trace('n2').length, 4);
+});
+
+t.test('a failed leaf lets its siblings finish, starts nothing after it, and is resumed', async (t) => {
+  const s = await prepare(t);
+  s.plan(group('root', 'serial', [group('all', 'parallel', [leaf('n1', 'slow-a'), leaf('n2', 'fails-x')]), leaf('n1', 'quick-b')]));
+  s.executor('n1');
+  s.executor('n2');
+  t.equal(await exit(s.coordinator()), 10);
+  t.same(states(s.events(), 'slow-a/n1'), ['in progress', 'completed']);
+  t.same(states(s.events(), 'quick-b/n1'), []);
+  const [end] = ends(s.events());
+  t.match(end, { ok: false, error: { code: 'test-failure', host: 'n2', message: 'The thing of fails-x is broken.', remedy: /^Mend it\. .*n2\.log on n2/ }, log: { node: 'n2' } });
+  t.equal(readJournal(join(s.data('n1'), 'operations', OPERATION, 'journal.jsonl')).get('fails-x/n2')?.state, 'failed');
+
+  writeFileSync(join(s.data('n2'), 'mended'), '');
+  s.executor('n1');
+  s.executor('n2');
+  t.equal(await exit(s.coordinator()), 0);
+  t.same(states(s.events(), 'slow-a/n1'), ['in progress', 'skipped']);
+  t.same(states(s.events(), 'quick-b/n1'), ['in progress', 'completed']);
+});
+
+t.test('a bug in a phase is one sentence that names step and host', async (t) => {
+  const s = await prepare(t);
+  s.plan(group('root', 'serial', [leaf('n2', 'crashes-x')]));
+  s.executor('n2');
+  t.equal(await exit(s.coordinator()), 10);
+  t.match(ends(s.events())[0]?.error, { code: 'internal', host: 'n2', message: 'Test crashes-x failed: cannot read properties of undefined.' });
+});
+
+t.test('kill -9 of an executor: said, waited for, and the leaf is completed by the next one', async (t) => {
+  const s = await prepare(t);
+  s.plan(group('root', 'serial', [leaf('n2', 'slow-a'), leaf('n1', 'quick-b')]));
+  s.executor('n1');
+  const victim = s.executor('n2');
+  const coordinator = s.coordinator();
+  await until('slow-a', () => s.trace('n2').includes('start slow-a'));
+  victim.kill('SIGKILL');
+  await until('the wait', () => s.events().some((e) => e.type === 'waiting' && e.for === 'the executor on n2' && e.cause === 'connection refused'));
+  s.executor('n2');
+  t.equal(await exit(coordinator), 0);
+  t.same(s.trace('n2'), ['start slow-a', 'start slow-a', 'end slow-a']);
+  t.same(states(s.events(), 'slow-a/n2'), ['in progress', 'completed']);
+});
+
+t.test('kill -9 of the coordinator: the phase goes on, the next coordinator attaches to it', async (t) => {
+  const s = await prepare(t);
+  s.plan(group('root', 'serial', [leaf('n2', 'quick-0'), leaf('n2', 'slow-a'), leaf('n1', 'quick-b')]));
+  s.executor('n1');
+  s.executor('n2');
+  const victim = s.coordinator();
+  await until('slow-a', () => s.trace('n2').includes('start slow-a'));
+  victim.kill('SIGKILL');
+  t.equal(await exit(victim), 'SIGKILL');
+  t.equal(await exit(s.coordinator()), 0);
+  t.same(s.trace('n2'), ['start quick-0', 'end quick-0', 'start slow-a', 'end slow-a'], 'nothing ran twice');
+  t.equal(ends(s.events()).length, 1);
+});
+
+t.test('an executor that stays away fails the plan with a sentence that names its host', async (t) => {
+  const s = await prepare(t);
+  s.plan(group('root', 'serial', [leaf('n2', 'quick-a')]));
+  t.equal(await exit(s.coordinator({ GONE_MS: '1000' })), 10);
+  t.match(ends(s.events())[0]?.error, { code: 'executor-unreachable', host: 'n2', message: /executor on n2 \(127\.0\.0\.12:\d+\) has not been reached for 1 s: connection refused/ });
+});
+
+t.test('uninstall undoes each leaf', async (t) => {
+  const s = await prepare(t);
+  writeFileSync(join(s.data('n1'), 'done-quick-a'), '');
+  s.plan(group('root', 'serial', [leaf('n1', 'quick-a')]), 'uninstall');
+  s.executor('n1');
+  t.equal(await exit(s.coordinator()), 0);
+  t.same(s.trace('n1'), ['undo quick-a']);
+  t.same(states(s.events(), 'quick-a/n1'), ['in progress', 'rolled back']);
+});
+
+t.test('an executor answers nobody but nodes of its cluster, and one operation only', async (t) => {
+  const s = await prepare(t);
+  s.executor('n2');
+  const node = s.nodes[1];
+  if (node === undefined) throw new Error('no n2');
+  const tls = async (authority: typeof s.authority, organization: string): Promise<{ ca: string; cert: string; key: string }> => ({
+    ca: s.authority.cert,
+    ...(await issue(authority, { commonName: 'x', sans: [], usages: ['client'], days: 1, organization }, new Date())),
+  });
+  const client = async (operation: string, authority: typeof s.authority, organization: string): Promise<ReturnType<typeof executorClient>> => {
+    const c = executorClient({ operation, node, port: s.spec.ports.executor, tls: await tls(authority, organization) });
+    t.teardown(() => c.close());
+    return c;
+  };
+  const good = await client(OPERATION, s.authority, 'terrarium:node');
+  let up = false;
+  for (let n = 0; n < 100 && !up; n += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    up = await good.state().then(() => true, () => false);
+  }
+  t.match(await good.state(), { operation: OPERATION, node: 'n2', running: [] });
+  await t.rejects((await client(OPERATION, s.authority, 'terrarium:user')).state(), { name: 'Failure', code: 'not-allowed' });
+  await t.rejects((await client(OPERATION, await createAuthority('c1', new Date()), 'terrarium:node')).state());
+  await t.rejects((await client('install-00000000', s.authority, 'terrarium:node')).leaf({ leaf: 'a', phase: 'quick-a', verb: 'do', input: null }, () => undefined), { code: 'operation-running' });
+  t.same(s.trace('n2'), []);
+});
