@@ -1,0 +1,66 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Failure } from '../../src/errors.ts';
+import { RUN_DIR, isLabImage } from './names.ts';
+import { run, succeeds } from './run.ts';
+
+/** Mount points below RUN_DIR, as /proc/self/mountinfo lists them: disks of machines and pinned network namespaces; the deepest first. */
+export function parseLabMounts(mountinfo: string): string[] {
+  return mountinfo
+    .split('\n')
+    .map((line) => line.split(' ')[4])
+    .filter((point) => point !== undefined)
+    .map((point) => point.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))))
+    .filter((point) => point.startsWith(`${RUN_DIR}/`))
+    .reverse();
+}
+
+export function labMounts(): string[] {
+  return parseLabMounts(readFileSync('/proc/self/mountinfo', 'utf8'));
+}
+
+/** Loop devices whose backing file is a machine's disk. */
+export async function labLoops(): Promise<string[]> {
+  const listing = await run('losetup', ['--list', '--json', '--output', 'NAME,BACK-FILE']);
+  if (listing.trim() === '') return [];
+  const { loopdevices } = JSON.parse(listing) as { loopdevices: { name: string; 'back-file': string | null }[] };
+  return loopdevices.filter((l) => isLabImage(l['back-file'] ?? '')).map((l) => l.name);
+}
+
+/** Mounts a disk; its loop device goes by itself when it is unmounted. */
+export async function mountDisk(image: string, point: string): Promise<void> {
+  await run('mount', ['-t', 'ext4', '-o', 'loop,noinit_itable', image, point]);
+}
+
+/**
+ * What a power cut does to a disk: nothing that is not on it yet ever gets there (EXT4_IOC_SHUTDOWN without flushing the
+ * journal). The next mount replays the journal, as after a real one.
+ */
+export async function cutDisk(point: string): Promise<void> {
+  const script = 'open(my $f, "<", $ARGV[0]) or die "$!\n"; ioctl($f, 0x8004587D, pack("L", 2)) or die "$!\n";';
+  await run('perl', ['-e', script, point]);
+}
+
+/** Unmounts and waits for those who still hold it; @throws Failure `lab-mount-busy`. */
+export async function unmount(point: string): Promise<void> {
+  for (let attempt = 0; attempt < 50; attempt += 1) {
+    if (!labMounts().includes(point)) return;
+    if (await succeeds('umount', [point])) continue;
+    await sleep(100);
+  }
+  if (labMounts().includes(point)) {
+    throw new Failure('lab-mount-busy', `${point} is still in use on this machine by a process that is not the lab's.`, {
+      remedy: `Find it with \`fuser -vm ${point}\`, end it and run the same command again.`,
+    });
+  }
+}
+
+/** Detaches loop devices that lost their mount but not their file; these are remains of a crash. */
+export async function detachLoops(): Promise<void> {
+  for (const device of await labLoops()) await succeeds('losetup', ['--detach', device]);
+}
+
+/** nspawn makes this folder for each machine and leaves it when it is killed. */
+export function removeNspawnRemains(machine: string): void {
+  rmSync(`/run/systemd/nspawn/propagate/${machine}`, { recursive: true, force: true });
+}

@@ -1,0 +1,64 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EXIT, Failure } from '../../src/errors.ts';
+import { baseImage, ensureBase } from './base.ts';
+import { makeDisk } from './disk.ts';
+import { MARKER } from './names.ts';
+import { powerOn, waitForBoot } from './machine.ts';
+import { labInterfaces, makeBridge, startNameServer } from './network.ts';
+import { checkOptions, planMachines, type LabOptions } from './plan.ts';
+import { labProcesses } from './processes.ts';
+import { requirePrograms, requireRoot } from './requirements.ts';
+import { run } from './run.ts';
+import { claimLab, labExists, type LabState } from './state.ts';
+import { clusterYaml, knownHosts, labPaths, sshConfig } from './user-files.ts';
+
+export const BOOT_SECONDS = 90;
+
+/**
+ * Makes and boots a lab. When this process is killed, whatever was there by then is found by `lab down`.
+ * @throws Failure, each with what to do next.
+ */
+export async function labUp(options: LabOptions, env: NodeJS.ProcessEnv, say: (line: string) => void, signal: AbortSignal): Promise<LabState> {
+  checkOptions(options);
+  requireRoot('A lab');
+  requirePrograms({ debootstrap: !existsSync(baseImage(env)), dns: options.dns });
+  if (labInterfaces().length > 0 || labProcesses().length > 0) throw labExists();
+  await checkFolder(options.dir);
+  const state: LabState = { options, machines: planMachines(options) };
+  await claimLab(state);
+  const paths = labPaths(options.dir);
+  await mkdir(options.dir, { recursive: true, mode: 0o755 });
+  await writeFile(join(options.dir, MARKER), 'The folder of a Terrarium lab; `terrarium lab down` removes it.\n');
+  await mkdir(paths.logs, { recursive: true });
+  const base = await ensureBase(env, say, signal);
+
+  const began = Date.now();
+  await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'terrarium-lab', '-f', paths.key]);
+  const publicKey = await readFile(`${paths.key}.pub`, 'utf8');
+  say(`Making ${state.machines.length} disk${state.machines.length === 1 ? '' : 's'}`);
+  const keys = await Promise.all(state.machines.map(async (machine) => ({ machine, publicKeys: await makeDisk(machine, options, base, publicKey, signal) })));
+  await writeFile(paths.knownHosts, knownHosts(keys));
+  await writeFile(paths.sshConfig, sshConfig(state.machines, options.dir));
+  await writeFile(paths.clusterFile, clusterYaml(state.machines, options.dir));
+
+  signal.throwIfAborted();
+  await makeBridge();
+  if (options.dns) await startNameServer(state.machines, paths.logs);
+  say(`Booting ${state.machines.map((m) => m.name).join(', ')}`);
+  for (const machine of state.machines) await powerOn(machine, options);
+  await Promise.all(state.machines.map((m) => waitForBoot(m, options, BOOT_SECONDS, signal)));
+  say(`Up after ${((Date.now() - began) / 1000).toFixed(1)} s`);
+  return state;
+}
+
+async function checkFolder(dir: string): Promise<void> {
+  if (!existsSync(dir)) return;
+  const entries = await readdir(dir);
+  if (entries.length === 0) return;
+  throw new Failure('lab-folder-used', entries.includes(MARKER) ? `${dir} holds an earlier lab.` : `${dir} exists and is not a lab's folder.`, {
+    remedy: entries.includes(MARKER) ? `Run \`terrarium lab down --dir ${dir}\`.` : 'Name another one with --dir.',
+    exitCode: EXIT.usage,
+  });
+}
