@@ -1,0 +1,38 @@
+import { loadavg, networkInterfaces } from 'node:os';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { HEARTBEAT_MS, encode, type Heartbeat } from '../bus/frames.ts';
+import { subjects } from '../bus/subjects.ts';
+import { VERSION } from '../version.ts';
+import type { Table } from './table.ts';
+
+const startedAt = new Date().toISOString();
+
+/** Addresses by which others may reach this machine: neither loopback nor link-local ones. */
+function addresses(): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return [...new Set(all.filter((a) => !a.internal && !a.address.startsWith('fe80:') && !a.address.startsWith('169.254.')).map((a) => a.address))].slice(0, 64);
+}
+
+export function heartbeat(id: string, node: string, tables: Table[]): Heartbeat {
+  const [one = 0, five = 0, fifteen = 0] = loadavg();
+  return {
+    id,
+    node,
+    version: VERSION,
+    addresses: addresses(),
+    tables: tables.map((t) => ({ name: t.name, columns: t.columns.map((c) => c.name) })),
+    load: [one, five, fifteen],
+    startedAt,
+  };
+}
+
+/** Beats now, every 5 s, and at once after each reconnection; returns how to stop it. */
+export function startHeartbeat(nc: NatsConnection, id: string, node: string, tables: Table[]): () => void {
+  const beat = (): void => nc.publish(subjects.heartbeat(id), encode(heartbeat(id, node, tables)));
+  beat();
+  const timer = setInterval(beat, HEARTBEAT_MS);
+  void (async () => {
+    for await (const status of nc.status()) if (status.type === 'reconnect') beat();
+  })();
+  return () => clearInterval(timer);
+}

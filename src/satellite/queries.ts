@@ -1,0 +1,115 @@
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import { ALIVE_MS, IDLE_READER_MS, QUERY_LIMITS, cancelSchema, creditSchema, decode, encode, queryRequestSchema, type QueryRequest } from '../bus/frames.ts';
+import { parseReply, subjects } from '../bus/subjects.ts';
+import type { FailureData } from '../errors.ts';
+import { startChild, type Child } from './sql/child.ts';
+
+/** Statements that run here at the same time; further ones are refused, not queued: the reader can ask again. */
+export const MAX_QUERIES = 4;
+
+interface Running {
+  stop(): void;
+  grant(credits: number): void;
+}
+
+/** Answers the queries that come for one satellite on one connection of the bus. */
+export class Queries {
+  readonly #nc: NatsConnection;
+  readonly #sat: string;
+  readonly #running = new Map<string, Running>();
+
+  constructor(nc: NatsConnection, sat: string) {
+    this.#nc = nc;
+    this.#sat = sat;
+    nc.subscribe(subjects.query(sat), { callback: (error, msg) => (error === null ? this.#start(msg) : undefined) });
+    nc.subscribe(subjects.credit(sat), {
+      callback: (_, msg) => {
+        const credit = decode(creditSchema, msg.string());
+        if (credit !== undefined) this.#running.get(credit.q)?.grant(credit.credits);
+      },
+    });
+    nc.subscribe(subjects.cancel(sat), {
+      callback: (_, msg) => {
+        const cancel = decode(cancelSchema, msg.string());
+        if (cancel !== undefined) this.#running.get(cancel.q)?.stop();
+      },
+    });
+  }
+
+  /** Statements that run now. */
+  get count(): number {
+    return this.#running.size;
+  }
+
+  stopAll(): void {
+    for (const running of this.#running.values()) running.stop();
+  }
+
+  #start(msg: Msg): void {
+    const request = decode(queryRequestSchema, msg.string());
+    const reply = parseReply(msg.reply ?? '');
+    // A message that is no query, or wants its answer elsewhere, is dropped: there is nobody to tell.
+    if (request === undefined || reply === undefined || reply.sat !== this.#sat || reply.query !== request.q) return;
+    if (this.#running.has(request.q)) return;
+    this.#run(request, subjects.reply(reply.instance, request.q, this.#sat));
+  }
+
+  #run(request: QueryRequest, subject: string): void {
+    const { q } = request;
+    const sat = this.#sat;
+    const started = performance.now();
+    const publish = (data: string): void => this.#nc.publish(subject, data);
+    const refuse = (error: FailureData): void => publish(encode({ q, sat, seq: 0, error: { code: error.code, message: error.message } }));
+    if (Buffer.byteLength(request.sql) > QUERY_LIMITS.sql) return refuse({ code: 'query.too-large', message: `The statement is longer than ${QUERY_LIMITS.sql} bytes.` });
+    if (this.#running.size >= MAX_QUERIES) return refuse({ code: 'query.busy', message: `${sat} already runs ${MAX_QUERIES} queries.` });
+
+    let seq = 0;
+    let credits = request.credits;
+    let idle: NodeJS.Timeout | undefined;
+    const alive = setInterval(() => publish(encode({ q, sat, alive: true })), ALIVE_MS);
+    const stop = (): void => {
+      clearInterval(alive);
+      clearTimeout(idle);
+      child.kill();
+      this.#running.delete(q);
+    };
+    publish(encode({ q, sat, alive: true }));
+    const child: Child = startChild({
+      q,
+      sat,
+      sql: request.sql,
+      maxRows: Math.min(request.maxRows, QUERY_LIMITS.maxRows),
+      maxBytes: Math.min(request.maxBytes, QUERY_LIMITS.bytes),
+      credits,
+      timeoutMs: Math.min(request.timeoutMs, QUERY_LIMITS.maxTimeoutMs),
+      onBatch: (frame) => {
+        publish(frame);
+        seq += 1;
+        credits -= 1;
+        if (credits > 0) return;
+        idle = setTimeout(() => {
+          stop();
+          publish(encode({ q, sat, seq, error: { code: 'query.idle-reader', message: `The reader took nothing for ${IDLE_READER_MS / 1000} s.` } }));
+        }, IDLE_READER_MS);
+      },
+      onEnd: (outcome) => {
+        stop();
+        if ('end' in outcome) {
+          const { rows, truncated } = outcome.end;
+          const ms = Math.round((performance.now() - started) * 10) / 10;
+          publish(encode({ q, sat, seq, end: { rows, ms, ...(truncated === undefined ? {} : { truncated }) } }));
+        } else {
+          publish(encode({ q, sat, seq, error: { code: outcome.error.code, message: outcome.error.message } }));
+        }
+      },
+    });
+    this.#running.set(q, {
+      stop,
+      grant: (more) => {
+        clearTimeout(idle);
+        credits += more;
+        child.grant(more);
+      },
+    });
+  }
+}

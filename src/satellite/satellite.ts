@@ -1,0 +1,83 @@
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { connectBus } from '../bus/connect.ts';
+import { busUser } from '../bus/subjects.ts';
+import { Failure } from '../errors.ts';
+import { cloudAddresses, watchClouds } from './clouds.ts';
+import { startHeartbeat } from './heartbeat.ts';
+import { Queries } from './queries.ts';
+import { loadTables, type Table } from './table.ts';
+
+export interface SatelliteOptions {
+  env: NodeJS.ProcessEnv;
+  signal: AbortSignal;
+  log(line: string): void;
+}
+
+/** One connection, used until the satellite is stopped or the list of clouds changes. */
+interface Session {
+  close(): Promise<void>;
+}
+
+async function openSession(servers: string[], node: string, tls: string, tables: Table[], log: (line: string) => void): Promise<Session> {
+  log(`connecting to ${servers.join(', ')}`);
+  const nc = await connectBus({
+    servers,
+    tls: { caFile: join(tls, 'ca.crt'), certFile: join(tls, 'client.crt'), keyFile: join(tls, 'client.key') },
+    name: busUser.satellite(node),
+  });
+  log(`connected to ${nc.getServer()}`);
+  void logStatus(nc, log);
+  const queries = new Queries(nc, node);
+  const stopHeartbeat = startHeartbeat(nc, node, node, tables);
+  return {
+    close: async () => {
+      stopHeartbeat();
+      queries.stopAll();
+      await nc.close();
+    },
+  };
+}
+
+async function logStatus(nc: NatsConnection, log: (line: string) => void): Promise<void> {
+  for await (const status of nc.status()) {
+    if (status.type === 'disconnect') log(`disconnected from ${status.server}`);
+    if (status.type === 'reconnect') log(`connected to ${status.server}`);
+    if (status.type === 'error') log(`bus: ${status.error.message}`);
+  }
+}
+
+/**
+ * Runs the satellite of this node until the signal: connects to any cloud, beats, answers queries.
+ * @throws Failure `no-clouds`, or `clouds-changed` where the list changed before any cloud of it answered (start again)
+ */
+export async function runSatellite({ env, signal, log }: SatelliteOptions): Promise<void> {
+  const node = (env['TERRARIUM_NODE'] ?? hostname()).toLowerCase();
+  const tls = join(env['TERRARIUM_DATA'] ?? '/var/lib/terrarium', 'satellite/tls');
+  const tables = await loadTables();
+  let session: Session | undefined;
+  let unwatch = (): void => undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      if (signal.aborted) return resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+      const connect = (servers: string[]): void => {
+        openSession(servers, node, tls, tables, log).then((opened) => {
+          session = opened;
+        }, reject);
+      };
+      unwatch = watchClouds(env, (servers) => {
+        // An attempt to connect cannot be called back.
+        if (session === undefined) return reject(new Failure('clouds-changed', 'The list of clouds changed before any of them answered.'));
+        const old = session;
+        session = undefined;
+        void old.close().then(() => connect(servers));
+      });
+      connect(cloudAddresses(env));
+    });
+  } finally {
+    unwatch();
+    await session?.close();
+  }
+}
