@@ -8,13 +8,13 @@ import type { Json, Plan, PlanGroup, PlanLeaf, PlanNode } from './types.ts';
 
 /** Checks of what comes from disk or over the wire; each schema is as strict as its type. */
 const address = z.string().refine((a) => isIP(a) !== 0, 'must be an IP address');
-const nodeSchema: z.ZodType<NodeSpec> = z.object({
+export const nodeSchema: z.ZodType<NodeSpec> = z.object({
   name: z.string().regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'must be a host name'),
   address,
   role: z.enum(['control-plane', 'worker']),
 });
 const port = z.int().min(1).max(65535);
-const specSchema: z.ZodType<ClusterSpec> = z.object({
+export const specSchema: z.ZodType<ClusterSpec> = z.object({
   id: z.string().min(1),
   name: z.string().min(1),
   nodes: z.array(nodeSchema).min(1),

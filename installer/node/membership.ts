@@ -1,0 +1,77 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Failure } from '../../src/errors.ts';
+import { createAuthority, createRequest, signRequest, type KeyPair } from '../../src/pki/authority.ts';
+import { nodePaths } from '../cluster/paths.ts';
+import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
+import { makeDir, readText, writeFileDurably } from './files.ts';
+import { readIdentity, writeIdentity } from './identity.ts';
+
+/** Every node's certificate of the cluster's own CA carries this group: who has one may coordinate and carry out operations. */
+export const NODE_GROUP = 'terrarium:node';
+const DAYS = 365;
+
+/**
+ * First step of membership, on the node itself: its key is made here and stays here.
+ * @throws Failure `other-cluster` where the machine belongs to another cluster.
+ */
+export async function requestMembership(spec: ClusterSpec, node: NodeSpec): Promise<{ csr: string }> {
+  const identity = readIdentity(spec.data);
+  if (identity !== undefined && identity.clusterId !== spec.id) {
+    throw new Failure('other-cluster', `${node.name} already belongs to the cluster ${identity.cluster} (${identity.clusterId}).`, {
+      host: node.name,
+      remedy: 'Run `terrarium uninstall` there first, or leave this machine out.',
+    });
+  }
+  const { pki } = nodePaths(spec);
+  makeDir(spec.data);
+  makeDir(pki, { mode: 0o700 });
+  writeIdentity(spec, node, identity?.state ?? 'installing');
+  const key = join(pki, 'node.key');
+  const csr = join(pki, 'node.csr');
+  if (!existsSync(key) || !existsSync(csr)) {
+    const made = await createRequest(node.name);
+    writeFileDurably(csr, made.csr, { mode: 0o600 });
+    writeFileDurably(key, made.key, { mode: 0o600 });
+  }
+  return { csr: readFileSync(csr, 'utf8') };
+}
+
+/** The cluster's own CA on this control plane; made here where `create` says so and there is none. */
+export async function authority(spec: ClusterSpec, create: boolean): Promise<KeyPair> {
+  const { pki } = nodePaths(spec);
+  const cert = readText(join(pki, 'ca.crt'));
+  const key = readText(join(pki, 'ca.key'));
+  if (cert !== undefined && key !== undefined) return { cert, key };
+  if (!create) throw new Failure('no-authority', `This machine does not hold the key of the cluster's CA.`, { remedy: 'Ask a control-plane node.' });
+  const made = await createAuthority(spec.id, new Date());
+  makeDir(pki, { mode: 0o700 });
+  // The key first: a certificate without its key would be taken for a finished CA.
+  writeFileDurably(join(pki, 'ca.key'), made.key, { mode: 0o600 });
+  writeFileDurably(join(pki, 'ca.crt'), made.cert);
+  return made;
+}
+
+/** Signs the nodes' requests: each gets the name and address that the cluster knows it by. */
+export async function grantMembership(spec: ClusterSpec, requests: Record<string, string>): Promise<{ ca: string; certs: Record<string, string> }> {
+  const pair = await authority(spec, true);
+  const certs: Record<string, string> = {};
+  for (const node of spec.nodes) {
+    const csr = requests[node.name];
+    if (csr === undefined) continue;
+    certs[node.name] = await signRequest(pair, csr, { commonName: node.name, organization: NODE_GROUP, sans: [node.address, node.name, 'localhost', '127.0.0.1', '::1'], usages: ['server', 'client'], days: DAYS }, new Date());
+  }
+  return { ca: pair.cert, certs };
+}
+
+/** Last step, on the node: it holds its certificate from now on. */
+export function acceptMembership(spec: ClusterSpec, cert: string, ca: string): void {
+  const { pki } = nodePaths(spec);
+  writeFileDurably(join(pki, 'ca.crt'), ca);
+  writeFileDurably(join(pki, 'node.crt'), cert);
+}
+
+/** The last trace: what is below DATA once everything else is undone. Claims' data stays unless `data`. */
+export function forgetMembership(spec: ClusterSpec): void {
+  rmSync(nodePaths(spec).pki, { recursive: true, force: true });
+}
