@@ -1,0 +1,180 @@
+import { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
+import type { Client, ClientChannel } from 'ssh2';
+import { EXIT, Failure } from '../../src/errors.ts';
+import type { SshTarget } from '../cluster/spec.ts';
+import { MarkedStream, envelope, loginCommand, notStarted } from './envelope.ts';
+import type { Host, RunOptions, RunResult } from './host.ts';
+import { login, type LoginOptions } from './ssh-login.ts';
+import { upload } from './upload.ts';
+
+const SIGNALS: Record<string, number> = { HUP: 1, INT: 2, QUIT: 3, ABRT: 6, KILL: 9, SEGV: 11, PIPE: 13, ALRM: 14, TERM: 15 };
+
+const OPEN_ATTEMPTS = 60;
+
+/** Opens one ssh connection and shows it as a Host; every program gets a channel of it. */
+export async function openSsh(name: string, address: string, ssh: SshTarget, options: LoginOptions): Promise<Host> {
+  const client = await login(name, ssh, options);
+  const connection = new Connection(client, name, ssh);
+  const host: Host = {
+    name,
+    address,
+    run: (argv, runOptions) => connection.run(argv, runOptions),
+    upload: (localPath, remotePath, uploadOptions) => upload(host, localPath, remotePath, uploadOptions),
+    close: () => connection.close(),
+  };
+  return host;
+}
+
+class Connection {
+  readonly client: Client;
+  readonly name: string;
+  readonly ssh: SshTarget;
+  lost: Failure | undefined;
+  closing = false;
+  readonly pending = new Set<(failure: Failure) => void>();
+  /** Resolved whenever a channel closes: sshd may allow only a few at once (MaxSessions). */
+  active = 0;
+  waiters: (() => void)[] = [];
+
+  constructor(client: Client, name: string, ssh: SshTarget) {
+    this.client = client;
+    this.name = name;
+    this.ssh = ssh;
+    let cause = 'it closed the connection';
+    client.on('error', (error) => {
+      cause = /keepalive/i.test(error.message) ? 'no answer for 30 s' : error.message;
+    });
+    client.on('close', () => {
+      this.lost = new Failure('connection-lost', `The ssh connection to ${name} was lost: ${cause}.`, {
+        host: name,
+        remedy: 'Check that the machine is up, then run the same command again.',
+        exitCode: EXIT.unreachable,
+      });
+      for (const reject of this.pending) reject(this.lost);
+      this.pending.clear();
+      for (const wake of this.waiters.splice(0)) wake();
+    });
+  }
+
+  async run(argv: string[], options: RunOptions = {}): Promise<RunResult> {
+    const sudo = (options.sudo ?? true) && this.ssh.user !== 'root';
+    const wrapped = envelope(argv, sudo);
+    options.signal?.throwIfAborted();
+    const channel = await this.open(loginCommand(wrapped));
+    this.active += 1;
+    try {
+      return await this.follow(channel, argv, wrapped.marker, sudo, options);
+    } finally {
+      this.active -= 1;
+      for (const wake of this.waiters.splice(0)) wake();
+    }
+  }
+
+  async open(command: string): Promise<ClientChannel> {
+    let attempt = 0;
+    for (;;) {
+      if (this.lost !== undefined) throw this.lost;
+      const result = await this.tryOpen(command);
+      if (!(result instanceof Error)) return result;
+      attempt += 1;
+      // sshd counts a session for a moment longer than its channel lives.
+      if (this.active === 0 && attempt < OPEN_ATTEMPTS && /open fail/i.test(result.message)) {
+        await setTimeout(50);
+        continue;
+      }
+      if (this.active === 0 || !/open fail/i.test(result.message)) {
+        throw new Failure('ssh-session', `${this.name}: ssh opens no session: ${result.message}.`, { host: this.name, remedy: 'Check MaxSessions in sshd_config there.', exitCode: EXIT.unreachable });
+      }
+      await new Promise<void>((wake) => this.waiters.push(wake));
+    }
+  }
+
+  tryOpen(command: string): Promise<ClientChannel | Error> {
+    return new Promise((resolve, reject) => {
+      this.pending.add(reject);
+      const settle = (value: ClientChannel | Error): void => {
+        this.pending.delete(reject);
+        resolve(value);
+      };
+      try {
+        this.client.exec(command, (error, channel) => settle(error ?? channel));
+      } catch (error) {
+        settle(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+  }
+
+  follow(channel: ClientChannel, argv: string[], marker: string, sudo: boolean, options: RunOptions): Promise<RunResult> {
+    const stdout = new MarkedStream(marker, options.onStdout);
+    const stderr = new MarkedStream(marker, options.onStderr);
+    return new Promise<RunResult>((resolve, reject) => {
+      let exitCode: number | undefined;
+      let timer: NodeJS.Timeout | undefined;
+      let doomed = false;
+      // Its process id is known only once it has started.
+      const end = (): void => {
+        if (!doomed || stdout.pid === undefined || this.lost !== undefined) return;
+        doomed = false;
+        channel.close();
+        void this.kill(stdout.pid, sudo);
+      };
+      const cleanUp = (): void => {
+        clearTimeout(timer);
+        this.pending.delete(fail);
+        options.signal?.removeEventListener('abort', onAbort);
+      };
+      const fail = (error: unknown): void => {
+        cleanUp();
+        doomed = true;
+        end();
+        reject(error instanceof Error ? error : new Error(String(error)));
+      };
+      const onAbort = (): void => fail(options.signal?.reason);
+      this.pending.add(fail);
+      options.signal?.addEventListener('abort', onAbort);
+      if (options.timeoutMs !== undefined) {
+        timer = globalThis.setTimeout(() => fail(new Failure('timeout', `${this.name}: ${argv[0]} did not end within ${Number(options.timeoutMs) / 1000} s.`, { host: this.name, remedy: 'Run the same command again.' })), options.timeoutMs);
+      }
+      channel.on('data', (chunk: Buffer) => {
+        stdout.push(chunk);
+        end();
+      });
+      channel.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+      channel.on('exit', (code: number | null, signal?: string) => {
+        exitCode = code ?? 128 + (SIGNALS[(signal ?? '').replace(/^SIG/, '')] ?? 0);
+      });
+      channel.on('close', () => {
+        cleanUp();
+        if (this.lost !== undefined || exitCode === undefined) {
+          // The connection's own close event follows and knows the cause; this is for a channel killed alone.
+          setImmediate(() => reject(this.lost ?? new Failure('connection-lost', `${this.name} ended the session of ${argv[0]} without a result.`, { host: this.name, remedy: 'Run the same command again.', exitCode: EXIT.unreachable })));
+          return;
+        }
+        if (!stdout.started) reject(notStarted(this.name, this.ssh.user, sudo, stdout, stderr));
+        else resolve({ exitCode, stdout: stdout.text(), stderr: stderr.text() });
+      });
+      // A program may end without reading all its input.
+      channel.on('error', () => undefined);
+      if (options.input instanceof Readable) {
+        options.input.on('error', fail);
+        options.input.pipe(channel);
+      } else channel.end(options.input ?? '');
+      if (options.signal?.aborted === true) onAbort();
+    });
+  }
+
+  /** sshd passes no signals on to a root login's programs, and closing a channel ends none that is silent. */
+  async kill(pid: number, sudo: boolean): Promise<void> {
+    await this.run(['sh', '-c', 'kill -TERM -- "-$(ps -o pgid= -p "$1" | tr -d " ")" 2>/dev/null || kill -TERM "$1"', 'sh', String(pid)], { sudo }).catch(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    if (this.lost !== undefined) return;
+    this.closing = true;
+    await new Promise<void>((resolve) => {
+      this.client.once('close', () => resolve());
+      this.client.end();
+    });
+  }
+}
