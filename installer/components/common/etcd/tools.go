@@ -1,0 +1,7 @@
+//go:build tools
+
+package components
+
+import (
+	_ "go.etcd.io/etcd/server/v3"
+)
