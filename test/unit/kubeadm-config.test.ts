@@ -1,0 +1,48 @@
+import t from 'tap';
+import { parseAllDocuments } from 'yaml';
+import { kubeadmConfig, joinConfig } from '../../installer/node/kubeadm-config.ts';
+import { testSpec } from '../fixtures/spec.ts';
+
+interface Doc {
+  kind: string;
+  [key: string]: unknown;
+}
+
+const documents = (text: string): Doc[] => parseAllDocuments(text).map((d) => d.toJS() as Doc);
+
+t.test('no machine of the cluster is the API endpoint', async (t) => {
+  const spec = testSpec(3);
+  for (const node of spec.nodes) {
+    const cluster = documents(kubeadmConfig(spec, node, { cgroupV1: false })).find((d) => d.kind === 'ClusterConfiguration');
+    t.equal(cluster?.['controlPlaneEndpoint'], '127.0.0.1:7443');
+    const sans = (cluster?.['apiServer'] as { certSANs: string[] }).certSANs;
+    for (const n of spec.nodes) t.ok(sans.includes(n.address), `certificate names ${n.address}`);
+    t.ok(sans.includes('127.0.0.1') && sans.includes('::1'));
+  }
+});
+
+t.test('the cluster configuration is the same on every node', async (t) => {
+  const spec = testSpec(3);
+  const texts = spec.nodes.map((n) => JSON.stringify(documents(kubeadmConfig(spec, n, { cgroupV1: true })).find((d) => d.kind === 'ClusterConfiguration')));
+  t.equal(new Set(texts).size, 1);
+});
+
+t.test('IPv6', async (t) => {
+  const spec = testSpec(3, 6);
+  const [init, cluster] = documents(kubeadmConfig(spec, spec.nodes[0] ?? t.fail(), { cgroupV1: false }));
+  t.equal(cluster?.['controlPlaneEndpoint'], '[::1]:7443');
+  t.match(init?.['localAPIEndpoint'], { advertiseAddress: 'fd77::11' });
+});
+
+t.test('the cgroup driver follows the host', async (t) => {
+  const spec = testSpec(1);
+  const driver = (v1: boolean): unknown => documents(kubeadmConfig(spec, spec.nodes[0] ?? t.fail(), { cgroupV1: v1 })).find((d) => d.kind === 'KubeletConfiguration')?.['cgroupDriver'];
+  t.equal(driver(true), 'cgroupfs');
+  t.equal(driver(false), 'systemd');
+});
+
+t.test('a join finds the cluster by credentials, without any token', async (t) => {
+  const spec = testSpec(3);
+  const [join] = documents(joinConfig(spec, spec.nodes[1] ?? t.fail()));
+  t.strictSame(join?.['discovery'], { file: { kubeConfigPath: '/etc/kubernetes/admin.conf' } });
+});
