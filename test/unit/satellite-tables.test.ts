@@ -59,7 +59,7 @@ t.test('memory, cpu, system agree with the kernel', async (t) => {
 
 t.test('disks: the root file system as df sees it', async (t) => {
   const root = rows('disks').findLast((r) => r['mount_point'] === '/');
-  const [size] = execFileSync('df', ['-B1', '--output=size', '/'], { encoding: 'utf8' }).match(/\d+/) ?? [];
+  const [size] = execFileSync('df', ['-B1', '--output=size', '/'], { encoding: 'utf8' }).match(/\d+$/m) ?? [];
   t.equal(root?.['size_bytes'], Number(size));
 });
 

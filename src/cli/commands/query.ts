@@ -1,0 +1,59 @@
+import { InvalidArgumentError } from 'commander';
+import { EXIT, Failure } from '../../errors.ts';
+import type { CommandModule } from '../command.ts';
+
+interface Options {
+  satellite?: string[];
+  json?: boolean;
+  timeout: number;
+  maxRows: number;
+  context?: string;
+}
+
+function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most) throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+    return value;
+  };
+}
+
+export const command: CommandModule = {
+  summary: 'ask the satellites a question in SQL',
+  group: 'Use',
+  configure(cmd, io) {
+    cmd
+      .argument('<sql>', 'one SELECT over the tables of the satellites')
+      .option('--satellite <id>', 'ask only this one; may be given several times; default: all', (id: string, before: string[] = []) => [...before, id])
+      .option('--json', 'one JSON object a line instead of a table')
+      .option('--timeout <seconds>', 'let the statement run so long on each satellite', whole(1, 60), 10)
+      .option('--max-rows <n>', 'take at most so many rows from each satellite', whole(1, 1_000_000), 10_000)
+      .option('--context <name>', 'the cluster; default: the current one')
+      .addHelpText(
+        'after',
+        '\nTables: processes, cpu, memory, disks, interfaces, system. `select name, sql from sqlite_schema` shows their columns.\n\nExamples:\n  terrarium query "select name, rss_bytes from processes order by rss_bytes desc limit 5"\n  terrarium query --satellite n1 --json "select * from memory"\n',
+      )
+      .action(async (sql: string, options: Options) => {
+        const { loadContext } = await import('../../context/context.ts');
+        const { createCloudClient } = await import('../../context/client.ts');
+        const { jsonPrinter, tablePrinter } = await import('../query-printer.ts');
+        const { API_PATHS } = await import('../../cloud/api.ts');
+        type Line = import('../../cloud/api.ts').QueryLine;
+        type Body = import('../../cloud/api.ts').QueryBody;
+        const client = createCloudClient(loadContext(io.env, options.context));
+        const body: Body = { sql, timeoutMs: options.timeout * 1000, maxRows: options.maxRows, ...(options.satellite === undefined ? {} : { satellites: [...new Set(options.satellite)] }) };
+        const printer = options.json === true ? jsonPrinter(io) : tablePrinter(io);
+        let asked: number | undefined;
+        try {
+          for await (const line of client.lines<Line>(API_PATHS.queries, body, io.signal)) {
+            printer.print(line);
+            if ('done' in line) asked = Object.keys(line.satellites).length;
+          }
+        } finally {
+          if (!printer.finish()) process.exitCode = EXIT.failed;
+        }
+        if (asked === undefined) throw new Failure('broken-off', 'The cloud ended its answer before all satellites had answered.', { remedy: 'Run the command again: another control plane will answer.' });
+        if (asked === 0) throw new Failure('no-satellites', 'No satellite is known to the cloud.', { remedy: 'Look at `terrarium status`.' });
+      });
+  },
+};

@@ -1,0 +1,103 @@
+import type { QueryLine } from '../cloud/api.ts';
+import type { Io } from './command.ts';
+import { cell, line, widths } from './table.ts';
+
+/** Rows looked at before the columns' widths are fixed, and the longest that the first one waits for others. */
+const SAMPLE_ROWS = 200;
+const SAMPLE_MS = 300;
+/** A column is at most so wide where others follow it. */
+const MAX_WIDTH = 60;
+
+export interface QueryPrinter {
+  print(line: QueryLine): void;
+  /** Prints what is still held back; true if every satellite answered. */
+  finish(): boolean;
+}
+
+/** A table that grows while rows come in, the satellite in its first column; errors go to stderr. */
+export function tablePrinter(io: Io): QueryPrinter {
+  const columnsOf = new Map<string, string[]>();
+  let header: string[] | undefined;
+  let sample: string[][] | undefined = [];
+  let columns: number[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let failed = false;
+
+  const write = (row: string[]): void => void io.stdout.write(`${line(row, columns)}\n`);
+  const flush = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (sample === undefined || header === undefined) return;
+    columns = widths([header, ...sample]).map((w, i, all) => (i === all.length - 1 ? w : Math.min(w, MAX_WIDTH)));
+    write(header);
+    for (const row of sample) write(row);
+    sample = undefined;
+  };
+  const begin = (names: string[]): void => {
+    const next = ['satellite', ...names];
+    if (header !== undefined && header.join('\0') !== next.join('\0')) {
+      // Another release of a satellite may answer `select *` with other columns: a table of its own.
+      flush();
+      io.stdout.write('\n');
+      sample = [];
+    }
+    header = next;
+  };
+
+  return {
+    print(said) {
+      if ('done' in said) return;
+      if ('rows' in said) {
+        if (said.columns !== undefined) columnsOf.set(said.sat, said.columns);
+        const names = columnsOf.get(said.sat) ?? [];
+        if (said.rows.length > 0 || header === undefined) begin(names);
+        for (const values of said.rows) {
+          const row = [said.sat, ...values.map(cell)];
+          if (sample === undefined) write(row);
+          else sample.push(row);
+        }
+        if (sample !== undefined && sample.length >= SAMPLE_ROWS) flush();
+        else if (sample !== undefined && timer === undefined) timer = setTimeout(flush, SAMPLE_MS);
+      } else if ('error' in said) {
+        failed = true;
+        io.stderr.write(`${said.sat}: ${cell(said.error.message)}\n`);
+      } else if (said.end.truncated !== undefined) {
+        io.stderr.write(`${said.sat}: ${truncation(said.end.truncated, said.end.rows)}\n`);
+      }
+    },
+    finish() {
+      flush();
+      return !failed;
+    },
+  };
+}
+
+function truncation(by: 'rows' | 'bytes' | 'time' | 'memory', rows: number): string {
+  const remedy = by === 'rows' ? ' Use --max-rows for more.' : '';
+  return `the result was cut off after ${rows} rows, by the limit of ${by}.${remedy}`;
+}
+
+/** One JSON object a line: `{satellite, row}`, `{satellite, end}`, `{satellite, error}`, at last `{done, …}`. */
+export function jsonPrinter(io: Io): QueryPrinter {
+  const columnsOf = new Map<string, string[]>();
+  let failed = false;
+  const write = (value: unknown): void => void io.stdout.write(`${JSON.stringify(value)}\n`);
+  return {
+    print(said) {
+      if ('done' in said) {
+        write({ done: true, satellites: said.satellites, rows: said.rows, ms: said.ms });
+      } else if ('rows' in said) {
+        if (said.columns !== undefined) columnsOf.set(said.sat, said.columns);
+        const names = columnsOf.get(said.sat) ?? [];
+        for (const values of said.rows) write({ satellite: said.sat, row: Object.fromEntries(names.map((n, i) => [n, values[i] ?? null])) });
+      } else if ('error' in said) {
+        failed = true;
+        write({ satellite: said.sat, error: said.error });
+        io.stderr.write(`${said.sat}: ${cell(said.error.message)}\n`);
+      } else {
+        write({ satellite: said.sat, end: said.end });
+      }
+    },
+    finish: () => !failed,
+  };
+}

@@ -1,0 +1,143 @@
+import type { IncomingMessage } from 'node:http';
+import { createInterface } from 'node:readline';
+import type { Problem } from '../cloud/api.ts';
+import { EXIT, Failure } from '../errors.ts';
+import { askConsole, reason, textOf, type AskOptions, type Plane } from './ask.ts';
+import type { Context } from './context.ts';
+
+/** After this long without an answer the next control plane is asked too. */
+const STAGGER_MS = 150;
+const READY_MS = 2_000;
+
+/** The cloud's HTTP API through any control plane that answers. */
+export interface CloudClient {
+  /** @throws Failure `unreachable` (exit 5), or by the cloud's own code */
+  get<T>(path: string, signal?: AbortSignal): Promise<T>;
+  /** POSTs JSON and gives the answer line by line as it comes; leaving the loop cancels it. @throws Failure */
+  lines<T>(path: string, body: unknown, signal?: AbortSignal): AsyncGenerator<T, void, undefined>;
+}
+
+/** Makes no connection before the first request. The control plane that answered last is asked first the next time. */
+export function createCloudClient(context: Context): CloudClient {
+  let last: Plane | undefined;
+
+  async function open(path: string, options: AskOptions): Promise<IncomingMessage> {
+    const failed = new Map<Plane, string>();
+    const aborted = (): boolean => options.signal?.aborted === true;
+    for (;;) {
+      const left = context.controlPlanes.filter((p) => !failed.has(p));
+      const plane = await firstReady(context, left.toSorted((a, b) => Number(b === last) - Number(a === last)), failed, options.signal);
+      if (aborted()) throw options.signal?.reason;
+      if (plane === undefined) throw unreachable(context, failed);
+      try {
+        const answer = await askConsole(context, plane, path, options);
+        last = plane;
+        if ((answer.statusCode ?? 0) >= 400) throw await problem(answer, plane);
+        return answer;
+      } catch (error) {
+        if (aborted()) throw options.signal?.reason;
+        if (error instanceof Failure) throw error;
+        // It died between two requests. Nothing of an answer has come, and no request of ours changes anything when repeated.
+        failed.set(plane, reason(error));
+      }
+    }
+  }
+
+  return {
+    async get<T>(path: string, signal?: AbortSignal): Promise<T> {
+      const answer = await open(path, signal === undefined ? {} : { signal });
+      return JSON.parse(await textOf(answer)) as T;
+    },
+    async *lines<T>(path: string, body: unknown, signal?: AbortSignal): AsyncGenerator<T, void, undefined> {
+      const answer = await open(path, {
+        method: 'POST',
+        body: JSON.stringify(body),
+        headers: { 'content-type': 'application/json' },
+        ...(signal === undefined ? {} : { signal }),
+      });
+      let broken: Error | undefined;
+      answer.on('error', (error) => {
+        broken = error;
+      });
+      try {
+        for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) if (line !== '') yield JSON.parse(line) as T;
+      } finally {
+        answer.destroy();
+      }
+      if (signal?.aborted === true) throw signal.reason;
+      if (broken !== undefined || !answer.complete) {
+        throw new Failure('broken-off', `The answer of ${last?.name ?? 'the cloud'} broke off: ${broken === undefined ? 'the connection ended' : reason(broken)}.`, { remedy: 'Run the command again: another control plane will answer.' });
+      }
+    },
+  };
+}
+
+/** The first that says it is ready; else one that at least answers, since it can say itself what is wrong. */
+function firstReady(context: Context, planes: Plane[], failed: Map<Plane, string>, signal?: AbortSignal): Promise<Plane | undefined> {
+  return new Promise((resolve) => {
+    const stop = new AbortController();
+    const waiting = [...planes];
+    let pending = 0;
+    let unready: Plane | undefined;
+    let timer: NodeJS.Timeout | undefined;
+    let settled = false;
+    const settle = (plane: Plane | undefined): void => {
+      settled = true;
+      clearTimeout(timer);
+      resolve(plane);
+      stop.abort();
+    };
+    const next = (): void => {
+      if (settled) return;
+      clearTimeout(timer);
+      const plane = waiting.shift();
+      if (plane === undefined) {
+        if (pending === 0) settle(unready);
+        return;
+      }
+      pending += 1;
+      timer = setTimeout(next, STAGGER_MS);
+      askConsole(context, plane, '/readyz', { connectMs: READY_MS, answerMs: READY_MS, signal: signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]) })
+        .then(
+          (answer) => {
+            answer.destroy();
+            if (answer.statusCode === 200) settle(plane);
+            else unready ??= plane;
+          },
+          (error: unknown) => {
+            if (!settled) failed.set(plane, reason(error));
+          },
+        )
+        .finally(() => {
+          pending -= 1;
+          next();
+        });
+    };
+    next();
+  });
+}
+
+function unreachable(context: Context, failed: Map<Plane, string>): Failure {
+  const list = context.controlPlanes.map((p) => `${p.name} (${p.address}): ${failed.get(p) ?? 'no answer'}`).join('; ');
+  return new Failure('unreachable', `No console of ${context.name} answers: ${list}.`, {
+    remedy: 'Check that the machines are on and that this machine reaches them; `terrarium status` shows what still works.',
+    exitCode: EXIT.unreachable,
+  });
+}
+
+async function problem(answer: IncomingMessage, plane: Plane): Promise<Failure> {
+  const text = await textOf(answer);
+  let said: Partial<Problem> = {};
+  try {
+    said = JSON.parse(text) as Partial<Problem>;
+  } catch {
+    // Not one of our answers; the status says enough.
+  }
+  const code = said.type?.startsWith('urn:terrarium:problem:') === true ? said.type.slice('urn:terrarium:problem:'.length) : `http-${answer.statusCode}`;
+  if (answer.statusCode === 401) {
+    return new Failure(code, `The cloud on ${plane.name} does not accept this context's token.`, { remedy: 'Run the same `terrarium install` again on the machine that installed the cluster: it renews the context.' });
+  }
+  const errors = (said.errors ?? []).map((e) => `${e.path}: ${e.message}`).join('; ');
+  const message = said.detail ?? said.title ?? `The cloud on ${plane.name} answered ${answer.statusCode}.`;
+  return new Failure(code, errors === '' ? message : `${message} (${errors})`);
+}
