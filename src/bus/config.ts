@@ -29,9 +29,14 @@ export interface ServerSettings {
 const q = (text: string): string => JSON.stringify(text);
 const url = (address: string, port: number): string => q(`nats://${isIPv6(address) ? `[${address}]` : address}:${port}`);
 
+/** Once JetStream is on it stays a cluster, even of one: a lone server would take its store for an orphan's. */
+function isCluster(topology: Topology): boolean {
+  return topology.servers.length > 1 || topology.jetstream;
+}
+
 /** True where going from one topology to the other needs a new process: clustering and JetStream cannot be switched on by a reload. */
 export function needsRestart(from: Topology, to: Topology): boolean {
-  return from.servers.length > 1 !== to.servers.length > 1 || from.jetstream !== to.jetstream;
+  return isCluster(from) !== isCluster(to) || from.jetstream !== to.jetstream;
 }
 
 /**
@@ -70,7 +75,7 @@ export function natsConfig(settings: ServerSettings, topology: Topology): string
     '  }',
     '}',
   ];
-  if (topology.servers.length > 1) {
+  if (isCluster(topology)) {
     const others = topology.servers.filter((s) => s.name !== settings.node);
     lines.push(
       'cluster {',

@@ -14,6 +14,8 @@ export interface BusOptions {
   /** Shown in the server's list of connections. */
   name: string;
   inOrder?: boolean;
+  /** Never another server than these, though the servers tell of each other. */
+  onlyThese?: boolean;
 }
 
 /**
@@ -26,6 +28,7 @@ export function connectBus(options: BusOptions): Promise<NatsConnection> {
     name: options.name,
     tls: { ...options.tls, handshakeFirst: true },
     noRandomize: options.inOrder === true,
+    ignoreClusterUpdates: options.onlyThese === true,
     waitOnFirstConnect: true,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 500,

@@ -82,6 +82,13 @@ export class BusServer {
     });
   }
 
+  /** Reads certificates and configuration anew. */
+  refresh(): Promise<void> {
+    return this.#exclusive(async () => {
+      if (!this.#stopping) await this.#reload();
+    });
+  }
+
   /** Stops politely: lame duck (leaders step down, clients move on), then SIGTERM, then SIGKILL. */
   stop(): Promise<void> {
     this.#stopping = true;

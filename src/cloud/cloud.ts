@@ -1,0 +1,182 @@
+import { isIPv6 } from 'node:net';
+import { join } from 'node:path';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { connectBus } from '../bus/connect.ts';
+import { decode, encode, sessionEndedSchema, type Announcement } from '../bus/frames.ts';
+import { monitorBus, type BusMonitor } from '../bus/monitor.ts';
+import { BusServer } from '../bus/server.ts';
+import { subjects } from '../bus/subjects.ts';
+import { createKubeClient } from '../kube/client.ts';
+import { serviceAccountAccess } from '../kube/service-account.ts';
+import { openDatabase } from '../store/database.ts';
+import { openFacts } from '../store/facts.ts';
+import { openSatellites } from '../store/satellites.ts';
+import { openEndedSessions } from '../store/sessions.ts';
+import { VERSION } from '../version.ts';
+import type { NodeInfo, Overview } from './api.ts';
+import { openCredentials } from './auth/credentials.ts';
+import { createThrottle } from './auth/throttle.ts';
+import { createChanges } from './changes.ts';
+import type { CloudContext } from './context.ts';
+import { createApp } from './http/app.ts';
+import { consoleFiles, loadConsole } from './http/console-files.ts';
+import { serveHttps } from './http/server.ts';
+import { createInstances } from './instances.ts';
+import { watchKubernetes } from './kubernetes.ts';
+import { createQueryProxy, type QueryProxy } from './queries.ts';
+import { createRegistry } from './satellites.ts';
+import type { CloudSettings } from './settings.ts';
+import { loadTopology, saveTopology, topologyOf } from './topology.ts';
+
+export interface Cloud {
+  /** Stops politely; the order is: readers, bus, database. */
+  stop(): Promise<void>;
+}
+
+const NAMESPACE = 'terrarium-system';
+const SECRET = 'credentials';
+/** Nodes come and go in bunches. */
+const SETTLE_MS = 1_000;
+
+/**
+ * Starts one instance: database, console and API, nats-server, and what it watches. Works without Kubernetes, by what it last knew.
+ * @throws Failure `store`, `listen`, `bus-config`, `bus-start`
+ */
+export async function startCloud(settings: CloudSettings, log: (line: string) => void): Promise<Cloud> {
+  const { config, node, address, tlsDir } = settings;
+  const self = { name: node, address };
+  const stopping = new AbortController();
+  const startedAt = new Date().toISOString();
+  const db = await openDatabase(join(settings.stateDir, 'cloud.db'));
+  const facts = openFacts(db);
+  const changes = createChanges();
+  const credentials = openCredentials(facts);
+  const ended = openEndedSessions(db);
+  const registry = createRegistry(openSatellites(db), changes, log);
+  const bus = new BusServer({
+    binary: settings.natsBinary,
+    settings: { node, address, port: config.ports.nats, clusterPort: config.ports.natsCluster, clusterId: config.id, tlsDir, stateDir: join(settings.stateDir, 'nats') },
+    topology: loadTopology(facts, self),
+    log,
+  });
+  let nc: NatsConnection | undefined;
+  let connected = false;
+  let monitor: BusMonitor | undefined;
+  let queries: QueryProxy | undefined;
+
+  const notReady = (): string | undefined => {
+    if (stopping.signal.aborted) return 'This instance is stopping.';
+    if (!connected) return 'nats-server of this node is not reached.';
+    return db.open ? undefined : 'The database is closed.';
+  };
+  const announcement = (): Announcement => {
+    const reason = notReady();
+    return { name: node, node, version: VERSION, startedAt, ready: reason === undefined, ...(reason === undefined ? {} : { reason }), nats: monitor?.current() ?? { role: 'none', peers: [], version: '' } };
+  };
+  const instances = createInstances(announcement, changes);
+
+  let settle: NodeJS.Timeout | undefined;
+  const onNodes = (nodes: NodeInfo[]): void => {
+    clearTimeout(settle);
+    settle = setTimeout(() => {
+      const topology = topologyOf(nodes, self, bus.topology);
+      saveTopology(facts, topology);
+      registry.keepOnly(new Set(topology.satellites));
+      bus.apply(topology).catch((error: Error) => log(`bus: the new topology was not taken: ${error.message}`));
+    }, SETTLE_MS);
+  };
+  const access = serviceAccountAccess(settings.api, settings.serviceAccountDir);
+  const kubernetes = watchKubernetes({
+    client: access === undefined ? undefined : createKubeClient(access),
+    secret: { namespace: NAMESPACE, name: SECRET },
+    facts,
+    changes,
+    log,
+    onNodes,
+    onSecret: (values) => {
+      if (!credentials.update(values)) log(`cloud: the Secret ${SECRET} is not valid; the credentials last known stay`);
+    },
+  });
+
+  const overview = (): Overview => ({
+    cluster: { id: config.id, name: config.name, version: config.version },
+    instance: node,
+    at: new Date().toISOString(),
+    kubernetes: kubernetes.status(),
+    nodes: kubernetes.nodes(),
+    pods: kubernetes.pods(),
+    clouds: instances.all(bus.topology.servers.map((s) => s.name)),
+    satellites: registry.all(),
+  });
+  const context: CloudContext = {
+    changes,
+    credentials,
+    throttle: createThrottle(),
+    sessions: {
+      ended,
+      end(id, expiresAt) {
+        ended.add(id, expiresAt);
+        nc?.publish(subjects.sessionEnded, encode({ id, expiresAt }));
+      },
+    },
+    registry,
+    queries: () => (connected ? queries : undefined),
+    overview,
+    notReady,
+    log,
+    signal: stopping.signal,
+  };
+  const app = await createApp(context, consoleFiles(loadConsole(settings.consoleDir)));
+  const https = await serveHttps({ address: settings.listen, port: config.ports.console, tlsDir, listener: app.callback(), log, renewed: () => void bus.refresh().catch((error: Error) => log(`bus: ${error.message}`)) });
+  log(`cloud: console and API on https://${isIPv6(address) ? `[${address}]` : address}:${config.ports.console}`);
+
+  const stop = async (): Promise<void> => {
+    stopping.abort(new Error('this instance stops'));
+    clearTimeout(settle);
+    await https.stop();
+    queries?.stop();
+    instances.stop();
+    await nc?.close();
+    await monitor?.stop();
+    await bus.stop();
+    registry.stop();
+    await kubernetes.stop();
+    db.close();
+  };
+
+  try {
+    await bus.start();
+    const server = `${isIPv6(address) ? `[${address}]` : address}:${config.ports.nats}`;
+    const tls = { caFile: join(tlsDir, 'ca.crt'), certFile: join(tlsDir, 'client.crt'), keyFile: join(tlsDir, 'client.key') };
+    const connection = await connectBus({ servers: [server], tls, name: `cloud ${node}`, onlyThese: true });
+    nc = connection;
+    connected = true;
+    void followStatus(connection, (up) => {
+      connected = up;
+      log(up ? 'bus: connected' : 'bus: connection lost');
+      changes.notify();
+    });
+    queries = createQueryProxy(node, connection, (id) => registry.get(id) !== undefined);
+    registry.listen(connection);
+    connection.subscribe(subjects.sessionEnded, {
+      callback: (error, msg) => {
+        const session = error === null ? decode(sessionEndedSchema, msg.string()) : undefined;
+        if (session !== undefined) ended.add(session.id, session.expiresAt);
+      },
+    });
+    monitor = await monitorBus({ server, tlsDir, node });
+    instances.listen(connection);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  log('cloud: ready');
+  return { stop };
+}
+
+async function followStatus(nc: NatsConnection, changed: (up: boolean) => void): Promise<void> {
+  for await (const status of nc.status()) {
+    if (status.type === 'disconnect') changed(false);
+    else if (status.type === 'reconnect') changed(true);
+  }
+}

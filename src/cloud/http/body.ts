@@ -1,0 +1,21 @@
+import type { IncomingMessage } from 'node:http';
+import { HttpProblem } from './problem.ts';
+
+const MAX_BYTES = 1024 * 1024;
+
+/** Reads a JSON body. @throws HttpProblem 413, 415, 400 */
+export async function readJson(req: IncomingMessage): Promise<unknown> {
+  if (!/^application\/json\b/i.test(req.headers['content-type'] ?? '')) throw new HttpProblem(415, 'not-json', 'The body must be application/json.');
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of req) {
+    size += (chunk as Buffer).length;
+    if (size > MAX_BYTES) throw new HttpProblem(413, 'too-large', 'The body is larger than 1 MiB.', { headers: { Connection: 'close' } });
+    chunks.push(chunk as Buffer);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch {
+    throw new HttpProblem(400, 'not-json', 'The body is not valid JSON.');
+  }
+}

@@ -1,0 +1,79 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import { announcementSchema, decode, encode, type Announcement } from '../bus/frames.ts';
+import { nameOf, subjects } from '../bus/subjects.ts';
+import type { CloudInfo } from './api.ts';
+import type { Changes } from './changes.ts';
+
+const ANNOUNCE_MS = 2_000;
+const SILENT_MS = 6_000;
+
+/** The cloud's instances: each tells the others of itself, so that each can show all. */
+export interface Instances {
+  /** With `expected` instances that were not heard of at all shown as unreachable. */
+  all(expected: string[]): CloudInfo[];
+  listen(nc: NatsConnection): void;
+  stop(): void;
+}
+
+export function createInstances(self: () => Announcement, changes: Changes, now: () => number = Date.now): Instances {
+  const heard = new Map<string, { announcement: Announcement; at: number }>();
+  const startedAt = now();
+  let nc: NatsConnection | undefined;
+  let shown = '';
+
+  const announce = (): void => {
+    const own = self();
+    heard.set(own.name, { announcement: own, at: now() });
+    nc?.publish(subjects.cloud(own.name), encode(own));
+    // Silence is a change too.
+    const states = JSON.stringify([...heard.values()].map((h) => [h.announcement, now() - h.at > SILENT_MS]));
+    if (states !== shown) changes.notify();
+    shown = states;
+  };
+  const timer = setInterval(announce, ANNOUNCE_MS);
+
+  const info = ({ announcement: a, at }: { announcement: Announcement; at: number }): CloudInfo => {
+    const silent = now() - at > SILENT_MS;
+    return {
+      name: a.name,
+      node: a.node,
+      ready: a.ready && !silent,
+      state: silent ? 'unreachable' : a.ready ? 'healthy' : 'not-ready',
+      ...(silent ? { reason: `Not heard of since ${new Date(at).toISOString()}.` } : a.reason === undefined ? {} : { reason: a.reason }),
+      version: a.version,
+      nats: silent ? { ...a.nats, role: 'none' } : a.nats,
+      lastSeen: new Date(at).toISOString(),
+    };
+  };
+
+  return {
+    all(expected) {
+      const known = [...heard.values()].filter((h) => expected.includes(h.announcement.node) || h.announcement.name === self().name || now() - h.at <= SILENT_MS).map(info);
+      const missing = expected
+        .filter((node) => !known.some((k) => k.node === node))
+        .map((node): CloudInfo => ({
+          name: node,
+          node,
+          ready: false,
+          state: 'unreachable',
+          reason: 'Not heard of since this instance started.',
+          version: '',
+          nats: { role: 'none', peers: [], version: '' },
+          lastSeen: new Date(startedAt).toISOString(),
+        }));
+      return [...known, ...missing].sort((a, b) => a.name.localeCompare(b.name));
+    },
+    listen(connection) {
+      nc = connection;
+      connection.subscribe(subjects.allClouds, {
+        callback: (error, msg) => {
+          const announcement = error === null ? decode(announcementSchema, msg.string()) : undefined;
+          if (announcement === undefined || nameOf(msg.subject.split('.')[1] ?? '') !== announcement.name || announcement.name === self().name) return;
+          heard.set(announcement.name, { announcement, at: now() });
+        },
+      });
+      announce();
+    },
+    stop: () => clearInterval(timer),
+  };
+}

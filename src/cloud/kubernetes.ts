@@ -1,0 +1,150 @@
+import type { KubeClient } from '../kube/client.ts';
+import { CONTROL_PLANE_LABEL, type NodeObject, type PodObject, type SecretObject, type KubeObject } from '../kube/types.ts';
+import { watchCollection } from '../kube/watch.ts';
+import type { Facts } from '../store/facts.ts';
+import type { NodeInfo, Overview, PodInfo } from './api.ts';
+import type { Changes } from './changes.ts';
+
+const FACT = 'kubernetes';
+const SAVE_MS = 5_000;
+
+/** What Kubernetes says of nodes and pods; the last known where it cannot be reached. */
+export interface KubernetesView {
+  status(): Overview['kubernetes'];
+  nodes(): NodeInfo[];
+  pods(): PodInfo[];
+  /** True from the first list of nodes of this process on. */
+  synced(): boolean;
+  stop(): Promise<void>;
+}
+
+export interface KubernetesOptions {
+  /** Undefined where this process runs outside a cluster. */
+  client: KubeClient | undefined;
+  /** Namespace and name of the Secret with the credentials. */
+  secret: { namespace: string; name: string };
+  facts: Facts;
+  changes: Changes;
+  log(line: string): void;
+  onNodes(nodes: NodeInfo[]): void;
+  /** The Secret's values, decoded. */
+  onSecret(values: Record<string, string>): void;
+}
+
+export function nodeInfo(node: NodeObject): NodeInfo {
+  const ready = node.status?.conditions?.find((c) => c.type === 'Ready');
+  const isReady = ready?.status === 'True';
+  return {
+    name: node.metadata.name,
+    address: node.status?.addresses?.find((a) => a.type === 'InternalIP')?.address ?? '',
+    role: node.metadata.labels?.[CONTROL_PLANE_LABEL] === undefined ? 'worker' : 'control-plane',
+    ready: isReady,
+    ...(isReady ? {} : { reason: ready?.message ?? ready?.reason ?? 'The node has not reported yet.' }),
+    version: node.status?.nodeInfo?.kubeletVersion ?? '',
+    createdAt: node.metadata.creationTimestamp ?? '',
+  };
+}
+
+export function podInfo(pod: PodObject): PodInfo {
+  const status = pod.status ?? {};
+  const ready = status.conditions?.find((c) => c.type === 'Ready');
+  const waiting = status.containerStatuses?.find((c) => c.state?.waiting !== undefined)?.state?.waiting;
+  const reason = waiting?.message ?? waiting?.reason ?? status.message ?? status.reason ?? ready?.message ?? ready?.reason;
+  const isReady = ready?.status === 'True';
+  return {
+    namespace: pod.metadata.namespace ?? '',
+    name: pod.metadata.name,
+    node: pod.spec?.nodeName ?? '',
+    phase: pod.metadata.deletionTimestamp === undefined ? (status.phase ?? 'Unknown') : 'Terminating',
+    ready: isReady,
+    hostNetwork: pod.spec?.hostNetwork === true,
+    restarts: (status.containerStatuses ?? []).reduce((sum, c) => sum + c.restartCount, 0),
+    ...(isReady || reason === undefined ? {} : { reason }),
+  };
+}
+
+interface Saved {
+  nodes: NodeInfo[];
+  pods: PodInfo[];
+}
+
+/** Begins to watch; returns at once. */
+export function watchKubernetes(options: KubernetesOptions): KubernetesView {
+  const { client, facts, changes } = options;
+  const saved = (facts.get(FACT) as Saved | undefined) ?? { nodes: [], pods: [] };
+  const nodes = new Map(saved.nodes.map((n) => [n.name, n]));
+  const pods = new Map(saved.pods.map((p) => [`${p.namespace}/${p.name}`, p]));
+  const abort = new AbortController();
+  let synced = false;
+  let error: string | undefined = client === undefined ? 'This cloud runs outside Kubernetes.' : 'Not reached yet.';
+  let since = new Date().toISOString();
+  let saveTimer: NodeJS.Timeout | undefined;
+
+  const changed = (): void => {
+    changes.notify();
+    saveTimer ??= setTimeout(() => {
+      saveTimer = undefined;
+      facts.put(FACT, { nodes: [...nodes.values()], pods: [...pods.values()] } satisfies Saved);
+    }, SAVE_MS);
+  };
+  const reachable = (failure: Error | undefined): void => {
+    if (failure?.message === error) return;
+    error = failure?.message;
+    since = new Date().toISOString();
+    options.log(failure === undefined ? 'kubernetes: reached' : `kubernetes: ${failure.message}`);
+    changes.notify();
+  };
+  const collect = <T extends KubeObject, I>(path: string, map: Map<string, I>, key: (o: T) => string, info: (o: T) => I, told?: (error: Error | undefined) => void, then?: () => void): Promise<void> => {
+    if (client === undefined) return Promise.resolve();
+    const done = (): void => {
+      changed();
+      then?.();
+    };
+    return watchCollection<T>(client, path, {
+      replace(items) {
+        map.clear();
+        for (const item of items) map.set(key(item), info(item));
+        done();
+      },
+      changed(item) {
+        const before = JSON.stringify(map.get(key(item)));
+        const after = info(item);
+        map.set(key(item), after);
+        // A node's status is written every few seconds without anything that we show.
+        if (JSON.stringify(after) !== before) done();
+      },
+      removed(item) {
+        map.delete(key(item));
+        done();
+      },
+      reachable: told ?? ((): void => undefined),
+    }, abort.signal);
+  };
+  const tellNodes = (): void => {
+    synced = true;
+    options.onNodes([...nodes.values()]);
+  };
+  const secrets = new Map<string, null>();
+  const { namespace, name } = options.secret;
+  const watches = Promise.all([
+    collect<NodeObject, NodeInfo>('/api/v1/nodes', nodes, (o) => o.metadata.name, nodeInfo, reachable, tellNodes),
+    collect<PodObject, PodInfo>('/api/v1/pods', pods, (o) => `${o.metadata.namespace ?? ''}/${o.metadata.name}`, podInfo),
+    collect<SecretObject, null>(`/api/v1/namespaces/${namespace}/secrets?fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`, secrets, (o) => o.metadata.name, (o) => {
+      options.onSecret(Object.fromEntries(Object.entries(o.data ?? {}).map(([k, v]) => [k, Buffer.from(v, 'base64').toString('utf8')])));
+      return null;
+    }),
+  ]);
+
+  return {
+    status: () => (error === undefined ? { reachable: true, since } : { reachable: false, since, error }),
+    nodes: () => [...nodes.values()].sort((a, b) => a.name.localeCompare(b.name)),
+    pods: () => [...pods.values()].sort((a, b) => `${a.namespace}/${a.name}`.localeCompare(`${b.namespace}/${b.name}`)),
+    synced: () => synced,
+    async stop() {
+      abort.abort();
+      clearTimeout(saveTimer);
+      await watches;
+      client?.close();
+    },
+  };
+}

@@ -1,0 +1,214 @@
+import { randomBytes } from 'node:crypto';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import { CREDITS, IDLE_READER_MS, LOST_MS, QUERY_LIMITS, decode, encode, frameSchema, type Frame } from '../bus/frames.ts';
+import { parseReply, subjects } from '../bus/subjects.ts';
+import type { QueryLine, QueryState } from './api.ts';
+
+const TICK_MS = 500;
+/** Beyond a query's own time limit, which the satellite keeps, after which the cloud ends it. */
+const OVERTIME_MS = 5_000;
+/** Queries at once in one instance. */
+export const MAX_QUERIES = 50;
+/** Credits are given back in groups, to save messages. */
+const CREDIT_GROUP = 4;
+
+export interface QuerySpec {
+  sql: string;
+  /** Ids of satellites, without doubles. */
+  satellites: string[];
+  timeoutMs: number;
+  maxRows: number;
+}
+
+/** Where a query's lines go. */
+export interface QuerySink {
+  /** Resolves when the reader can take more; rejects when it is gone or the query's signal is aborted. */
+  write(line: QueryLine): Promise<void>;
+}
+
+export interface QueryProxy {
+  /** Runs a query to its end, the `done` line included. Aborting the signal, or a sink that fails, cancels it on every satellite. */
+  run(spec: QuerySpec, sink: QuerySink, signal: AbortSignal): Promise<void>;
+  active(): number;
+  stop(): void;
+}
+
+/** A satellite's part of a query. */
+interface Part {
+  state: QueryState;
+  nextSeq: number;
+  rows: number;
+  /** Batches that the satellite may still send. */
+  credits: number;
+  /** Credits to be given back, not yet sent. */
+  owed: number;
+  lastHeard: number;
+  /** Milliseconds in which the satellite could work: it had credit. */
+  worked: number;
+}
+
+interface Query {
+  id: string;
+  spec: QuerySpec;
+  parts: Map<string, Part>;
+  lines: QueryLine[];
+  wake(): void;
+}
+
+/**
+ * The way of queries from this instance to satellites and back. One subscription serves all queries, so that none is left
+ * behind by a cancelled one; what is under way is bounded by credits, which are given back only when the reader has taken a batch.
+ */
+export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: (sat: string) => boolean, now: () => number = Date.now): QueryProxy {
+  const queries = new Map<string, Query>();
+
+  const push = (query: Query, line: QueryLine): void => {
+    query.lines.push(line);
+    query.wake();
+  };
+  const cancel = (query: Query, sat: string): void => nc.publish(subjects.cancel(sat), encode({ q: query.id }));
+  const fail = (query: Query, sat: string, part: Part, state: QueryState, code: string, message: string): void => {
+    part.state = state;
+    push(query, { q: query.id, sat, error: { code, message } });
+  };
+
+  const accept = (query: Query, sat: string, part: Part, frame: Frame): void => {
+    part.lastHeard = now();
+    if ('alive' in frame) return;
+    if (frame.seq !== part.nextSeq) {
+      cancel(query, sat);
+      fail(query, sat, part, 'error', 'bus.gap', `Batch ${part.nextSeq} of ${sat} got lost on the way.`);
+      return;
+    }
+    part.nextSeq += 1;
+    if ('error' in frame) {
+      fail(query, sat, part, frame.error.code === 'query.denied' ? 'denied' : 'error', frame.error.code, frame.error.message);
+    } else if ('end' in frame) {
+      part.state = part.rows > 0 ? 'rows' : 'empty';
+      const { rows, ms, truncated } = frame.end;
+      push(query, { q: query.id, sat, end: { rows, ms, ...(truncated === undefined ? {} : { truncated }) } });
+    } else {
+      part.credits -= 1;
+      if (part.credits < 0) {
+        cancel(query, sat);
+        fail(query, sat, part, 'error', 'bus.credit', `${sat} sent more than it was asked for.`);
+        return;
+      }
+      part.rows += frame.rows.length;
+      push(query, { q: query.id, sat, seq: frame.seq, ...(frame.columns === undefined ? {} : { columns: frame.columns }), rows: frame.rows });
+    }
+  };
+
+  const receive = (msg: Msg): void => {
+    const subject = parseReply(msg.subject);
+    const query = subject === undefined ? undefined : queries.get(subject.query);
+    const part = subject === undefined ? undefined : query?.parts.get(subject.sat);
+    if (subject === undefined || query === undefined || part === undefined || part.state !== 'pending') return;
+    if (msg.headers?.code === 503) {
+      fail(query, subject.sat, part, 'lost', 'satellite.lost', `${subject.sat} is not connected.`);
+      return;
+    }
+    const frame = decode(frameSchema, msg.string());
+    // The server lets a satellite answer on its own subject only, so the subject says whose frame it is.
+    if (frame === undefined || frame.sat !== subject.sat || frame.q !== query.id) {
+      cancel(query, subject.sat);
+      fail(query, subject.sat, part, 'error', 'bus.frame', `${subject.sat} sent something that is no answer.`);
+      return;
+    }
+    accept(query, subject.sat, part, frame);
+  };
+  const subscription = nc.subscribe(subjects.repliesTo(instance), { callback: (error, msg) => (error === null ? receive(msg) : undefined) });
+
+  const tick = (): void => {
+    for (const query of queries.values()) {
+      for (const [sat, part] of query.parts) {
+        if (part.state !== 'pending') continue;
+        if (part.credits > 0) part.worked += TICK_MS;
+        if (now() - part.lastHeard > LOST_MS) {
+          fail(query, sat, part, 'lost', 'satellite.lost', `${sat} has not been heard of for ${LOST_MS / 1000} s.`);
+          cancel(query, sat);
+        } else if (part.worked > query.spec.timeoutMs + OVERTIME_MS) {
+          fail(query, sat, part, 'error', 'query.timeout', `${sat} did not finish within ${query.spec.timeoutMs / 1000} s.`);
+          cancel(query, sat);
+        }
+      }
+    }
+  };
+  const timer = setInterval(tick, TICK_MS);
+
+  const giveBack = (query: Query, line: QueryLine): void => {
+    if (!('rows' in line) || !('sat' in line)) return;
+    const part = query.parts.get(line.sat);
+    if (part === undefined || part.state !== 'pending') return;
+    part.owed += 1;
+    if (part.owed < CREDIT_GROUP) return;
+    nc.publish(subjects.credit(line.sat), encode({ q: query.id, credits: part.owed }));
+    part.credits += part.owed;
+    part.owed = 0;
+  };
+
+  const start = (query: Query): void => {
+    for (const [sat, part] of query.parts) {
+      if (!isKnown(sat)) {
+        fail(query, sat, part, 'error', 'satellite.unknown', `There is no satellite ${sat}.`);
+        continue;
+      }
+      const request = encode({ q: query.id, sql: query.spec.sql, timeoutMs: query.spec.timeoutMs, maxRows: query.spec.maxRows, maxBytes: QUERY_LIMITS.bytes, credits: CREDITS });
+      nc.publish(subjects.query(sat), request, { reply: subjects.reply(instance, query.id, sat) });
+    }
+  };
+
+  return {
+    active: () => queries.size,
+    stop() {
+      clearInterval(timer);
+      subscription.unsubscribe();
+    },
+    async run(spec, sink, signal) {
+      const began = now();
+      const id = randomBytes(12).toString('hex');
+      let wake = (): void => undefined;
+      const parts = new Map(spec.satellites.map((sat): [string, Part] => [sat, { state: 'pending', nextSeq: 0, rows: 0, credits: CREDITS, owed: 0, lastHeard: began, worked: 0 }]));
+      const query: Query = { id, spec, parts, lines: [], wake: () => wake() };
+      queries.set(id, query);
+      const onAbort = (): void => wake();
+      signal.addEventListener('abort', onAbort);
+      try {
+        start(query);
+        for (;;) {
+          signal.throwIfAborted();
+          const line = query.lines.shift();
+          if (line !== undefined) {
+            await taken(sink.write(line));
+            giveBack(query, line);
+          } else if ([...parts.values()].every((p) => p.state !== 'pending')) {
+            break;
+          } else {
+            await new Promise<void>((resolve) => (wake = resolve));
+          }
+        }
+        const states = Object.fromEntries([...parts].map(([sat, p]): [string, QueryState] => [sat, p.state]));
+        await taken(sink.write({ q: id, done: true, satellites: states, rows: [...parts.values()].reduce((sum, p) => sum + p.rows, 0), ms: now() - began }));
+      } finally {
+        signal.removeEventListener('abort', onAbort);
+        queries.delete(id);
+        for (const [sat, part] of parts) if (part.state === 'pending') cancel(query, sat);
+      }
+    },
+  };
+}
+
+/** Waits for a reader; one that takes nothing for too long counts as gone. */
+async function taken(write: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await Promise.race([
+      write,
+      new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error('the reader took nothing')), IDLE_READER_MS);
+      }),
+    ]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,106 @@
+import type { NatsConnection, Subscription } from '@nats-io/transport-node';
+import { DEGRADED_MS, UNREACHABLE_MS, decode, heartbeatSchema } from '../bus/frames.ts';
+import { nameOf, subjects } from '../bus/subjects.ts';
+import type { SatelliteRecord, SatelliteStore } from '../store/satellites.ts';
+import type { SatelliteInfo, SatelliteState } from './api.ts';
+import type { Changes } from './changes.ts';
+
+/** Between looks for satellites that have fallen silent, and between writes of what was heard. */
+const TICK_MS = 1_000;
+const SAVE_MS = 10_000;
+
+/** The satellites that have ever been heard: the first heartbeat registers one. Every instance hears all. */
+export interface Registry {
+  all(): SatelliteInfo[];
+  get(id: string): SatelliteInfo | undefined;
+  /** Forgets silent satellites of nodes that are no more. */
+  keepOnly(nodes: Set<string>): void;
+  listen(nc: NatsConnection): void;
+  stop(): void;
+}
+
+export function stateOf(lastSeen: number, now: number): SatelliteState {
+  const silence = now - lastSeen;
+  return silence < DEGRADED_MS ? 'healthy' : silence < UNREACHABLE_MS ? 'degraded' : 'unreachable';
+}
+
+export function createRegistry(store: SatelliteStore, changes: Changes, log: (line: string) => void, now: () => number = Date.now): Registry {
+  const records = new Map<string, SatelliteRecord>(store.all().map((r) => [r.id, r]));
+  const states = new Map<string, SatelliteState>([...records.values()].map((r) => [r.id, stateOf(r.lastSeen, now())]));
+  const unsaved = new Set<string>();
+  let subscription: Subscription | undefined;
+
+  const save = (): void => {
+    const changed = [...unsaved].map((id) => records.get(id)).filter((r) => r !== undefined);
+    unsaved.clear();
+    if (changed.length > 0) store.put(changed);
+  };
+  const judge = (id: string): void => {
+    const record = records.get(id);
+    if (record === undefined) return;
+    const state = stateOf(record.lastSeen, now());
+    if (states.get(id) === state) return;
+    log(`satellite ${id}: ${states.get(id) ?? 'registered'} → ${state}`);
+    states.set(id, state);
+    changes.notify();
+  };
+  const timers = [
+    setInterval(() => {
+      for (const id of records.keys()) judge(id);
+    }, TICK_MS),
+    setInterval(save, SAVE_MS),
+  ];
+
+  const heard = (subject: string, data: string): void => {
+    const heartbeat = decode(heartbeatSchema, data);
+    // The server lets a satellite publish on its own subject only, so the subject says who it is.
+    if (heartbeat === undefined || nameOf(subject.split('.')[1] ?? '') !== heartbeat.id) return;
+    const at = now();
+    const isNew = !records.has(heartbeat.id);
+    records.set(heartbeat.id, { ...heartbeat, firstSeen: records.get(heartbeat.id)?.firstSeen ?? at, lastSeen: at });
+    unsaved.add(heartbeat.id);
+    if (isNew) save();
+    judge(heartbeat.id);
+    changes.notify();
+  };
+
+  const info = (r: SatelliteRecord): SatelliteInfo => ({
+    id: r.id,
+    node: r.node,
+    state: stateOf(r.lastSeen, now()),
+    version: r.version,
+    addresses: r.addresses,
+    tables: r.tables,
+    load: r.load,
+    startedAt: r.startedAt,
+    firstSeen: new Date(r.firstSeen).toISOString(),
+    lastSeen: new Date(r.lastSeen).toISOString(),
+  });
+
+  return {
+    all: () => [...records.values()].map(info).sort((a, b) => a.id.localeCompare(b.id)),
+    get(id) {
+      const record = records.get(id);
+      return record === undefined ? undefined : info(record);
+    },
+    keepOnly(nodes) {
+      for (const record of records.values()) {
+        if (nodes.has(record.node) || stateOf(record.lastSeen, now()) !== 'unreachable') continue;
+        records.delete(record.id);
+        states.delete(record.id);
+        unsaved.delete(record.id);
+        store.remove(record.id);
+        log(`satellite ${record.id}: forgotten, its node is no longer part of the cluster`);
+      }
+    },
+    listen(nc) {
+      subscription?.unsubscribe();
+      subscription = nc.subscribe(subjects.allHeartbeats, { callback: (error, msg) => (error === null ? heard(msg.subject, msg.string()) : undefined) });
+    },
+    stop() {
+      subscription?.unsubscribe();
+      for (const timer of timers) clearInterval(timer);
+      save();
+    },
+  };
+}

@@ -1,0 +1,59 @@
+import { isIP, isIPv6 } from 'node:net';
+import { join } from 'node:path';
+import { loadClusterConfig, type ClusterConfig } from '../cluster-config.ts';
+import { EXIT, Failure } from '../errors.ts';
+import { SERVICE_ACCOUNT_DIR } from '../kube/service-account.ts';
+
+/** What one instance of the cloud is told by its pod. */
+export interface CloudSettings {
+  node: string;
+  address: string;
+  tlsDir: string;
+  stateDir: string;
+  natsBinary: string;
+  /** Where this node's way to the Kubernetes API is. */
+  api: string;
+  serviceAccountDir: string;
+  /** Address on which console and API listen; undefined: all of this machine's, since users may come by another network than the nodes'. */
+  listen: string | undefined;
+  /** Folder of the built console; undefined: from the executable's assets. */
+  consoleDir: string | undefined;
+  config: ClusterConfig;
+}
+
+/**
+ * | variable | meaning |
+ * | --- | --- |
+ * | TERRARIUM_NODE, TERRARIUM_ADDRESS, TERRARIUM_DATA | this node's name and address, its data folder (required) |
+ * | TERRARIUM_CLUSTER_CONFIG | cluster.json (default /etc/terrarium/cluster.json) |
+ * | TERRARIUM_NATS_SERVER | path of nats-server (default /usr/local/bin/nats-server) |
+ * | TERRARIUM_API, TERRARIUM_SERVICE_ACCOUNT | the Kubernetes API and the folder of the token (default: this node's balancer, the pod's own) |
+ * | TERRARIUM_LISTEN | address of console and API (default: all) |
+ * | TERRARIUM_CONSOLE | folder of the console (default: what the executable carries) |
+ *
+ * @throws Failure `usage`, `bad-cluster-config`
+ */
+export function cloudSettings(env: NodeJS.ProcessEnv): CloudSettings {
+  const required = (name: string): string => {
+    const value = env[name];
+    if (value === undefined || value === '') throw new Failure('usage', `${name} is not set.`, { remedy: 'The cloud is started by its DaemonSet, which sets it.', exitCode: EXIT.usage });
+    return value;
+  };
+  const address = required('TERRARIUM_ADDRESS');
+  if (isIP(address) === 0) throw new Failure('usage', `TERRARIUM_ADDRESS is ${address}, not an IP address.`, { exitCode: EXIT.usage });
+  const data = required('TERRARIUM_DATA');
+  const config = loadClusterConfig(env['TERRARIUM_CLUSTER_CONFIG']);
+  return {
+    node: required('TERRARIUM_NODE'),
+    address,
+    tlsDir: join(data, 'cloud/tls'),
+    stateDir: join(data, 'cloud/state'),
+    natsBinary: env['TERRARIUM_NATS_SERVER'] ?? '/usr/local/bin/nats-server',
+    // A Service's address leads nowhere on this cluster; every node has a balancer in front of all API servers.
+    api: env['TERRARIUM_API'] ?? `https://${isIPv6(address) ? '[::1]' : '127.0.0.1'}:${config.ports.balancer}`,
+    serviceAccountDir: env['TERRARIUM_SERVICE_ACCOUNT'] ?? SERVICE_ACCOUNT_DIR,
+    listen: env['TERRARIUM_LISTEN'],
+    consoleDir: env['TERRARIUM_CONSOLE'],
+    config,
+  };
+}

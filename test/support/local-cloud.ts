@@ -1,0 +1,145 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import { PORT_NAMES, type Ports } from '../../installer/cluster/ports.ts';
+import { hashPassword } from '../../src/cloud/auth/password.ts';
+import { openDatabase } from '../../src/store/database.ts';
+import { openFacts } from '../../src/store/facts.ts';
+import { busFiles, freePorts, NATS_SERVER, type BusFiles } from './bus-files.ts';
+
+export const PASSWORD = 'a test password';
+export const API_TOKEN = `trr_${randomBytes(32).toString('base64url')}`;
+
+export interface LocalNode {
+  name: string;
+  address: string;
+}
+
+/** Clouds as processes on loopback addresses, each as its pod runs it, without Kubernetes. */
+export interface LocalClouds {
+  files: BusFiles;
+  nodes: LocalNode[];
+  ports: Ports;
+  configFile: string;
+  env(node: LocalNode): NodeJS.ProcessEnv;
+  start(node: LocalNode, env?: NodeJS.ProcessEnv): Promise<ChildProcess>;
+  stop(): Promise<void>;
+  output: string[];
+}
+
+export async function localClouds(nodes: LocalNode[]): Promise<LocalClouds> {
+  const files = await busFiles(nodes);
+  const numbers = await freePorts(PORT_NAMES.length);
+  const ports = Object.fromEntries(PORT_NAMES.map((name, i) => [name, numbers[i]])) as Ports;
+  const configFile = join(files.root, 'cluster.json');
+  writeFileSync(configFile, JSON.stringify({ id: 'c0ffee', name: 'test', version: '0.1.0', ports, serviceRange: '240.96.0.0/16', controlPlanes: nodes.map((n) => n.address) }));
+  const credentials = { adminPasswordHash: await hashPassword(PASSWORD), sessionKey: randomBytes(32).toString('base64'), apiTokenHash: createHash('sha256').update(API_TOKEN).digest('hex') };
+  for (const node of nodes) {
+    const state = join(files.data(node.name), 'cloud/state');
+    mkdirSync(state, { recursive: true });
+    const db = await openDatabase(join(state, 'cloud.db'));
+    const facts = openFacts(db);
+    // What an instance has learnt from Kubernetes before: it starts with that while Kubernetes is not there.
+    facts.put('credentials', credentials);
+    facts.put('topology', { servers: nodes, satellites: nodes.map((n) => n.name), jetstream: nodes.length >= 3 });
+    db.close();
+  }
+  const output: string[] = [];
+  const children = new Set<ChildProcess>();
+  const env = (node: LocalNode): NodeJS.ProcessEnv => ({
+    ...process.env,
+    TERRARIUM_NODE: node.name,
+    TERRARIUM_ADDRESS: node.address,
+    TERRARIUM_DATA: files.data(node.name),
+    TERRARIUM_CLUSTER_CONFIG: configFile,
+    TERRARIUM_NATS_SERVER: NATS_SERVER,
+    TERRARIUM_SERVICE_ACCOUNT: join(files.root, 'none'),
+    TERRARIUM_LISTEN: node.address,
+    TERRARIUM_CONSOLE: 'build/console',
+  });
+  return {
+    files,
+    nodes,
+    ports,
+    configFile,
+    env,
+    output,
+    async start(node, more = {}) {
+      const child = spawn(process.execPath, ['src/main.ts', 'cloud'], { env: { ...env(node), ...more }, stdio: ['ignore', 'pipe', 'pipe'] });
+      children.add(child);
+      child.once('exit', () => children.delete(child));
+      await new Promise<void>((resolve, reject) => {
+        child.once('exit', (code) => reject(new Error(`the cloud of ${node.name} ended with ${code}:\n${output.join('')}`)));
+        for (const stream of [child.stdout, child.stderr]) {
+          stream?.on('data', (chunk: Buffer) => {
+            output.push(`${node.name} ${chunk.toString('utf8')}`);
+            if (chunk.includes('cloud: ready')) resolve();
+          });
+        }
+      });
+      return child;
+    },
+    async stop() {
+      await Promise.all([...children].map((child) => {
+        child.kill('SIGTERM');
+        return once(child, 'exit');
+      }));
+      files.remove();
+    },
+  };
+}
+
+export interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: string;
+}
+
+export interface CallOptions {
+  method?: string;
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+
+/** Opens a request to a cloud; the certificate is verified by the test's CA. */
+export function open(clouds: LocalClouds, node: LocalNode, path: string, options: CallOptions = {}): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const body = options.body === undefined ? undefined : JSON.stringify(options.body);
+    const req = request(
+      {
+        host: node.address,
+        port: clouds.ports.console,
+        path,
+        method: options.method ?? (body === undefined ? 'GET' : 'POST'),
+        ca: clouds.files.authority.cert,
+        agent: false,
+        headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...options.headers },
+      },
+      resolve,
+    );
+    req.on('error', reject);
+    req.end(body);
+  });
+}
+
+export async function call(clouds: LocalClouds, node: LocalNode, path: string, options: CallOptions = {}): Promise<Answer> {
+  const response = await open(clouds, node, path, options);
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString('utf8') };
+}
+
+/** Waits until `look` returns something; fails with the last thing seen. */
+export async function until<T>(what: string, look: () => Promise<T | undefined> | T | undefined, timeoutMs = 15_000): Promise<T> {
+  const end = Date.now() + timeoutMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (Date.now() > end) throw new Error(`not within ${timeoutMs / 1000} s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
