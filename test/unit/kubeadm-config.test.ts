@@ -1,6 +1,7 @@
 import t from 'tap';
 import { parseAllDocuments } from 'yaml';
 import { kubeadmConfig, joinConfig } from '../../installer/node/kubeadm-config.ts';
+import type { ClusterSpec, NodeSpec } from '../../installer/cluster/spec.ts';
 import { testSpec } from '../fixtures/spec.ts';
 
 interface Doc {
@@ -8,6 +9,7 @@ interface Doc {
   [key: string]: unknown;
 }
 
+const node = (spec: ClusterSpec, index: number): NodeSpec => spec.nodes[index] as NodeSpec;
 const documents = (text: string): Doc[] => parseAllDocuments(text).map((d) => d.toJS() as Doc);
 
 t.test('no machine of the cluster is the API endpoint', async (t) => {
@@ -29,20 +31,20 @@ t.test('the cluster configuration is the same on every node', async (t) => {
 
 t.test('IPv6', async (t) => {
   const spec = testSpec(3, 6);
-  const [init, cluster] = documents(kubeadmConfig(spec, spec.nodes[0] ?? t.fail(), { cgroupV1: false }));
+  const [init, cluster] = documents(kubeadmConfig(spec, node(spec, 0), { cgroupV1: false }));
   t.equal(cluster?.['controlPlaneEndpoint'], '[::1]:7443');
   t.match(init?.['localAPIEndpoint'], { advertiseAddress: 'fd77::11' });
 });
 
 t.test('the cgroup driver follows the host', async (t) => {
   const spec = testSpec(1);
-  const driver = (v1: boolean): unknown => documents(kubeadmConfig(spec, spec.nodes[0] ?? t.fail(), { cgroupV1: v1 })).find((d) => d.kind === 'KubeletConfiguration')?.['cgroupDriver'];
+  const driver = (v1: boolean): unknown => documents(kubeadmConfig(spec, node(spec, 0), { cgroupV1: v1 })).find((d) => d.kind === 'KubeletConfiguration')?.['cgroupDriver'];
   t.equal(driver(true), 'cgroupfs');
   t.equal(driver(false), 'systemd');
 });
 
 t.test('a join finds the cluster by credentials, without any token', async (t) => {
   const spec = testSpec(3);
-  const [join] = documents(joinConfig(spec, spec.nodes[1] ?? t.fail()));
+  const [join] = documents(joinConfig(spec, node(spec, 1)));
   t.strictSame(join?.['discovery'], { file: { kubeConfigPath: '/etc/kubernetes/admin.conf' } });
 });

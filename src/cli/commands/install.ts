@@ -1,0 +1,18 @@
+import type { TargetOptions } from '../targets.ts';
+import { addTargetOptions } from '../targets.ts';
+import type { CommandModule } from '../command.ts';
+
+export const command: CommandModule = {
+  summary: 'Install a cluster on the machines of a cluster.yaml, by ssh, or on this one',
+  group: 'Set up',
+  configure(cmd, io) {
+    addTargetOptions(cmd)
+      .option('--console-name <name>', 'DNS name of the console, put into its certificate')
+      .option('--json', 'print events as JSON, one object a line')
+      .addHelpText('after', '\nRunning the same command again continues an install that was interrupted.\nExamples:\n  terrarium install -f cluster.yaml\n  terrarium install --hosts 10.0.0.11,10.0.0.12,10.0.0.13 --ssh-user admin --ssh-key ~/.ssh/id_ed25519\n  terrarium install                     (this machine only; others join later)')
+      .action(async (options: TargetOptions & { json?: true; consoleName?: string }) => {
+        const { runInstallCommand } = await import('../install.ts');
+        await runInstallCommand(options, io);
+      });
+  },
+};

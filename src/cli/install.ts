@@ -1,0 +1,87 @@
+import { closeHosts, openHosts } from '../../installer/hosts/open.ts';
+import { stage, unstage } from '../../installer/hosts/stage.ts';
+import type { Host } from '../../installer/hosts/host.ts';
+import { controlPlanes, hostPort, type ClusterSpec } from '../../installer/cluster/spec.ts';
+import { clusterSpec, confirmResult, install } from '../../installer/operations/run-install.ts';
+import type { InstallResult } from '../../installer/node/result.ts';
+import { contextPath, saveContext } from '../context/context.ts';
+import type { Io } from './command.ts';
+import { chooseReporter } from './reporters/reporter.ts';
+import { loadTargets, type TargetOptions } from './targets.ts';
+
+export interface InstallCommandOptions extends TargetOptions {
+  json?: true;
+  consoleName?: string;
+}
+
+/** `terrarium install` from its flags to its last line. */
+export async function runInstallCommand(options: InstallCommandOptions, io: Io): Promise<void> {
+  const { file, targets } = await loadTargets(options);
+  const withName = options.consoleName === undefined ? file : { ...file, console: { ...file.console, name: options.consoleName } };
+  const say = (line: string): void => {
+    if (options.json !== true) io.stdout.write(`${line}\n`);
+  };
+  const began = Date.now();
+  say(`Connecting to ${targets.map((t) => t.name ?? t.address).join(', ')}`);
+  const hosts = await openHosts(targets, { env: io.env });
+  try {
+    say(`Copying terrarium to ${hosts.length === 1 ? 'the machine' : `${hosts.length} machines`}`);
+    const staged = await stage(hosts, process.execPath, { signal: io.signal });
+    const spec = await clusterSpec(withName, targets, hosts);
+    const reporter = await chooseReporter({ json: options.json === true, isTTY: io.stdout.isTTY === true, stdout: io.stdout });
+    let result: InstallResult;
+    try {
+      ({ result } = await install({ hosts, targets, staged }, spec, io.signal, (event) => reporter.event(event)));
+    } finally {
+      await reporter.finish();
+    }
+    keepContext(io, spec, result);
+    report(io, spec, result, Date.now() - began, options.json === true);
+    await confirmPassword(hosts, staged, spec);
+    await unstage(staged);
+  } finally {
+    await closeHosts(hosts);
+  }
+}
+
+async function confirmPassword(hosts: Host[], staged: Map<Host, string>, spec: ClusterSpec): Promise<void> {
+  const first = controlPlanes(spec)[0];
+  const host = hosts[spec.nodes.findIndex((n) => n.name === first?.name)];
+  if (host !== undefined) await confirmResult(host, staged.get(host) ?? '', spec);
+}
+
+function keepContext(io: Io, spec: ClusterSpec, result: InstallResult): void {
+  saveContext(io.env, {
+    name: spec.name,
+    clusterId: spec.id,
+    controlPlanes: controlPlanes(spec).map(({ name, address }) => ({ name, address })),
+    ports: { api: spec.ports.api, console: spec.ports.console },
+    ca: result.ca,
+    caFingerprint: result.caFingerprint,
+    token: result.apiToken,
+    kubeconfig: { ca: result.kubernetes.ca, clientCertificate: result.kubernetes.cert, clientKey: result.kubernetes.key },
+    ...(spec.consoleName === undefined ? {} : { consoleName: spec.consoleName }),
+  });
+}
+
+/** What the administrator needs next, once. */
+function report(io: Io, spec: ClusterSpec, result: InstallResult, ms: number, json: boolean): void {
+  const consoles = controlPlanes(spec).map((n) => ({ node: n.name, url: `https://${hostPort(n.address, spec.ports.console)}` }));
+  if (json) {
+    io.stdout.write(`${JSON.stringify({ type: 'installed', at: new Date().toISOString(), ms, cluster: spec.name, clusterId: spec.id, consoles, caFingerprint: result.caFingerprint, user: 'admin', ...(result.password === undefined ? {} : { password: result.password }) })}\n`);
+    return;
+  }
+  const lines = [
+    '',
+    `The cluster ${spec.name} is installed (${Math.round(ms / 1000)} s).`,
+    '',
+    'Web console, the same on every one of these:',
+    ...consoles.map((c) => `  ${c.url}   (${c.node})`),
+    'User:      admin',
+    result.password === undefined ? 'Password:  was shown by the first install; `terrarium user reset-password` on a node makes a new one' : `Password:  ${result.password}   (shown only now)`,
+    `CA:        ${result.caFingerprint}   (fingerprint of the CA in ${contextPath(io.env)})`,
+    '',
+    'Next: terrarium status, terrarium kubectl get nodes, terrarium query "select * from processes limit 5"',
+  ];
+  io.stdout.write(`${lines.join('\n')}\n`);
+}
