@@ -1,3 +1,4 @@
+import { BUS_SERVER_NAME } from '../../src/bus/identities.ts';
 import { nodePaths } from '../cluster/paths.ts';
 import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
 import type { CredentialFiles } from './credentials.ts';
@@ -38,7 +39,7 @@ export function stackCredentials(spec: ClusterSpec, node: NodeSpec): StackCreden
       organization: 'terrarium:cloud',
       // nats-server presents it as a client too, to its peers.
       usages: ['server', 'client'],
-      sans: [node.address, node.name, 'localhost', '127.0.0.1', '::1', ...(spec.consoleName === undefined ? [] : [spec.consoleName])],
+      sans: [node.address, node.name, 'localhost', '127.0.0.1', '::1', BUS_SERVER_NAME, ...(spec.consoleName === undefined ? [] : [spec.consoleName])],
     },
   ];
 }

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
-import { BUS_SERVER_NAME } from './identities.ts';
-import { busUser, subjects } from './subjects.ts';
+import { BUS_SERVER_NAME, busSubject, cloudClientIdentity, satelliteIdentity } from './identities.ts';
+import { subjects } from './subjects.ts';
 
 /** Who takes part in the bus; what changes in a running cluster. */
 export interface Topology {
@@ -42,15 +42,15 @@ export function needsRestart(from: Topology, to: Topology): boolean {
 /**
  * nats-server's configuration. Every listener asks for a certificate of our CA, and there is no other (no monitor, no leaf nodes).
  *
- * A user is the subject of a certificate (`CN=satellite-n1`): it has no password that could leak.
+ * A user is the subject of a certificate (`CN=satellite-n1,O=terrarium:satellite`): it has no password that could leak.
  */
 export function natsConfig(settings: ServerSettings, topology: Topology): string {
   const tls = (extra: string): string =>
     `tls { cert_file: ${q(join(settings.tlsDir, 'server.crt'))}, key_file: ${q(join(settings.tlsDir, 'server.key'))}, ca_file: ${q(join(settings.tlsDir, 'ca.crt'))}, verify_and_map: true, min_version: "1.2", timeout: 5${extra} }`;
-  const clouds = topology.servers.map((s) => `{ user: ${q(`CN=${busUser.cloud(s.name)}`)} }`);
+  const clouds = topology.servers.map((s) => `{ user: ${q(busSubject(cloudClientIdentity(s.name)))} }`);
   const satellites = topology.satellites.map(
     (id) =>
-      `{ user: ${q(`CN=${busUser.satellite(id)}`)}, permissions: { publish: { allow: [${q(subjects.heartbeat(id))}, ${q(subjects.repliesFrom(id))}] }, subscribe: { allow: [${q(subjects.forSatellite(id))}] } } }`,
+      `{ user: ${q(busSubject(satelliteIdentity(id)))}, permissions: { publish: { allow: [${q(subjects.heartbeat(id))}, ${q(subjects.repliesFrom(id))}] }, subscribe: { allow: [${q(subjects.forSatellite(id))}] } } }`,
   );
   const lines = [
     `server_name: ${q(settings.node)}`,

@@ -3,9 +3,17 @@ import { busUser } from './subjects.ts';
 
 /**
  * A name that only certificates of the bus's servers carry (nothing resolves it): by it one server admits another, and the cloud
- * its own requests to the system account. A satellite's certificate has no name but its common name.
+ * its own requests to the system account. A satellite's certificate has no such names at all.
  */
 export const BUS_SERVER_NAME = 'bus.terrarium.internal';
+
+/** Groups of identities: the certificate's organization. */
+export const BUS_GROUP = { cloud: 'terrarium:cloud', satellite: 'terrarium:satellite' } as const;
+
+/** A certificate's subject as nats-server names a user. */
+export function busSubject(identity: Pick<Identity, 'commonName' | 'organization'>): string {
+  return `CN=${identity.commonName}${identity.organization === undefined ? '' : `,O=${identity.organization}`}`;
+}
 
 const DAYS = 365;
 
@@ -18,15 +26,15 @@ export interface CloudNode {
 /** `DATA/cloud/tls/server.*`: HTTPS of console and API, and the server of the bus on both its ports. */
 export function cloudServerIdentity(node: CloudNode): Identity {
   const names = [node.address, node.name, 'localhost', '127.0.0.1', '::1', BUS_SERVER_NAME, node.consoleName];
-  return { commonName: node.name, sans: [...new Set(names.filter((n) => n !== undefined))], usages: ['server', 'client'], days: DAYS };
+  return { commonName: node.name, sans: [...new Set(names.filter((n) => n !== undefined))], usages: ['server', 'client'], days: DAYS, organization: BUS_GROUP.cloud };
 }
 
 /** `DATA/cloud/tls/client.*`: the cloud on the bus. */
 export function cloudClientIdentity(node: string): Identity {
-  return { commonName: busUser.cloud(node), sans: [], usages: ['client'], days: DAYS };
+  return { commonName: busUser.cloud(node), sans: [], usages: ['client'], days: DAYS, organization: BUS_GROUP.cloud };
 }
 
-/** `DATA/satellite/tls/client.*`: a node's satellite on the bus. The bus knows it by exactly this subject: no organization. */
+/** `DATA/satellite/tls/client.*`: a node's satellite on the bus. The bus knows it by exactly this subject. */
 export function satelliteIdentity(node: string): Identity {
-  return { commonName: busUser.satellite(node), sans: [], usages: ['client'], days: DAYS };
+  return { commonName: busUser.satellite(node), sans: [], usages: ['client'], days: DAYS, organization: BUS_GROUP.satellite };
 }

@@ -1,10 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { Failure } from '../errors.ts';
+import { BUS_SERVER_NAME } from './identities.ts';
 import { natsConfig, needsRestart, type ServerSettings, type Topology } from './config.ts';
 import { watchLines, type LineWatch } from './lines.ts';
 
@@ -106,6 +108,7 @@ export class BusServer {
   }
 
   async #writeConfig(topology: Topology): Promise<void> {
+    this.#checkCertificate();
     mkdirSync(this.#options.settings.stateDir, { recursive: true, mode: 0o700 });
     const next = `${this.#configFile}.next`;
     writeFileSync(next, natsConfig(this.#options.settings, topology), { mode: 0o600 });
@@ -114,6 +117,12 @@ export class BusServer {
       throw new Failure('bus-config', `nats-server refuses its configuration: ${check.all.trim() || check.shortMessage}.`, { host: this.#options.settings.node });
     }
     renameSync(next, this.#configFile);
+  }
+
+  #checkCertificate(): void {
+    const file = join(this.#options.settings.tlsDir, 'server.crt');
+    if (new X509Certificate(readFileSync(file)).subjectAltName?.includes(`DNS:${BUS_SERVER_NAME}`) === true) return;
+    throw new Failure('bus-certificate', `The certificate ${file} does not name ${BUS_SERVER_NAME}, so the bus's other servers would refuse it.`, { host: this.#options.settings.node, remedy: 'Renew the certificates of this node.' });
   }
 
   async #launch(): Promise<void> {
