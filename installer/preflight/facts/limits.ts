@@ -1,0 +1,36 @@
+import { textOf } from './read.ts';
+
+export interface LimitFacts {
+  /** Kernel settings by name; null where the kernel has none of that name. */
+  sysctl: Record<string, string | null>;
+  openFilesHard: number;
+  openFilesSoft: number;
+  umask: string;
+  /** Proxy settings found, by where; user names and passwords are cut out. */
+  proxies: { where: string; variable: string; value: string }[];
+  noProxy: string[];
+}
+
+export const SYSCTLS = ['fs.inotify.max_user_instances', 'fs.inotify.max_user_watches', 'fs.file-max', 'kernel.pid_max', 'kernel.threads-max', 'vm.max_map_count', 'vm.overcommit_memory', 'vm.panic_on_oom', 'kernel.panic', 'kernel.panic_on_oops', 'net.ipv4.ip_local_port_range', 'net.ipv4.ip_forward', 'net.ipv6.conf.all.disable_ipv6', 'net.core.somaxconn', 'user.max_user_namespaces'];
+const PROXY_FILES = ['/etc/environment', '/etc/profile.d/proxy.sh', '/etc/sysconfig/proxy', '/etc/systemd/system.conf', '/etc/default/docker'];
+
+export async function gatherLimits(env: NodeJS.ProcessEnv): Promise<LimitFacts> {
+  const [values, limits, status, files] = await Promise.all([
+    Promise.all(SYSCTLS.map((name) => textOf(`/proc/sys/${name.replaceAll('.', '/')}`))),
+    textOf('/proc/self/limits'),
+    textOf('/proc/self/status'),
+    Promise.all(PROXY_FILES.map((f) => textOf(f))),
+  ]);
+  const files_ = /^Max open files\s+(\d+|unlimited)\s+(\d+|unlimited)/m.exec(limits ?? '');
+  const number = (text: string | undefined): number => (text === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(text ?? 0));
+  const sources: [string, string][] = [['environment', Object.entries(env).map(([k, v]) => `${k}=${v ?? ''}`).join('\n')], ...PROXY_FILES.map((f, i): [string, string] => [f, files[i] ?? ''])];
+  const found = sources.flatMap(([where, text]) => [...text.matchAll(/\b(https?_proxy|all_proxy|no_proxy)=["']?([^"'\s]+)/gi)].map((m) => ({ where, variable: (m[1] ?? '').toLowerCase(), value: (m[2] ?? '').replace(/\/\/[^@/]*@/, '//') })));
+  return {
+    sysctl: Object.fromEntries(SYSCTLS.map((name, i) => [name, values[i]?.trim() ?? null])),
+    openFilesSoft: number(files_?.[1]),
+    openFilesHard: number(files_?.[2]),
+    umask: /^Umask:\s+(\d+)/m.exec(status ?? '')?.[1] ?? '',
+    proxies: found.filter((f) => f.variable !== 'no_proxy'),
+    noProxy: found.filter((f) => f.variable === 'no_proxy').flatMap((f) => f.value.split(',')),
+  };
+}

@@ -1,0 +1,60 @@
+import { arch, hostname, release, uptime } from 'node:os';
+import { namesIn, outputOf, textOf } from './read.ts';
+
+export interface OsFacts {
+  /** /etc/os-release */
+  id: string;
+  version: string;
+  prettyName: string;
+  /** `6.1.0-18-amd64` */
+  kernel: string;
+  /** As Node names it: x64, arm64 … */
+  arch: string;
+  /** Host name as the kernel has it, capitals included. */
+  hostname: string;
+  machineId: string;
+  /** Public host keys of sshd: type and base64, without comment. */
+  sshHostKeys: string[];
+  /** Name of process 1. */
+  init: string;
+  /** Undefined where there is no systemd. */
+  systemdVersion: number | null;
+  /** `systemd-nspawn`, `docker` …; null on a machine of its own. */
+  container: string | null;
+  uptimeS: number;
+}
+
+export async function gatherOs(): Promise<OsFacts> {
+  const [osRelease, machineId, init, systemd, container, sshFiles] = await Promise.all([
+    textOf('/etc/os-release').then(async (t) => t ?? (await textOf('/usr/lib/os-release')) ?? ''),
+    textOf('/etc/machine-id'),
+    textOf('/proc/1/comm'),
+    outputOf('systemctl', ['--version']),
+    containerKind(),
+    namesIn('/etc/ssh'),
+  ]);
+  const release_ = Object.fromEntries([...osRelease.matchAll(/^([A-Z_]+)="?(.*?)"?$/gm)].map((m) => [m[1], m[2]])) as Record<string, string>;
+  const keys = await Promise.all(sshFiles.filter((f) => /^ssh_host_.*_key\.pub$/.test(f)).map((f) => textOf(`/etc/ssh/${f}`)));
+  const version = /^systemd (\d+)/.exec(systemd ?? '')?.[1];
+  return {
+    id: release_['ID'] ?? '',
+    version: release_['VERSION_ID'] ?? '',
+    prettyName: release_['PRETTY_NAME'] ?? 'unknown',
+    kernel: release(),
+    arch: arch(),
+    hostname: hostname(),
+    machineId: machineId?.trim() ?? '',
+    sshHostKeys: keys.flatMap((k) => (k === undefined ? [] : [k.split(' ').slice(0, 2).join(' ').trim()])),
+    init: init?.trim() ?? '',
+    systemdVersion: version === undefined ? null : Number(version),
+    container,
+    uptimeS: Math.round(uptime()),
+  };
+}
+
+async function containerKind(): Promise<string | null> {
+  const told = await textOf('/run/systemd/container');
+  if (told !== undefined && told.trim() !== '') return told.trim();
+  const environment = await textOf('/proc/1/environ');
+  return /(?:^|\0)container=([^\0]+)/.exec(environment ?? '')?.[1] ?? null;
+}
