@@ -27,8 +27,9 @@ while read -r _ _ _ _ point _ rest; do
   case "$rest" in
     *" - cgroup "*|*" - cgroup2 "*) mount -o remount,bind,rw "$point" ;;
   esac
-  [ "$point" != /sys/fs/cgroup ] || mount -o remount,bind,rw /sys/fs/cgroup
 done < /proc/self/mountinfo
+# Over several v1 hierarchies lies a tmpfs, which systemd leaves read-only.
+[ "$(stat -f -c %T /sys/fs/cgroup)" != tmpfs ] || mount -o remount,rw,mode=755 /sys/fs/cgroup
 mount --make-rshared /
 `;
 

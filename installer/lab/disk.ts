@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { appendFile, chmod, chown, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, chown, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { copyBase } from './base.ts';
 import { guestFiles, pamUmaskLine } from './guest-files.ts';
 import { SSH_USER, imageName, rootDir } from './names.ts';
-import { cutDisk, labMounts, mountDisk, unmount } from './mounts.ts';
+import { cutDisk, labMounts, mountDisk, nspawnLock, releaseDisk, unmount } from './mounts.ts';
 import type { LabOptions, MachinePlan } from './plan.ts';
 import { run } from './run.ts';
 
@@ -46,9 +46,13 @@ export async function attachDisk(machine: MachinePlan, options: LabOptions): Pro
 }
 
 /** Takes the disk away as a power cut does: what was not synced is lost. */
-export async function tearOffDisk(name: string): Promise<void> {
-  const root = rootDir(name);
-  if (!labMounts().includes(root)) return;
-  await cutDisk(root);
-  await unmount(root);
+export async function tearOffDisk(machine: Pick<MachinePlan, 'name'>, options: Pick<LabOptions, 'dir'>): Promise<void> {
+  const root = rootDir(machine.name);
+  if (labMounts().includes(root)) {
+    const lock = await nspawnLock(root);
+    await cutDisk(root);
+    await unmount(root);
+    await rm(lock, { force: true });
+  }
+  await releaseDisk(diskImage(options, machine), root);
 }

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { Failure } from '../../src/errors.ts';
 import { baseFolder, removeStaleWork } from './base.ts';
 import { labCgroups, removeCgroups } from './cgroups.ts';
-import { DEFAULT_DIR, MARKER, RUN_DIR } from './names.ts';
-import { cutDisk, detachLoops, labLoops, labMounts, removeNspawnRemains, unmount } from './mounts.ts';
+import { DEFAULT_DIR, MARKER, RUN_DIR, machineOfImage, rootDir } from './names.ts';
+import { cutDisk, detachLoops, labLoops, labMounts, nspawnLock, releaseDisk, removeNspawnRemains, unmount } from './mounts.ts';
 import { labInterfaces, removeInterfaces } from './network.ts';
 import { killProcesses, labProcesses } from './processes.ts';
 import { requireRoot } from './requirements.ts';
@@ -32,7 +32,7 @@ export async function labRemains(dir: string): Promise<Remains> {
     processes: labProcesses().map((p) => `${p.pid} ${p.command.slice(0, 100)}`),
     mounts: labMounts(),
     interfaces: labInterfaces(),
-    loops: await labLoops(),
+    loops: (await labLoops()).map((l) => `${l.device} ${l.image}`),
     cgroups: labCgroups(),
     files: [RUN_DIR, join(dir, MARKER), ...nspawnRemains().map((n) => join(NSPAWN_RUN, n))].filter((f) => existsSync(f)),
   };
@@ -50,10 +50,13 @@ export async function labDown(dirFlag: string | undefined, env: NodeJS.ProcessEn
   await killProcesses(() => true);
   for (const mount of labMounts()) {
     // The disks are thrown away: writing them out first would only take time.
-    if (isDisk(mount)) await cutDisk(mount).catch(() => undefined);
+    const lock = isDisk(mount) ? await nspawnLock(mount) : undefined;
+    if (lock !== undefined) await cutDisk(mount).catch(() => undefined);
     await unmount(mount);
+    if (lock !== undefined) await rm(lock, { force: true });
   }
   await removeInterfaces();
+  for (const { image } of await labLoops()) await releaseDisk(image, rootDir(machineOfImage(image))).catch(() => undefined);
   await detachLoops();
   await removeCgroups();
   for (const name of nspawnRemains()) removeNspawnRemains(name);

@@ -16,7 +16,8 @@ export async function labExec(name: string, command: string[], env: NodeJS.Proce
   requireRoot('Running something in a machine');
   const machine = findMachine(requireLab().machines, name);
   const leader = requireRunning(machine);
-  const enter = ['nsenter', `--target=${leader}`, '--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--root', '--wd', '--', ...command];
+  // nsenter alone would keep our capabilities, and with them `date -s` would set this machine's clock.
+  const enter = ['setpriv', '--bounding-set=-sys_time', '--inh-caps=-sys_time', '--', 'nsenter', `--target=${leader}`, '--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--root', '--wd', '--', ...command];
   const child = spawn('sh', inCgroups(execCgroups(machine.name), enter), {
     stdio: 'inherit',
     env: { ...CLEAN_ENV, USER: 'root', LC_ALL: 'C.UTF-8', ...(env['TERM'] === undefined ? {} : { TERM: env['TERM'] }) },

@@ -10,7 +10,7 @@ import { attachDisk, tearOffDisk } from './disk.ts';
 import { netnsFile, nspawnName } from './names.ts';
 import { plugIn, unplug } from './network.ts';
 import { removeNspawnRemains, unmount } from './mounts.ts';
-import { NSPAWN_ENV, inCgroups, nspawnArguments } from './nspawn.ts';
+import { NSPAWN_ENV, bootCommand, inCgroups } from './nspawn.ts';
 import type { LabOptions, MachinePlan } from './plan.ts';
 import { killProcesses, labProcesses, leaderOf } from './processes.ts';
 import { CLEAN_ENV } from './run.ts';
@@ -27,7 +27,7 @@ export async function powerOn(machine: MachinePlan, options: LabOptions): Promis
   const dirs = makeMachineCgroups(machine.name);
   await mkdir(labPaths(options.dir).logs, { recursive: true });
   const log = openSync(consoleLog(options, machine), 'a');
-  const child = spawn('sh', inCgroups(dirs, ['systemd-nspawn', ...nspawnArguments(machine.name)]), {
+  const child = spawn('sh', inCgroups(dirs, bootCommand(machine.name)), {
     detached: true,
     cwd: '/',
     env: { ...CLEAN_ENV, ...NSPAWN_ENV },
@@ -81,7 +81,7 @@ function sshAnswers(address: string): Promise<boolean> {
  * Cuts the machines' power, all at the same moment: every process is killed, nothing is synced, and what they held on
  * this machine is cleaned up so that they can be switched on again.
  */
-export async function powerCut(machines: Pick<MachinePlan, 'name' | 'hostInterface'>[]): Promise<void> {
+export async function powerCut(machines: MachinePlan[], options: LabOptions): Promise<void> {
   const names = new Set(machines.map((m) => m.name.toLowerCase()));
   const arguments_ = new Set([...names].map((n) => `--machine=${nspawnName(n)}`));
   const left = await killProcesses((p) => (p.machine === undefined ? p.command.split(' ').some((a) => arguments_.has(a)) : names.has(p.machine)));
@@ -90,11 +90,11 @@ export async function powerCut(machines: Pick<MachinePlan, 'name' | 'hostInterfa
       remedy: 'They hang in this machine\'s kernel (see /proc/PID/stack); restart this machine.',
     });
   }
-  await Promise.all(machines.map(clearUp));
+  await Promise.all(machines.map((m) => clearUp(m, options)));
 }
 
-async function clearUp(machine: Pick<MachinePlan, 'name' | 'hostInterface'>): Promise<void> {
-  await tearOffDisk(machine.name);
+async function clearUp(machine: MachinePlan, options: LabOptions): Promise<void> {
+  await tearOffDisk(machine, options);
   await unplug(machine);
   const netns = netnsFile(machine.name);
   await unmount(netns);

@@ -1,4 +1,5 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../src/errors.ts';
 import { RUN_DIR, isLabImage } from './names.ts';
@@ -19,12 +20,17 @@ export function labMounts(): string[] {
   return parseLabMounts(readFileSync('/proc/self/mountinfo', 'utf8'));
 }
 
+export interface Loop {
+  device: string;
+  image: string;
+}
+
 /** Loop devices whose backing file is a machine's disk. */
-export async function labLoops(): Promise<string[]> {
+export async function labLoops(): Promise<Loop[]> {
   const listing = await run('losetup', ['--list', '--json', '--output', 'NAME,BACK-FILE']);
   if (listing.trim() === '') return [];
   const { loopdevices } = JSON.parse(listing) as { loopdevices: { name: string; 'back-file': string | null }[] };
-  return loopdevices.filter((l) => isLabImage(l['back-file'] ?? '')).map((l) => l.name);
+  return loopdevices.map((l) => ({ device: l.name, image: l['back-file'] ?? '' })).filter((l) => isLabImage(l.image));
 }
 
 /** Mounts a disk; its loop device goes by itself when it is unmounted. */
@@ -37,7 +43,7 @@ export async function mountDisk(image: string, point: string): Promise<void> {
  * journal). The next mount replays the journal, as after a real one.
  */
 export async function cutDisk(point: string): Promise<void> {
-  const script = 'open(my $f, "<", $ARGV[0]) or die "$!\n"; ioctl($f, 0x8004587D, pack("L", 2)) or die "$!\n";';
+  const script = 'open(my $f, "<", $ARGV[0]) or die "$!\n"; my $how = pack("L", 2); ioctl($f, 0x8004587D, $how) or die "$!\n";';
   await run('perl', ['-e', script, point]);
 }
 
@@ -55,12 +61,49 @@ export async function unmount(point: string): Promise<void> {
   }
 }
 
+/**
+ * Waits until nothing uses a disk any more. Where / is not a shared mount, a process of somebody else that made itself a
+ * mount namespace while the machine ran still has the disk in it: it is unmounted there too.
+ * @throws Failure `lab-disk-busy`.
+ */
+export async function releaseDisk(image: string, point: string): Promise<void> {
+  for (let attempt = 0; attempt < 50; attempt += 1) {
+    if (!(await labLoops()).some((l) => l.image.startsWith(image))) return;
+    if (attempt >= 2) for (const pid of otherNamespaces(point)) await succeeds('nsenter', [`--target=${pid}`, '--mount', 'umount', '--lazy', point]);
+    await sleep(100);
+  }
+  throw new Failure('lab-disk-busy', `${image} is still in use on this machine by a process that is not the lab's.`, {
+    remedy: `Find it with \`grep -l ${RUN_DIR} /proc/*/mountinfo\`, end it and run the same command again.`,
+  });
+}
+
+/** One process of each mount namespace but ours that has `point` mounted. */
+function otherNamespaces(point: string): number[] {
+  const own = readlinkSync('/proc/self/ns/mnt');
+  const found = new Map<string, number>();
+  for (const pid of readdirSync('/proc').filter((e) => /^[0-9]+$/.test(e))) {
+    try {
+      const namespace = readlinkSync(`/proc/${pid}/ns/mnt`);
+      if (namespace !== own && !found.has(namespace) && parseLabMounts(readFileSync(`/proc/${pid}/mountinfo`, 'utf8')).includes(point)) found.set(namespace, Number(pid));
+    } catch {
+      // it has ended meanwhile
+    }
+  }
+  return [...found.values()];
+}
+
 /** Detaches loop devices that lost their mount but not their file; these are remains of a crash. */
 export async function detachLoops(): Promise<void> {
-  for (const device of await labLoops()) await succeeds('losetup', ['--detach', device]);
+  for (const { device } of await labLoops()) await succeeds('losetup', ['--detach', device]);
 }
 
 /** nspawn makes this folder for each machine and leaves it when it is killed. */
 export function removeNspawnRemains(machine: string): void {
   rmSync(`/run/systemd/nspawn/propagate/${machine}`, { recursive: true, force: true });
+}
+
+/** nspawn's lock file of a disk's root, which it leaves when it is killed; asked while the disk is mounted. */
+export async function nspawnLock(root: string): Promise<string> {
+  const { dev, ino } = await stat(root);
+  return `/run/systemd/nspawn/locks/inode-${dev}:${ino}`;
 }

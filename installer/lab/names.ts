@@ -48,6 +48,11 @@ export function isLabImage(path: string): boolean {
   return /\/terrarium-lab-[a-z0-9-]+\.ext4( \(deleted\))?$/.test(path);
 }
 
+/** The machine whose disk that is, lower case; '' for another file. */
+export function machineOfImage(path: string): string {
+  return /\/terrarium-lab-([a-z0-9-]+)\.ext4( \(deleted\))?$/.exec(path)?.[1] ?? '';
+}
+
 /** Whether a process's arguments are those of a lab's nspawn or name server. */
 export function isLabCommand(argv: string[]): boolean {
   return argv.some((a) => a.startsWith('--machine=trm-')) || argv.includes(`--conf-file=${DNSMASQ_CONF}`);

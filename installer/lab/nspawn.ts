@@ -1,4 +1,4 @@
-import { netnsFile, nspawnName, rootDir } from './names.ts';
+import { RUN_DIR, netnsFile, nspawnName, rootDir } from './names.ts';
 
 /**
  * systemd-nspawn's arguments for one machine. `--keep-unit` and `--register=no`: the machine stays in the cgroup in which
@@ -27,6 +27,22 @@ export function nspawnArguments(name: string): string[] {
 
 /** /tmp on the disk, as on a Debian server; a machine's /tmp is large enough for a bundle then. */
 export const NSPAWN_ENV = { SYSTEMD_NSPAWN_TMPFS_TMP: '0' };
+
+/**
+ * The command that boots a machine. nspawn runs in a mount namespace of its own in which the other machines' disks are
+ * unmounted: it would keep them in use for as long as it runs, and a machine whose power was cut could not start again.
+ */
+export function bootCommand(name: string): string[] {
+  const script = [
+    'while read -r _ _ _ _ point _; do',
+    `case "$point" in "$1"|"$2") ;; ${RUN_DIR}/*) umount "$point" || exit 125 ;; esac`,
+    'done < /proc/self/mountinfo; shift 2; exec "$@"',
+  ].join('\n');
+  return [
+    'unshare', '--mount', '--propagation=slave', 'sh', '-c', script, 'terrarium-lab',
+    rootDir(name), netnsFile(name), 'systemd-nspawn', ...nspawnArguments(name),
+  ];
+}
 
 /**
  * Arguments for sh(1) that move it into the given cgroups and then become `command`, which the shell never interprets.

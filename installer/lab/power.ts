@@ -13,8 +13,9 @@ function chosen(state: LabState, names: string[], all: boolean): MachinePlan[] {
 /** Cuts the power of machines, at one moment. Those that are off already are cleaned up after. @returns their names. */
 export async function labStop(names: string[], all: boolean): Promise<string[]> {
   requireRoot('Stopping a machine');
-  const machines = chosen(requireLab(), names, all);
-  await powerCut(machines);
+  const state = requireLab();
+  const machines = chosen(state, names, all);
+  await powerCut(machines, state.options);
   return machines.map((m) => m.name);
 }
 
@@ -24,7 +25,7 @@ export async function labStart(names: string[], all: boolean, signal: AbortSigna
   const state = requireLab();
   const off = chosen(state, names, all).filter((m) => leaderOf(m.name) === undefined);
   // A machine that powered itself off leaves its disk mounted.
-  await powerCut(off);
+  await powerCut(off, state.options);
   for (const machine of off) await powerOn(machine, state.options);
   await Promise.all(off.map((m) => waitForBoot(m, state.options, BOOT_SECONDS, signal)));
   return off.map((m) => m.name);

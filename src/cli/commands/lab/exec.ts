@@ -10,7 +10,7 @@ export const command: CommandModule = {
       .passThroughOptions()
       .action(async (name: string, words: string[]) => {
         const { labExec } = await import('../../../../installer/lab/exec.ts');
-        process.exitCode = await labExec(name, words, io.env);
+        process.exitCode = await labExec(name, words[0] === '--' ? words.slice(1) : words, io.env);
       });
   },
 };
