@@ -1,0 +1,27 @@
+import { EXIT } from '../../errors.ts';
+import type { CommandModule } from '../command.ts';
+
+export const command: CommandModule = {
+  summary: 'show the health of machines, Kubernetes, cloud and satellites',
+  group: 'Use',
+  configure(cmd, io) {
+    cmd
+      .option('--json', 'print all of it as one JSON object')
+      .option('--context <name>', 'the cluster; default: the current one')
+      .addHelpText('after', '\nExit codes: 0 everything is healthy, 1 something is wrong (listed at the end), 5 no machine answers.\n')
+      .action(async (options: { json?: boolean; context?: string }) => {
+        const { loadContext } = await import('../../context/context.ts');
+        const { survey } = await import('../../context/survey.ts');
+        const { diagnose } = await import('../../context/diagnosis.ts');
+        const context = loadContext(io.env, options.context);
+        const state = diagnose(await survey(context));
+        if (options.json === true) {
+          io.stdout.write(`${JSON.stringify({ cluster: { id: context.clusterId, name: context.name }, ...state }, null, 2)}\n`);
+        } else {
+          const { statusText } = await import('../status-printer.ts');
+          io.stdout.write(statusText(context, state));
+        }
+        process.exitCode = state.healthy ? EXIT.ok : state.reachable ? EXIT.failed : EXIT.unreachable;
+      });
+  },
+};
