@@ -7,6 +7,10 @@ import { loopback } from './kubeadm-config.ts';
 
 export const STACK_IMAGE = `terrarium.local/terrarium:${VERSION}`;
 
+export const SYSTEM_NAMESPACE = 'terrarium-system';
+/** Key of ConfigMap `cluster` that holds the whole ClusterSpec: what a join starts from. */
+export const SPEC_KEY = 'spec.json';
+
 export interface StackManifests {
   render(text: string): string;
   /** ConfigMaps `cluster` (cluster.json) and `clouds` (one host:port of the bus a line), ready to apply. */
@@ -26,9 +30,9 @@ export function renderStack(spec: ClusterSpec): StackManifests {
   for (const name of PORT_NAMES) values[`PORT_${name.replace(/[A-Z]/g, (c) => `_${c}`).toUpperCase()}`] = String(spec.ports[name]);
   const cluster = { id: spec.id, name: spec.name, version: VERSION, family: spec.family, ports: spec.ports, serviceRange: spec.serviceRange, ...(spec.consoleName === undefined ? {} : { consoleName: spec.consoleName }) };
   const clouds = controlPlanes(spec).map((n) => `${hostPort(n.address, spec.ports.nats)}\n`).join('');
-  return { render: (text) => renderManifest(text, values), configMaps: [configMap('cluster', 'cluster.json', JSON.stringify(cluster)), configMap('clouds', 'clouds', clouds)].join('\n---\n') };
+  return { render: (text) => renderManifest(text, values), configMaps: [configMap('cluster', { 'cluster.json': JSON.stringify(cluster), [SPEC_KEY]: JSON.stringify(spec) }), configMap('clouds', { clouds })].join('\n---\n') };
 }
 
-export function configMap(name: string, key: string, value: string): string {
-  return JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'terrarium-system' }, data: { [key]: value } });
+export function configMap(name: string, data: Record<string, string>): string {
+  return JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: SYSTEM_NAMESPACE }, data });
 }

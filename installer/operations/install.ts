@@ -31,7 +31,7 @@ function configureFirst(first: NodeSpec): PlanNode[] {
   return [leaf('configure', first, 'cluster-config'), leaf('configure', first, 'mark-control-plane')];
 }
 
-function joinControlPlane(node: NodeSpec): PlanNode {
+export function joinControlPlane(node: NodeSpec): PlanNode {
   return serial(
     `join/${node.name}`,
     node.name,
@@ -44,7 +44,7 @@ function joinControlPlane(node: NodeSpec): PlanNode {
   );
 }
 
-function joinWorker(node: NodeSpec): PlanNode {
+export function joinWorker(node: NodeSpec): PlanNode {
   return serial(`join/${node.name}`, node.name, leaf('join', node, 'kubelet'));
 }
 

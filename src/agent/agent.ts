@@ -8,6 +8,7 @@ import { knownServers, followServers } from './api-servers.ts';
 import { readyProbe } from './ready.ts';
 import { agentAccess } from './kubernetes.ts';
 import { startVolumes } from './volumes.ts';
+import { startJoinServer } from './join-server.ts';
 
 const CHECK_EVERY_MS = 2_000;
 
@@ -23,6 +24,7 @@ export async function runAgent(data: string, signal: AbortSignal, log: (line: st
   signal.addEventListener('abort', () => server.close(), { once: true });
   log(`load balancer on ${host} port ${config.ports.balancer} in front of ${pool.list().map((e) => e.backend.address).join(', ')}`);
   const checks = checkForever(() => pool.check(), signal);
+  if (config.node.role === 'control-plane') startJoinServer(config, signal, log);
   const client = await agentAccess(config, signal);
   if (client !== undefined) await Promise.all([followServers(config, client, (servers) => pool.replace(servers), signal), startVolumes(config, client, signal, log)]);
   await checks;

@@ -1,0 +1,31 @@
+import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
+import type { Plan } from '../plan/types.ts';
+import { joinControlPlane, joinWorker, operationId } from './install.ts';
+import { leaf, onEach, serial } from './tree.ts';
+
+/**
+ * The cluster with one more node, as the coordinating control plane hands it out: that one stands first, because
+ * the first control plane is whose CAs the others ask for.
+ */
+export function withNode(spec: ClusterSpec, coordinator: NodeSpec, node: NodeSpec): ClusterSpec {
+  const others = spec.nodes.filter((n) => n.name !== coordinator.name && n.name !== node.name);
+  return { ...spec, nodes: [coordinator, ...others, node] };
+}
+
+/** The plan by which one machine joins a running cluster. `spec` already contains it, see withNode. */
+export function joinPlan(spec: ClusterSpec, coordinator: NodeSpec, node: NodeSpec): Plan {
+  const root = serial(
+    'join-node',
+    `${node.name} joins ${spec.name}`,
+    onEach('prepare', 'prepare the machine', [node], 'host-settings', 'release', 'runtime', 'images', 'agent'),
+    node.role === 'control-plane' ? joinControlPlane(node) : joinWorker(node),
+    onEach('identities', 'make the identities of agent, cloud and satellite', [node], 'agent-credentials', 'stack-certs'),
+    leaf('stack', coordinator, 'stack'),
+    leaf('stack', coordinator, 'stack-ready'),
+  );
+  return { id: joinOperation(spec), operation: 'join', spec, root };
+}
+
+export function joinOperation(spec: ClusterSpec): string {
+  return operationId('join', spec);
+}
