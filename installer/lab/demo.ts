@@ -1,0 +1,22 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+/** `./build.sh demo`: a lab of three machines in .demo/, and the product installed onto them over ssh, all by the built executable. */
+const root = join(import.meta.dirname, '../..');
+const terrarium = join(root, 'dist/terrarium');
+const dir = join(root, '.demo');
+
+function run(...args: string[]): number {
+  return spawnSync(terrarium, args, { stdio: 'inherit' }).status ?? 1;
+}
+
+function labIsUp(): boolean {
+  return spawnSync(terrarium, ['lab', 'status'], { stdio: 'ignore' }).status === 0;
+}
+
+function demo(): number {
+  if (!labIsUp() && run('lab', 'up', '--nodes', '3', '--dir', dir) !== 0) return 1;
+  return run('install', '-f', join(dir, 'cluster.yaml'));
+}
+
+process.exitCode = demo();

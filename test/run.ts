@@ -1,0 +1,96 @@
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * The whole test suite, in the order in which a failure is cheapest: types and lint, unit, integration, end to end on the lab.
+ * `--all` adds the long end-to-end tests (test/e2e/long). Arguments that are paths run just those files.
+ * Ends with the line `N passed, N failed`.
+ */
+const root = join(import.meta.dirname, '..');
+
+interface Totals {
+  passed: number;
+  failed: number;
+}
+
+interface Suite {
+  title: string;
+  files: string[];
+  args: string[];
+}
+
+function tests(folder: string): string[] {
+  try {
+    return readdirSync(join(root, folder)).filter((f) => f.endsWith('.test.ts')).sort().map((f) => join(folder, f));
+  } catch {
+    return [];
+  }
+}
+
+function run(argv: string[], onLine: (line: string) => void): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const [file = '', ...args] = argv;
+    const child = spawn(file, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, FORCE_COLOR: '0' } });
+    let rest = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      const lines = (rest + chunk.toString('utf8')).split('\n');
+      rest = lines.pop() ?? '';
+      lines.forEach(onLine);
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+}
+
+/** tap's own stream is parsed by its indentation: only a file's own assertions count, and each line is shown where it failed. */
+async function runSuite({ title, files, args }: Suite, totals: Totals): Promise<void> {
+  if (files.length === 0) return;
+  const began = Date.now();
+  let passed = 0;
+  let failed = 0;
+  let showing = false;
+  const code = await run([join(root, 'node_modules/.bin/tap'), '-R', 'tap', ...args, ...files], (line) => {
+    if (/^ok \d+ - .*\.test\.ts/.test(line)) process.stdout.write(`  ${line.replace(/^ok \d+ - /, '').replace(/ \{$/, '')}\n`);
+    if (/^\s+ok \d+/.test(line) && !/ \{$/.test(line) && !/^\s+ok \d+ - .*# (time|SKIP|TODO)/.test(line)) passed += 1;
+    if (/^\s*not ok \d+/.test(line)) {
+      failed += 1;
+      showing = true;
+    } else if (/^\s*ok \d+/.test(line)) showing = false;
+    if (showing) process.stdout.write(`${line}\n`);
+  });
+  // A file that died without an assertion must not pass.
+  if (code !== 0 && failed === 0) failed = 1;
+  totals.passed += passed;
+  totals.failed += failed;
+  process.stdout.write(`${title}: ${passed} passed, ${failed} failed (${Math.round((Date.now() - began) / 1000)} s)\n`);
+}
+
+async function check(title: string, argv: string[], totals: Totals): Promise<void> {
+  const began = Date.now();
+  const code = await run(argv, (line) => process.stdout.write(`${line}\n`));
+  totals[code === 0 ? 'passed' : 'failed'] += 1;
+  process.stdout.write(`${title}: ${code === 0 ? 'ok' : 'failed'} (${Math.round((Date.now() - began) / 1000)} s)\n`);
+}
+
+async function main(args: string[]): Promise<void> {
+  const all = args.includes('--all');
+  const named = args.filter((a) => !a.startsWith('-'));
+  const totals: Totals = { passed: 0, failed: 0 };
+  const slow = ['--jobs=1', '--timeout=0'];
+  if (named.length > 0) await runSuite({ title: 'tests', files: named, args: slow }, totals);
+  else {
+    await check('types', [join(root, 'node_modules/.bin/tsc'), '--noEmit'], totals);
+    await check('lint', [join(root, 'node_modules/.bin/oxlint'), '--deny-warnings', 'src', 'installer', 'test'], totals);
+    await runSuite({ title: 'unit', files: tests('test/unit'), args: ['--jobs=2', '--timeout=120'] }, totals);
+    await runSuite({ title: 'integration', files: tests('test/integration'), args: ['--jobs=1', '--timeout=600'] }, totals);
+    if (totals.failed === 0) {
+      await runSuite({ title: 'end to end', files: tests('test/e2e'), args: slow }, totals);
+      if (all) await runSuite({ title: 'end to end, long', files: tests('test/e2e/long'), args: slow }, totals);
+    } else process.stdout.write('end to end: not run, because something before it failed\n');
+  }
+  process.stdout.write(`${totals.passed} passed, ${totals.failed} failed\n`);
+  process.exitCode = totals.failed === 0 ? 0 : 1;
+}
+
+await main(process.argv.slice(2));
