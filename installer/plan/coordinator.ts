@@ -1,7 +1,7 @@
 import type { FailureData } from '../../src/errors.ts';
 import type { NodeSpec } from '../cluster/spec.ts';
 import type { OperationFiles } from './files.ts';
-import type { Journal } from './journal.ts';
+import type { Journal, JournalRecord } from './journal.ts';
 import type { LoadPhase } from './load.ts';
 import type { LeafMessage } from './messages.ts';
 import { PATIENCE, persist, type Patience } from './persist.ts';
@@ -22,6 +22,8 @@ export interface CoordinatorOptions {
   connect(node: NodeSpec): ExecutorClient;
   loadPhase: LoadPhase;
   journal: Journal;
+  /** The journal as an earlier coordinator of the operation left it. */
+  before: Map<string, JournalRecord>;
   emit(event: Event): void;
   patience?: Patience;
 }
@@ -41,7 +43,7 @@ export async function coordinate(options: CoordinatorOptions): Promise<boolean> 
   emit({ type: 'plan', plan: titled });
 
   const clients = new Map(plan.spec.nodes.map((node) => [node.name, options.connect(node)]));
-  const team: Team = { ...options, emit: quieter(emit), phases, nodes: new Map(plan.spec.nodes.map((n) => [n.name, n])), clients, asked: new Set() };
+  const team: Team = { ...options, emit: quieter(emit), phases, nodes: new Map(plan.spec.nodes.map((n) => [n.name, n])), clients, asked: new Set(), leftRunning: interrupted(plan, options.before) };
   const failures: { leaf: PlanLeaf; error: FailureData }[] = [];
 
   const ok = await walk(titled.root, async (leaf) => {
@@ -49,6 +51,7 @@ export async function coordinate(options: CoordinatorOptions): Promise<boolean> 
     journal.record({ leaf: leaf.id, state: 'in progress' });
     emit({ type: 'leaf', id: leaf.id, state: 'in progress' });
     try {
+      await awaitTurn(team, leaf);
       const did = await carryOut(team, leaf);
       const ms = Date.now() - begun;
       const end = { state: did === 'undo' ? ('rolled back' as const) : ('completed' as const), ms, ...(did === 'skip' ? { skipped: true } : {}) };
@@ -61,6 +64,7 @@ export async function coordinate(options: CoordinatorOptions): Promise<boolean> 
       journal.record({ leaf: leaf.id, state: 'failed', ms, error });
       emit({ type: 'leaf', id: leaf.id, state: 'failed', ms, error });
       failures.push({ leaf, error });
+      if (leaf.exclusive !== undefined) team.leftRunning.push(leaf);
       return false;
     }
   });
@@ -75,6 +79,8 @@ interface Team extends CoordinatorOptions {
   clients: Map<string, ExecutorClient>;
   /** Nodes whose executors have been asked for anything. */
   asked: Set<string>;
+  /** Leaves with an `exclusive` name that were begun and then lost sight of: they may be at work still. */
+  leftRunning: PlanLeaf[];
 }
 
 async function carryOut(team: Team, leaf: PlanLeaf): Promise<'skip' | 'do' | 'undo'> {
@@ -95,6 +101,27 @@ async function carryOut(team: Team, leaf: PlanLeaf): Promise<'skip' | 'do' | 'un
     await ask('do', input);
     return 'do';
   });
+}
+
+function interrupted(plan: Plan, before: Map<string, JournalRecord>): PlanLeaf[] {
+  const begun = (leaf: PlanLeaf): boolean => ['in progress', 'failed'].includes(before.get(leaf.id)?.state ?? '');
+  return leavesOf(plan.root).filter((leaf) => leaf.exclusive !== undefined && begun(leaf));
+}
+
+/** Walking gives turns among the leaves that this coordinator runs; what an earlier one left running has the turn before them. */
+async function awaitTurn(team: Team, leaf: PlanLeaf): Promise<void> {
+  if (leaf.exclusive === undefined) return;
+  for (const other of team.leftRunning.filter((l) => l.exclusive === leaf.exclusive && l.id !== leaf.id)) {
+    const node = team.nodes.get(other.node);
+    const client = team.clients.get(other.node);
+    if (node === undefined || client === undefined) continue;
+    const pauseMs = (team.patience ?? PATIENCE).pauseMs;
+    while ((await patiently(team, leaf, node, () => client.state())).running.some((r) => r.leaf === other.id)) {
+      team.emit({ type: 'waiting', id: leaf.id, for: `its turn after ${other.title ?? other.phase} on ${other.node}` });
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+    team.leftRunning = team.leftRunning.filter((l) => l.id !== other.id);
+  }
 }
 
 function coordinatorContext(team: Team, leaf: PlanLeaf, node: NodeSpec): CoordinatorContext {

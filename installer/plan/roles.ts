@@ -6,7 +6,7 @@ import { coordinate } from './coordinator.ts';
 import { openEvents, retireEvents } from './events.ts';
 import { serveExecutor, type TlsFiles } from './executor.ts';
 import { operationFiles } from './files.ts';
-import { openJournal } from './journal.ts';
+import { openJournal, readJournal } from './journal.ts';
 import type { LoadPhase, LoadProcedure } from './load.ts';
 import type { Patience } from './persist.ts';
 import { executorClient } from './rpc.ts';
@@ -44,12 +44,14 @@ export async function runCoordinator(options: { operation: string; data: string;
   const tls = readTls(nodePaths({ prefix: plan.spec.prefix, data: options.data }).pki);
   retireEvents(files.events);
   const events = openEvents(files.events);
+  const before = readJournal(files.journal);
   const journal = openJournal(files.journal);
   try {
     return await coordinate({
       plan,
       files,
       journal,
+      before,
       emit: events.emit,
       loadPhase: options.loadPhase,
       connect: (node) => executorClient({ operation: plan.id, node, port: plan.spec.ports.executor, tls }),

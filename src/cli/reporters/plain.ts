@@ -7,6 +7,13 @@ import { summary } from './summary.ts';
 
 const STILL_MS = 10_000;
 
+/** Without the host where the line begins with it. */
+function sentence({ error, leaf }: LeafView): string {
+  if (error === undefined) return '';
+  const { host, ...rest } = error;
+  return explain(host === undefined || host === leaf.node ? rest : { ...rest, host });
+}
+
 /** One line for each change of state, and every ten seconds one for each step that is still at work. */
 export function plainReporter(stdout: Io['stdout']): Reporter {
   const view = emptyView();
@@ -26,7 +33,7 @@ export function plainReporter(stdout: Io['stdout']): Reporter {
       'in progress': `${title} …`,
       completed: `${title} … ${leaf.skipped ? 'was done already' : `done${took}`}`,
       'rolled back': `${title} … undone${took}`,
-      failed: `${title} … FAILED${took}: ${leaf.error === undefined ? '' : explain(leaf.error)}`,
+      failed: `${title} … FAILED${took}: ${sentence(leaf)}`,
     }[leaf.state];
     if (text !== undefined) write(at, leaf.leaf.node, text);
   };

@@ -12,7 +12,8 @@ export function rowText(view: RunView, node: PlanNode, brief = false): string {
   const inside = leavesIn(view, node);
   const running = inside.filter((l) => l.state === 'in progress');
   const took = done === total && total > 0 ? ` ${span(inside)}` : '';
-  const broken = failed > 0 ? `, ${failed} failed` : '';
+  const reason = running.length > 0 ? undefined : inside.find((l) => l.error !== undefined)?.error?.message;
+  const broken = failed === 0 ? '' : `, ${failed} failed${brief || reason === undefined ? '' : `: ${reason}`}`;
   const nodes = new Set(inside.map((l) => l.leaf.node));
   const tell = (leaf: LeafView): string => `${nodes.size > 1 ? `${leaf.leaf.node} ` : ''}${leaf.leaf.title ?? leaf.leaf.phase}${bracketed(doing(leaf))}`;
   return `${node.title} ${done}/${total}${broken}${took}${brief || running.length === 0 ? '' : `: ${running.map(tell).join('; ')}`}`;
@@ -20,7 +21,7 @@ export function rowText(view: RunView, node: PlanNode, brief = false): string {
 
 function how(leaf: LeafView): string {
   if (leaf.state === 'completed' || leaf.state === 'rolled back') return leaf.skipped ? ': was done already' : leaf.ms === undefined ? '' : ` ${seconds(leaf.ms)}`;
-  if (leaf.state === 'failed') return ': failed';
+  if (leaf.state === 'failed') return `: ${leaf.error?.message ?? 'failed'}`;
   const what = doing(leaf);
   return what === '' ? '' : `: ${what}`;
 }

@@ -23,6 +23,8 @@ interface Row {
   resolve(): void;
   reject(error: Error): void;
   show: ((title: string) => void) | undefined;
+  /** Marks it as one that the run did not come to. */
+  skip: (() => void) | undefined;
 }
 
 /** A live task list: the plan's groups, below a running one its own children, two levels deep at most. */
@@ -38,21 +40,25 @@ export function ttyReporter(stdout: Io['stdout']): Reporter {
   const row = (node: PlanNode, indent: number, open: boolean): Row => {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     promise.catch(() => undefined);
-    const made: Row = { node, indent, open, settled: false, promise, resolve, reject, show: undefined };
+    const made: Row = { node, indent, open, settled: false, promise, resolve, reject, show: undefined, skip: undefined };
     rows.set(node.id, made);
     return made;
   };
   const text = (of: Row): string => cut(rowText(view, of.node, of.open), columns() - 4 - of.indent);
+
+  function meet(mine: Row, wrapper: { title: string; skip(): void }): void {
+    mine.show = (title) => (wrapper.title = title);
+    mine.skip = () => wrapper.skip();
+    mine.show(text(mine));
+    if (over && !mine.settled) mine.skip();
+  }
 
   function task(node: PlanNode, indent: number): ListrTask {
     const mine = row(node, indent, false);
     return {
       title: text(mine),
       task: (_, wrapper) => {
-        mine.show = (title) => (wrapper.title = title);
-        mine.show(text(mine));
-        // A row that the run has not come to when it ends.
-        if (over && !mine.settled) wrapper.skip();
+        meet(mine, wrapper);
         return mine.promise;
       },
     };
@@ -68,8 +74,9 @@ export function ttyReporter(stdout: Io['stdout']): Reporter {
       return {
         title: text(mine),
         task: (_, wrapper) => {
-          mine.show = (title) => (wrapper.title = title);
-          mine.show(text(mine));
+          meet(mine, wrapper);
+          // listr2 goes on to the next row after a failure; the run does not.
+          if (over || [...view.leaves.values()].some((l) => l.state === 'failed')) return mine.promise;
           return wrapper.newListr(
             child.children.map((c) => task(c, 2)),
             { concurrent: child.order === 'parallel', exitOnError: false },
@@ -83,6 +90,7 @@ export function ttyReporter(stdout: Io['stdout']): Reporter {
       exitOnError: false,
       registerSignalListeners: false,
       fallbackRendererCondition: false,
+      forceTTY: true,
       rendererOptions: { logger, collapseSubtasks: true, collapseErrors: false, showErrorMessage: false, collapseSkips: false, showSkipMessage: false },
     }).run();
   }
@@ -100,6 +108,7 @@ export function ttyReporter(stdout: Io['stdout']): Reporter {
         mine.settled = true;
         mine.reject(new Error(failed.error === undefined ? 'failed' : explain(failed.error)));
       } else if (over) {
+        mine.skip?.();
         mine.resolve();
       }
     }
