@@ -1,15 +1,14 @@
 import { z } from 'zod';
 import { QUERY_LIMITS, type Value } from '../bus/frames.ts';
 
+export { API_PATHS, CLIENT_HEADER, SESSION_COOKIE } from './api-paths.ts';
+
 /**
- * The cloud's HTTP API as cloud, CLI and console share it. Imports nothing that a browser lacks.
+ * The cloud's HTTP API as cloud, CLI and console share it.
  *
  * Credentials: `Authorization: Bearer <session token or API token>`, or the cookie of a login; a request by cookie that is not a
  * GET must carry the header `X-Terrarium-Client` with any value, which no foreign page can send. Errors are `Problem`.
  */
-
-export const CLIENT_HEADER = 'X-Terrarium-Client';
-export const SESSION_COOKIE = '__Host-terrarium';
 
 /** POST /api/v1/login */
 export const loginSchema = z.strictObject({ user: z.string().min(1).max(64), password: z.string().min(1).max(1024) });
@@ -116,11 +115,3 @@ export interface Problem {
   detail?: string;
   errors?: { path: string; message: string }[];
 }
-
-export const API_PATHS = {
-  login: '/api/v1/login',
-  logout: '/api/v1/logout',
-  overview: '/api/v1/overview',
-  watch: '/api/v1/watch',
-  queries: '/api/v1/queries',
-} as const;

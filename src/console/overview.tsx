@@ -1,0 +1,174 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { CloudInfo, NodeInfo, Overview, PodInfo, SatelliteInfo } from '../cloud/api.ts';
+import { Badge, type Tone } from './badge.tsx';
+import { ago } from './time.ts';
+
+const SATELLITE_TONE: Record<SatelliteInfo['state'], Tone> = { healthy: 'good', degraded: 'warn', unreachable: 'bad' };
+const CLOUD_TONE: Record<CloudInfo['state'], Tone> = { healthy: 'good', 'not-ready': 'warn', unreachable: 'bad' };
+const NATS_ROLE: Record<CloudInfo['nats']['role'], string> = { single: 'single server', leader: 'leader', follower: 'follower', none: 'no leader' };
+
+/** The clock that ages are shown by. */
+function useNow(): number {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return now;
+}
+
+export function OverviewPage({ overview }: { overview: Overview }) {
+  const now = useNow();
+  const { nodes, clouds, satellites, pods, kubernetes } = overview;
+  const podsReady = (p: PodInfo): boolean => p.ready || p.phase === 'Succeeded';
+  return (
+    <>
+      <h1 class="sr">Overview</h1>
+      {!kubernetes.reachable && (
+        <p class="notice" role="status">
+          Kubernetes cannot be reached: nodes and pods are shown as last known. {kubernetes.error}
+        </p>
+      )}
+      <section class="tiles" aria-label="Summary">
+        <Tile name="Nodes" good={nodes.filter((n) => n.ready).length} all={nodes.length} word="ready" />
+        <Tile name="Cloud" good={clouds.filter((c) => c.state === 'healthy').length} all={clouds.length} word="healthy" />
+        <Tile name="Satellites" good={satellites.filter((s) => s.state === 'healthy').length} all={satellites.length} word="healthy" />
+        <Tile name="Pods" good={pods.filter(podsReady).length} all={pods.length} word="ready" />
+      </section>
+      <Nodes nodes={nodes} now={now} />
+      <Clouds clouds={clouds} now={now} />
+      <Satellites satellites={satellites} now={now} />
+      <Pods pods={pods} isReady={podsReady} />
+    </>
+  );
+}
+
+function Tile({ name, good, all, word }: { name: string; good: number; all: number; word: string }) {
+  const tone: Tone = all === 0 ? 'idle' : good === all ? 'good' : good === 0 ? 'bad' : 'warn';
+  return (
+    <div class={`tile ${tone}`}>
+      <span class="label">{name}</span>
+      <span class="figure">{good}<small> / {all}</small></span>
+      <span class="word">{all === 0 ? 'none known' : good === all ? `all ${word}` : `${all - good} not ${word}`}</span>
+    </div>
+  );
+}
+
+function Nodes({ nodes, now }: { nodes: NodeInfo[]; now: number }) {
+  return (
+    <section class="card">
+      <h2>Nodes</h2>
+      <div class="scroll">
+        <table data-kind="nodes">
+          <thead><tr><th>Name</th><th>State</th><th>Role</th><th>Address</th><th>Kubernetes</th><th>Age</th></tr></thead>
+          <tbody>
+            {nodes.map((n) => (
+              <tr key={n.name}>
+                <th scope="row">{n.name}</th>
+                <td><Badge tone={n.ready ? 'good' : 'bad'} title={n.reason}>{n.ready ? 'Ready' : 'NotReady'}</Badge>{n.reason !== undefined && <small class="reason">{n.reason}</small>}</td>
+                <td>{n.role}</td>
+                <td class="mono">{n.address}</td>
+                <td class="mono">{n.version}</td>
+                <td>{ago(n.createdAt, now)}</td>
+              </tr>
+            ))}
+            {nodes.length === 0 && <Empty columns={6}>No node is known yet.</Empty>}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function Clouds({ clouds, now }: { clouds: CloudInfo[]; now: number }) {
+  return (
+    <section class="card">
+      <h2>Cloud instances</h2>
+      <div class="scroll">
+        <table data-kind="clouds">
+          <thead><tr><th>Node</th><th>State</th><th>Bus</th><th>Connected to</th><th>Version</th><th>Heard</th></tr></thead>
+          <tbody>
+            {clouds.map((c) => (
+              <tr key={c.name}>
+                <th scope="row">{c.node}</th>
+                <td><Badge tone={CLOUD_TONE[c.state]} title={c.reason}>{c.state}</Badge>{c.reason !== undefined && <small class="reason">{c.reason}</small>}</td>
+                <td>{NATS_ROLE[c.nats.role]}</td>
+                <td>{c.nats.peers.length === 0 ? '–' : c.nats.peers.join(', ')}</td>
+                <td class="mono">{c.version || '–'}</td>
+                <td>{ago(c.lastSeen, now)} ago</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function Satellites({ satellites, now }: { satellites: SatelliteInfo[]; now: number }) {
+  return (
+    <section class="card">
+      <h2>Satellites</h2>
+      <div class="scroll">
+        <table data-kind="satellites">
+          <thead><tr><th>Name</th><th>State</th><th>Addresses</th><th>Load</th><th>Tables</th><th>Version</th><th>Heard</th></tr></thead>
+          <tbody>
+            {satellites.map((s) => (
+              <tr key={s.id}>
+                <th scope="row">{s.id}</th>
+                <td><Badge tone={SATELLITE_TONE[s.state]}>{s.state}</Badge></td>
+                <td class="mono">{s.addresses.slice(0, 2).join(', ')}{s.addresses.length > 2 && <span title={s.addresses.join('\n')}> +{s.addresses.length - 2}</span>}</td>
+                <td class="mono">{s.load.map((l) => l.toFixed(2)).join(' ')}</td>
+                <td>{s.tables.map((t) => t.name).join(', ')}</td>
+                <td class="mono">{s.version}</td>
+                <td>{ago(s.lastSeen, now)} ago</td>
+              </tr>
+            ))}
+            {satellites.length === 0 && <Empty columns={7}>No satellite has been heard yet.</Empty>}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function Pods({ pods, isReady }: { pods: PodInfo[]; isReady: (p: PodInfo) => boolean }) {
+  const [filter, setFilter] = useState('');
+  const [onlyTrouble, setOnlyTrouble] = useState(false);
+  const shown = pods.filter((p) => (!onlyTrouble || !isReady(p)) && `${p.namespace}/${p.name} ${p.node}`.includes(filter.toLowerCase()));
+  return (
+    <section class="card">
+      <div class="head">
+        <h2>Pods</h2>
+        <span class="spring" />
+        <label class="check"><input type="checkbox" checked={onlyTrouble} onChange={(e) => setOnlyTrouble(e.currentTarget.checked)} /> only those not ready</label>
+        <input type="search" placeholder="Filter" aria-label="Filter pods" value={filter} onInput={(e) => setFilter(e.currentTarget.value)} />
+      </div>
+      <div class="scroll">
+        <table data-kind="pods">
+          <thead><tr><th>Namespace</th><th>Name</th><th>State</th><th>Node</th><th>Network</th><th>Restarts</th></tr></thead>
+          <tbody>
+            {shown.map((p) => (
+              <tr key={`${p.namespace}/${p.name}`}>
+                <td>{p.namespace}</td>
+                <th scope="row">{p.name}</th>
+                <td>
+                  <Badge tone={isReady(p) ? 'good' : p.phase === 'Failed' ? 'bad' : 'warn'} title={p.reason}>{isReady(p) ? (p.phase === 'Running' ? 'Ready' : p.phase) : p.phase}</Badge>
+                  {p.reason !== undefined && !isReady(p) && <small class="reason">{p.reason}</small>}
+                </td>
+                <td>{p.node || '–'}</td>
+                <td>{p.hostNetwork ? 'host' : 'pod'}</td>
+                <td>{p.restarts}</td>
+              </tr>
+            ))}
+            {shown.length === 0 && <Empty columns={6}>{pods.length === 0 ? 'No pod is known yet.' : 'No pod fits.'}</Empty>}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function Empty({ columns, children }: { columns: number; children: string }) {
+  return <tr><td class="empty" colSpan={columns}>{children}</td></tr>;
+}
