@@ -42,23 +42,28 @@ type Sizes = Pick<Row, 'size_bytes' | 'used_bytes' | 'available_bytes' | 'inodes
 
 const UNKNOWN: Sizes = { size_bytes: null, used_bytes: null, available_bytes: null, inodes: null, inodes_free: null };
 
-/** Sizes, if what is seen at this path really is that file system: inside a pod it may be another one. */
-function sizes(mount: Mount, root: string): Sizes {
+/**
+ * Sizes, by any path of this process that lies on that file system. In a pod the mount point itself is not to be seen,
+ * but what the kubelet mounts into it (hosts, tls) lies on the machine's own file systems.
+ */
+function sizes(mount: Mount, paths: string[]): Sizes {
   if (REMOTE.has(mount.type)) return UNKNOWN;
-  const path = `${root}${mount.mountPoint}`;
-  try {
-    if (deviceName(statSync(path).dev) !== mount.device) return UNKNOWN;
-    const fs = statfsSync(path);
-    return {
-      size_bytes: fs.blocks * fs.bsize,
-      used_bytes: (fs.blocks - fs.bfree) * fs.bsize,
-      available_bytes: fs.bavail * fs.bsize,
-      inodes: fs.files,
-      inodes_free: fs.ffree,
-    };
-  } catch {
-    return UNKNOWN;
+  for (const path of paths) {
+    try {
+      if (deviceName(statSync(path).dev) !== mount.device) continue;
+      const fs = statfsSync(path);
+      return {
+        size_bytes: fs.blocks * fs.bsize,
+        used_bytes: (fs.blocks - fs.bfree) * fs.bsize,
+        available_bytes: fs.bavail * fs.bsize,
+        inodes: fs.files,
+        inodes_free: fs.ffree,
+      };
+    } catch {
+      // Not to be seen from here, or not by us.
+    }
   }
+  return UNKNOWN;
 }
 
 export const table: Table = {
@@ -76,6 +81,7 @@ export const table: Table = {
     { name: 'inodes_free', type: 'integer', description: 'number of files that it can still take' },
   ],
   *rows({ proc, root }) {
+    const own = parseMounts(readMaybe('/proc/self/mountinfo') ?? '');
     for (const mount of parseMounts(readMaybe(proc, '1/mountinfo') ?? readMaybe(proc, 'self/mountinfo') ?? '')) {
       if (PSEUDO.has(mount.type)) continue;
       yield {
@@ -83,7 +89,7 @@ export const table: Table = {
         device: mount.source,
         type: mount.type,
         read_only: mount.options.split(',').includes('ro') ? 1 : 0,
-        ...sizes(mount, root),
+        ...sizes(mount, [`${root}${mount.mountPoint}`, ...own.filter((m) => m.device === mount.device).map((m) => m.mountPoint)]),
       };
     }
   },
