@@ -36,7 +36,9 @@ export function bootCommand(name: string): string[] {
   const script = [
     'while read -r _ _ _ _ point _; do',
     `case "$point" in "$1"|"$2") ;; ${RUN_DIR}/*) umount "$point" || exit 125 ;; esac`,
-    'done < /proc/self/mountinfo; shift 2; exec "$@"',
+    'done < /proc/self/mountinfo; shift 2',
+    // 133: the machine asked for a reboot.
+    'while :; do "$@"; code=$?; [ "$code" = 133 ] || exit "$code"; done',
   ].join('\n');
   return [
     'unshare', '--mount', '--propagation=slave', 'sh', '-c', script, 'terrarium-lab',

@@ -10,7 +10,7 @@ import { labInterfaces, makeBridge, startNameServer } from './network.ts';
 import { checkOptions, planMachines, type LabOptions } from './plan.ts';
 import { labProcesses } from './processes.ts';
 import { requirePrograms, requireRoot } from './requirements.ts';
-import { run } from './run.ts';
+import { run, succeeds } from './run.ts';
 import { claimLab, labExists, type LabState } from './state.ts';
 import { clusterYaml, knownHosts, labPaths, sshConfig } from './user-files.ts';
 
@@ -32,6 +32,8 @@ export async function labUp(options: LabOptions, env: NodeJS.ProcessEnv, say: (l
   await mkdir(options.dir, { recursive: true, mode: 0o755 });
   await writeFile(join(options.dir, MARKER), 'The folder of a Terrarium lab; `terrarium lab down` removes it.\n');
   await mkdir(paths.logs, { recursive: true });
+  // A machine cannot load modules of this kernel by itself; where overlay is built in, modprobe has nothing to do.
+  await succeeds('modprobe', ['--quiet', 'overlay']);
   const base = await ensureBase(env, say, signal);
 
   const began = Date.now();

@@ -1,0 +1,153 @@
+import { execFileSync, spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { labRemains } from '../../installer/lab/down.ts';
+import { DEFAULT_DIR } from '../../installer/lab/names.ts';
+import type { LabStatus } from '../../installer/lab/status.ts';
+
+const MAIN = join(import.meta.dirname, '../../src/main.ts');
+const DIR = '/var/lib/terrarium-lab';
+
+function lab(...args: string[]): SpawnSyncReturns<string> {
+  return spawnSync(process.execPath, [MAIN, 'lab', ...args], { encoding: 'utf8', cwd: '/', timeout: 300_000 });
+}
+
+/** Standard output of a lab command that has to succeed. */
+function ok(...args: string[]): string {
+  const result = lab(...args);
+  if (result.status !== 0) throw new Error(`lab ${args.join(' ')}: exit ${result.status}: ${result.stderr}`);
+  return result.stdout;
+}
+
+function status(): LabStatus {
+  return JSON.parse(ok('status', '--json')) as LabStatus;
+}
+
+function ssh(name: string, command: string): SpawnSyncReturns<string> {
+  return spawnSync('ssh', ['-F', `${DIR}/ssh_config`, '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=5', name, command], { encoding: 'utf8', timeout: 60_000 });
+}
+
+/** The network and UTS namespaces that processes are in. */
+function namespaces(): string[] {
+  const links = readdirSync('/proc').filter((p) => /^[0-9]+$/.test(p)).flatMap((p) => [`/proc/${p}/ns/net`, `/proc/${p}/ns/uts`]);
+  const listed = spawnSync('readlink', links, { encoding: 'utf8' }).stdout;
+  return [...new Set(listed.split('\n').filter((l) => l !== ''))].sort();
+}
+
+const KNOWN = new Set(namespaces());
+
+/** Everything on this machine that a lab could leave behind, seen without the lab's own code. */
+function snapshot(): Record<string, string[]> {
+  const lines = (file: string): string[] => readFileSync(file, 'utf8').split('\n');
+  const cgroups = execFileSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', '*terrarium-lab*'], { encoding: 'utf8' });
+  return {
+    mounts: lines('/proc/self/mountinfo').map((l) => l.split(' ')[4] ?? '').filter((m) => m.includes('terrarium') || m.includes('trm')),
+    loops: execFileSync('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE'], { encoding: 'utf8' }).split('\n').filter((l) => l.includes('terrarium-lab')),
+    links: readdirSync('/sys/class/net').sort(),
+    // Others' may end meanwhile: what counts is whether there are new ones.
+    namespaces: namespaces().filter((n) => !KNOWN.has(n)),
+    cgroups: cgroups.split('\n').filter((l) => l !== ''),
+    processes: execFileSync('ps', ['-eo', 'stat,args'], { encoding: 'utf8' }).split('\n').filter((l) => !l.startsWith('Z') && /systemd-nspawn|terrarium-lab|trm-node/.test(l)),
+    files: ['/run/terrarium-lab', DIR].filter((f) => existsSync(f)),
+    nspawn: ['locks', 'propagate'].flatMap((d) => (existsSync(`/run/systemd/nspawn/${d}`) ? readdirSync(`/run/systemd/nspawn/${d}`) : [])),
+  };
+}
+
+if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).status !== 0) {
+  t.plan(0, 'needs root and systemd-nspawn');
+} else if (existsSync('/run/terrarium-lab')) {
+  t.plan(0, 'a lab is up on this machine');
+} else {
+  t.setTimeout(600_000);
+  t.teardown(() => lab('down'));
+
+  t.test('one machine: boot, exec, login, power cut, start, down, and nothing is left', async (t) => {
+    const before = snapshot();
+    ok('up', '--nodes', '1');
+    t.match(status(), { up: true, machines: [{ name: 'node-a', state: 'running', address: '10.77.0.11', leader: Number }] });
+
+    const second = lab('up');
+    t.equal(second.status, 1);
+    t.match(second.stderr, /already on this machine.*terrarium lab down/);
+
+    t.equal(lab('exec', 'node-a', '--', 'sh', '-c', 'exit 7').status, 7, 'the exit code passes through');
+    t.equal(lab('exec', 'node-a', '--', 'printf', '%s|', 'a b', '$HOME').stdout, 'a b|$HOME|', 'no shell is between');
+    t.match(ok('exec', 'node-a', '--', 'systemctl', 'is-system-running', '--wait'), /^running/);
+    // CAP_SYS_TIME is bit 25: the machines share this one's clock.
+    for (const who of ['self', '1']) {
+      const bounding = /^CapBnd:\s+([0-9a-f]+)$/m.exec(ok('exec', 'node-a', '--', 'cat', `/proc/${who}/status`))?.[1] ?? 'f'.repeat(16);
+      t.equal((BigInt(`0x${bounding}`) >> 25n) & 1n, 0n, `process ${who} cannot set the clock`);
+    }
+
+    const login = ssh('node-a', 'id -un; sudo -n id -un; cat /etc/hosts; stat -f -c %T /');
+    t.equal(login.status, 0, login.stderr);
+    t.match(login.stdout, /^admin\nroot\n127\.0\.0\.1\tlocalhost\n127\.0\.1\.1\tnode-a\n/);
+    t.match(login.stdout, /ext2\/ext3\n$/);
+
+    for (const cgroup of ['memory', 'pids', 'unified'].filter((c) => existsSync(`/sys/fs/cgroup/${c}`))) {
+      t.equal(lab('exec', 'node-a', '--', 'sh', '-c', `mkdir /sys/fs/cgroup/${cgroup}/try && rmdir /sys/fs/cgroup/${cgroup}/try`).status, 0, `cgroups in ${cgroup}`);
+    }
+    ok('exec', 'node-a', '--', 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward');
+    t.equal(
+      lab('exec', 'node-a', '--', 'sh', '-ec', 'mkdir -p /var/lib/o/l /var/lib/o/u /var/lib/o/w /var/lib/o/m; mount -t overlay overlay -o lowerdir=/var/lib/o/l,upperdir=/var/lib/o/u,workdir=/var/lib/o/w /var/lib/o/m').status,
+      0,
+      'overlayfs on its disk',
+    );
+
+    ok('exec', 'node-a', '--', 'sh', '-c', 'echo kept > /root/synced; sync; echo gone > /root/unsynced');
+    ok('stop', 'node-a');
+    t.match(status(), { machines: [{ state: 'stopped', leader: undefined }] });
+    t.same(snapshot()['mounts'], [], 'a machine without power holds nothing');
+    t.same(snapshot()['loops'], []);
+    const off = lab('exec', 'node-a', '--', 'true');
+    t.equal(off.status, 1);
+    t.match(off.stderr, /switched off.*lab start node-a/);
+    ok('start', 'node-a');
+    t.equal(ok('exec', 'node-a', '--', 'cat', '/root/synced'), 'kept\n');
+    t.equal(lab('exec', 'node-a', '--', 'test', '-e', '/root/unsynced').status, 1, 'what was not synced is lost');
+    t.match(ssh('node-a', 'hostname').stdout, /^node-a$/m, 'it keeps its host keys');
+
+    ok('down');
+    t.same(snapshot(), before);
+    t.match(lab('down').stdout, /There was no lab/);
+  });
+
+  t.test('black hole, umask, capitals, no route, no DNS', async (t) => {
+    ok('up', '--nodes', '2', '--black-hole', '1400', '--umask', '077', '--hostname-case', '--no-route', '--no-dns', '--disk', '4');
+    const login = ssh('node-a', 'hostname; umask; sudo -n sh -c umask; ip route show default | wc -l; cat /etc/resolv.conf; cat /sys/class/net/ens3/mtu');
+    t.equal(login.stdout, 'Node-A\n0077\n0077\n0\n1500\n');
+    for (const [from, to] of [['node-a', '10.77.0.12'], ['node-b', '10.77.0.11']] as const) {
+      const ping = (size: number): number | null => lab('exec', from, '--', 'ping', '-q', '-M', 'do', '-c', '1', '-W', '1', '-s', String(size - 28), to).status;
+      t.equal(ping(1400), 0, `1400 bytes pass from ${from}`);
+      t.equal(ping(1410), 1, `1410 bytes vanish from ${from}`);
+    }
+    const size = status().machines[0]?.disk.size ?? 0;
+    t.ok(size > 3 * 1024 ** 3 && size < 4 * 1024 ** 3, 'the disk is as small as asked for');
+    ok('down');
+  });
+
+  t.test('IPv6 only, machines reach each other by name', async (t) => {
+    ok('up', '--nodes', '2', '--ipv6-only', '--mtu', '1400');
+    t.match(readFileSync(`${DIR}/cluster.yaml`, 'utf8'), /address: 'fd77::11'/);
+    t.notMatch(ssh('node-a', 'ip -brief address').stdout, /10\.77/);
+    t.equal(ssh('node-a', 'ping -q -c 1 -W 2 -M do -s 1352 node-b').status, 0);
+    t.equal(ssh('node-a', 'getent hosts elsewhere.example').status, 2, 'the name server knows nothing else');
+    ok('down');
+  });
+
+  t.test('lab up killed at any moment leaves nothing that down does not remove', async (t) => {
+    const before = snapshot();
+    for (const ms of [150, 400, 700, 1000, 1400, 1800, 2400, 3200]) {
+      const up = spawn(process.execPath, [MAIN, 'lab', 'up', '--nodes', '2'], { stdio: 'ignore', cwd: '/' });
+      await sleep(ms);
+      up.kill('SIGKILL');
+      await sleep(100);
+      const down = lab('down');
+      t.equal(down.status, 0, `killed after ${ms} ms: ${down.stderr}`);
+      t.same(await labRemains(DEFAULT_DIR), { processes: [], mounts: [], interfaces: [], loops: [], cgroups: [], files: [] });
+      t.same(snapshot(), before, `killed after ${ms} ms`);
+    }
+  });
+}
