@@ -2,6 +2,7 @@
 export const API_PATHS = {
   login: '/api/v1/login',
   logout: '/api/v1/logout',
+  session: '/api/v1/session',
   overview: '/api/v1/overview',
   watch: '/api/v1/watch',
   queries: '/api/v1/queries',

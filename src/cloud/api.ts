@@ -19,6 +19,11 @@ export interface LoginReply {
   expiresAt: string;
 }
 
+/** GET /api/v1/session: who the caller is; null where not logged in. */
+export interface SessionReply {
+  user: string | null;
+}
+
 /** POST /api/v1/queries; the answer is `QueryLine`s, one JSON object a line (application/x-ndjson). */
 export const querySchema = z.strictObject({
   sql: z.string().min(1).max(QUERY_LIMITS.sql),

@@ -1,4 +1,4 @@
-import type { LoginRequest, Overview, Problem, QueryBody, QueryLine } from '../cloud/api.ts';
+import type { LoginRequest, Overview, Problem, QueryBody, QueryLine, SessionReply } from '../cloud/api.ts';
 import { API_PATHS, CLIENT_HEADER } from '../cloud/api-paths.ts';
 
 /** An answer that was no success; the message is fit to be shown. */
@@ -35,8 +35,9 @@ export async function logout(): Promise<void> {
   await send(API_PATHS.logout, {});
 }
 
-export async function fetchOverview(): Promise<Overview> {
-  return (await (await send(API_PATHS.overview, undefined)).json()) as Overview;
+export async function isSignedIn(): Promise<boolean> {
+  const reply = (await (await send(API_PATHS.session, undefined)).json()) as SessionReply;
+  return reply.user !== null;
 }
 
 /** Runs a query and calls back for each line as it comes. */
@@ -69,12 +70,12 @@ export function watchOverview(handlers: { overview(overview: Overview): void; lo
     // An answer that was no stream, such as 401 or 503, is final for the browser.
     if (source.readyState !== EventSource.CLOSED || retry !== undefined) return;
     retry = setTimeout(() => {
-      fetchOverview().then(
-        () => (inner = watchOverview(handlers)),
-        (error: unknown) => {
-          if (error instanceof ApiError && error.status === 401) handlers.ended();
-          else inner = watchOverview(handlers);
+      isSignedIn().then(
+        (yes) => {
+          if (yes) inner = watchOverview(handlers);
+          else handlers.ended();
         },
+        () => (inner = watchOverview(handlers)),
       );
     }, 2_000);
   });

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Overview } from '../cloud/api.ts';
-import { ApiError, fetchOverview, logout, watchOverview } from './api.ts';
+import { isSignedIn, logout, watchOverview } from './api.ts';
 import { Login } from './login.tsx';
 import { OverviewPage } from './overview.tsx';
 import { QueryPage } from './query.tsx';
@@ -26,16 +26,10 @@ export function App() {
   }, []);
 
   useEffect(() => {
-    fetchOverview().then(
-      (first) => {
-        setOverview(first);
-        setSignedIn(true);
-      },
-      (e: unknown) => {
-        setSignedIn(false);
-        if (!(e instanceof ApiError && e.status === 401)) setError((e as Error).message);
-      },
-    );
+    isSignedIn().then(setSignedIn, (e: Error) => {
+      setSignedIn(false);
+      setError(e.message);
+    });
   }, []);
 
   useEffect(() => {

@@ -153,7 +153,7 @@ function Pods({ pods, isReady }: { pods: PodInfo[]; isReady: (p: PodInfo) => boo
                 <td>{p.namespace}</td>
                 <th scope="row">{p.name}</th>
                 <td>
-                  <Badge tone={isReady(p) ? 'good' : p.phase === 'Failed' ? 'bad' : 'warn'} title={p.reason}>{isReady(p) ? (p.phase === 'Running' ? 'Ready' : p.phase) : p.phase}</Badge>
+                  <Badge tone={isReady(p) ? 'good' : p.phase === 'Failed' ? 'bad' : 'warn'} title={p.reason}>{podState(p, isReady(p))}</Badge>
                   {p.reason !== undefined && !isReady(p) && <small class="reason">{p.reason}</small>}
                 </td>
                 <td>{p.node || '–'}</td>
@@ -167,6 +167,11 @@ function Pods({ pods, isReady }: { pods: PodInfo[]; isReady: (p: PodInfo) => boo
       </div>
     </section>
   );
+}
+
+function podState(pod: PodInfo, ready: boolean): string {
+  if (pod.phase !== 'Running') return pod.phase;
+  return ready ? 'Ready' : 'NotReady';
 }
 
 function Empty({ columns, children }: { columns: number; children: string }) {

@@ -116,7 +116,7 @@ function ResultView({ result }: { result: Result }) {
       {result.columns.length > 0 && (
         <div class="scroll tall">
           <table data-kind="result">
-            <thead><tr>{several && <th>satellite</th>}{result.columns.map((c, i) => <th key={i}>{c}</th>)}</tr></thead>
+            <thead><tr>{several && <th>satellite</th>}{result.columns.map((c, i) => <th key={i} class={typeof result.rows[0]?.values[i] === 'number' ? 'number' : undefined}>{c}</th>)}</tr></thead>
             <tbody>
               {result.rows.map((row, i) => (
                 <tr key={i}>

@@ -1,17 +1,11 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import * as assets from '../assets.ts';
+import { addonPath } from '../assets.ts';
 import { Failure } from '../errors.ts';
 import { moduleNames } from '../modules.ts';
 
 export type Store = Database.Database;
-
-/** The SQLite addon beside the executable; undefined in development, where better-sqlite3 finds its own. */
-function nativeBinding(): { nativeBinding?: string } {
-  const path = (assets as { addonPath?: () => string | undefined }).addonPath?.();
-  return path === undefined ? {} : { nativeBinding: path };
-}
 
 /**
  * Opens (or creates, mode 0600) a database and brings its schema up to date.
@@ -20,7 +14,7 @@ function nativeBinding(): { nativeBinding?: string } {
 export async function openDatabase(file: string): Promise<Store> {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    const db = new Database(file, nativeBinding());
+    const db = new Database(file, { nativeBinding: addonPath() });
     chmodSync(file, 0o600);
     db.pragma('journal_mode = WAL');
     // One instance each writes its own file and nothing replays what a crash loses.

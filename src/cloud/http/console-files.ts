@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, existsSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import type { Middleware } from 'koa';
-import * as assetsModule from '../../assets.ts';
-import type { Assets } from '../../assets.ts';
+import { openAssets } from '../../assets.ts';
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
@@ -40,7 +39,7 @@ export function loadConsole(folder: string | undefined): Map<string, StaticFile>
     }
     return files;
   }
-  const assets = (assetsModule as unknown as { openAssets(): Assets }).openAssets();
+  const assets = openAssets();
   for (const { path } of assets.entries()) if (path.startsWith('console/')) put(path.slice('console/'.length), assets.read(path));
   return files;
 }
