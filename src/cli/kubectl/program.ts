@@ -3,7 +3,7 @@ import { createWriteStream, existsSync, mkdirSync, realpathSync, renameSync, rmS
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { DEFAULT_PREFIX } from '../../../installer/cluster/spec.ts';
+import { DEFAULT_DATA, DEFAULT_PREFIX } from '../../../installer/cluster/spec.ts';
 import { Failure } from '../../errors.ts';
 import { VERSION } from '../../version.ts';
 
@@ -15,14 +15,16 @@ export function cacheFolder(env: NodeJS.ProcessEnv): string {
   return join(env['XDG_CACHE_HOME'] ?? join(env['HOME'] ?? homedir(), '.cache'), 'terrarium');
 }
 
-/** On a node of the same release the programs are there already. */
-function installed(): string | undefined {
-  for (const folder of [dirname(process.execPath), join(DEFAULT_PREFIX, 'current/bin')]) {
-    const file = join(folder, 'kubectl');
+/** On a node of the same release the programs are there already: beside this one, or below the prefix that node.json names. */
+async function installed(env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  const { readIdentity } = await import('../../../installer/node/identity.ts');
+  const data = env['TERRARIUM_DATA'] ?? DEFAULT_DATA;
+  for (const folder of [(): string => dirname(process.execPath), (): string => join(readIdentity(data)?.prefix ?? DEFAULT_PREFIX, 'current/bin')]) {
     try {
-      if (basename(folder) === 'bin' && existsSync(file) && basename(realpathSync(dirname(folder))) === VERSION) return file;
+      const file = join(folder(), 'kubectl');
+      if (basename(folder()) === 'bin' && existsSync(file) && basename(realpathSync(dirname(folder()))) === VERSION) return file;
     } catch {
-      // Not a release's folder.
+      // No node, or not for us to read.
     }
   }
   return undefined;
@@ -33,7 +35,7 @@ function installed(): string | undefined {
  * @throws Failure `no-kubectl`
  */
 export async function kubectlProgram(env: NodeJS.ProcessEnv): Promise<string> {
-  const own = installed();
+  const own = await installed(env);
   if (own !== undefined) return own;
   const { openAssets } = await import('../../assets.ts');
   const assets = openAssets();
