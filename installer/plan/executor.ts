@@ -1,4 +1,4 @@
-import { appendFileSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -41,6 +41,7 @@ export interface Executor {
 }
 
 const IDLE_MS = 6 * 60 * 60 * 1000;
+const KEEP_MS = 10 * 60 * 1000;
 /** How long an aborted phase may take to come to its end, milliseconds. */
 const ABORT_MS = 5000;
 
@@ -53,11 +54,9 @@ export async function serveExecutor(options: ExecutorOptions): Promise<Executor>
   const node = config.node;
   makeFolder(files.dir);
   const journal = openJournal(files.executorJournal(node.name));
-  const log = (line: string): void => {
-    appendFileSync(files.log(node.name), `${new Date().toISOString()} ${line}\n`, { mode: 0o600 });
-  };
+  const log = openLog(files.log(node.name));
   const abort = new AbortController();
-  const context = { spec: config.spec, node, log, signal: abort.signal };
+  const context = { spec: config.spec, node, log: log.line, signal: abort.signal };
   const runs = leafRuns({ ...context, loadPhase: options.loadPhase, journal });
   let finish: () => void = () => undefined;
   const finished = new Promise<void>((resolve) => (finish = resolve));
@@ -86,7 +85,7 @@ export async function serveExecutor(options: ExecutorOptions): Promise<Executor>
         const loaded = await options.loadProcedure(request.name);
         tell({ type: 'result', value: await loaded.run(phaseContext(context, request.name, tell), request.args) });
       } catch (error) {
-        log(`${request.name} failed: ${details(error)}`);
+        log.line(`${request.name} failed: ${details(error)}`);
         tell({ type: 'error', error: phaseFailure(error, request.name, node.name) });
       }
     });
@@ -117,7 +116,7 @@ export async function serveExecutor(options: ExecutorOptions): Promise<Executor>
     busy += 1;
     route(request, response)
       .catch((error: unknown) => {
-        log(`${request.method ?? ''} ${request.url ?? ''} refused: ${details(error)}`);
+        log.line(`${request.method ?? ''} ${request.url ?? ''} refused: ${details(error)}`);
         if (!response.headersSent) answer(response, error instanceof Failure && error.code === 'not-allowed' ? 403 : 400, { host: node.name, ...failureData(error) });
         else response.destroy();
       })
@@ -126,10 +125,12 @@ export async function serveExecutor(options: ExecutorOptions): Promise<Executor>
         lastRequest = Date.now();
       });
   });
+  // Longer than any pause between two leaves, so that few connections are made twice.
+  server.keepAliveTimeout = KEEP_MS;
   const address = config.listen ?? node.address;
   const port = config.spec.ports.executor;
   await listen(server, address, port, node.name);
-  log(`executor of ${operation} (${VERSION}) listens on ${hostPort((server.address() as AddressInfo).address, port)}`);
+  log.line(`executor of ${operation} (${VERSION}) listens on ${hostPort((server.address() as AddressInfo).address, port)}`);
 
   const idleMs = options.idleMs ?? IDLE_MS;
   const idle = setInterval(() => {
@@ -146,10 +147,30 @@ export async function serveExecutor(options: ExecutorOptions): Promise<Executor>
     while (runs.running().length > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50));
     server.close();
     server.closeAllConnections();
-    log('executor ends');
+    log.line('executor ends');
+    log.close();
     journal.close();
   };
   return { done: end() };
+}
+
+/** The node's log file. It stays open, since an undo may remove its folder; what cannot be written to it is lost, not an error of the phase. */
+function openLog(path: string): { line(text: string): void; close(): void } {
+  const fd = openSync(path, 'a', 0o600);
+  let open = true;
+  return {
+    line(text) {
+      try {
+        if (open) writeSync(fd, `${new Date().toISOString()} ${text}\n`);
+      } catch {
+        // The disk is full: the journal will say so.
+      }
+    },
+    close() {
+      open = false;
+      closeSync(fd);
+    },
+  };
 }
 
 async function listen(server: ReturnType<typeof createServer>, address: string, port: number, host: string): Promise<void> {

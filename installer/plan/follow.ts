@@ -57,11 +57,13 @@ function gone(): Failure {
   });
 }
 
-/** Whole lines of a growing file that may not be there yet. */
+/**
+ * Whole lines of a growing file that may not be there yet. What is not a whole line yet is read anew each time: a
+ * coordinator that is started again cuts off what a crash has left of a line.
+ */
 function lineReader(path: string): { read(): string[]; close(): void } {
   let fd: number | undefined;
   let offset = 0;
-  let rest = Buffer.alloc(0);
   return {
     read() {
       try {
@@ -71,15 +73,11 @@ function lineReader(path: string): { read(): string[]; close(): void } {
         throw error;
       }
       const chunk = Buffer.alloc(Math.max(0, fstatSync(fd).size - offset));
-      if (chunk.length === 0) return [];
       const got = readSync(fd, chunk, 0, chunk.length, offset);
-      offset += got;
-      rest = Buffer.concat([rest, chunk.subarray(0, got)]);
-      const end = rest.lastIndexOf(10);
+      const end = chunk.subarray(0, got).lastIndexOf(10);
       if (end < 0) return [];
-      const lines = rest.subarray(0, end).toString('utf8').split('\n');
-      rest = rest.subarray(end + 1);
-      return lines.filter((line) => line !== '');
+      offset += end + 1;
+      return chunk.subarray(0, end).toString('utf8').split('\n');
     },
     close() {
       if (fd !== undefined) closeSync(fd);

@@ -1,10 +1,10 @@
-import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { isErrno } from '../../src/errors.ts';
+import { Failure, isErrno } from '../../src/errors.ts';
 
 /** A file of JSON lines that is only ever appended to, by one process at a time. */
 export interface Lines {
-  /** Appends one value; when it returns and `sync` is set, the line survives a power cut. */
+  /** Appends one value; when it returns and `sync` is set, the line survives a power cut. @throws Failure `cannot-write`. */
   append(value: unknown, options: { sync: boolean }): void;
   close(): void;
 }
@@ -32,15 +32,39 @@ export function openLines(path: string): Lines {
   const isNew = !existsSync(path);
   const fd = openSync(path, 'a+', 0o600);
   if (isNew) syncFolder(dirname(path));
-  const content = readFileSync(path);
-  if (content.length > 0 && content.at(-1) !== 10) ftruncateSync(fd, content.lastIndexOf(10) + 1);
+  if (fstatSync(fd).size > 0) cutTorn(fd, path);
   return {
     append(value, { sync }) {
-      writeSync(fd, `${JSON.stringify(value)}\n`);
-      if (sync) fsyncSync(fd);
+      const size = fstatSync(fd).size;
+      try {
+        writeWhole(fd, Buffer.from(`${JSON.stringify(value)}\n`));
+        if (sync) fsyncSync(fd);
+      } catch (cause) {
+        cutTo(fd, size);
+        const why = isErrno(cause, 'ENOSPC') ? 'the disk is full' : (cause as Error).message;
+        throw new Failure('cannot-write', `${path} cannot be written: ${why}.`, { remedy: 'Make room or mend the disk, then run the same command again.', cause });
+      }
     },
     close: () => closeSync(fd),
   };
+}
+
+function cutTorn(fd: number, path: string): void {
+  const content = readFileSync(path);
+  if (content.at(-1) !== 10) ftruncateSync(fd, content.lastIndexOf(10) + 1);
+}
+
+function cutTo(fd: number, size: number): void {
+  try {
+    ftruncateSync(fd, size);
+  } catch {
+    // The line stays torn; readers pass it over.
+  }
+}
+
+/** A full disk takes part of a line before it refuses the rest. */
+function writeWhole(fd: number, bytes: Buffer): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
 }
 
 /** All values of such a file, `[]` where there is none. What a crash left of a last line is passed over. */

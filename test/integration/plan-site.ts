@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import type { Test } from 'tap';
 import { PORTS, PORT_NAMES, type Ports } from '../../installer/cluster/ports.ts';
 import type { ClusterSpec, NodeSpec } from '../../installer/cluster/spec.ts';
 import { readLines } from '../../installer/plan/lines.ts';
@@ -106,4 +107,21 @@ export async function until(what: string, condition: () => boolean, ms = 15_000)
     if (Date.now() > deadline) throw new Error(`${what} did not happen within ${ms} ms`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** The events by which runs ended. */
+export function ends(events: PlanEvent[]): Extract<PlanEvent, { type: 'end' }>[] {
+  return events.filter((e) => e.type === 'end');
+}
+
+/** Why the executor on n2 was waited for. */
+export function waits(events: PlanEvent[]): (string | undefined)[] {
+  return events.flatMap((e) => (e.type === 'waiting' && e.for === 'the executor on n2' ? [e.cause] : []));
+}
+
+/** A site that is gone when the test is over. */
+export async function prepare(t: Test): Promise<Site> {
+  const s = await site(t.testdir());
+  t.teardown(() => s.close());
+  return s;
 }

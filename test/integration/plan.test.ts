@@ -1,24 +1,13 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
-import { executorClient } from '../../installer/plan/rpc.ts';
+import t from 'tap';
 import { readJournal } from '../../installer/plan/journal.ts';
 import type { PlanEvent } from '../../installer/plan/types.ts';
-import { createAuthority, issue } from '../../src/pki/authority.ts';
-import { OPERATION, exit, group, leaf, site, until, type Site } from './plan-site.ts';
+import { OPERATION, ends, exit, group, leaf, prepare, until, waits } from './plan-site.ts';
 
-function ends(events: PlanEvent[]): Extract<PlanEvent, { type: 'end' }>[] {
-  return events.filter((e) => e.type === 'end');
-}
 function states(events: PlanEvent[], id: string): string[] {
   return events.flatMap((e) => (e.type === 'leaf' && e.id === id ? [e.skipped === true ? 'skipped' : e.state] : []));
 }
-async function prepare(t: Test): Promise<Site> {
-  const s = await site(t.testdir());
-  t.teardown(() => s.close());
-  return s;
-}
-
 t.test('a plan runs over two nodes, and again finds everything done', async (t) => {
   const s = await prepare(t);
   s.plan(group('root', 'serial', [group('all', 'parallel', [leaf('n1', 'slow-a'), leaf('n2', 'slow-a')]), leaf('n2', 'quick-b')]));
@@ -77,8 +66,9 @@ t.test('kill -9 of an executor: said, waited for, and the leaf is completed by t
   const victim = s.executor('n2');
   const coordinator = s.coordinator();
   await until('slow-a', () => s.trace('n2').includes('start slow-a'));
+  const before = waits(s.events());
   victim.kill('SIGKILL');
-  await until('the wait', () => s.events().some((e) => e.type === 'waiting' && e.for === 'the executor on n2' && e.cause === 'connection refused'));
+  await until('the wait', () => waits(s.events()).slice(before.length).includes('connection refused'));
   s.executor('n2');
   t.equal(await exit(coordinator), 0);
   t.same(s.trace('n2'), ['start slow-a', 'start slow-a', 'end slow-a']);
@@ -99,13 +89,6 @@ t.test('kill -9 of the coordinator: the phase goes on, the next coordinator atta
   t.equal(ends(s.events()).length, 1);
 });
 
-t.test('an executor that stays away fails the plan with a sentence that names its host', async (t) => {
-  const s = await prepare(t);
-  s.plan(group('root', 'serial', [leaf('n2', 'quick-a')]));
-  t.equal(await exit(s.coordinator({ GONE_MS: '1000' })), 10);
-  t.match(ends(s.events())[0]?.error, { code: 'executor-unreachable', host: 'n2', message: /executor on n2 \(127\.0\.0\.12:\d+\) has not been reached for 1 s: connection refused/ });
-});
-
 t.test('uninstall undoes each leaf', async (t) => {
   const s = await prepare(t);
   writeFileSync(join(s.data('n1'), 'done-quick-a'), '');
@@ -114,31 +97,4 @@ t.test('uninstall undoes each leaf', async (t) => {
   t.equal(await exit(s.coordinator()), 0);
   t.same(s.trace('n1'), ['undo quick-a']);
   t.same(states(s.events(), 'quick-a/n1'), ['in progress', 'rolled back']);
-});
-
-t.test('an executor answers nobody but nodes of its cluster, and one operation only', async (t) => {
-  const s = await prepare(t);
-  s.executor('n2');
-  const node = s.nodes[1];
-  if (node === undefined) throw new Error('no n2');
-  const tls = async (authority: typeof s.authority, organization: string): Promise<{ ca: string; cert: string; key: string }> => ({
-    ca: s.authority.cert,
-    ...(await issue(authority, { commonName: 'x', sans: [], usages: ['client'], days: 1, organization }, new Date())),
-  });
-  const client = async (operation: string, authority: typeof s.authority, organization: string): Promise<ReturnType<typeof executorClient>> => {
-    const c = executorClient({ operation, node, port: s.spec.ports.executor, tls: await tls(authority, organization) });
-    t.teardown(() => c.close());
-    return c;
-  };
-  const good = await client(OPERATION, s.authority, 'terrarium:node');
-  let up = false;
-  for (let n = 0; n < 100 && !up; n += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    up = await good.state().then(() => true, () => false);
-  }
-  t.match(await good.state(), { operation: OPERATION, node: 'n2', running: [] });
-  await t.rejects((await client(OPERATION, s.authority, 'terrarium:user')).state(), { name: 'Failure', code: 'not-allowed' });
-  await t.rejects((await client(OPERATION, await createAuthority('c1', new Date()), 'terrarium:node')).state());
-  await t.rejects((await client('install-00000000', s.authority, 'terrarium:node')).leaf({ leaf: 'a', phase: 'quick-a', verb: 'do', input: null }, () => undefined), { code: 'operation-running' });
-  t.same(s.trace('n2'), []);
 });

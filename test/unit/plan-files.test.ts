@@ -90,6 +90,26 @@ t.test('following: from the beginning, lines as they come, also in pieces, until
   t.equal(seen.length, 2);
 });
 
+t.test('following: a line that a crash has torn and the next coordinator cut off is not seen', async (t) => {
+  const path = join(t.testdir({ 'events.jsonl': `${waiting('a')}{"type":"wait` }), 'events.jsonl');
+  const seen: PlanEvent[] = [];
+  const watching = (async () => {
+    for await (const { event } of follow({ path, from: 0, isAlive: async () => true, signal: new AbortController().signal, pollMs: 10 })) seen.push(event);
+  })();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const log = openEvents(path);
+  log.emit({ type: 'end', ok: true, ms: 1 });
+  log.close();
+  await watching;
+  t.match(seen, [{ id: 'a' }, { type: 'end' }]);
+});
+
+t.test('a full disk is a failure with a remedy, and leaves whole lines only', async (t) => {
+  const lines = openLines('/dev/full');
+  t.throws(() => lines.append({ n: 1 }, { sync: true }), { name: 'Failure', code: 'cannot-write', message: '/dev/full cannot be written: the disk is full.' });
+  lines.close();
+});
+
 t.test('following: no coordinator and no end is a failure with a remedy; an interrupt ends it', async (t) => {
   const dir = t.testdir({ 'events.jsonl': waiting('a') });
   const drain = async (isAlive: boolean, signal: AbortSignal): Promise<void> => {
