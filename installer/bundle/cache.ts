@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -45,7 +45,11 @@ export async function hashOwnFile(path: string): Promise<string> {
 export async function cachedFolder(kind: string, name: string, key: string, produce: (dir: string) => Promise<void>): Promise<string> {
   const parent = join(cacheRoot(), kind);
   const dir = join(parent, `${name}-${key.slice(0, 24)}`);
-  if (existsSync(dir)) return dir;
+  if (existsSync(dir)) {
+    // So that prune() knows it is in use.
+    utimesSync(dir, new Date(), new Date());
+    return dir;
+  }
   mkdirSync(parent, { recursive: true });
   const temporary = mkdtempSync(join(parent, '.new-'));
   try {
@@ -60,4 +64,15 @@ export async function cachedFolder(kind: string, name: string, key: string, prod
     rmSync(temporary, { recursive: true, force: true });
   }
   return dir;
+}
+
+/** Removes all but the `keep` most recently used folders of a kind. */
+export function prune(kind: string, keep: number): void {
+  const parent = join(cacheRoot(), kind);
+  if (!existsSync(parent)) return;
+  const folders = readdirSync(parent)
+    .filter((name) => !name.startsWith('.'))
+    .map((name) => ({ name, used: statSync(join(parent, name)).mtimeMs }))
+    .sort((a, b) => b.used - a.used);
+  for (const { name } of folders.slice(keep)) rmSync(join(parent, name), { recursive: true, force: true });
 }

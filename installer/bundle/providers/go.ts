@@ -17,7 +17,7 @@ export async function obtainGo(root: string, part: GoPart): Promise<ObtainedPart
   const folder = join(root, 'installer/components', part.folder);
   const inputs = await installedVersions(part.inputs);
   const sources = readdirSync(folder).sort().map((name) => [name, readFileSync(join(folder, name), 'utf8')]);
-  const recipes = Object.entries(part.programs).map(([name, { sha256: _, ...recipe }]) => [name, recipe]);
+  const recipes = Object.entries(part.programs).map(([name, recipe]) => [name, { ...recipe, sha256: undefined }]);
   const key = keyOf('go-1', readFileSync(join(root, 'installer/components/toolchain/go.sum'), 'utf8'), part.origin, part.version, sources, recipes, inputs);
 
   const built = await cachedFolder('parts', part.name, key, async (out) => {

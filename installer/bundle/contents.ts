@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { kubernetesVersion } from './components.ts';
+import type { ObtainedPart } from './components.ts';
+import { blobEntry, bytesEntry, filesBelow, programEntry } from './entries.ts';
+import { blobPath } from './image-archive.ts';
+import { buildImage, buildLayer, contentHashes, plainLayer } from './images.ts';
+import type { Image, Layer } from './images.ts';
+import { program } from './obtain.ts';
+import { tarAround } from './tar.ts';
+import type { LayerFile } from './tar.ts';
+import type { NewEntry } from './write.ts';
+
+const PATH = 'PATH=/usr/local/bin:/usr/bin:/bin';
+/** What a node needs as programs of its own. kube is taken out of the images' layer. */
+const HOST_PROGRAMS = ['containerd', 'containerd-shim-runc-v2', 'ctr', 'runc', 'crictl', 'etcdctl', 'etcdutl'];
+const TERRARIUM_UID = 65500;
+
+/** All entries of the payload. */
+export async function contents(root: string, version: string, parts: ObtainedPart[], core: string, bom: Buffer): Promise<NewEntry[]> {
+  const kubernetes = kubernetesVersion(parts);
+  const kube = program(parts, 'kube');
+  const kubeLayer = await layer('kube', [
+    { path: 'usr/local/bin/kube', mode: 0o755, content: kube.path },
+    ...['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map((name) => ({ path: `usr/local/bin/${name}`, target: 'kube' })),
+  ]);
+  const etcd = program(parts, 'etcd');
+  const etcdLayer = await layer('etcd', [{ path: 'usr/local/bin/etcd', mode: 0o755, content: etcd.path }]);
+  const pauseLayer = await layer('pause', [{ path: 'pause', mode: 0o755, content: program(parts, 'pause').path }]);
+  const shared = sharedFiles(root);
+  const own = await coreLayer(core);
+  const images: Image[] = [
+    ...['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map((name) => buildImage([`registry.k8s.io/${name}:v${kubernetes}`], [kubeLayer], { Env: [PATH], Entrypoint: [`/usr/local/bin/${name}`] })),
+    buildImage([`registry.k8s.io/etcd:${partVersion(parts, 'etcd')}-0`], [etcdLayer], { Env: [PATH], Entrypoint: ['/usr/local/bin/etcd'] }),
+    buildImage([`registry.k8s.io/pause:${partVersion(parts, 'pause')}`], [pauseLayer], { Env: [PATH], Entrypoint: ['/pause'], User: '65535:65535' }),
+    buildImage(
+      [`terrarium.local/terrarium:${version}`],
+      [await layer('base', baseFiles(parts)), await layer('nats-server', [{ path: 'usr/local/bin/nats-server', mode: 0o755, content: program(parts, 'nats-server').path }]), await layer('share', shared.map((f) => ({ ...f, path: `usr/share/terrarium/${f.path}` }))), own.layer],
+      { Env: [PATH], Entrypoint: ['/usr/local/bin/terrarium'] },
+    ),
+  ];
+
+  const entries = new Map<string, NewEntry>();
+  const add = (entry: NewEntry): void => void entries.set(entry.entry.path, entry);
+  for (const name of HOST_PROGRAMS) add(await programEntry(`bin/${name}`, program(parts, name)));
+  add(await programEntry('cni/loopback', program(parts, 'loopback')));
+  add({ entry: { path: 'bin/kube', size: statSync(kube.path).size, sha256: kube.sha256, mode: 0o755, inside: { path: blobPath(kubeLayer.digest), offset: kubeLayer.offsets['usr/local/bin/kube'] ?? 0, compression: 'zstd' } } });
+  for (const file of shared) add(bytesEntry(file.path, file.content, file.mode));
+  for (const image of images) {
+    for (const document of image.documents) add(bytesEntry(blobPath(document.digest), document.bytes));
+    for (const part of image.layers) if (part.file !== undefined) add(blobEntry(blobPath(part.digest), part.file, part.digest));
+  }
+  add({ entry: { path: blobPath(own.layer.digest), size: own.layer.size, sha256: own.layer.digest.slice('sha256:'.length), mode: 0o644, core: { before: own.before.toString('base64'), after: own.after } } });
+  add(bytesEntry('images.json', Buffer.from(JSON.stringify(images.map((i) => i.record)))));
+  add(bytesEntry('components.json', Buffer.from(JSON.stringify(parts.map(record)))));
+  add(bytesEntry('sbom.cdx.json', bom));
+  return [...entries.values()];
+}
+
+async function layer(name: string, files: LayerFile[]): Promise<Layer> {
+  return buildLayer(name, files, await contentHashes(files));
+}
+
+function partVersion(parts: ObtainedPart[], name: string): string {
+  return parts.find((p) => p.name === name)?.version ?? '';
+}
+
+/** What the executable needs beside itself, in the payload and in our own image. */
+function sharedFiles(root: string): { path: string; mode: number; content: Buffer }[] {
+  const console = join(root, 'build/console');
+  const files = [
+    ...filesBelow(join(root, 'manifests'), 'manifests').filter((f) => !f.path.startsWith('manifests/examples/')),
+    ...(existsSync(console) ? filesBelow(console, 'console') : []),
+  ].map((f) => ({ ...f, mode: 0o644 }));
+  const [addon] = filesBelow(join(root, 'node_modules/better-sqlite3/prebuilds'), '').filter((f) => f.path === '/linux-x64.node');
+  if (addon === undefined) throw new Error('better-sqlite3 has no prebuilt addon for linux-x64');
+  return [...files, { path: 'addon/better_sqlite3.node', mode: 0o755, content: addon.content }];
+}
+
+/** A root with nothing but the C and C++ libraries, users, name resolution and /tmp. */
+function baseFiles(parts: ObtainedPart[]): LayerFile[] {
+  const base = parts.find((p) => p.name === 'base-libraries');
+  const libraries = Object.entries(base?.files ?? {}).map(([path, file]) => ({ path: path.endsWith('/ld-linux-x86-64.so.2') ? 'lib64/ld-linux-x86-64.so.2' : path, mode: 0o755, content: file.path }));
+  const text = (path: string, lines: string[]): LayerFile => ({ path, mode: 0o644, content: Buffer.from(`${lines.join('\n')}\n`) });
+  return [
+    ...libraries,
+    text('etc/passwd', ['root:x:0:0:root:/root:/sbin/nologin', `terrarium:x:${TERRARIUM_UID}:${TERRARIUM_UID}:terrarium:/tmp:/sbin/nologin`, 'nobody:x:65534:65534:nobody:/:/sbin/nologin']),
+    text('etc/group', ['root:x:0:', `terrarium:x:${TERRARIUM_UID}:`, 'nogroup:x:65534:']),
+    text('etc/nsswitch.conf', ['hosts: files dns']),
+    { path: 'root', mode: 0o700, directory: true },
+    { path: 'tmp', mode: 0o1777, directory: true },
+  ];
+}
+
+/** The layer with the executable itself, which no payload can hold: its tar is made on the node out of the running one. */
+async function coreLayer(core: string): Promise<{ layer: Layer; before: Buffer; after: number }> {
+  const { size } = statSync(core);
+  const around = await tarAround({ path: 'usr/local/bin/terrarium', mode: 0o755 }, size);
+  const hash = createHash('sha256').update(around.before);
+  for await (const chunk of createReadStream(core, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  hash.update(Buffer.alloc(around.after));
+  return { layer: plainLayer(hash.digest('hex'), around.before.length + size + around.after), ...around };
+}
+
+/** What `bundle inspect` shows of a part: without paths of the machine that built it. */
+function record(part: ObtainedPart): Omit<ObtainedPart, 'files'> & { files: Record<string, string> } {
+  return { ...part, files: Object.fromEntries(Object.entries(part.files).map(([name, file]) => [name, file.sha256])) };
+}

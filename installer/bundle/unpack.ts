@@ -1,0 +1,99 @@
+import { chmodSync, createWriteStream, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, closeSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { AssetEntry, Assets } from '../../src/assets.ts';
+import { Failure, isErrno } from '../../src/errors.ts';
+import { ADDON } from '../../src/payload/addon.ts';
+
+/** Names that `kube` goes by on a node. */
+const KUBE_LINKS = ['kubelet', 'kubeadm', 'kubectl'];
+/** What has been written and verified, with size, time and hash: below the release's folder. */
+const MARKER = '.unpacked.json';
+
+interface Unpacked {
+  sha256: string;
+  size: number;
+  mtimeMs: number;
+}
+
+/**
+ * Writes a release's programs below `dir`: `bin/*` with the links to `kube`, `cni/loopback`, `lib/better_sqlite3.node`. Each file is
+ * verified while it is written, made durable and only then given its name; what is already there is left alone. May be killed anywhere and called again.
+ * @throws Failure `unpack-failed`, `payload-altered`.
+ */
+export async function unpackRelease(assets: Assets, dir: string): Promise<void> {
+  const marker = join(dir, MARKER);
+  const done = readMarker(marker);
+  for (const entry of assets.entries()) {
+    const to = target(entry, dir);
+    if (to === undefined || isThere(to, entry, done[entry.path])) continue;
+    await writeEntry(assets, entry, to);
+    done[entry.path] = { sha256: entry.sha256, size: entry.size, mtimeMs: statSync(to).mtimeMs };
+    writeFileSync(`${marker}.tmp`, JSON.stringify(done), { mode: 0o644 });
+    renameSync(`${marker}.tmp`, marker);
+  }
+  for (const name of KUBE_LINKS) link(join(dir, 'bin', name), 'kube');
+  syncFolder(join(dir, 'bin'));
+  syncFolder(dir);
+}
+
+function target(entry: AssetEntry, dir: string): string | undefined {
+  if (entry.path.startsWith('bin/') || entry.path.startsWith('cni/')) return join(dir, entry.path);
+  if (entry.path === ADDON) return join(dir, 'lib/better_sqlite3.node');
+  return undefined;
+}
+
+function readMarker(file: string): Record<string, Unpacked> {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Record<string, Unpacked>;
+  } catch {
+    // Missing, or cut off by a power failure: everything is written again.
+    return {};
+  }
+}
+
+function isThere(file: string, entry: AssetEntry, done: Unpacked | undefined): boolean {
+  if (done === undefined || done.sha256 !== entry.sha256 || !existsSync(file)) return false;
+  const stat = statSync(file);
+  return stat.size === entry.size && stat.mtimeMs === done.mtimeMs && (stat.mode & 0o777) === entry.mode;
+}
+
+async function writeEntry(assets: Assets, entry: AssetEntry, to: string): Promise<void> {
+  mkdirSync(dirname(to), { recursive: true, mode: 0o755 });
+  const temporary = `${to}.tmp`;
+  try {
+    rmSync(temporary, { force: true });
+    await pipeline(assets.stream(entry.path), createWriteStream(temporary, { mode: entry.mode, flush: true }));
+    // The mode that open() gave went through the umask.
+    chmodSync(temporary, entry.mode);
+    renameSync(temporary, to);
+    syncFolder(dirname(to));
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    if (error instanceof Failure) throw error;
+    throw new Failure('unpack-failed', `${to} could not be written: ${error instanceof Error ? error.message : String(error)}.`, {
+      remedy: isErrno(error, 'ENOSPC') ? 'Free space there and run the same command again.' : undefined,
+      cause: error,
+    });
+  }
+}
+
+function link(file: string, to: string): void {
+  try {
+    if (lstatSync(file).isSymbolicLink() && readlinkSync(file) === to) return;
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+  rmSync(`${file}.tmp`, { force: true });
+  symlinkSync(to, `${file}.tmp`);
+  renameSync(`${file}.tmp`, file);
+}
+
+function syncFolder(dir: string): void {
+  const fd = openSync(dir, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
