@@ -1,0 +1,62 @@
+import t from 'tap';
+import { natsConfig, needsRestart, type Topology } from '../../src/bus/config.ts';
+import { loadTopology, saveTopology, topologyOf } from '../../src/cloud/topology.ts';
+import type { NodeInfo } from '../../src/cloud/api.ts';
+
+const settings = { node: 'n1', address: 'fd00::1', port: 7446, clusterPort: 7447, clusterId: 'c0ffee', tlsDir: '/tls', stateDir: '/state' };
+const servers = ['n1', 'n2', 'n3'].map((name, i) => ({ name, address: `fd00::${i + 1}` }));
+const one: Topology = { servers: servers.slice(0, 1), satellites: ['n1'], jetstream: false };
+const three: Topology = { servers, satellites: ['n1', 'n2', 'n3', 'w.example'], jetstream: true };
+const node = (name: string, role: NodeInfo['role'], address = `10.0.0.${name.slice(1)}`): NodeInfo => ({ name, role, address, ready: true, version: '', createdAt: '' });
+
+t.test('one server: no cluster, no JetStream', async (t) => {
+  const text = natsConfig(settings, one);
+  t.notMatch(text, /cluster \{|jetstream/);
+});
+
+t.test('nothing listens without a certificate', async (t) => {
+  const text = natsConfig(settings, three);
+  t.equal(text.match(/verify_and_map: true/g)?.length, 2, 'for clients and for servers');
+  t.notMatch(text, /\b(http|https|monitor_port|http_port|leafnodes|websocket|mqtt|no_auth_user)\b/);
+});
+
+t.test('three servers: routes to the others only, JetStream that syncs always', async (t) => {
+  const text = natsConfig(settings, three);
+  t.match(text, 'routes: ["nats://[fd00::2]:7447", "nats://[fd00::3]:7447"]');
+  t.match(text, /jetstream \{[^}]*sync_interval: always/);
+  t.match(text, 'name: "terrarium-c0ffee"');
+});
+
+t.test('a satellite is confined to its own subjects', async (t) => {
+  const user = natsConfig(settings, three).split('\n').find((l) => l.includes('CN=satellite-w.example,O=terrarium:satellite'));
+  t.match(user, 'publish: { allow: ["heartbeat.w_example", "reply.*.*.w_example"] }');
+  t.match(user, 'subscribe: { allow: ["satellite.w_example.>"] }');
+});
+
+t.test('what can be reloaded and what needs a new process', async (t) => {
+  t.ok(needsRestart(one, { ...one, servers: servers.slice(0, 2) }));
+  t.ok(needsRestart({ ...three, jetstream: false }, three));
+  t.notOk(needsRestart(three, { ...three, servers: servers.slice(0, 2), satellites: [] }));
+  t.notOk(needsRestart(three, { ...three, servers: servers.slice(0, 1) }), 'a cluster with JetStream stays one');
+});
+
+t.test('the topology follows the nodes', async (t) => {
+  const self = { name: 'n1', address: '10.0.0.1' };
+  t.same(topologyOf([], self, undefined), { servers: [self], satellites: ['n1'], jetstream: false }, 'before any node is known: this one');
+  const nodes = [node('n2', 'control-plane'), node('n1', 'control-plane'), node('n9', 'worker'), node('n3', 'control-plane', '')];
+  const two = topologyOf(nodes, self, undefined);
+  t.same(two.servers.map((s) => s.name), ['n1', 'n2'], 'a server without address is not there yet');
+  t.same(two.satellites, ['n1', 'n2', 'n3', 'n9']);
+  t.equal(two.jetstream, false);
+  const full = topologyOf([...nodes.slice(0, 3), node('n3', 'control-plane')], self, two);
+  t.equal(full.jetstream, true);
+  t.equal(topologyOf(nodes, self, full).jetstream, true, 'once on, JetStream stays on');
+});
+
+t.test('the last topology is kept, and not taken by a node that has changed its address', async (t) => {
+  const kept = new Map<string, unknown>();
+  const facts = { get: (k: string): unknown => kept.get(k), put: (k: string, v: unknown): void => void kept.set(k, v) };
+  saveTopology(facts, three);
+  t.same(loadTopology(facts, { name: 'n1', address: 'fd00::1' }), three);
+  t.same(loadTopology(facts, { name: 'n1', address: 'fd00::99' }).servers, [{ name: 'n1', address: 'fd00::99' }]);
+});
