@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { EXIT, Failure } from '../../src/errors.ts';
 import { createKubeClient, type KubeClient } from '../../src/kube/client.ts';
+import type { NodeObject } from '../../src/kube/types.ts';
 import { loadKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { controlPlanes, type ClusterSpec, type NodeSpec } from '../cluster/spec.ts';
 import { ADMIN_CONF } from '../node/kubeadm.ts';
@@ -40,7 +41,7 @@ export function joinHost(own: NodeSpec): JoinHost {
       const kube = client();
       try {
         await redeemToken(kube, token, node.role, csr, new Date());
-        const spec = withNode(await clusterSpec(kube), own, node);
+        const spec = withNode(await clusterSpec(kube, node.name), own, node);
         if (csr === undefined) {
           await refuseConflicts(kube, node);
           return { spec, operation: joinOperation(spec) };
@@ -56,7 +57,7 @@ export function joinHost(own: NodeSpec): JoinHost {
     async start(name) {
       const kube = client();
       try {
-        const known = await clusterSpec(kube);
+        const known = await clusterSpec(kube, name);
         const node = known.nodes.find((n) => n.name === name);
         if (node === undefined) throw new Failure('unknown-node', `${name} has not been admitted to this cluster.`, { exitCode: EXIT.usage });
         const spec = withNode(known, own, node);
@@ -72,9 +73,12 @@ export function joinHost(own: NodeSpec): JoinHost {
 
 const specMapSchema = z.object({ data: z.object({ [SPEC_KEY]: z.string() }) });
 
-async function clusterSpec(kube: KubeClient): Promise<ClusterSpec> {
+/** The cluster as it is: a machine whose join was given up is announced but never registered, and must not be waited for. */
+async function clusterSpec(kube: KubeClient, joining: string): Promise<ClusterSpec> {
   const map = specMapSchema.parse(await kube.request(`/api/v1/namespaces/${SYSTEM_NAMESPACE}/configmaps/cluster`));
-  return specSchema.parse(JSON.parse(map.data[SPEC_KEY] as string));
+  const spec = specSchema.parse(JSON.parse(map.data[SPEC_KEY] as string));
+  const registered = new Set((await kube.list<NodeObject>('/api/v1/nodes')).items.map((n) => n.metadata.name));
+  return { ...spec, nodes: spec.nodes.filter((n) => n.name === joining || registered.has(n.name)) };
 }
 
 /** Writes the cluster with the new node where every control plane finds it, before anything of the join is done. */
@@ -83,7 +87,7 @@ async function announce(kube: KubeClient, spec: ClusterSpec): Promise<void> {
 }
 
 async function refuseConflicts(kube: KubeClient, node: NodeSpec): Promise<void> {
-  const spec = await clusterSpec(kube);
+  const spec = await clusterSpec(kube, node.name);
   const twin = spec.nodes.find((n) => (n.name === node.name) !== (n.address === node.address));
   if (twin !== undefined) {
     const what = twin.name === node.name ? `The cluster has a node ${node.name} already, with the address ${twin.address}` : `The address ${node.address} belongs to the node ${twin.name} already`;

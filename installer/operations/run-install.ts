@@ -5,6 +5,7 @@ import { EXIT, Failure } from '../../src/errors.ts';
 import { clusterPorts, controlPlanes, DEFAULT_DATA, DEFAULT_PREFIX, defaultServiceRange, type ClusterFile, type ClusterSpec, type HostTarget, type NodeSpec } from '../cluster/spec.ts';
 import type { Host } from '../hosts/host.ts';
 import { installResultSchema, type InstallResult } from '../node/result.ts';
+import type { ConsoleTls } from '../node/start.ts';
 import type { PlanEvent } from '../plan/types.ts';
 import { installPlan } from './install.ts';
 import { ask } from './ask.ts';
@@ -12,9 +13,9 @@ import { followOperation } from './follow.ts';
 
 export interface InstallHosts {
   hosts: Host[];
-  targets: HostTarget[];
   /** The staged executable on each host. */
   staged: Map<Host, string>;
+  consoleTls?: ConsoleTls | undefined;
 }
 
 export interface InstallOutcome {
@@ -80,7 +81,7 @@ export async function clusterSpec(file: ClusterFile, targets: HostTarget[], host
  * Hands an install to the nodes and follows it to its end.
  * @throws Failure with host, cause and remedy where it fails; the same call continues it.
  */
-export async function install({ hosts, staged }: InstallHosts, spec: ClusterSpec, signal: AbortSignal, show: (event: PlanEvent) => void): Promise<InstallOutcome> {
+export async function install({ hosts, staged, consoleTls }: InstallHosts, spec: ClusterSpec, signal: AbortSignal, show: (event: PlanEvent) => void): Promise<InstallOutcome> {
   const byNode = new Map(spec.nodes.map((n, i): [string, Host] => [n.name, hosts[i] as Host]));
   const program = (host: Host): string => staged.get(host) ?? '';
   const { host: coordinator } = coordinatorOf(spec, byNode);
@@ -96,7 +97,7 @@ export async function install({ hosts, staged }: InstallHosts, spec: ClusterSpec
   await Promise.all(
     spec.nodes.map(async (node) => {
       const host = byNode.get(node.name) as Host;
-      await ask(host, program(host), 'start', z.unknown(), { spec, node, operation: plan.id, cert: granted.certs[node.name], ca: granted.ca }, signal);
+      await ask(host, program(host), 'start', z.unknown(), { spec, node, operation: plan.id, cert: granted.certs[node.name], ca: granted.ca, consoleTls }, signal);
     }),
   );
   await ask(coordinator, program(coordinator), 'coordinate', z.unknown(), plan, signal);

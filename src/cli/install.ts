@@ -3,21 +3,26 @@ import { stage, unstage } from '../../installer/hosts/stage.ts';
 import type { Host } from '../../installer/hosts/host.ts';
 import { controlPlanes, hostPort, type ClusterSpec } from '../../installer/cluster/spec.ts';
 import { clusterSpec, confirmResult, install } from '../../installer/operations/run-install.ts';
+import type { ConsoleTls } from '../../installer/node/start.ts';
 import type { InstallResult } from '../../installer/node/result.ts';
 import { contextPath, saveContext } from '../context/context.ts';
 import type { Io } from './command.ts';
+import { readConsoleTls } from './console-tls.ts';
 import { chooseReporter } from './reporters/reporter.ts';
 import { loadTargets, type TargetOptions } from './targets.ts';
 
 export interface InstallCommandOptions extends TargetOptions {
   json?: true;
   consoleName?: string;
+  tlsCert?: string;
+  tlsKey?: string;
 }
 
 /** `terrarium install` from its flags to its last line. */
 export async function runInstallCommand(options: InstallCommandOptions, io: Io): Promise<void> {
   const { file, targets } = await loadTargets(options);
-  const withName = options.consoleName === undefined ? file : { ...file, console: { ...file.console, name: options.consoleName } };
+  const console = { ...file.console, ...given({ name: options.consoleName, tlsCert: options.tlsCert, tlsKey: options.tlsKey }) };
+  const consoleTls = readConsoleTls(console);
   const say = (line: string): void => {
     if (options.json !== true) io.stdout.write(`${line}\n`);
   };
@@ -27,15 +32,15 @@ export async function runInstallCommand(options: InstallCommandOptions, io: Io):
   try {
     say(`Copying terrarium to ${hosts.length === 1 ? 'the machine' : `${hosts.length} machines`}`);
     const staged = await stage(hosts, process.execPath, { signal: io.signal });
-    const spec = await clusterSpec(withName, targets, hosts);
+    const spec = await clusterSpec({ ...file, console }, targets, hosts);
     const reporter = await chooseReporter({ json: options.json === true, isTTY: io.stdout.isTTY === true, stdout: io.stdout });
     let result: InstallResult;
     try {
-      ({ result } = await install({ hosts, targets, staged }, spec, io.signal, (event) => reporter.event(event)));
+      ({ result } = await install({ hosts, staged, consoleTls }, spec, io.signal, (event) => reporter.event(event)));
     } finally {
       await reporter.finish();
     }
-    keepContext(io, spec, result);
+    keepContext(io, spec, result, consoleTls);
     report(io, spec, result, Date.now() - began, options.json === true);
     await confirmPassword(hosts, staged, spec);
     await unstage(staged);
@@ -44,13 +49,17 @@ export async function runInstallCommand(options: InstallCommandOptions, io: Io):
   }
 }
 
+function given<T extends Record<string, string | undefined>>(values: T): { [K in keyof T]?: string } {
+  return Object.fromEntries(Object.entries(values).filter(([, v]) => v !== undefined)) as { [K in keyof T]?: string };
+}
+
 async function confirmPassword(hosts: Host[], staged: Map<Host, string>, spec: ClusterSpec): Promise<void> {
   const first = controlPlanes(spec)[0];
   const host = hosts[spec.nodes.findIndex((n) => n.name === first?.name)];
   if (host !== undefined) await confirmResult(host, staged.get(host) ?? '', spec);
 }
 
-function keepContext(io: Io, spec: ClusterSpec, result: InstallResult): void {
+function keepContext(io: Io, spec: ClusterSpec, result: InstallResult, consoleTls: ConsoleTls | undefined): void {
   saveContext(io.env, {
     name: spec.name,
     clusterId: spec.id,
@@ -61,6 +70,7 @@ function keepContext(io: Io, spec: ClusterSpec, result: InstallResult): void {
     token: result.apiToken,
     kubeconfig: { ca: result.kubernetes.ca, clientCertificate: result.kubernetes.cert, clientKey: result.kubernetes.key },
     ...(spec.consoleName === undefined ? {} : { consoleName: spec.consoleName }),
+    ...(consoleTls === undefined ? {} : { consoleCa: consoleTls.cert }),
   });
 }
 

@@ -1,4 +1,4 @@
-import type { TargetOptions } from '../targets.ts';
+import type { InstallCommandOptions } from '../install.ts';
 import { addTargetOptions } from '../targets.ts';
 import type { CommandModule } from '../command.ts';
 
@@ -8,9 +8,11 @@ export const command: CommandModule = {
   configure(cmd, io) {
     addTargetOptions(cmd)
       .option('--console-name <name>', 'DNS name of the console, put into its certificate')
+      .option('--tls-cert <file>', 'your own certificate for the console (PEM, with its chain)')
+      .option('--tls-key <file>', 'its private key (PEM)')
       .option('--json', 'print events as JSON, one object a line')
       .addHelpText('after', '\nRunning the same command again continues an install that was interrupted.\nExamples:\n  terrarium install -f cluster.yaml\n  terrarium install --hosts 10.0.0.11,10.0.0.12,10.0.0.13 --ssh-user admin --ssh-key ~/.ssh/id_ed25519\n  terrarium install                     (this machine only; others join later)')
-      .action(async (options: TargetOptions & { json?: true; consoleName?: string }) => {
+      .action(async (options: InstallCommandOptions) => {
         const { runInstallCommand } = await import('../install.ts');
         await runInstallCommand(options, io);
       });

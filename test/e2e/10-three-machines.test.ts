@@ -1,0 +1,55 @@
+import t from 'tap';
+import { bootLab, eventually } from './support/lab.ts';
+import { checkCluster, checkQuery } from './support/cluster.ts';
+
+t.test('three machines, from nothing to a power cut and back', async (t) => {
+  const lab = await bootLab('--nodes', '3');
+  t.teardown(() => lab.down());
+  const [first] = lab.machines;
+  if (first === undefined) throw new Error('no machine');
+
+  await t.test('install', async (t) => {
+    const installed = await lab.admin(['install', '-f', lab.clusterFile]);
+    t.equal(installed.exitCode, 0, installed.stderr);
+    t.match(installed.stdout, /Password: {2}\S{12,}/);
+    for (const { address } of lab.machines) t.match(installed.stdout, `https://${address}:8443`);
+    t.comment(`installed in ${Math.round(installed.ms / 1000)} s`);
+    await checkCluster(t, lab);
+  });
+
+  await t.test('the same command again changes nothing', async (t) => {
+    const again = await lab.admin(['install', '-f', lab.clusterFile]);
+    t.equal(again.exitCode, 0, again.stderr);
+    await checkCluster(t, lab);
+  });
+
+  await t.test('the machine installed first loses its power', async (t) => {
+    const stopped = await lab.admin(['lab', 'stop', first.name]);
+    t.equal(stopped.exitCode, 0, stopped.stderr);
+    const cut = Date.now();
+    const status = await eventually(() => lab.admin(['status'], { timeoutMs: 60_000 }), (s) => s.exitCode !== 0 && s.stdout.includes(first.name), 60_000);
+    t.equal(status.exitCode, 1, 'status says that something is wrong');
+    t.match(status.stdout, new RegExp(`${first.name.toLowerCase()}.*(unreachable|not ready)`, 'i'));
+    const nodes = await eventually(() => lab.admin(['kubectl', 'get', 'nodes'], { timeoutMs: 30_000 }), (k) => k.exitCode === 0 && /NotReady/.test(k.stdout), 60_000);
+    t.match(nodes.stdout, /NotReady/);
+    await checkQuery(t, lab, lab.machines.slice(1).map((m) => m.name.toLowerCase()));
+    t.ok(Date.now() - cut < 60_000, `everything works again ${Math.round((Date.now() - cut) / 1000)} s after the cut`);
+  });
+
+  await t.test('it comes back by itself', async (t) => {
+    const started = await lab.admin(['lab', 'start', first.name]);
+    t.equal(started.exitCode, 0, started.stderr);
+    const status = await eventually(() => lab.admin(['status'], { timeoutMs: 60_000 }), (s) => s.exitCode === 0, 180_000);
+    t.equal(status.exitCode, 0, status.stdout);
+    await checkCluster(t, lab);
+  });
+
+  await t.test('uninstall', async (t) => {
+    const removed = await lab.admin(['uninstall', '-f', lab.clusterFile, '--yes']);
+    t.equal(removed.exitCode, 0, removed.stderr);
+    for (const { name } of lab.machines) {
+      const left = await lab.exec(name, 'sh', '-c', 'ls -d /opt/terrarium /var/lib/terrarium /etc/kubernetes /var/lib/kubelet /usr/local/bin/terrarium /run/terrarium 2>/dev/null; ls /etc/systemd/system | grep -E "terrarium|kubelet"; ps -eo comm | grep -E "^(kube|etcd|containerd|terrarium)"');
+      t.equal(left.stdout.trim(), '', `nothing is left on ${name}`);
+    }
+  });
+});

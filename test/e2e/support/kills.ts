@@ -1,0 +1,61 @@
+import type { Ended } from './terrarium.ts';
+import type { Lab } from './lab.ts';
+
+/** What is killed, and at which step of the plan: as soon as the leaf is `in progress`, plus `afterMs`. */
+export interface Kill {
+  /** Leaf id, see `terrarium install --json`. */
+  at: string;
+  afterMs: number;
+  what: 'cli' | 'coordinator' | 'executor' | 'kubeadm' | 'power';
+  /** The machine on which it is killed. */
+  machine: string;
+}
+
+/** A small generator with a seed, so that a failure can be repeated (mulberry32). */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let x = state;
+    x = Math.imul(x ^ (x >>> 15), x | 1);
+    x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
+    return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+async function strike(lab: Lab, kill: Kill, cli: number): Promise<void> {
+  if (kill.what === 'cli') process.kill(cli, 'SIGKILL');
+  else if (kill.what === 'coordinator') await lab.exec(kill.machine, 'systemctl', 'kill', '--signal=SIGKILL', 'terrarium-coordinator');
+  else if (kill.what === 'executor') await lab.exec(kill.machine, 'systemctl', 'kill', '--signal=SIGKILL', 'terrarium-executor');
+  else if (kill.what === 'kubeadm') await lab.exec(kill.machine, 'pkill', '-KILL', '-x', 'kubeadm');
+  else {
+    await lab.admin(['lab', 'stop', kill.machine]);
+    await lab.admin(['lab', 'start', kill.machine]);
+  }
+}
+
+/**
+ * Runs the install and strikes when the moment comes. Resolves with how the command ended and whether the moment came at all
+ * (a step that is done already does not come again).
+ */
+export async function installAndKill(lab: Lab, kill: Kill): Promise<{ ended: Ended; struck: boolean }> {
+  let struck: Promise<void> | undefined;
+  let cli = 0;
+  let rest = '';
+  const ended = await lab.admin(['install', '-f', lab.clusterFile, '--json'], {
+    onStart: (pid) => {
+      cli = pid;
+    },
+    onStdout: (text) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        const event = JSON.parse(line) as { type: string; id?: string; state?: string };
+        if (struck !== undefined || event.type !== 'leaf' || event.id !== kill.at || event.state !== 'in progress') continue;
+        struck = new Promise<void>((resolve) => setTimeout(resolve, kill.afterMs)).then(() => strike(lab, kill, cli));
+      }
+    },
+  });
+  await struck;
+  return { ended, struck: struck !== undefined };
+}
