@@ -116,6 +116,14 @@ export function saveContext(env: NodeJS.ProcessEnv, context: Context): string {
   return name;
 }
 
+/** Writes what has changed of a known cluster, without making it the current one. Does nothing where it is no longer known. */
+export function updateContext(env: NodeJS.ProcessEnv, context: Context): void {
+  const path = contextPath(env);
+  const file = read(path);
+  if (!file.contexts.some((c) => c.clusterId === context.clusterId)) return;
+  write(path, { ...file, contexts: file.contexts.map((c) => (c.clusterId === context.clusterId ? contextSchema.parse({ ...context, name: c.name }) : c)) });
+}
+
 /** Forgets a cluster; with the last one the file goes, and its folder if nothing else is in it. False where it was not there. */
 export function removeContext(env: NodeJS.ProcessEnv, clusterId: string): boolean {
   const path = contextPath(env);

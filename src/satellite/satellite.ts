@@ -20,7 +20,7 @@ interface Session {
   close(): Promise<void>;
 }
 
-async function openSession(servers: string[], node: string, tls: string, tables: Table[], log: (line: string) => void): Promise<Session> {
+async function openSession(servers: string[], node: string, tls: string, tables: Table[], log: (line: string) => void, ended: (error: Error) => void): Promise<Session> {
   log(`connecting to ${servers.join(', ')}`);
   const nc = await connectBus({
     servers,
@@ -31,8 +31,13 @@ async function openSession(servers: string[], node: string, tls: string, tables:
   void logStatus(nc, log);
   const queries = new Queries(nc, node);
   const stopHeartbeat = startHeartbeat(nc, node, node, tables);
+  let closing = false;
+  void nc.closed().then((error) => {
+    if (!closing) ended(new Failure('bus-closed', `The connection to the bus was closed for good${error === undefined ? '' : `: ${(error as Error).message}`}.`));
+  });
   return {
     close: async () => {
+      closing = true;
       stopHeartbeat();
       queries.stopAll();
       await nc.close();
@@ -50,7 +55,7 @@ async function logStatus(nc: NatsConnection, log: (line: string) => void): Promi
 
 /**
  * Runs the satellite of this node until the signal: connects to any cloud, beats, answers queries.
- * @throws Failure `no-clouds`, or `clouds-changed` where the list changed before any cloud of it answered (start again)
+ * @throws Failure `no-clouds`, `bus-closed`, or `clouds-changed` where the list changed before any cloud of it answered (start again)
  */
 export async function runSatellite({ env, signal, log }: SatelliteOptions): Promise<void> {
   const node = (env['TERRARIUM_NODE'] ?? hostname()).toLowerCase();
@@ -63,7 +68,7 @@ export async function runSatellite({ env, signal, log }: SatelliteOptions): Prom
       if (signal.aborted) return resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });
       const connect = (servers: string[]): void => {
-        openSession(servers, node, tls, tables, log).then((opened) => {
+        openSession(servers, node, tls, tables, log, reject).then((opened) => {
           session = opened;
         }, reject);
       };

@@ -93,7 +93,7 @@ function children(): number[] {
 }
 
 t.before(async () => {
-  files = await busFiles([{ name: 'n1', address: '127.0.0.1' }]);
+  files = await busFiles([{ name: 'n1', address: '127.0.0.1' }, { name: 'n2', address: '127.0.0.2' }]);
   ports = await freePorts(2);
   servers = [busServer(0), busServer(1)];
   await servers[0]?.start();
@@ -228,6 +228,23 @@ t.test('when its cloud dies it goes to another, and beats there at once', async 
   t.equal((await until('a heartbeat at the other', 10_000, () => beats[0])).id, 'n1');
   await other.close();
   await servers[0]?.start();
+});
+
+t.test('a satellite that the bus does not know yet waits until it does', async (t) => {
+  const env = { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1', TERRARIUM_NODE: 'n2', TERRARIUM_DATA: files.data('n2'), TERRARIUM_CLOUDS: `127.0.0.1:${ports[1]}` };
+  const early = spawn(process.execPath, ['src/main.ts', 'satellite'], { env, stdio: 'ignore' });
+  const other = await connectBus({ servers: [`127.0.0.1:${ports[1]}`], tls: files.cloudTls('n1'), name: 'test' });
+  const ids = new Set<string>();
+  other.subscribe(subjects.allHeartbeats, { callback: (_, msg) => void ids.add(decode(heartbeatSchema, msg.string())?.id ?? '') });
+  await sleep(4_000);
+  t.equal(ids.has('n2'), false);
+  t.equal(early.exitCode, null, 'it goes on trying');
+  const topology = servers[1]?.topology;
+  if (topology !== undefined) await servers[1]?.apply({ ...topology, satellites: ['n1', 'n2'] });
+  await until('its heartbeat', 10_000, () => ids.has('n2'));
+  early.kill();
+  await once(early, 'exit');
+  await other.close();
 });
 
 t.end();

@@ -10,6 +10,9 @@ interface Options {
   context?: string;
 }
 
+/** What looking for new control planes may take at the end of a command. */
+const REFRESH_MS = 1_000;
+
 function whole(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -36,11 +39,13 @@ export const command: CommandModule = {
       .action(async (sql: string, options: Options) => {
         const { loadContext } = await import('../../context/context.ts');
         const { createCloudClient } = await import('../../context/client.ts');
+        const { refreshContext } = await import('../../context/refresh.ts');
         const { jsonPrinter, tablePrinter } = await import('../query-printer.ts');
         const { API_PATHS } = await import('../../cloud/api.ts');
         type Line = import('../../cloud/api.ts').QueryLine;
         type Body = import('../../cloud/api.ts').QueryBody;
-        const client = createCloudClient(loadContext(io.env, options.context));
+        const context = loadContext(io.env, options.context);
+        const client = createCloudClient(context);
         const body: Body = { sql, timeoutMs: options.timeout * 1000, maxRows: options.maxRows, ...(options.satellite === undefined ? {} : { satellites: [...new Set(options.satellite)] }) };
         const printer = options.json === true ? jsonPrinter(io) : tablePrinter(io);
         let asked: number | undefined;
@@ -53,6 +58,8 @@ export const command: CommandModule = {
           if (!printer.finish()) process.exitCode = EXIT.failed;
         }
         if (asked === undefined) throw new Failure('broken-off', 'The cloud ended its answer before all satellites had answered.', { remedy: 'Run the command again: another control plane will answer.' });
+        const overview = await client.get<import('../../cloud/api.ts').Overview>(API_PATHS.overview, AbortSignal.timeout(REFRESH_MS)).catch(() => undefined);
+        if (overview !== undefined) refreshContext(io.env, context, overview);
         if (asked === 0) throw new Failure('no-satellites', 'No satellite is known to the cloud.', { remedy: 'Look at `terrarium status`.' });
       });
   },

@@ -14,7 +14,10 @@ export const command: CommandModule = {
         const { survey } = await import('../../context/survey.ts');
         const { diagnose } = await import('../../context/diagnosis.ts');
         const context = loadContext(io.env, options.context);
-        const state = diagnose(await survey(context));
+        const { refreshContext } = await import('../../context/refresh.ts');
+        const found = await survey(context);
+        const state = diagnose(found);
+        if (found.overview !== undefined) refreshContext(io.env, context, found.overview);
         if (options.json === true) {
           io.stdout.write(`${JSON.stringify({ cluster: { id: context.clusterId, name: context.name }, ...state }, null, 2)}\n`);
         } else {
