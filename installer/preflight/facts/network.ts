@@ -71,7 +71,8 @@ export function ipv4Routes(text: string): RouteFacts[] {
     .split('\n')
     .slice(1)
     .map((l) => l.split('\t'))
-    .filter((f) => f.length > 7)
+    // `*`: an unreachable or blackhole route, which leads nowhere.
+    .filter((f) => f.length > 7 && f[0] !== '*')
     .map((f) => ({ destination: `${dotted(f[1] ?? '')}/${bits(dotted(f[7] ?? ''))}`, device: f[0] ?? '' }));
 }
 

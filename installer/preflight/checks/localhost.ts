@@ -1,0 +1,15 @@
+import type { HostCheck } from '../check.ts';
+import { list } from '../format.ts';
+
+export const check: HostCheck = {
+  code: 'localhost',
+  title: 'localhost is this machine',
+  scope: 'host',
+  operations: ['install', 'join', 'upgrade'],
+  judge({ facts }) {
+    const strange = facts.network.localhost.filter((a) => !a.startsWith('127.') && a !== '::1');
+    if (strange.length > 0) return [{ severity: 'fail', message: `/etc/hosts says that localhost is ${list(strange)}.`, remedy: 'Let localhost be 127.0.0.1 and ::1 there.' }];
+    if (facts.network.localhost.length > 0) return [];
+    return [{ severity: 'warn', message: '/etc/hosts does not name localhost: asking for it goes to the DNS servers.', remedy: 'Add the line "127.0.0.1 localhost" to /etc/hosts.' }];
+  },
+};
