@@ -2,7 +2,7 @@ import { Failure } from '../../errors.ts';
 import type { CommandModule } from '../command.ts';
 
 export const command: CommandModule = {
-  summary: 'run kubectl on the cluster; everything behind it is passed through',
+  summary: 'Run kubectl on the cluster; everything behind it is passed through',
   group: 'Use',
   configure(cmd, io) {
     cmd

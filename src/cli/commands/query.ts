@@ -22,7 +22,7 @@ function whole(least: number, most: number): (text: string) => number {
 }
 
 export const command: CommandModule = {
-  summary: 'ask the satellites a question in SQL',
+  summary: 'Ask the satellites a question in SQL',
   group: 'Use',
   configure(cmd, io) {
     cmd

@@ -1,7 +1,7 @@
 import type { CommandModule } from '../command.ts';
 
 export const command: CommandModule = {
-  summary: 'answer queries about this machine (internal: runs in a pod on every node)',
+  summary: 'Answer queries about this machine (internal: runs in a pod on every node)',
   configure(cmd, io) {
     cmd.action(async () => {
       const { runSatellite } = await import('../../satellite/satellite.ts');

@@ -1,7 +1,7 @@
 import type { CommandModule } from '../command.ts';
 
 export const command: CommandModule = {
-  summary: 'run one query of a satellite (internal)',
+  summary: 'Run one query of a satellite (internal)',
   configure(cmd, io) {
     cmd.action(async () => {
       const { work } = await import('../../satellite/sql/worker.ts');

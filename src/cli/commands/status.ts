@@ -2,7 +2,7 @@ import { EXIT } from '../../errors.ts';
 import type { CommandModule } from '../command.ts';
 
 export const command: CommandModule = {
-  summary: 'show the health of machines, Kubernetes, cloud and satellites',
+  summary: 'Show the health of machines, Kubernetes, cloud and satellites',
   group: 'Use',
   configure(cmd, io) {
     cmd

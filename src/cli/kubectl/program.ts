@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createWriteStream, existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, realpathSync, renameSync, rmSync, rmdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -43,7 +43,7 @@ export async function kubectlProgram(env: NodeJS.ProcessEnv): Promise<string> {
   if (entry === undefined) {
     throw new Failure('no-kubectl', 'This executable carries no kubectl.', { remedy: 'Use a complete build of terrarium, or run the command on a node of the cluster.' });
   }
-  const folder = join(cacheFolder(env), VERSION, entry.sha256);
+  const folder = join(cacheFolder(env), 'kubectl', entry.sha256);
   const file = join(folder, 'kubectl');
   // Written under another name and renamed when it had been verified: a file of this name is whole.
   if (statSync(file, { throwIfNoEntry: false })?.size === entry.size) return file;
@@ -57,4 +57,15 @@ export async function kubectlProgram(env: NodeJS.ProcessEnv): Promise<string> {
     throw new Failure('no-kubectl', `kubectl cannot be taken out into ${folder}: ${(error as Error).message}.`, { remedy: 'Free space there, or set XDG_CACHE_HOME to a folder with 160 MB free.', cause: error });
   }
   return file;
+}
+
+/** Removes every kubectl that was taken out into the user's cache; other things of ours there (a builder's downloads) stay. */
+export function removeCachedKubectl(env: NodeJS.ProcessEnv): void {
+  const cache = cacheFolder(env);
+  rmSync(join(cache, 'kubectl'), { recursive: true, force: true });
+  try {
+    rmdirSync(cache);
+  } catch {
+    // Not there, or not empty.
+  }
 }

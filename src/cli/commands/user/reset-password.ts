@@ -3,7 +3,7 @@ import type { CommandModule } from '../../command.ts';
 const ADMIN_CONF = '/etc/kubernetes/admin.conf';
 
 export const command: CommandModule = {
-  summary: 'set a new password for the console (as root on a control-plane node)',
+  summary: 'Set a new password for the console (as root on a control-plane node)',
   group: 'Operate',
   configure(cmd, io) {
     cmd.option('--user <name>', 'whose password', 'admin').action(async (options: { user: string }) => {
