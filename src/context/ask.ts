@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { request, type RequestOptions } from 'node:https';
 import type { Socket } from 'node:net';
@@ -51,10 +52,15 @@ function send(options: RequestOptions, { body, connectMs = 2_000, answerMs = 15_
   });
 }
 
+/** Names in the customer's own certificate, which is the first of what was given. */
+function namesIn(pem: string): string[] {
+  return [...(new X509Certificate(pem).subjectAltName ?? '').matchAll(/(?:DNS|IP Address):([^,\s]+)/g)].map((m) => (m[1] ?? '').replace(/^\*\./, 'any.'));
+}
+
 /** Sends one request to the console of one control plane; rejects where nobody answers, or somebody else does. */
 export function askConsole(context: Context, plane: Plane, path: string, options: AskOptions = {}): Promise<IncomingMessage> {
   const { ca, consoleCa, consoleName, token } = context;
-  const names = [plane.address, plane.name, ...(consoleName === undefined ? [] : [consoleName])];
+  const names = [plane.address, plane.name, ...(consoleName === undefined ? [] : [consoleName]), ...(consoleCa === undefined ? [] : namesIn(consoleCa))];
   return send(
     {
       host: plane.address,
@@ -64,6 +70,8 @@ export function askConsole(context: Context, plane: Plane, path: string, options
       // The customer's own certificate is shown only to those who ask for its name.
       servername: '',
       ca: [ca, ...(consoleCa === undefined ? [] : [consoleCa])],
+      // The customer may have given the certificate alone: then it is trusted by itself.
+      allowPartialTrustChain: consoleCa !== undefined,
       checkServerIdentity: identity(names),
       minVersion: 'TLSv1.2',
       headers: { authorization: `Bearer ${token}`, ...options.headers },
