@@ -30,13 +30,15 @@ export interface CoordinatorOptions {
 
 /**
  * Carries out a plan: for each leaf asks the node whether it is done, has it done if not, and tells what happens.
- * At the end, however it ended, the executors are asked to finish.
+ * At the end, however it ended, the executors are asked to finish; the outcome is in the journal before, under the id
+ * of the plan's root, so that a coordinator that is started again in between knows that there are none to wait for.
  * @returns whether every leaf succeeded; failures are told as events.
  * @throws what the journal throws, and Failure `unknown-phase` before anything is done.
  */
 export async function coordinate(options: CoordinatorOptions): Promise<boolean> {
   const { plan, emit, journal } = options;
   const started = Date.now();
+  journal.record({ leaf: plan.root.id, state: 'in progress' });
   const phases = new Map<string, Phase>();
   for (const leaf of leavesOf(plan.root)) if (!phases.has(leaf.phase)) phases.set(leaf.phase, await options.loadPhase(leaf.phase));
   const titled: Plan = { ...plan, root: withTitles(plan.root, phases) as PlanGroup };
@@ -68,8 +70,22 @@ export async function coordinate(options: CoordinatorOptions): Promise<boolean> 
       return false;
     }
   });
-  await dismiss(team);
-  emit({ type: 'end', ok, ms: Date.now() - started, ...verdict(options, failures) });
+  const ms = Date.now() - started;
+  const error = verdict(options, failures);
+  journal.record({ leaf: plan.root.id, state: ok ? 'completed' : 'failed', ms, ...(error === undefined ? {} : { error }) });
+  await dismiss([...clients].filter(([name]) => team.asked.has(name)).map(([, client]) => client));
+  for (const client of clients.values()) client.close();
+  emit(endEvent(options, { ok, ms, error }));
+  return ok;
+}
+
+/** Brings a run to its end whose outcome was journaled and whose coordinator then died. */
+export async function conclude(options: Pick<CoordinatorOptions, 'plan' | 'files' | 'connect' | 'emit'>, outcome: JournalRecord): Promise<boolean> {
+  const clients = options.plan.spec.nodes.map(options.connect);
+  await dismiss(clients);
+  for (const client of clients) client.close();
+  const ok = outcome.state === 'completed';
+  options.emit(endEvent(options, { ok, ms: outcome.ms ?? 0, error: outcome.error }));
   return ok;
 }
 
@@ -163,30 +179,27 @@ function quieter(emit: (event: Event) => void): (event: Event) => void {
 }
 
 /** Executors that cannot be reached now end by themselves when nobody asks them for anything. */
-async function dismiss(team: Team): Promise<void> {
-  await Promise.all(
-    [...team.clients].map(async ([name, client]) => {
-      if (team.asked.has(name)) await client.finish().catch(() => undefined);
-      client.close();
-    }),
-  );
+async function dismiss(clients: ExecutorClient[]): Promise<void> {
+  await Promise.all(clients.map((client) => client.finish().catch(() => undefined)));
 }
 
-function verdict(options: CoordinatorOptions, failures: { leaf: PlanLeaf; error: FailureData }[]): Pick<Extract<PlanEvent, { type: 'end' }>, 'error' | 'log'> {
+function verdict(options: CoordinatorOptions, failures: { leaf: PlanLeaf; error: FailureData }[]): FailureData | undefined {
   const first = failures[0];
-  if (first === undefined) return {};
+  if (first === undefined) return undefined;
   const host = first.error.host ?? first.leaf.node;
   const others = failures.slice(1).map((f) => `${f.leaf.title ?? f.leaf.phase} on ${f.leaf.node}`);
-  const path = options.files.log(host);
   return {
-    error: {
-      ...first.error,
-      host,
-      message: `${first.error.message}${others.length === 0 ? '' : ` Failed too: ${others.join(', ')}.`}`,
-      remedy: `${first.error.remedy ?? 'Mend the cause and run the same command again; it goes on from here.'} The file for support is ${path} on ${host}.`,
-    },
-    log: { node: host, path },
+    ...first.error,
+    host,
+    message: `${first.error.message}${others.length === 0 ? '' : ` Failed too: ${others.join(', ')}.`}`,
+    remedy: `${first.error.remedy ?? 'Mend the cause and run the same command again; it goes on from here.'} The file for support is ${options.files.log(host)} on ${host}.`,
   };
+}
+
+function endEvent(options: Pick<CoordinatorOptions, 'files'>, { ok, ms, error }: { ok: boolean; ms: number; error: FailureData | undefined }): Event {
+  if (error === undefined) return { type: 'end', ok, ms };
+  const node = error.host ?? '';
+  return { type: 'end', ok, ms, error, log: { node, path: options.files.log(node) } };
 }
 
 function withTitles(node: PlanNode, phases: Map<string, Phase>): PlanNode {

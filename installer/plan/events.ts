@@ -25,11 +25,16 @@ export function openEvents(path: string): EventLog {
  * does not see the old one's end. Those of a run that was killed stay: the next one continues them.
  */
 export function retireEvents(path: string): void {
-  if (readLines<PlanEvent>(path).at(-1)?.type !== 'end') return;
+  if (!hasEnded(path)) return;
   for (let n = 1; ; n += 1) {
     const aside = path.replace(/\.jsonl$/, `.${n}.jsonl`);
     if (existsSync(aside)) continue;
     renameSync(path, aside);
     return;
   }
+}
+
+/** Whether the last run told its end. */
+export function hasEnded(path: string): boolean {
+  return readLines<PlanEvent>(path).at(-1)?.type === 'end';
 }

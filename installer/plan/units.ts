@@ -1,6 +1,6 @@
 import { execa } from 'execa';
 import { Failure } from '../../src/errors.ts';
-import { retireEvents } from './events.ts';
+import { hasEnded, retireEvents } from './events.ts';
 import { operationFiles } from './files.ts';
 
 export const EXECUTOR_UNIT = 'terrarium-executor.service';
@@ -90,12 +90,21 @@ export async function startExecutor(options: UnitOptions, run: Run = runHere): P
 
 /** Starts the coordinator of an operation on this node; one that is there already is left. Throws as startExecutor. */
 export async function startCoordinator(options: UnitOptions, run: Run = runHere): Promise<'started' | 'running'> {
-  return start(COORDINATOR_UNIT, coordinatorArgv(options), options, run, () => retireEvents(operationFiles(options.data, options.operation).events));
+  const { events } = operationFiles(options.data, options.operation);
+  return start(COORDINATOR_UNIT, coordinatorArgv(options), options, run, { isEnding: () => hasEnded(events), before: () => retireEvents(events) });
 }
 
-async function start(unit: string, argv: string[], options: UnitOptions, run: Run, before: () => void = () => undefined): Promise<'started' | 'running'> {
+interface Hooks {
+  /** Whether one that is there has done its work and is about to end. */
+  isEnding(): boolean;
+  /** Done right before the start. */
+  before(): void;
+}
+
+async function start(unit: string, argv: string[], options: UnitOptions, run: Run, hooks: Hooks = { isEnding: () => false, before: () => undefined }): Promise<'started' | 'running'> {
+  const isEnding = (s: UnitState): boolean => s.active === 'deactivating' || (isAlive(s) && s.operation === options.operation && hooks.isEnding());
   let state = await unitState(unit, run);
-  for (let n = 0; state.active === 'deactivating' && n < 60; n += 1) {
+  for (let n = 0; isEnding(state) && n < 60; n += 1) {
     await new Promise((resolve) => setTimeout(resolve, 250));
     state = await unitState(unit, run);
   }
@@ -106,7 +115,7 @@ async function start(unit: string, argv: string[], options: UnitOptions, run: Ru
     });
   }
   if (state.active === 'failed') await run(['systemctl', 'reset-failed', unit]);
-  before();
+  hooks.before();
   const started = await run(argv);
   if (started.exitCode !== 0) {
     throw new Failure('unit-start', `${unit} cannot be started: ${started.stderr.split('\n')[0] ?? ''}.`, { remedy: 'See `journalctl -xe` on that machine.' });

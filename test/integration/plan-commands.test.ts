@@ -42,6 +42,7 @@ t.test('the commands of the roles, and how an operation is looked at', async (t)
   t.equal((await terrarium('coordinator', '--operation', OPERATION, '--data', s.data('n1'))).exitCode, 0);
   t.equal((await terrarium('operation', 'follow', '--data', s.data('n1'))).exitCode, 0);
 
+  s.again();
   s.plan(group('root', 'serial', [leaf('n2', 'fails-x'), leaf('n1', 'quick-b')]));
   s.executor('n2');
   t.equal(await exit(s.coordinator()), 10);

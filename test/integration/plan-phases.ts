@@ -5,10 +5,12 @@ import type { Json, Phase, PhaseContext, Procedure } from '../../installer/plan/
 
 /**
  * Phases that leave marks in the node's data directory: `slow-NAME` takes 600 ms in three steps and cannot tell that it is done
- * before its last, `quick-NAME` none, `fails-NAME` fails until the file `mended` is there. Each also writes a trace.
+ * before its last, `quick-NAME` none, `fails-NAME` fails until the file `mended` is there. Each also writes a trace, one for its
+ * node and one for all nodes together.
  */
 export function trace(context: PhaseContext, what: string): void {
   appendFileSync(join(context.spec.data, 'trace'), `${what}\n`);
+  appendFileSync(join(context.spec.data, '../trace'), `${what} ${context.node.name}\n`);
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { PORTS, PORT_NAMES, type Ports } from '../../installer/cluster/ports.ts';
 import type { ClusterSpec, NodeSpec } from '../../installer/cluster/spec.ts';
+import { retireEvents } from '../../installer/plan/events.ts';
 import { readLines } from '../../installer/plan/lines.ts';
 import type { Plan, PlanEvent, PlanGroup, PlanLeaf, PlanNode } from '../../installer/plan/types.ts';
 import { createAuthority, issue, type KeyPair } from '../../src/pki/authority.ts';
@@ -29,6 +30,8 @@ export interface Site {
   plan(root: PlanGroup, operation?: Plan['operation']): void;
   executor(node: string): ChildProcess;
   coordinator(env?: NodeJS.ProcessEnv): ChildProcess;
+  /** What startCoordinator does before it starts a new run. */
+  again(): void;
   events(): PlanEvent[];
   trace(node: string): string[];
   /** Kills what is left. */
@@ -81,6 +84,7 @@ export async function site(dir: string): Promise<Site> {
     plan: (root, kind = 'install') => writeFileSync(operation('n1', 'plan.json'), JSON.stringify({ id: OPERATION, operation: kind, spec: specOf('n1'), root } satisfies Plan)),
     executor: (node) => start(['executor', OPERATION, operation(node, 'executor.json')]),
     coordinator: (env) => start(['coordinator', OPERATION, data('n1')], env),
+    again: () => retireEvents(operation('n1', 'events.jsonl')),
     events: () => readLines<PlanEvent>(operation('n1', 'events.jsonl')),
     trace: (node) => (existsSync(join(data(node), 'trace')) ? readFileSync(join(data(node), 'trace'), 'utf8').trim().split('\n') : []),
     close: async () => {

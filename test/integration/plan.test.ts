@@ -24,6 +24,7 @@ t.test('a plan runs over two nodes, and again finds everything done', async (t) 
   t.equal(statSync(log).mode & 0o777, 0o600);
   t.match(readFileSync(log, 'utf8'), /Z slow-a\/n2: do took \d+ ms/);
 
+  s.again();
   s.executor('n1');
   s.executor('n2');
   t.equal(await exit(s.coordinator()), 0);
@@ -44,6 +45,7 @@ t.test('a failed leaf lets its siblings finish, starts nothing after it, and is 
   t.equal(readJournal(join(s.data('n1'), 'operations', OPERATION, 'journal.jsonl')).get('fails-x/n2')?.state, 'failed');
 
   writeFileSync(join(s.data('n2'), 'mended'), '');
+  s.again();
   s.executor('n1');
   s.executor('n2');
   t.equal(await exit(s.coordinator()), 0);
@@ -97,4 +99,22 @@ t.test('uninstall undoes each leaf', async (t) => {
   t.equal(await exit(s.coordinator()), 0);
   t.same(s.trace('n1'), ['undo quick-a']);
   t.same(states(s.events(), 'quick-a/n1'), ['in progress', 'rolled back']);
+});
+
+t.test('a coordinator that is killed at its very end and started again tells the end, and needs no executors', async (t) => {
+  const s = await prepare(t);
+  s.plan(group('root', 'serial', [leaf('n2', 'fails-x')]));
+  s.executor('n2');
+  t.equal(await exit(s.coordinator()), 10);
+  const told = s.events();
+  t.equal(await exit(s.coordinator()), 10, 'after the end: the same outcome');
+  t.same(s.events(), told);
+
+  const path = join(s.data('n1'), 'operations', OPERATION, 'events.jsonl');
+  writeFileSync(path, readFileSync(path, 'utf8').split('\n').filter((line) => !line.includes('"end"')).join('\n'));
+  const before = Date.now();
+  t.equal(await exit(s.coordinator()), 10);
+  t.ok(Date.now() - before < 8000, 'nobody is waited for');
+  const [end] = ends(told);
+  t.same(ends(s.events()), [{ ...end, at: ends(s.events())[0]?.at }]);
 });

@@ -79,3 +79,9 @@ t.test('no systemd, no start: sentences', async (t) => {
   await t.rejects(unitState('x.service', failing('systemctl')), { code: 'no-systemd', message: /Failed to connect to bus\.$/ });
   await t.rejects(startExecutor(options, failing('systemd-run')), { code: 'unit-start', message: /Failed to connect to bus\.$/ });
 });
+
+t.test('a coordinator that has told the end is waited for, then started anew', async (t) => {
+  const data = t.testdir({ operations: { 'install-0badcafe': { 'events.jsonl': '{"type":"end","ok":false}\n' } } });
+  const ending = systemd('ActiveState=active\nDescription=Terrarium coordinator of install-0badcafe\n', 'ActiveState=inactive\n');
+  t.equal(await startCoordinator({ ...options, data }, ending.run), 'started');
+});
