@@ -11,7 +11,8 @@ function run(...args: string[]): number {
 }
 
 function labIsUp(): boolean {
-  return spawnSync(terrarium, ['lab', 'status'], { stdio: 'ignore' }).status === 0;
+  const { stdout } = spawnSync(terrarium, ['lab', 'status', '--json'], { encoding: 'utf8' });
+  return (JSON.parse(stdout) as { up: boolean }).up;
 }
 
 function demo(): number {

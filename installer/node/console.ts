@@ -2,12 +2,17 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { nodePaths } from '../cluster/paths.ts';
 import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
+import { readText } from './files.ts';
 
 /** Undefined where a control plane's console answers that it is ready, else why not. */
 export function consoleAnswers(spec: ClusterSpec, node: NodeSpec): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const ca = readFileSync(`${nodePaths(spec).pki}/ca.crt`);
-    const asked = request({ host: node.address, port: spec.ports.console, path: '/readyz', ca, servername: '', agent: false, timeout: 3000 }, (answer) => {
+    const paths = nodePaths(spec);
+    const own = readText(`${paths.cloud}/tls/console.crt`);
+    const ca = [readFileSync(`${paths.pki}/ca.crt`, 'utf8'), ...(own === undefined ? [] : [own])];
+    // A certificate of the customer's names the console's DNS name, not this address; it is pinned by its own file.
+    const identity = own === undefined ? {} : { checkServerIdentity: () => undefined };
+    const asked = request({ host: node.address, port: spec.ports.console, path: '/readyz', ca, ...identity, servername: '', agent: false, timeout: 3000 }, (answer) => {
       answer.resume();
       resolve(answer.statusCode === 200 ? undefined : `it answers ${answer.statusCode ?? 0}`);
     });

@@ -8,6 +8,7 @@ import type { UninstallReport } from '../../installer/operations/uninstall-node.
 import { removeContext } from '../context/context.ts';
 import { EXIT, explain, Failure, failureData } from '../errors.ts';
 import type { Io } from './command.ts';
+import { removeCachedKubectl } from './kubectl/program.ts';
 import { loadTargets, type TargetOptions } from './targets.ts';
 
 export interface UninstallCommandOptions extends TargetOptions {
@@ -37,6 +38,7 @@ export async function runUninstallCommand(options: UninstallCommandOptions, io: 
   const outcomes = await Promise.all(targets.map((target) => uninstallHost(target, data, options.data === true, io)));
   for (const outcome of outcomes) show(io, outcome);
   for (const id of new Set(outcomes.map((o) => o.clusterId))) if (id !== undefined) removeContext(io.env, id);
+  removeCachedKubectl(io.env);
   const bad = outcomes.filter((o) => o.error !== undefined || (o.report?.failed.length ?? 0) > 0);
   if (bad.length > 0) {
     throw new Failure('left-over', `Terrarium is still on ${bad.map((o) => o.name).join(', ')}.`, {

@@ -1,7 +1,6 @@
-import { readFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
-import { parse } from 'yaml';
 import { run, terrarium, TERRARIUM, type Ended, type Options } from './terrarium.ts';
 
 /** One lab with an administrator's home of its own. */
@@ -25,12 +24,13 @@ export async function bootLab(...flags: string[]): Promise<Lab> {
     throw new Error(`lab up ${flags.join(' ')}: ${up.stderr}`);
   }
   const clusterFile = join(dir, 'cluster.yaml');
-  const { hosts } = parse(readFileSync(clusterFile, 'utf8')) as { hosts: { name: string; address: string }[] };
+  const status = await terrarium(['lab', 'status', '--json']);
+  const { machines } = JSON.parse(status.stdout) as { machines: { name: string; address: string }[] };
   const env = { TERRARIUM_CONFIG: join(dir, 'home/config.yaml'), HOME: join(dir, 'home') };
   return {
     dir,
     clusterFile,
-    machines: hosts.map(({ name, address }) => ({ name, address })),
+    machines: machines.map(({ name, address }) => ({ name, address })),
     admin: (args, options = {}) => terrarium(args, { ...options, env: { ...env, ...options.env } }),
     exec: (machine, ...argv) => run([TERRARIUM, 'lab', 'exec', machine, '--', ...argv]),
     async down() {
