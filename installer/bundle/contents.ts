@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { kubernetesVersion } from './components.ts';
 import type { ObtainedPart } from './components.ts';
-import { blobEntry, bytesEntry, filesBelow, programEntry } from './entries.ts';
+import { blobEntry, bytesEntry, filesBelow } from './entries.ts';
 import { blobPath } from './image-archive.ts';
-import { buildImage, buildLayer, contentHashes, plainLayer } from './images.ts';
+import { buildImage, buildLayer, packFiles, plainLayer } from './images.ts';
 import type { Image, Layer } from './images.ts';
 import { program } from './obtain.ts';
 import { tarAround } from './tar.ts';
@@ -13,21 +13,22 @@ import type { LayerFile } from './tar.ts';
 import type { NewEntry } from './write.ts';
 
 const PATH = 'PATH=/usr/local/bin:/usr/bin:/bin';
-/** What a node needs as programs of its own. kube is taken out of the images' layer. */
-const HOST_PROGRAMS = ['containerd', 'containerd-shim-runc-v2', 'ctr', 'runc', 'crictl', 'etcdctl', 'etcdutl'];
+/** What a node needs as programs of its own; kube is taken out of the images' layer. */
+const HOST_PROGRAMS = ['bin/containerd', 'bin/containerd-shim-runc-v2', 'bin/crictl', 'bin/ctr', 'bin/etcdctl', 'bin/etcdutl', 'bin/runc', 'cni/loopback'];
+const PROGRAMS = 'programs.tar.zst';
 const TERRARIUM_UID = 65500;
 
 /** All entries of the payload. */
 export async function contents(root: string, version: string, parts: ObtainedPart[], core: string, bom: Buffer): Promise<NewEntry[]> {
   const kubernetes = kubernetesVersion(parts);
   const kube = program(parts, 'kube');
-  const kubeLayer = await layer('kube', [
+  const kubeLayer = await buildLayer('kube', [
     { path: 'usr/local/bin/kube', mode: 0o755, content: kube.path },
     ...['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map((name) => ({ path: `usr/local/bin/${name}`, target: 'kube' })),
   ]);
   const etcd = program(parts, 'etcd');
-  const etcdLayer = await layer('etcd', [{ path: 'usr/local/bin/etcd', mode: 0o755, content: etcd.path }]);
-  const pauseLayer = await layer('pause', [{ path: 'pause', mode: 0o755, content: program(parts, 'pause').path }]);
+  const etcdLayer = await buildLayer('etcd', [{ path: 'usr/local/bin/etcd', mode: 0o755, content: etcd.path }]);
+  const pauseLayer = await buildLayer('pause', [{ path: 'pause', mode: 0o755, content: program(parts, 'pause').path }]);
   const shared = sharedFiles(root);
   const own = await coreLayer(core);
   const images: Image[] = [
@@ -36,16 +37,18 @@ export async function contents(root: string, version: string, parts: ObtainedPar
     buildImage([`registry.k8s.io/pause:${partVersion(parts, 'pause')}`], [pauseLayer], { Env: [PATH], Entrypoint: ['/pause'], User: '65535:65535' }),
     buildImage(
       [`terrarium.local/terrarium:${version}`],
-      [await layer('base', baseFiles(parts)), await layer('nats-server', [{ path: 'usr/local/bin/nats-server', mode: 0o755, content: program(parts, 'nats-server').path }]), await layer('share', shared.map((f) => ({ ...f, path: `usr/share/terrarium/${f.path}` }))), own.layer],
+      [await buildLayer('base', baseFiles(parts)), await buildLayer('nats-server', [{ path: 'usr/local/bin/nats-server', mode: 0o755, content: program(parts, 'nats-server').path }]), await buildLayer('share', shared.map((f) => ({ ...f, path: `usr/share/terrarium/${f.path}` }))), own.layer],
       { Env: [PATH], Entrypoint: ['/usr/local/bin/terrarium'] },
     ),
   ];
 
   const entries = new Map<string, NewEntry>();
   const add = (entry: NewEntry): void => void entries.set(entry.entry.path, entry);
-  for (const name of HOST_PROGRAMS) add(await programEntry(`bin/${name}`, program(parts, name)));
-  add(await programEntry('cni/loopback', program(parts, 'loopback')));
-  add({ entry: { path: 'bin/kube', size: statSync(kube.path).size, sha256: kube.sha256, mode: 0o755, inside: { path: blobPath(kubeLayer.digest), offset: kubeLayer.offsets['usr/local/bin/kube'] ?? 0, compression: 'zstd' } } });
+  const host = HOST_PROGRAMS.map((path) => ({ path, mode: 0o755, content: program(parts, basename(path)).path }));
+  const programs = await packFiles('programs', host);
+  add(blobEntry(PROGRAMS, programs.blob.path, programs.blob.sha256));
+  for (const { path, content } of host) add(insideEntry(path, content, program(parts, basename(path)).sha256, PROGRAMS, programs.tar.offsets[path]));
+  add(insideEntry('bin/kube', kube.path, kube.sha256, blobPath(kubeLayer.digest), kubeLayer.offsets['usr/local/bin/kube']));
   for (const file of shared) add(bytesEntry(file.path, file.content, file.mode));
   for (const image of images) {
     for (const document of image.documents) add(bytesEntry(blobPath(document.digest), document.bytes));
@@ -58,8 +61,9 @@ export async function contents(root: string, version: string, parts: ObtainedPar
   return [...entries.values()];
 }
 
-async function layer(name: string, files: LayerFile[]): Promise<Layer> {
-  return buildLayer(name, files, await contentHashes(files));
+/** A program that is carried in a compressed tar. */
+function insideEntry(path: string, file: string, sha256: string, outer: string, offset = 0): NewEntry {
+  return { entry: { path, size: statSync(file).size, sha256, mode: 0o755, inside: { path: outer, offset, compression: 'zstd' } } };
 }
 
 function partVersion(parts: ObtainedPart[], name: string): string {

@@ -3,7 +3,6 @@ import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { constants, zstdCompressSync } from 'node:zlib';
 import type { NewEntry } from './write.ts';
-import { compressFile } from './zstd.ts';
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -13,15 +12,6 @@ export function bytesEntry(path: string, content: Buffer, mode = 0o644): NewEntr
   const packed = zstdCompressSync(content, { params: { [constants.ZSTD_c_compressionLevel]: 19 } });
   if (packed.length >= content.length) return { entry: { ...base, stored: { size: content.length, sha256: base.sha256, compression: 'none' } }, source: { bytes: content } };
   return { entry: { ...base, stored: { size: packed.length, sha256: sha256(packed), compression: 'zstd' } }, source: { bytes: packed } };
-}
-
-/** A file of this machine, compressed. */
-export async function programEntry(path: string, file: { path: string; sha256: string }): Promise<NewEntry> {
-  const packed = await compressFile(file.path, file.sha256);
-  return {
-    entry: { path, size: statSync(file.path).size, sha256: file.sha256, mode: 0o755, stored: { size: packed.size, sha256: packed.sha256, compression: 'zstd' } },
-    source: { file: packed.path, offset: 0, size: packed.size },
-  };
 }
 
 /** A file of this machine that is stored as it is, such as a layer, which is compressed already. */

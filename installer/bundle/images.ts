@@ -34,18 +34,21 @@ export interface Image {
   layers: Layer[];
 }
 
-/**
- * A layer out of these files, compressed, cached by their content.
- * @param contents sha256 of the files whose content is a path on this machine, by that path.
- */
-export async function buildLayer(name: string, files: LayerFile[], contents: Map<string, string>): Promise<Layer> {
+/** Files in one compressed tar, cached by their content: together they are smaller than one by one, having much in common. */
+export async function packFiles(name: string, files: LayerFile[]): Promise<{ tar: WrittenTar; blob: { path: string; size: number; sha256: string } }> {
+  const contents = await contentHashes(files);
   const identity = files.map((f) => ('content' in f ? { ...f, content: typeof f.content === 'string' ? contents.get(f.content) : f.content.toString('base64') } : f));
   const dir = await cachedFolder('layers', name, keyOf('layer-1', identity), async (out) => {
-    say(`packing the layer ${name}`);
+    say(`packing ${name}`);
     writeFileSync(join(out, 'layer.json'), JSON.stringify(await writeTar(files, join(out, 'layer.tar'))));
   });
   const tar = JSON.parse(readFileSync(join(dir, 'layer.json'), 'utf8')) as WrittenTar;
-  const blob = await compressFile(join(dir, 'layer.tar'), tar.sha256);
+  return { tar, blob: await compressFile(join(dir, 'layer.tar'), tar.sha256) };
+}
+
+/** A layer out of these files, compressed. */
+export async function buildLayer(name: string, files: LayerFile[]): Promise<Layer> {
+  const { tar, blob } = await packFiles(`layer-${name}`, files);
   return { mediaType: LAYER_ZSTD, digest: `sha256:${blob.sha256}`, size: blob.size, diffId: `sha256:${tar.sha256}`, file: blob.path, offsets: tar.offsets };
 }
 
@@ -83,8 +86,8 @@ function digestOf(bytes: Buffer): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-/** sha256 of each file whose content is a path, for buildLayer. */
-export async function contentHashes(files: LayerFile[]): Promise<Map<string, string>> {
+/** sha256 of each file whose content is a path. */
+async function contentHashes(files: LayerFile[]): Promise<Map<string, string>> {
   const hashes = new Map<string, string>();
   for (const file of files) if ('content' in file && typeof file.content === 'string') hashes.set(file.content, await hashOwnFile(file.content));
   return hashes;
