@@ -1,0 +1,215 @@
+import type { NatsConnection, Subscription } from '@nats-io/transport-node';
+import t from 'tap';
+import type { QueryLine } from '../../src/cloud/api.ts';
+import { createQueryProxy, type QueryProxy } from '../../src/cloud/queries.ts';
+import { connectBus } from '../../src/bus/connect.ts';
+import { CREDITS, LOST_MS, cancelSchema, creditSchema, decode, encode, queryRequestSchema, type Frame, type QueryRequest } from '../../src/bus/frames.ts';
+import { BusServer } from '../../src/bus/server.ts';
+import { subjects } from '../../src/bus/subjects.ts';
+import { NATS_SERVER, busFiles, freePorts, type BusFiles } from '../support/bus-files.ts';
+import { until } from '../support/local-cloud.ts';
+
+/** The proxy against satellites that behave as each test wants, over a real bus. */
+let files: BusFiles;
+let server: BusServer;
+let cloud: NatsConnection;
+let proxy: QueryProxy;
+const satellites = new Map<string, NatsConnection>();
+const known = ['s1', 's2', 's3'];
+
+t.before(async () => {
+  const [port = 0] = await freePorts(1);
+  files = await busFiles(['n1', ...known].map((name) => ({ name, address: '127.0.0.1' })));
+  server = new BusServer({
+    binary: NATS_SERVER,
+    log: () => undefined,
+    settings: { node: 'n1', address: '127.0.0.1', port, clusterPort: 0, clusterId: 'test', tlsDir: `${files.data('n1')}/cloud/tls`, stateDir: `${files.data('n1')}/cloud/state` },
+    topology: { servers: [{ name: 'n1', address: '127.0.0.1' }], satellites: known, jetstream: false },
+  });
+  await server.start();
+  const servers = [`127.0.0.1:${port}`];
+  cloud = await connectBus({ servers, tls: files.cloudTls('n1'), name: 'cloud' });
+  for (const s of known) satellites.set(s, await connectBus({ servers, tls: files.satelliteTls(s), name: s }));
+  proxy = createQueryProxy('n1', cloud, (sat) => [...known, 'silent'].includes(sat));
+});
+
+t.teardown(async () => {
+  proxy.stop();
+  await Promise.all([...satellites.values(), cloud].map((nc) => nc.close()));
+  await server.stop();
+  files.remove();
+});
+
+interface Fake {
+  requests: QueryRequest[];
+  credits: number;
+  cancelled: string[];
+  stop(): void;
+}
+
+/** A satellite that answers each request by `answer`. */
+async function fake(sat: string, answer: (request: QueryRequest, send: (frame: Frame) => void, self: Fake) => void): Promise<Fake> {
+  const nc = satellites.get(sat);
+  if (nc === undefined) throw new Error(`no satellite ${sat}`);
+  const subscriptions: Subscription[] = [];
+  const self: Fake = { requests: [], credits: 0, cancelled: [], stop: () => subscriptions.forEach((s) => s.unsubscribe()) };
+  subscriptions.push(
+    nc.subscribe(subjects.query(sat), {
+      callback: (_, msg) => {
+        const request = decode(queryRequestSchema, msg.string());
+        if (request === undefined || msg.reply === undefined) throw new Error('not a request');
+        const reply = msg.reply;
+        self.requests.push(request);
+        self.credits = request.credits;
+        answer(request, (frame) => nc.publish(reply, encode(frame)), self);
+      },
+    }),
+    nc.subscribe(subjects.credit(sat), { callback: (_, msg) => void (self.credits += decode(creditSchema, msg.string())?.credits ?? Number.NaN) }),
+    nc.subscribe(subjects.cancel(sat), { callback: (_, msg) => void self.cancelled.push(decode(cancelSchema, msg.string())?.q ?? 'unreadable') }),
+  );
+  await nc.flush();
+  return self;
+}
+
+interface Outcome {
+  lines: QueryLine[];
+  done: Extract<QueryLine, { done: true }>;
+}
+
+async function run(sats: string[], options: { write?: (line: QueryLine) => Promise<void>; signal?: AbortSignal; timeoutMs?: number } = {}): Promise<Outcome> {
+  const lines: QueryLine[] = [];
+  const write = async (line: QueryLine): Promise<void> => {
+    lines.push(line);
+    await options.write?.(line);
+  };
+  await proxy.run({ sql: 'select 1', satellites: sats, timeoutMs: options.timeoutMs ?? 10_000, maxRows: 1000 }, { write }, options.signal ?? new AbortController().signal);
+  const done = lines.at(-1);
+  if (done === undefined || !('done' in done)) throw new Error('no end');
+  return { lines, done };
+}
+
+t.test('rows, none, an error, a refusal, one unknown and one not connected: the states sum to what was asked', async (t) => {
+  const fakes = [
+    await fake('s1', ({ q }, send) => {
+      send({ q, sat: 's1', alive: true });
+      send({ q, sat: 's1', seq: 0, columns: ['a'], rows: [[1], [2]] });
+      send({ q, sat: 's1', seq: 1, rows: [[3]] });
+      send({ q, sat: 's1', seq: 2, end: { rows: 3, ms: 1.5, truncated: 'rows' } });
+    }),
+    await fake('s2', ({ q }, send) => {
+      send({ q, sat: 's2', seq: 0, columns: ['a'], rows: [] });
+      send({ q, sat: 's2', seq: 1, end: { rows: 0, ms: 1 } });
+    }),
+    await fake('s3', ({ q }, send) => send({ q, sat: 's3', seq: 0, error: { code: 'query.denied', message: 'no' } })),
+  ];
+  const { lines, done } = await run(['s1', 's2', 's3', 'silent', 'nobody']);
+  t.same(done.satellites, { s1: 'rows', s2: 'empty', s3: 'denied', silent: 'lost', nobody: 'error' });
+  t.equal(done.rows, 3);
+  t.match(lines.filter((l) => 'sat' in l && l.sat === 's1'), [{ seq: 0, columns: ['a'], rows: [[1], [2]] }, { seq: 1, rows: [[3]] }, { end: { rows: 3, truncated: 'rows' } }]);
+  t.match(lines.find((l) => 'error' in l && l.sat === 'silent'), { error: { code: 'satellite.lost' } });
+  t.match(lines.find((l) => 'error' in l && l.sat === 'nobody'), { error: { code: 'satellite.unknown' } });
+  fakes.forEach((f) => f.stop());
+});
+
+t.test('a gap in the batches is an error, not fewer rows', async (t) => {
+  const s1 = await fake('s1', ({ q }, send) => {
+    send({ q, sat: 's1', seq: 0, columns: ['a'], rows: [[1]] });
+    send({ q, sat: 's1', seq: 2, rows: [[3]] });
+    send({ q, sat: 's1', seq: 3, end: { rows: 3, ms: 1 } });
+  });
+  const { lines, done } = await run(['s1']);
+  t.same(done.satellites, { s1: 'error' });
+  t.match(lines.find((l) => 'error' in l), { error: { code: 'bus.gap' } });
+  await until('the cancel', () => (s1.cancelled.length === 1 ? true : undefined));
+  s1.stop();
+});
+
+t.test('more batches than credits are refused', async (t) => {
+  const s1 = await fake('s1', ({ q }, send) => {
+    for (let seq = 0; seq < CREDITS + 1; seq += 1) send({ q, sat: 's1', seq, rows: [[seq]] });
+  });
+  const held = Promise.withResolvers<void>();
+  const running = run(['s1'], { write: () => held.promise });
+  await until('the cancel', () => (s1.cancelled.length === 1 ? true : undefined));
+  held.resolve();
+  const { lines, done } = await running;
+  t.same(done.satellites, { s1: 'error' });
+  t.match(lines.find((l) => 'error' in l), { error: { code: 'bus.credit' } });
+  s1.stop();
+});
+
+t.test('credits come back as the reader takes batches, and only then', async (t) => {
+  const total = 200;
+  let sent = 0;
+  const s1 = await fake('s1', ({ q }, send, self) => {
+    const pump = (): void => {
+      while (self.credits > 0 && sent < total) {
+        self.credits -= 1;
+        send({ q, sat: 's1', seq: sent, rows: [[sent]] });
+        sent += 1;
+      }
+      if (sent < total) {
+        send({ q, sat: 's1', alive: true });
+        setTimeout(pump, 5);
+      } else {
+        send({ q, sat: 's1', seq: total, end: { rows: total, ms: 1 } });
+      }
+    };
+    pump();
+  });
+  const gate = Promise.withResolvers<void>();
+  const running = run(['s1'], { write: () => gate.promise });
+  await until('the first batches', () => (sent === CREDITS ? true : undefined));
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  t.equal(sent, CREDITS, 'no more while nobody reads');
+  gate.resolve();
+  const { lines, done } = await running;
+  t.same(done.satellites, { s1: 'rows' });
+  t.same(lines.flatMap((l) => ('rows' in l && 'seq' in l ? l.rows.map((r) => r[0]) : [])), Array.from({ length: total }, (_, i) => i), 'all of them, in order');
+  s1.stop();
+});
+
+t.test('a satellite that falls silent is lost, and the others go on', async (t) => {
+  const fakes = [
+    await fake('s1', ({ q }, send) => send({ q, sat: 's1', seq: 0, columns: ['a'], rows: [[1]] })),
+    await fake('s2', ({ q }, send) => {
+      send({ q, sat: 's2', seq: 0, columns: ['a'], rows: [[1]] });
+      send({ q, sat: 's2', seq: 1, end: { rows: 1, ms: 1 } });
+    }),
+  ];
+  const began = Date.now();
+  const { lines, done } = await run(['s1', 's2']);
+  t.same(done.satellites, { s1: 'lost', s2: 'rows' });
+  t.match(lines.find((l) => 'error' in l), { sat: 's1', error: { code: 'satellite.lost' } });
+  t.ok(Date.now() - began < LOST_MS + 1500);
+  fakes.forEach((f) => f.stop());
+});
+
+t.test('a satellite that is alive but never ends is stopped some time after the limit', async (t) => {
+  const timers: NodeJS.Timeout[] = [];
+  const s1 = await fake('s1', ({ q }, send) => void timers.push(setInterval(() => send({ q, sat: 's1', alive: true }), 200)));
+  const { lines, done } = await run(['s1'], { timeoutMs: 100 });
+  timers.forEach((timer) => clearInterval(timer));
+  t.same(done.satellites, { s1: 'error' });
+  t.match(lines.find((l) => 'error' in l), { error: { code: 'query.timeout' } });
+  s1.stop();
+});
+
+t.test('a reader that goes away cancels the query at the satellite', async (t) => {
+  const s1 = await fake('s1', ({ q }, send) => send({ q, sat: 's1', alive: true }));
+  const abort = new AbortController();
+  const running = run(['s1'], { signal: abort.signal });
+  await until('the request', () => (s1.requests.length === 1 ? true : undefined));
+  abort.abort(new Error('gone'));
+  await t.rejects(running, 'gone');
+  await until('the cancel', () => (s1.cancelled[0] === s1.requests[0]?.q ? true : undefined));
+  t.equal(proxy.active(), 0);
+  s1.stop();
+});
+
+t.test('no answer of one satellite is taken for another', async (t) => {
+  const s1 = await fake('s1', ({ q }, send) => send({ q, sat: 's2', seq: 0, error: { code: 'query.denied', message: 'forged' } }));
+  const { lines } = await run(['s1']);
+  t.match(lines, [{ sat: 's1', error: { code: 'bus.frame' } }, { done: true }]);
+  s1.stop();
+});
