@@ -23,6 +23,9 @@ const NO_SYSCTL_FILES = ['50-default.conf', '50-pid-max.conf', '99-protect-links
 const PREPARE = `#!/bin/bash
 set -eu
 mount -o remount,bind,rw /proc/sys
+# The file system writable for containers' own mounts of it; this mount read-only, or networkd waits for a udev.
+mount -o remount,rw /sys
+mount -o remount,bind,ro /sys
 while read -r _ _ _ _ point _ rest; do
   case "$rest" in
     *" - cgroup "*|*" - cgroup2 "*) mount -o remount,bind,rw "$point" ;;

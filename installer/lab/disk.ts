@@ -45,12 +45,16 @@ export async function attachDisk(machine: MachinePlan, options: LabOptions): Pro
   return root;
 }
 
-/** Takes the disk away as a power cut does: what was not synced is lost. */
+/** From here on nothing that is not on the machine's disk yet gets there. */
+export async function loseDisk(name: string): Promise<void> {
+  if (labMounts().includes(rootDir(name))) await cutDisk(rootDir(name));
+}
+
+/** Takes the disk of a machine without processes away. */
 export async function tearOffDisk(machine: Pick<MachinePlan, 'name'>, options: Pick<LabOptions, 'dir'>): Promise<void> {
   const root = rootDir(machine.name);
   if (labMounts().includes(root)) {
     const lock = await nspawnLock(root);
-    await cutDisk(root);
     await unmount(root);
     await rm(lock, { force: true });
   }

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../src/errors.ts';
 import { makeMachineCgroups, removeCgroups } from './cgroups.ts';
-import { attachDisk, tearOffDisk } from './disk.ts';
+import { attachDisk, loseDisk, tearOffDisk } from './disk.ts';
+import { freeze } from './freezer.ts';
 import { netnsFile, nspawnName } from './names.ts';
 import { plugIn, unplug } from './network.ts';
 import { removeNspawnRemains, unmount } from './mounts.ts';
@@ -83,6 +84,9 @@ function sshAnswers(address: string): Promise<boolean> {
  */
 export async function powerCut(machines: MachinePlan[], options: LabOptions): Promise<void> {
   const names = new Set(machines.map((m) => m.name.toLowerCase()));
+  await Promise.all(machines.map((m) => freeze(m.name)));
+  // Before the kill: an overlay (a container's root) that goes with its processes would sync the disk.
+  await Promise.all(machines.map((m) => loseDisk(m.name)));
   const arguments_ = new Set([...names].map((n) => `--machine=${nspawnName(n)}`));
   const left = await killProcesses((p) => (p.machine === undefined ? p.command.split(' ').some((a) => arguments_.has(a)) : names.has(p.machine)));
   if (left.length > 0) {

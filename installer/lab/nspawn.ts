@@ -16,7 +16,6 @@ export function nspawnArguments(name: string): string[] {
     '--timezone=off',
     '--link-journal=no',
     '--console=read-only',
-    `--network-namespace-path=${netnsFile(name)}`,
     '--capability=all',
     '--drop-capability=CAP_SYS_TIME',
     '--system-call-filter=@keyring bpf @mount',
@@ -31,6 +30,8 @@ export const NSPAWN_ENV = { SYSTEMD_NSPAWN_TMPFS_TMP: '0' };
 /**
  * The command that boots a machine. nspawn runs in a mount namespace of its own in which the other machines' disks are
  * unmounted: it would keep them in use for as long as it runs, and a machine whose power was cut could not start again.
+ * It is started inside the machine's network namespace: by --network-namespace-path the machine's /sys/class/net would list
+ * this machine's interfaces.
  */
 export function bootCommand(name: string): string[] {
   const script = [
@@ -41,7 +42,7 @@ export function bootCommand(name: string): string[] {
     'while :; do "$@"; code=$?; [ "$code" = 133 ] || exit "$code"; done',
   ].join('\n');
   return [
-    'unshare', '--mount', '--propagation=slave', 'sh', '-c', script, 'terrarium-lab',
+    'nsenter', `--net=${netnsFile(name)}`, 'unshare', '--mount', '--propagation=slave', 'sh', '-c', script, 'terrarium-lab',
     rootDir(name), netnsFile(name), 'systemd-nspawn', ...nspawnArguments(name),
   ];
 }

@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrno } from '../../src/errors.ts';
+import { thaw } from './freezer.ts';
 import { isLabCommand, machineOfCgroup } from './names.ts';
 
 export interface LabProcess {
@@ -69,6 +70,7 @@ export async function killProcesses(which: (p: LabProcess) => boolean): Promise<
     left = labProcesses().filter(which);
     if (left.length === 0) return [];
     for (const p of [...left.filter((l) => l.leader), ...left.filter((l) => !l.leader)]) kill(p.pid);
+    for (const machine of new Set(left.map((p) => p.machine))) if (machine !== undefined) thaw(machine);
     await sleep(attempt < 10 ? 20 : 100);
   }
   return left;

@@ -13,11 +13,11 @@ export interface RunOptions {
 }
 
 /**
- * Runs a program to its end and returns its standard output.
+ * Runs a program to its end and returns its standard output. Should this process be killed, the kernel kills the program.
  * @throws Failure `lab-command-failed` with the last line that the program said.
  */
 export async function run(file: string, args: string[], options: RunOptions = {}): Promise<string> {
-  const result = await execa(file, args, {
+  const result = await execa('setpriv', ['--pdeathsig', 'KILL', file, ...args], {
     reject: false,
     extendEnv: false,
     env: CLEAN_ENV,
@@ -37,11 +37,10 @@ export async function run(file: string, args: string[], options: RunOptions = {}
 }
 
 /**
- * The same for long work: the program and all its children are killed by the kernel as soon as this process ends,
- * however it ends, and their mounts go with their namespace.
+ * The same for programs that start others or mount something: all of them are killed, and their mounts go with their namespace.
  */
 export function runTied(file: string, args: string[], options: RunOptions = {}): Promise<string> {
-  return run('setpriv', ['--pdeathsig', 'KILL', 'unshare', '--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc', file, ...args], options);
+  return run('unshare', ['--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc', file, ...args], options);
 }
 
 /** Whether a program succeeded; for questions and for removing what may be gone already. */

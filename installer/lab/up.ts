@@ -23,6 +23,8 @@ export const BOOT_SECONDS = 90;
 export async function labUp(options: LabOptions, env: NodeJS.ProcessEnv, say: (line: string) => void, signal: AbortSignal): Promise<LabState> {
   checkOptions(options);
   requireRoot('A lab');
+  // The caller's would end up in the modes of the machines' folders.
+  process.umask(0o022);
   requirePrograms({ debootstrap: !existsSync(baseImage(env)), dns: options.dns });
   if (labInterfaces().length > 0 || labProcesses().length > 0) throw labExists();
   await checkFolder(options.dir);

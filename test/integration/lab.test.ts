@@ -1,5 +1,5 @@
 import { execFileSync, spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
@@ -29,25 +29,23 @@ function ssh(name: string, command: string): SpawnSyncReturns<string> {
   return spawnSync('ssh', ['-F', `${DIR}/ssh_config`, '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=5', name, command], { encoding: 'utf8', timeout: 60_000 });
 }
 
-/** The network and UTS namespaces that processes are in. */
-function namespaces(): string[] {
-  const links = readdirSync('/proc').filter((p) => /^[0-9]+$/.test(p)).flatMap((p) => [`/proc/${p}/ns/net`, `/proc/${p}/ns/uts`]);
-  const listed = spawnSync('readlink', links, { encoding: 'utf8' }).stdout;
-  return [...new Set(listed.split('\n').filter((l) => l !== ''))].sort();
-}
+// Not 'pid': a dead process that nobody has waited for yet still shows that one.
+const KINDS = ['net', 'mnt', 'cgroup', 'uts', 'ipc'];
 
-const KNOWN = new Set(namespaces());
+/** Every namespace that a process on this machine is in. */
+function namespaces(): Set<string> {
+  const links = readdirSync('/proc').filter((p) => /^[0-9]+$/.test(p)).flatMap((p) => KINDS.map((k) => `/proc/${p}/ns/${k}`));
+  return new Set(spawnSync('readlink', links, { encoding: 'utf8' }).stdout.split('\n'));
+}
 
 /** Everything on this machine that a lab could leave behind, seen without the lab's own code. */
 function snapshot(): Record<string, string[]> {
   const lines = (file: string): string[] => readFileSync(file, 'utf8').split('\n');
   const cgroups = execFileSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', '*terrarium-lab*'], { encoding: 'utf8' });
   return {
-    mounts: lines('/proc/self/mountinfo').map((l) => l.split(' ')[4] ?? '').filter((m) => m.includes('terrarium') || m.includes('trm')),
+    mounts: lines('/proc/self/mountinfo').map((l) => l.split(' ')[4] ?? '').filter((m) => /terrarium-lab|trm-/.test(m)),
     loops: execFileSync('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE'], { encoding: 'utf8' }).split('\n').filter((l) => l.includes('terrarium-lab')),
-    links: readdirSync('/sys/class/net').sort(),
-    // Others' may end meanwhile: what counts is whether there are new ones.
-    namespaces: namespaces().filter((n) => !KNOWN.has(n)),
+    links: readdirSync('/sys/class/net').filter((n) => n.startsWith('trm')),
     cgroups: cgroups.split('\n').filter((l) => l !== ''),
     processes: execFileSync('ps', ['-eo', 'stat,args'], { encoding: 'utf8' }).split('\n').filter((l) => !l.startsWith('Z') && /systemd-nspawn|terrarium-lab|trm-node/.test(l)),
     files: ['/run/terrarium-lab', DIR].filter((f) => existsSync(f)),
@@ -67,6 +65,11 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
     const before = snapshot();
     ok('up', '--nodes', '1');
     t.match(status(), { up: true, machines: [{ name: 'node-a', state: 'running', address: '10.77.0.11', leader: Number }] });
+
+    const leader = status().machines[0]?.leader ?? 0;
+    const own = KINDS.map((k) => readlinkSync(`/proc/${leader}/ns/${k}`));
+    t.ok(own.every((n) => namespaces().has(n)));
+    t.notOk(own.includes(readlinkSync('/proc/self/ns/net')), 'its network is its own');
 
     const second = lab('up');
     t.equal(second.status, 1);
@@ -99,6 +102,7 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
     ok('exec', 'node-a', '--', 'sh', '-c', 'echo kept > /root/synced; sync; echo gone > /root/unsynced');
     ok('stop', 'node-a');
     t.match(status(), { machines: [{ state: 'stopped', leader: undefined }] });
+    t.same(own.filter((n) => namespaces().has(n)), [], 'no process is left in a namespace of it');
     t.same(snapshot()['mounts'], [], 'a machine without power holds nothing');
     t.same(snapshot()['loops'], []);
     const off = lab('exec', 'node-a', '--', 'true');
@@ -106,7 +110,7 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
     t.match(off.stderr, /switched off.*lab start node-a/);
     ok('start', 'node-a');
     t.equal(ok('exec', 'node-a', '--', 'cat', '/root/synced'), 'kept\n');
-    t.equal(lab('exec', 'node-a', '--', 'test', '-e', '/root/unsynced').status, 1, 'what was not synced is lost');
+    t.equal(lab('exec', 'node-a', '--', 'test', '-s', '/root/unsynced').status, 1, 'what was not synced is lost');
     t.match(ssh('node-a', 'hostname').stdout, /^node-a$/m, 'it keeps its host keys');
 
     ok('down');
