@@ -1,3 +1,4 @@
+import { EXIT, Failure } from '../../../errors.ts';
 import type { CommandModule } from '../../command.ts';
 
 interface Flags {
@@ -48,7 +49,10 @@ export const command: CommandModule = {
           io.env,
           say,
           io.signal,
-        );
+        ).catch((error: unknown) => {
+          if (!io.signal.aborted) throw error;
+          throw new Failure('interrupted', 'Interrupted; the lab is half up.', { remedy: 'Run `terrarium lab down` before the next `terrarium lab up`.', exitCode: EXIT.interrupted });
+        });
         const paths = labPaths(options.dir);
         for (const m of machines) say(`  ${m.name.padEnd(8)} ${m.address.padEnd(12)} ssh -F ${paths.sshConfig} ${m.name}`);
         say(`Cluster file: ${paths.clusterFile}`);
