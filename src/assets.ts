@@ -7,7 +7,7 @@ import { folderAssets } from './payload/folder.ts';
 import { packaged, trustedKeys } from './payload/keys.ts';
 import { openPayload } from './payload/open.ts';
 import type { Payload } from './payload/open.ts';
-import { readEntry, streamEntry } from './payload/read.ts';
+import { readEntry, streamEntries, streamEntry } from './payload/read.ts';
 
 /**
  * The only reader of what is shipped beside the code: third-party programs, images, console, manifests, the SQLite addon.
@@ -34,6 +34,11 @@ export interface Assets {
   read(path: string): Buffer;
   /** Content as a stream, verified: the stream fails at its end if the hash differs. */
   stream(path: string): Readable;
+  /**
+   * Several contents, each as `stream` gives it, in the order in which they lie: what is inside the same compressed entry is decompressed once.
+   * `sink` takes one content after the other, and must have read it to its end when it returns.
+   */
+  streamAll(paths: string[], sink: (path: string, content: Readable) => Promise<void>): Promise<void>;
 }
 
 /** Where our own container images have the assets. */
@@ -79,6 +84,7 @@ export function payloadAssets(payload: Payload): Assets {
     has: (path) => byPath.has(path),
     read: (path) => readEntry(payload, locate(path)),
     stream: (path) => streamEntry(payload, locate(path)),
+    streamAll: (paths, sink) => streamEntries(payload, paths.map(locate), (entry, content) => sink(entry.path, content)),
   };
 }
 

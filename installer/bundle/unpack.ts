@@ -1,5 +1,6 @@
 import { chmodSync, createWriteStream, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, closeSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { AssetEntry, Assets } from '../../src/assets.ts';
 import { Failure, isErrno } from '../../src/errors.ts';
@@ -24,14 +25,19 @@ interface Unpacked {
 export async function unpackRelease(assets: Assets, dir: string): Promise<void> {
   const marker = join(dir, MARKER);
   const done = readMarker(marker);
+  const missing = new Map<string, { entry: AssetEntry; to: string }>();
   for (const entry of assets.entries()) {
     const to = target(entry, dir);
-    if (to === undefined || isThere(to, entry, done[entry.path])) continue;
-    await writeEntry(assets, entry, to);
-    done[entry.path] = { sha256: entry.sha256, size: entry.size, mtimeMs: statSync(to).mtimeMs };
+    if (to !== undefined && !isThere(to, entry, done[entry.path])) missing.set(entry.path, { entry, to });
+  }
+  await assets.streamAll([...missing.keys()], async (path, content) => {
+    const item = missing.get(path);
+    if (item === undefined) return;
+    await writeEntry(content, item.entry, item.to);
+    done[path] = { sha256: item.entry.sha256, size: item.entry.size, mtimeMs: statSync(item.to).mtimeMs };
     writeFileSync(`${marker}.tmp`, JSON.stringify(done), { mode: 0o644 });
     renameSync(`${marker}.tmp`, marker);
-  }
+  });
   for (const name of KUBE_LINKS) link(join(dir, 'bin', name), 'kube');
   syncFolder(join(dir, 'bin'));
   syncFolder(dir);
@@ -58,12 +64,12 @@ function isThere(file: string, entry: AssetEntry, done: Unpacked | undefined): b
   return stat.size === entry.size && stat.mtimeMs === done.mtimeMs && (stat.mode & 0o777) === entry.mode;
 }
 
-async function writeEntry(assets: Assets, entry: AssetEntry, to: string): Promise<void> {
+async function writeEntry(content: Readable, entry: AssetEntry, to: string): Promise<void> {
   mkdirSync(dirname(to), { recursive: true, mode: 0o755 });
   const temporary = `${to}.tmp`;
   try {
     rmSync(temporary, { force: true });
-    await pipeline(assets.stream(entry.path), createWriteStream(temporary, { mode: entry.mode, flush: true }));
+    await pipeline(content, createWriteStream(temporary, { mode: entry.mode, flush: true, highWaterMark: 4 * 1024 * 1024 }));
     // The mode that open() gave went through the umask.
     chmodSync(temporary, entry.mode);
     renameSync(temporary, to);

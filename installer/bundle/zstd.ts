@@ -1,6 +1,6 @@
-import { closeSync, openSync, readSync, statSync, writeFileSync, createReadStream, createWriteStream } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
 import { cachedFolder, hashOwnFile, keyOf } from './cache.ts';
 
@@ -16,37 +16,47 @@ export async function compressFile(file: string, sha256: string): Promise<{ path
   return { path, size: statSync(path).size, sha256: await hashOwnFile(path) };
 }
 
+const BLOCK = 1024 * 1024;
+/** Fewer equal blocks than these are not worth a frame of their own. */
+const LEAST_RUN = 4;
+
 /**
- * The executable compressed as a row of zstd frames, each cached: what changes from build to build is its beginning and its end, and
- * the Node in between need not be compressed again.
+ * The executable compressed as a row of zstd frames, each cached. Most of it is Node's own program, the same in each build, but for a few
+ * words in its midst; the frames are cut round these, so that only what changes is compressed again.
+ * @param node the program that the executable was made of.
  */
-export async function compressCore(file: string): Promise<{ path: string; size: number; sha256: string; frames: number[] }> {
-  const { size } = statSync(file);
-  const MiB = 1024 * 1024;
-  const bounds = [0, MiB, 64 * MiB, 88 * MiB, 96 * MiB].filter((b) => b < size);
+export async function compressCore(file: string, node: string): Promise<{ path: string; size: number; sha256: string; frames: number[] }> {
+  const content = readFileSync(file);
+  const bounds = cuts(content, readFileSync(node));
   const frames: { path: string; size: number }[] = [];
   for (const [i, from] of bounds.entries()) {
-    const to = bounds[i + 1] ?? size;
-    const dir = await cachedFolder('slices', 'core', keyOf(await hashOwnFile(file), from, to), async (out) => slice(file, from, to, join(out, 'data')));
-    const part = join(dir, 'data');
-    frames.push(await compressFile(part, await hashOwnFile(part)));
+    const part = content.subarray(from, bounds[i + 1] ?? content.length);
+    frames.push(await compressBytes(part));
   }
-  const key = keyOf(frames.map((f) => f.path));
-  const dir = await cachedFolder('zstd', 'core', key, async (out) => {
-    for (const [i, frame] of frames.entries()) await pipeline(createReadStream(frame.path), createWriteStream(join(out, 'data'), { flags: i === 0 ? 'w' : 'a' }));
+  const dir = await cachedFolder('zstd', 'core', keyOf(frames.map((f) => f.path)), async (out) => {
+    writeFileSync(join(out, 'data'), Buffer.concat(frames.map((f) => readFileSync(f.path))));
   });
   const path = join(dir, 'data');
   return { path, size: statSync(path).size, sha256: await hashOwnFile(path), frames: frames.map((f) => f.size) };
 }
 
-function slice(file: string, from: number, to: number, out: string): Promise<void> {
-  const buffer = Buffer.alloc(to - from);
-  const fd = openSync(file, 'r');
-  try {
-    readSync(fd, buffer, 0, buffer.length, from);
-  } finally {
-    closeSync(fd);
+/** Where runs of blocks that are the same in both begin and end. */
+function cuts(a: Buffer, b: Buffer): number[] {
+  const same: boolean[] = [];
+  for (let at = 0; at < a.length; at += BLOCK) same.push(at + BLOCK <= b.length && a.subarray(at, at + BLOCK).equals(b.subarray(at, at + BLOCK)));
+  for (let from = 0; from < same.length; ) {
+    const run = same.slice(from).findIndex((s) => s !== same[from]);
+    const to = run === -1 ? same.length : from + run;
+    if (same[from] === true && to - from < LEAST_RUN) same.fill(false, from, to);
+    from = to;
   }
-  writeFileSync(out, buffer);
-  return Promise.resolve();
+  return same.flatMap((s, i) => (i === 0 || s !== same[i - 1] ? [i * BLOCK] : []));
+}
+
+async function compressBytes(bytes: Buffer): Promise<{ path: string; size: number }> {
+  const dir = await cachedFolder('zstd', 'part', keyOf(createHash('sha256').update(bytes).digest('hex'), ARGUMENTS), async (out) => {
+    await execa('zstd', ['-q', ...ARGUMENTS, '-o', join(out, 'data')], { input: bytes });
+  });
+  const path = join(dir, 'data');
+  return { path, size: statSync(path).size };
 }

@@ -22,6 +22,9 @@ export function folderAssets(dir: string): Assets {
     has: (path) => isEntryPath(path) && existsSync(join(dir, path)),
     read: (path) => readFileSync(locate(path)),
     stream: (path) => createReadStream(locate(path)),
+    async streamAll(paths, sink) {
+      for (const path of paths) await sink(path, createReadStream(locate(path)));
+    },
   };
 }
 

@@ -4,11 +4,13 @@ import { Readable, Transform, pipeline } from 'node:stream';
 import type { TransformCallback } from 'node:stream';
 import { constants, createZstdDecompress, zstdDecompressSync } from 'node:zlib';
 import { Failure } from '../errors.ts';
-import type { IndexEntry } from './format.ts';
+import type { IndexEntry, InsideEntry } from './format.ts';
 import type { Payload } from './open.ts';
 
 const ZSTD = { params: { [constants.ZSTD_d_windowLogMax]: 27 } };
 const READ_SIZE = 1024 * 1024;
+/** Node's streams give 16 KiB at a time if they are not told otherwise, which costs more than the decompression itself. */
+const zstd = () => createZstdDecompress({ ...ZSTD, chunkSize: READ_SIZE });
 
 function damaged(payload: Payload, path: string): Failure {
   return new Failure('payload-altered', `${path} in ${payload.file} does not have the hash in its signed index.`, { remedy: 'Get the file again from where it came from.' });
@@ -78,12 +80,12 @@ function raw(payload: Payload, entry: IndexEntry): (Readable | Transform)[] {
   if ('inside' in entry) {
     const outer = payload.index.entries.find((e) => e.path === entry.inside.path);
     if (outer === undefined || !('stored' in outer)) throw damaged(payload, entry.path);
-    return [...raw(payload, outer), ...(entry.inside.compression === 'zstd' ? [createZstdDecompress(ZSTD)] : []), new Slice(entry.inside.offset, entry.size)];
+    return [...raw(payload, outer), ...(entry.inside.compression === 'zstd' ? [zstd()] : []), new Slice(entry.inside.offset, entry.size)];
   }
   const start = payload.offsets.get(entry.path) ?? 0;
   if (entry.stored.size === 0) return [Readable.from([])];
   const file = createReadStream(payload.file, { start, end: start + entry.stored.size - 1, highWaterMark: READ_SIZE });
-  return entry.stored.compression === 'zstd' ? [file, createZstdDecompress(ZSTD)] : [file];
+  return entry.stored.compression === 'zstd' ? [file, zstd()] : [file];
 }
 
 async function* coreParts(payload: Payload, before: string, after: number): AsyncGenerator<Buffer> {
@@ -104,7 +106,72 @@ async function* coreFrames(payload: Payload): AsyncGenerator<Buffer> {
   for (const size of payload.index.core.stored.frames) {
     const file = createReadStream(payload.file, { start: at, end: at + size - 1, highWaterMark: READ_SIZE });
     at += size;
-    for await (const chunk of chain([file, createZstdDecompress(ZSTD)])) yield chunk as Buffer;
+    for await (const chunk of chain([file, zstd()])) yield chunk as Buffer;
+  }
+}
+
+/** Contents of several entries, one after the other; those inside the same entry out of one pass over it. */
+export async function streamEntries(payload: Payload, entries: IndexEntry[], sink: (entry: IndexEntry, content: Readable) => Promise<void>): Promise<void> {
+  const inside = new Map<string, InsideEntry[]>();
+  for (const entry of entries) {
+    if ('inside' in entry) inside.set(entry.inside.path, [...(inside.get(entry.inside.path) ?? []), entry]);
+    else await sink(entry, streamEntry(payload, entry));
+  }
+  for (const [path, group] of inside) {
+    const outer = payload.index.entries.find((e) => e.path === path);
+    if (outer === undefined || !('stored' in outer)) throw damaged(payload, path);
+    const source = new Cursor(chain([...raw(payload, outer), ...(group[0]?.inside.compression === 'zstd' ? [zstd()] : [])]));
+    try {
+      for (const entry of group.toSorted((a, b) => a.inside.offset - b.inside.offset)) {
+        await source.skipTo(entry.inside.offset);
+        await sink(entry, chain([Readable.from(source.take(entry.size), { objectMode: false, highWaterMark: READ_SIZE }), new Check(payload, entry)]));
+      }
+    } finally {
+      source.close();
+    }
+  }
+}
+
+/** A stream that is read piece by piece. */
+class Cursor {
+  readonly #stream: Readable;
+  readonly #chunks: AsyncIterator<Buffer>;
+  #rest: Buffer = Buffer.alloc(0);
+  #position = 0;
+
+  constructor(stream: Readable) {
+    this.#stream = stream;
+    this.#chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  }
+
+  /** Up to `size` bytes; none at the stream's end. */
+  async #next(size: number): Promise<Buffer> {
+    if (this.#rest.length === 0) {
+      const { value, done } = await this.#chunks.next();
+      if (done === true) return Buffer.alloc(0);
+      this.#rest = value as Buffer;
+    }
+    const part = this.#rest.subarray(0, size);
+    this.#rest = this.#rest.subarray(part.length);
+    this.#position += part.length;
+    return part;
+  }
+
+  async skipTo(offset: number): Promise<void> {
+    while (this.#position < offset) if ((await this.#next(offset - this.#position)).length === 0) return;
+  }
+
+  async *take(size: number): AsyncGenerator<Buffer> {
+    const end = this.#position + size;
+    while (this.#position < end) {
+      const part = await this.#next(end - this.#position);
+      if (part.length === 0) return;
+      yield part;
+    }
+  }
+
+  close(): void {
+    this.#stream.destroy();
   }
 }
 
