@@ -16,11 +16,11 @@ export interface LocalHelper {
   remove(): Promise<void>;
 }
 
-/** The native helper as a file on this machine: out of the executable's payload, in development from build/assets; undefined without one. */
+/** The native helper as a file on this machine: out of the executable's payload, in development from build/native; undefined without one. */
 export async function probeHelper(): Promise<LocalHelper | undefined> {
   const [program, ...main] = selfCommand();
   if (main.length > 0) {
-    const path = join(import.meta.dirname, '../../../build/assets', HELPER);
+    const path = join(import.meta.dirname, '../../../build/native/terrarium-probe');
     return existsSync(path) ? { path, remove: () => Promise.resolve() } : undefined;
   }
   const payload = openPayload(program, 'any');
