@@ -9,7 +9,6 @@ import { gatherMemory } from './facts/memory.ts';
 
 export type FixName = NonNullable<Finding['fixable']>;
 
-const SYSCTL_FILE = '/etc/sysctl.d/90-terrarium.conf';
 const SETTINGS: Record<Exclude<FixName, 'swap'>, Record<string, number>> = {
   inotify: { 'fs.inotify.max_user_instances': 8192, 'fs.inotify.max_user_watches': 524_288 },
   'map-count': { 'vm.max_map_count': 262_144 },
@@ -25,10 +24,10 @@ export function isFixName(name: string): name is FixName {
 
 /** Makes one repair on this machine, as root; what was there before is recorded first. Returns what was done, a line each. */
 export async function applyFix(name: FixName, changesFile: string): Promise<string[]> {
-  return name === 'swap' ? await swapOff(changesFile) : raise(SETTINGS[name], changesFile);
+  return name === 'swap' ? await swapOff(changesFile) : raise(`/etc/sysctl.d/90-terrarium-${name}.conf`, SETTINGS[name], changesFile);
 }
 
-function raise(settings: Record<string, number>, changesFile: string): string[] {
+function raise(bootFile: string, settings: Record<string, number>, changesFile: string): string[] {
   const done: string[] = [];
   for (const [name, value] of Object.entries(settings)) {
     const now = Number(readText(sysctlPath(name))?.trim() ?? Number.NaN);
@@ -38,11 +37,9 @@ function raise(settings: Record<string, number>, changesFile: string): string[] 
     done.push(`${name}: ${now} → ${value}`);
   }
   if (done.length === 0) return [];
-  const before = readText(SYSCTL_FILE);
-  const lines = new Map([...(before ?? '').split('\n').filter((l) => l.includes('=')), ...Object.entries(settings).map(([n, v]) => `${n} = ${v}`)].map((l) => [l.split('=')[0]?.trim() ?? '', l]));
-  const after = `${[...lines.values()].join('\n')}\n`;
-  recordHostChange(changesFile, { id: `${FILE}${SYSCTL_FILE}`, what: 'kernel settings at boot', path: SYSCTL_FILE, before: before ?? null, after });
-  updateFile(SYSCTL_FILE, after);
+  const after = Object.entries(settings).map(([n, v]) => `${n} = ${v}\n`).join('');
+  recordHostChange(changesFile, { id: `${FILE}${bootFile}`, what: 'kernel settings at boot', path: bootFile, before: readText(bootFile) ?? null, after });
+  updateFile(bootFile, after);
   return done;
 }
 

@@ -94,7 +94,7 @@ const CASES: Record<string, Case> = {
   },
   'ephemeral-ports': { good: { 'limits.sysctl.net\\.ipv4\\.ip_local_port_range': '32768\t60999' }, bad: [[{ 'limits.sysctl.net\\.ipv4\\.ip_local_port_range': '7445\t60999' }, 'warn', /7445 \(executor\)/]] },
   firewall: {
-    good: { firewall: { firewalld: false, ufw: false, inputChains: [], legacyTables: [] } },
+    good: { firewall: { firewalld: false, ufw: false, inputChains: [], kubernetesChains: [], legacyTables: [] } },
     bad: [[{ 'firewall.firewalld': true }, 'warn', /firewalld/], [{ 'firewall.ufw': true }, 'warn', /ufw/], [{ 'firewall.inputChains': [{ table: 'inet f', chain: 'input', policy: 'drop', rules: 3 }] }, 'warn', /inet f input/]],
   },
   'network-manager': { good: { 'foreign.others': [] }, bad: [[{ 'foreign.others': ['nm-cloud-setup'] }, 'warn', /nm-cloud-setup/]] },
@@ -122,6 +122,13 @@ const CASES: Record<string, Case> = {
     good: { foreign: { processes: [], units: [], paths: [], others: [] }, 'own.node': null },
     bad: [[{ 'foreign.processes': [{ name: 'dockerd', pid: 9, unit: 'docker.service', executable: '/usr/bin/dockerd' }] }, 'warn', /dockerd/], [{ 'foreign.paths': ['/etc/cni/net.d'] }, 'warn', /cni/]],
   },
+  'dns-wildcard': { good: { 'dns.wildcards': [] }, bad: [[{ 'dns.wildcards': ['example.org'] }, 'warn', /example\.org/]] },
+  'dns-localhost': {
+    good: { 'dns.localhosts': [], 'network.localhost': ['127.0.0.1'] },
+    bad: [[{ 'dns.localhosts': [{ domain: 'example.org', address: '198.51.100.1' }] }, 'warn', /198\.51\.100\.1/], [{ 'dns.localhosts': [{ domain: 'example.org', address: '198.51.100.1' }], 'network.localhost': [] }, 'fail', /localhost\.example\.org/]],
+  },
+  leftovers: { good: { 'network.interfaces': [], 'firewall.kubernetesChains': [], 'own.node': null }, bad: [[{ 'network.interfaces': [{ name: 'cni0', mtu: 1500, mac: '', addresses: [] }] }, 'warn', /cni0/], [{ 'firewall.kubernetesChains': ['KUBE-SERVICES'] }, 'warn', /KUBE-SERVICES/]] },
+  'reboot-pending': { good: { 'os.rebootRequired': false }, bad: [[{ 'os.rebootRequired': true }, 'warn', /restart/]] },
   systemd: { good: { 'os.init': 'systemd', 'os.systemdVersion': 252 }, bad: [[{ 'os.init': 'tini' }, 'fail', /tini/], [{ 'os.systemdVersion': 237 }, 'fail', /237/]] },
   'os-tested': { good: { 'os.id': 'debian', 'os.version': '12' }, bad: [[{ 'os.id': 'arch' }, 'warn', /not been tested/]] },
   'unattended-upgrades': { good: { 'foreign.others': [] }, bad: [[{ 'foreign.others': ['unattended-upgr'] }, 'warn', /restart/]] },
@@ -219,7 +226,7 @@ t.test('checks of one machine', async (t) => {
       };
       return { name, named: true, address: `192.0.2.${index}`, role, facts: change(structuredClone(real), { ...own, ...changes }) };
     };
-    const pair = (from: string, to: string, more: Partial<Pair> = {}): Pair => ({ from, to, ports: [{ name: 'agent', port: 7444, outcome: 'open' }], roundTripsMs: [0.2, 0.3], skew: { ms: 0.1, errorMs: 1 }, mtu: { device: 'eth0', deviceMtu: 1500, passes: 1500, told: null }, synOption: 'kept', bulk: true, ...more });
+    const pair = (from: string, to: string, more: Partial<Pair> = {}): Pair => ({ from, to, ports: [{ name: 'agent', port: 7444, outcome: 'open' }], roundTripsMs: [0.2, 0.3], skew: { ms: 0.1, errorMs: 1 }, mtu: { device: 'eth0', deviceMtu: 1500, passes: 1500, told: null }, synOption: 'kept', bulk: true, mbits: 940, ...more });
     const ours = (name: string, more: Partial<NonNullable<Facts['own']['node']>> = {}): Change => ({ 'own.node': { clusterId: 'id-1', cluster: 'terrarium', name, address: `192.0.2.${name.slice(1)}`, role: 'control-plane', state: 'installing', ...more } });
     const good = [machine('n1'), machine('n2'), machine('n3')];
     const ways = [pair('n1', 'n2'), pair('n2', 'n1')];
@@ -245,6 +252,7 @@ t.test('checks of one machine', async (t) => {
         [good, [pair('n1', 'n3', { mtu: { device: 'eth0', deviceMtu: 1500, passes: 1400, told: 1400 } })], 'warn', /a router in between says so/],
         [good, [pair('n1', 'n3', { mtu: { device: 'eth0', deviceMtu: 1500, passes: null, told: null }, bulk: false })], 'fail', /vanish/],
       ],
+      bandwidth: [[good, [pair('n1', 'n2', { mbits: 9 })], 'warn', /9 Mbit/]],
       'syn-option': [[good, [pair('n1', 'n2', { synOption: 'stripped' })], 'warn', /removes unknown TCP options/], [good, [pair('n1', 'n2', { synOption: 'dropped' })], 'warn', /drops a SYN/]],
       'round-trip': [[good, [pair('n1', 'n2', { roundTripsMs: [1, 2, 20] })], 'warn', /2\.0 ms, at worst 20 ms/], [good, [pair('n1', 'n2', { roundTripsMs: [60, 61, 62] })], 'fail', /61 ms/]],
     };

@@ -1,5 +1,6 @@
 import type { CgroupFacts } from './cgroup.ts';
 import type { CpuFacts } from './cpu.ts';
+import type { DnsFacts } from './dns.ts';
 import type { FirewallFacts } from './firewall.ts';
 import type { ForeignFacts } from './foreign.ts';
 import type { KernelFacts } from './kernel.ts';
@@ -25,6 +26,7 @@ export interface Facts {
   tools: ToolFacts;
   storage: StorageFacts;
   network: NetworkFacts;
+  dns: DnsFacts;
   listeners: ListenerFacts[];
   foreign: ForeignFacts;
   own: OwnFacts;

@@ -1,5 +1,6 @@
 import { gatherCgroup } from './cgroup.ts';
 import { gatherCpu } from './cpu.ts';
+import { gatherDns } from './dns.ts';
 import type { Facts } from './facts.ts';
 import { gatherFirewall } from './firewall.ts';
 import { gatherForeign } from './foreign.ts';
@@ -20,7 +21,7 @@ import { gatherTools } from './tools.ts';
 /** Looks at this machine, as root, in less than two seconds; leaves nothing behind. */
 export async function gatherFacts(question: Question, env: NodeJS.ProcessEnv): Promise<Facts> {
   const processes = await listProcesses();
-  const [os, cpu, memory, cgroup, kernel, security, tools, network, listeners, foreign, own, firewall, limits] = await Promise.all([
+  const [os, cpu, memory, cgroup, kernel, security, tools, network, dns, listeners, foreign, own, firewall, limits] = await Promise.all([
     gatherOs(),
     gatherCpu(),
     gatherMemory(),
@@ -29,6 +30,7 @@ export async function gatherFacts(question: Question, env: NodeJS.ProcessEnv): P
     gatherSecurity(processes),
     gatherTools(),
     gatherNetwork(),
+    gatherDns(),
     gatherListeners(question.ports, processes),
     gatherForeign(question, processes),
     gatherOwn(question),
@@ -38,5 +40,5 @@ export async function gatherFacts(question: Question, env: NodeJS.ProcessEnv): P
   // By itself: the others would spoil its latencies.
   const storage = await gatherStorage(question);
   const time = await gatherTime(processes);
-  return { os, cpu, memory, cgroup, kernel, security, tools, storage, network, listeners, foreign, own, firewall, limits, time };
+  return { os, cpu, memory, cgroup, kernel, security, tools, storage, network, dns, listeners, foreign, own, firewall, limits, time };
 }

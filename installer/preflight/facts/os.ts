@@ -22,16 +22,19 @@ export interface OsFacts {
   /** `systemd-nspawn`, `docker` …; null on a machine of its own. */
   container: string | null;
   uptimeS: number;
+  /** A package asked for a restart (/run/reboot-required). */
+  rebootRequired: boolean;
 }
 
 export async function gatherOs(): Promise<OsFacts> {
-  const [osRelease, machineId, init, systemd, container, sshFiles] = await Promise.all([
+  const [osRelease, machineId, init, systemd, container, sshFiles, reboot] = await Promise.all([
     textOf('/etc/os-release').then(async (t) => t ?? (await textOf('/usr/lib/os-release')) ?? ''),
     textOf('/etc/machine-id'),
     textOf('/proc/1/comm'),
     outputOf('systemctl', ['--version']),
     containerKind(),
     namesIn('/etc/ssh'),
+    textOf('/run/reboot-required'),
   ]);
   const release_ = Object.fromEntries([...osRelease.matchAll(/^([A-Z_]+)="?(.*?)"?$/gm)].map((m) => [m[1], m[2]])) as Record<string, string>;
   const keys = await Promise.all(sshFiles.filter((f) => /^ssh_host_.*_key\.pub$/.test(f)).map((f) => textOf(`/etc/ssh/${f}`)));
@@ -49,6 +52,7 @@ export async function gatherOs(): Promise<OsFacts> {
     systemdVersion: version === undefined ? null : Number(version),
     container,
     uptimeS: Math.round(uptime()),
+    rebootRequired: reboot !== undefined,
   };
 }
 

@@ -9,7 +9,7 @@ import type { PortResult } from './result.ts';
 const CONNECT_MS = 1600;
 const PINGS = 20;
 const PINGS_BUDGET_MS = 400;
-const BULK_MS = 1500;
+const BULK_MS = 2500;
 
 export interface PortTry {
   result: PortResult;
@@ -87,18 +87,19 @@ export async function measure(socket: Socket): Promise<Timing> {
   return { roundTripsMs: trips.map((t) => rounded(t.ms)), skew: best === undefined ? null : { ms: rounded(best.skewMs), errorMs: rounded(best.ms / 2 + 1) } };
 }
 
-/** Whether an amount larger than any packet comes through in both directions. */
-export async function tryBulk(socket: Socket): Promise<boolean> {
+/** Sends an amount larger than any packet and waits for as much; Mbit/s, undefined where it does not come through. */
+export async function tryBulk(socket: Socket): Promise<number | undefined> {
+  const from = performance.now();
   return await new Promise((resolve) => {
     let left = BULK_BYTES;
-    const timer = setTimeout(() => resolve(false), BULK_MS);
+    const timer = setTimeout(() => resolve(undefined), BULK_MS);
     socket.on('data', (chunk: Buffer) => {
       left -= chunk.length;
       if (left > 0) return;
       clearTimeout(timer);
-      resolve(true);
+      resolve(Math.round((2 * 8 * BULK_BYTES) / 1000 / (performance.now() - from)));
     });
-    socket.on('close', () => resolve(left <= 0));
+    socket.on('close', () => resolve(undefined));
     socket.write('bulk\n');
     socket.write(Buffer.alloc(BULK_BYTES));
   });

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { isErrno } from '../../../src/errors.ts';
 
-export const BULK_BYTES = 256 * 1024;
+export const BULK_BYTES = 1024 * 1024;
 
 export interface Listeners {
   /** Ports on which we listen; the others are taken. */
@@ -39,7 +39,7 @@ function open(address: string, port: number, nonce: string, sockets: Set<Socket>
   });
 }
 
-/** `ping` is answered by `pong NONCE CLOCK`; `bulk` and then 256 KiB by as much. */
+/** `ping` is answered by `pong NONCE CLOCK`; `bulk` and then 1 MiB by as much. */
 function echo(socket: Socket, nonce: string): void {
   let line = '';
   let expected = 0;

@@ -48,6 +48,7 @@ const pairSchema = z.object({
   mtu: z.object({ device: z.string(), deviceMtu: z.int(), passes: z.int().nullable(), told: z.int().nullable() }).nullable(),
   synOption: z.enum(['kept', 'stripped', 'dropped']).nullable(),
   bulk: z.boolean().nullable(),
+  mbits: z.number().nullable(),
   note: z.string().optional(),
   /** Source port of the SYN, for finding it among those seen. */
   synSource: z.int().optional(),

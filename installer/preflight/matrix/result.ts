@@ -9,8 +9,10 @@ export interface Pair {
   skew: { ms: number; errorMs: number } | null;
   mtu: MtuResult | null;
   synOption: 'kept' | 'stripped' | 'dropped' | null;
-  /** 256 KiB sent over TCP came back as received; null when not tried. */
+  /** 1 MiB sent over TCP came back as received; null when not tried. */
   bulk: boolean | null;
+  /** What that came to, Mbit/s; null where it did not come back. */
+  mbits: number | null;
   /** Why parts are null: the native helper is missing, for instance. */
   note?: string;
 }

@@ -49,9 +49,9 @@ async function tryPeer(from: string, own: string, peer: Peer, helper: string | u
   const sockets = tries.map((t) => t.socket).filter((s) => s !== undefined);
   const first = sockets[0];
   const timing = first === undefined ? { roundTripsMs: [], skew: null } : await measure(first);
-  const [bulk, native] = await Promise.all([first === undefined ? null : tryBulk(first), helper === undefined || peer.udp === undefined ? 'there is no native helper' : tryNative(helper, own, peer)]);
+  const [mbits, native] = await Promise.all([first === undefined ? undefined : tryBulk(first), helper === undefined || peer.udp === undefined ? 'there is no native helper' : tryNative(helper, own, peer)]);
   for (const socket of sockets) socket.destroy();
-  const pair: ProbedPair = { from, to: peer.name, ports: tries.map((t) => t.result), ...timing, mtu: null, synOption: null, bulk };
+  const pair: ProbedPair = { from, to: peer.name, ports: tries.map((t) => t.result), ...timing, mtu: null, synOption: null, bulk: first === undefined ? null : mbits !== undefined, mbits: mbits ?? null };
   if (typeof native === 'string') return { ...pair, note: native };
   const { sourcePort, ...mtu } = native;
   return { ...pair, mtu, synSource: sourcePort };
