@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectBus } from './connect.ts';
 import type { Announcement } from './frames.ts';
 
@@ -48,18 +49,18 @@ export async function monitorBus(options: { server: string; tlsDir: string; node
     const leader = (await ask<Jsz>('JSZ'))?.data?.meta_cluster?.leader ?? '';
     current = { role: leader === '' ? 'none' : leader === options.node ? 'leader' : 'follower', peers, version };
   };
-  let stopped = false;
+  const stopped = new AbortController();
   const loop = async (): Promise<void> => {
-    while (!stopped) {
+    while (!stopped.signal.aborted) {
       await poll();
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await sleep(POLL_MS, undefined, { signal: stopped.signal }).catch(() => undefined);
     }
   };
   const running = loop();
   return {
     current: () => current,
     async stop() {
-      stopped = true;
+      stopped.abort();
       await nc.close();
       await running;
     },

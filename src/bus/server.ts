@@ -73,12 +73,13 @@ export class BusServer {
       if (this.#stopping || natsConfig(this.#options.settings, topology) === natsConfig(this.#options.settings, this.#topology)) return;
       await this.#writeConfig(topology);
       const restart = needsRestart(this.#topology, topology);
-      this.#topology = topology;
       if (restart) {
         this.#options.log('bus: restarting for a new topology');
         await this.#end();
+        this.#topology = topology;
         await this.#launch();
       } else {
+        this.#topology = topology;
         await this.#reload();
       }
     });

@@ -13,7 +13,7 @@ const SAVE_MS = 10_000;
 export interface Registry {
   all(): SatelliteInfo[];
   get(id: string): SatelliteInfo | undefined;
-  /** Forgets silent satellites of nodes that are no more. */
+  /** From now on forgets satellites of other nodes, once they are silent. */
   keepOnly(nodes: Set<string>): void;
   listen(nc: NatsConnection): void;
   stop(): void;
@@ -29,6 +29,7 @@ export function createRegistry(store: SatelliteStore, changes: Changes, log: (li
   const states = new Map<string, SatelliteState>([...records.values()].map((r) => [r.id, stateOf(r.lastSeen, now())]));
   const unsaved = new Set<string>();
   let subscription: Subscription | undefined;
+  let present: Set<string> | undefined;
 
   const save = (): void => {
     const changed = [...unsaved].map((id) => records.get(id)).filter((r) => r !== undefined);
@@ -44,9 +45,21 @@ export function createRegistry(store: SatelliteStore, changes: Changes, log: (li
     states.set(id, state);
     changes.notify();
   };
+  const forgetGone = (): void => {
+    for (const { id, node } of records.values()) {
+      if (present === undefined || present.has(node) || states.get(id) !== 'unreachable') continue;
+      records.delete(id);
+      states.delete(id);
+      unsaved.delete(id);
+      store.remove(id);
+      log(`satellite ${id}: forgotten, its node is no longer part of the cluster`);
+      changes.notify();
+    }
+  };
   const timers = [
     setInterval(() => {
       for (const id of records.keys()) judge(id);
+      forgetGone();
     }, TICK_MS),
     setInterval(save, SAVE_MS),
   ];
@@ -84,14 +97,7 @@ export function createRegistry(store: SatelliteStore, changes: Changes, log: (li
       return record === undefined ? undefined : info(record);
     },
     keepOnly(nodes) {
-      for (const record of records.values()) {
-        if (nodes.has(record.node) || stateOf(record.lastSeen, now()) !== 'unreachable') continue;
-        records.delete(record.id);
-        states.delete(record.id);
-        unsaved.delete(record.id);
-        store.remove(record.id);
-        log(`satellite ${record.id}: forgotten, its node is no longer part of the cluster`);
-      }
+      present = nodes;
     },
     listen(nc) {
       subscription?.unsubscribe();
