@@ -39,7 +39,7 @@ export async function stage(hosts: Host[], executable: string, options: StageOpt
   const sha256 = await sha256File(executable, 0, end);
   const entries = await Promise.all(
     hosts.map(async (host): Promise<[Host, string]> => {
-      const found = await host.run(['sh', '-c', FIND, 'sh', `.terrarium-${sha256.slice(0, 16)}`, String(Math.ceil(end / 1024) + 1024), sha256, ...FOLDERS], { signal: options.signal });
+      const found = await host.run(['sh', '-s', '--', `.terrarium-${sha256.slice(0, 16)}`, String(Math.ceil(end / 1024) + 1024), sha256, ...FOLDERS], { input: FIND, signal: options.signal });
       const [verdict, ...rest] = found.stdout.trim().split('\n').at(-1)?.split(' ') ?? [];
       const folder = rest.join(' ');
       if (verdict === 'have') return [host, `${folder}/terrarium`];
