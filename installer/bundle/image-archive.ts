@@ -17,11 +17,11 @@ export function blobPath(digest: string): string {
   return `blobs/${digest.replace(':', '/')}`;
 }
 
-/** All images of a payload. */
-export function readImages(assets: Assets): ImageRecord[] {
+/** All images of a payload. @param wanted which lists of images (`images.json`, `app/NAME/images.json`) to read. */
+export function readImages(assets: Assets, wanted: (path: string) => boolean = () => true): ImageRecord[] {
   return assets
     .entries()
-    .filter((e) => e.path === 'images.json' || /^app\/[^/]+\/images\.json$/.test(e.path))
+    .filter((e) => (e.path === 'images.json' || /^app\/[^/]+\/images\.json$/.test(e.path)) && wanted(e.path))
     .flatMap((e) => JSON.parse(assets.read(e.path).toString('utf8')) as ImageRecord[]);
 }
 

@@ -1,0 +1,34 @@
+#!/bin/sh
+# Makes guestbook.tar, a docker-archive, out of Debian's busybox-static and root/ beside this file: no Docker, the same bytes each time.
+# Needs Debian's apt, dpkg, tar and coreutils; not root. Usage: build-image.sh [OUTPUT]
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+out=${1:-$here/guestbook.tar}
+case $out in /*) ;; *) out=$PWD/$out ;; esac
+name=terrarium.local/examples/guestbook:1.0.0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# apt checks the package against its signed index.
+cd "$work"
+apt-get download -q busybox-static >&2 || { echo "apt-get could not fetch busybox-static; run as root: apt-get update" >&2; exit 1; }
+dpkg-deb -x busybox-static_*.deb package
+
+mkdir -p root/bin root/data image
+cp -R "$here/root/." root/
+cp package/bin/busybox root/bin/busybox
+for applet in sh httpd cat sed head tr date kill; do ln -s busybox "root/bin/$applet"; done
+chmod -R u=rwX,go=rX root
+chmod 755 root/bin/* root/www/cgi-bin/*
+
+same() { tar --sort=name --mtime=@1767225600 --owner=0 --group=0 --numeric-owner --format=ustar "$@"; }
+same -C root -cf image/layer.tar .
+layer=$(sha256sum image/layer.tar | cut -d' ' -f1)
+cat > config.json <<JSON
+{"architecture":"amd64","os":"linux","created":"2026-01-01T00:00:00Z","config":{"Env":["PATH=/bin","PORT=8085"],"Entrypoint":["/bin/serve"],"User":"65534:65534"},"rootfs":{"type":"layers","diff_ids":["sha256:$layer"]},"history":[{"created":"2026-01-01T00:00:00Z","created_by":"build-image.sh"}]}
+JSON
+config=$(sha256sum config.json | cut -d' ' -f1)
+mv config.json "image/$config.json"
+printf '[{"Config":"%s.json","RepoTags":["%s"],"Layers":["layer.tar"]}]\n' "$config" "$name" > image/manifest.json
+same -C image -cf "$out" manifest.json "$config.json" layer.tar
+echo "$out: $name"
