@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { cloudClientIdentity, cloudServerIdentity, satelliteIdentity } from '../../src/bus/identities.ts';
 import type { BusTls } from '../../src/bus/connect.ts';
 import { createAuthority, issue, type Identity, type KeyPair } from '../../src/pki/authority.ts';
+import { testProgram } from './programs.ts';
 
-/** nats-server for tests: NATS_SERVER, else the one that the build put into build/assets. */
-export const NATS_SERVER = process.env['NATS_SERVER'] ?? 'build/assets/bin/nats-server';
+/** nats-server for tests. */
+export const NATS_SERVER = await testProgram('nats-server', 'NATS_SERVER');
 
 /** The certificates of a cluster's nodes as the installer lays them down, in a temporary folder. */
 export interface BusFiles {

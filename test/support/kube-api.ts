@@ -3,15 +3,15 @@ import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { createAuthority, issue, type KeyPair } from '../../src/pki/authority.ts';
 import { createKubeClient, type KubeClient } from '../../src/kube/client.ts';
 import { freePorts } from './bus-files.ts';
 import { until } from './local-cloud.ts';
+import { testProgram } from './programs.ts';
 
-/** Programs for tests, else those that the build put into build/assets. */
-export const KUBE = resolve(process.env['KUBE'] ?? 'build/assets/bin/kube');
-export const ETCD = resolve(process.env['ETCD'] ?? 'build/assets/bin/etcd');
+export const KUBE = await testProgram('kube', 'KUBE');
+export const ETCD = await testProgram('etcd', 'ETCD');
 
 /** A real API server over a real etcd on loopback, without kubelet or controllers. */
 export interface KubeApi {
