@@ -13,8 +13,6 @@ export interface KubernetesView {
   status(): Overview['kubernetes'];
   nodes(): NodeInfo[];
   pods(): PodInfo[];
-  /** True from the first list of nodes of this process on. */
-  synced(): boolean;
   stop(): Promise<void>;
 }
 
@@ -75,7 +73,6 @@ export function watchKubernetes(options: KubernetesOptions): KubernetesView {
   const nodes = new Map(saved.nodes.map((n) => [n.name, n]));
   const pods = new Map(saved.pods.map((p) => [`${p.namespace}/${p.name}`, p]));
   const abort = new AbortController();
-  let synced = false;
   let error: string | undefined = client === undefined ? 'This cloud runs outside Kubernetes.' : 'Not reached yet.';
   let since = new Date().toISOString();
   let saveTimer: NodeJS.Timeout | undefined;
@@ -120,10 +117,7 @@ export function watchKubernetes(options: KubernetesOptions): KubernetesView {
       reachable: told ?? ((): void => undefined),
     }, abort.signal);
   };
-  const tellNodes = (): void => {
-    synced = true;
-    options.onNodes([...nodes.values()]);
-  };
+  const tellNodes = (): void => options.onNodes([...nodes.values()]);
   const secrets = new Map<string, null>();
   const { namespace, name } = options.secret;
   const watches = Promise.all([
@@ -139,7 +133,6 @@ export function watchKubernetes(options: KubernetesOptions): KubernetesView {
     status: () => (error === undefined ? { reachable: true, since } : { reachable: false, since, error }),
     nodes: () => [...nodes.values()].sort((a, b) => a.name.localeCompare(b.name)),
     pods: () => [...pods.values()].sort((a, b) => `${a.namespace}/${a.name}`.localeCompare(`${b.namespace}/${b.name}`)),
-    synced: () => synced,
     async stop() {
       abort.abort();
       clearTimeout(saveTimer);
