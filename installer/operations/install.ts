@@ -18,43 +18,36 @@ export function installPlan(spec: ClusterSpec): Plan {
     'install',
     `install ${spec.name}`,
     onEach('prepare', 'prepare the machines', spec.nodes, 'host-settings', 'release', 'runtime', 'images', 'agent'),
-    serial('bootstrap', `bring up the cluster on ${first.name}`, leaf('bootstrap', first, 'kube-pki'), leaf('bootstrap', first, 'kubelet'), leaf('bootstrap', first, 'control-plane')),
-    ...(others.length + workers.length === 0
-      ? [serial('configure', 'configure the cluster', ...configureFirst(first))]
-      : [parallel('join', 'join the other machines', serial('configure', 'configure the cluster', ...configureFirst(first)), ...others.map((n) => joinControlPlane(n)), ...workers.map((n) => joinWorker(n)))]),
-    ...stack(spec, first),
+    leaf('bootstrap', first, 'kube-pki'),
+    parallel(
+      'nodes',
+      'start the nodes',
+      serial('bootstrap', `bring up the cluster on ${first.name}`, ...['kubelet', 'control-plane', 'cluster-config', 'mark-control-plane'].map((p) => leaf('bootstrap', first, p))),
+      ...others.map((n) => serial(`nodes/${n.name}`, n.name, ...NODE_OF_CONTROL_PLANE.map((p) => leaf('nodes', n, p)))),
+      ...workers.map((n) => serial(`nodes/${n.name}`, n.name, leaf('nodes', n, 'kubelet'))),
+      ...identities(spec.nodes),
+    ),
+    ...(others.length === 0 ? [] : [parallel('join', 'join the other control planes', ...others.map((n) => joinControlPlane(n)))]),
+    ...stack(first),
   );
   return { id: operationId('install', spec), operation: 'install', spec, root };
 }
 
-function configureFirst(first: NodeSpec): PlanNode[] {
-  return [leaf('configure', first, 'cluster-config'), leaf('configure', first, 'mark-control-plane')];
-}
+/** What a further control plane can do before there is an API to ask. */
+export const NODE_OF_CONTROL_PLANE = ['authority', 'kube-pki', 'kubelet'];
 
 export function joinControlPlane(node: NodeSpec): PlanNode {
-  return serial(
-    `join/${node.name}`,
-    node.name,
-    leaf('join', node, 'authority'),
-    leaf('join', node, 'kube-pki'),
-    leaf('join', node, 'kubelet'),
-    leaf('join', node, 'etcd-join', ETCD),
-    leaf('join', node, 'control-plane'),
-    leaf('join', node, 'mark-control-plane'),
-  );
+  return serial(`join/${node.name}`, node.name, leaf('join', node, 'etcd-join', ETCD), leaf('join', node, 'control-plane'), leaf('join', node, 'mark-control-plane'));
 }
 
-export function joinWorker(node: NodeSpec): PlanNode {
-  return serial(`join/${node.name}`, node.name, leaf('join', node, 'kubelet'));
+/** Identities of agent, cloud and satellite: signed by the first control plane's executor, no API needed. */
+export function identities(nodes: NodeSpec[]): PlanNode[] {
+  return nodes.map((n) => serial(`identities/${n.name}`, `identities of ${n.name}`, leaf('identities', n, 'agent-credentials'), leaf('identities', n, 'stack-certs')));
 }
 
-function stack(spec: ClusterSpec, first: NodeSpec): PlanNode[] {
-  return [
-    onEach('identities', 'make the identities of agents, cloud and satellites', spec.nodes, 'agent-credentials', 'stack-certs'),
-    leaf('stack', first, 'stack'),
-    leaf('stack', first, 'applications'),
-    leaf('stack', first, 'stack-ready'),
-  ];
+/** What is deployed at the end, from the node that coordinates. */
+export function stack(node: NodeSpec): PlanNode[] {
+  return [leaf('stack', node, 'stack'), leaf('stack', node, 'applications'), leaf('stack', node, 'stack-ready')];
 }
 
 /** The same cluster file gives the same operation, so that the same command finds it again after any crash. */

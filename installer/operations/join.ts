@@ -1,6 +1,6 @@
 import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
 import type { Plan } from '../plan/types.ts';
-import { joinControlPlane, joinWorker, operationId } from './install.ts';
+import { identities, joinControlPlane, NODE_OF_CONTROL_PLANE, operationId, stack } from './install.ts';
 import { leaf, onEach, serial } from './tree.ts';
 
 /**
@@ -18,10 +18,10 @@ export function joinPlan(spec: ClusterSpec, coordinator: NodeSpec, node: NodeSpe
     'join-node',
     `${node.name} joins ${spec.name}`,
     onEach('prepare', 'prepare the machine', [node], 'host-settings', 'release', 'runtime', 'images', 'agent'),
-    node.role === 'control-plane' ? joinControlPlane(node) : joinWorker(node),
-    onEach('identities', 'make the identities of agent, cloud and satellite', [node], 'agent-credentials', 'stack-certs'),
-    leaf('stack', coordinator, 'stack'),
-    leaf('stack', coordinator, 'stack-ready'),
+    serial('nodes', 'start the node', ...(node.role === 'control-plane' ? NODE_OF_CONTROL_PLANE : ['kubelet']).map((p) => leaf('nodes', node, p))),
+    ...(node.role === 'control-plane' ? [joinControlPlane(node)] : []),
+    ...identities([node]),
+    ...stack(coordinator),
   );
   return { id: joinOperation(spec), operation: 'join', spec, root };
 }
