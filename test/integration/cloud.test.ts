@@ -146,6 +146,29 @@ t.test('an instance that dies with its bus is shown so, and the others go on', {
   await until('its return', async () => ((await overview(n1)).clouds.find((c) => c.name === n3.name)?.state === 'healthy' ? true : undefined), 20_000);
 });
 
+t.test('the leader of the bus freezes without a word, as in a power cut: the others take over within 30 s', { timeout: 90_000 }, async (t) => {
+  const leader = (await overview(n1)).clouds.find((c) => c.nats.role === 'leader')?.name ?? '';
+  const other = nodes.find((n) => n.name !== leader) ?? n1;
+  const pid = processes.get(leader)?.pid ?? 0;
+  const frozen = [pid, ...readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)];
+  for (const p of frozen) process.kill(p, 'SIGSTOP');
+  try {
+    await until('the loss to be shown and a new leader', async () => {
+      const o = await overview(other);
+      return o.clouds.find((c) => c.name === leader)?.state === 'unreachable' && o.clouds.some((c) => c.state === 'healthy' && c.nats.role === 'leader') ? true : undefined;
+    }, 30_000);
+    await login(other);
+    await until('both satellites to answer', async () => {
+      const end = (await query(other, { sql: 'select pid from processes limit 1', satellites: ['n1', 'n2'] })).at(-1);
+      return end !== undefined && 'done' in end && Object.values(end.satellites).every((s) => s === 'rows') ? true : undefined;
+    }, 25_000);
+  } finally {
+    for (const p of frozen) process.kill(p, 'SIGCONT');
+  }
+  await until('its return', async () => ((await overview(other)).clouds.every((c) => c.state === 'healthy') ? true : undefined), 20_000);
+  t.pass();
+});
+
 t.test('five wrong passwords, and the sixth has to wait', async (t) => {
   const attempt = (): Promise<number> => call(clouds, n3, '/api/v1/login', { body: { user: 'admin', password: 'wrong' } }).then((a) => a.status);
   const seen: number[] = [];
