@@ -1,11 +1,12 @@
 import { createReadStream, createWriteStream, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
 import { payloadAssets } from '../../../src/assets.ts';
 import type { Assets } from '../../../src/assets.ts';
 import { EXIT, Failure } from '../../../src/errors.ts';
-import type { Index } from '../../../src/payload/format.ts';
+import type { Index, StoredEntry } from '../../../src/payload/format.ts';
 import { openPayload } from '../../../src/payload/open.ts';
 import type { Payload } from '../../../src/payload/open.ts';
 import { streamCore } from '../../../src/payload/read.ts';
@@ -50,7 +51,7 @@ export async function buildApplicationBundle(options: BuildOptions): Promise<{ n
     refuseCollisions(known, application.name, images);
     const available = new Set([...imageNames(known), ...readImages(known).map((i) => i.manifest.digest), ...images.flatMap((i) => [...i.record.names, i.record.manifest.digest])]);
     for (const file of application.manifests) checkManifest(basename(file), readFileSync(file, 'utf8'), available);
-    const entries = merge(baseEntries(base, application.name), applicationEntries(application, images));
+    const entries = merge(baseEntries(base, application.name), await applicationEntries(application, images, work));
     const head = await makeHead(base, out.endsWith('.bundle') ? 'bundle' : 'executable', work);
     const { format: _format, entries: _entries, ...index } = base.index;
     const payload = assemble({ ...index, core: { ...index.core, stored: head.stored }, developmentKey: options.key.development, application: { name: application.name, version: application.version } }, entries, options.key);
@@ -101,7 +102,7 @@ function baseEntries(base: Payload, name: string): NewEntry[] {
     .map((entry) => ('stored' in entry ? { entry, source: { file: base.file, offset: base.offsets.get(entry.path) ?? 0, size: entry.stored.size } } : { entry }));
 }
 
-function applicationEntries(application: ApplicationSpec, images: ArchivedImage[]): NewEntry[] {
+async function applicationEntries(application: ApplicationSpec, images: ArchivedImage[], work: string): Promise<NewEntry[]> {
   const folder = `app/${application.name}`;
   const record: ApplicationRecord = { name: application.name, version: application.version, ports: application.ports };
   const taken = new Set<string>();
@@ -113,9 +114,25 @@ function applicationEntries(application: ApplicationSpec, images: ArchivedImage[
     entries.push(bytesEntry(`${folder}/manifests/${name}`, readFileSync(file)));
   }
   for (const image of images) {
-    for (const [digest, content] of image.blobs) entries.push(typeof content === 'string' ? blobEntry(blobPath(digest), content, digest) : bytesEntry(blobPath(digest), content));
+    for (const [digest, content] of image.blobs) entries.push(typeof content === 'string' ? await layerEntry(digest, content, work) : bytesEntry(blobPath(digest), content));
   }
   return entries;
+}
+
+/** A layer, compressed for the payload if it is not compressed already; the node gets it as the archive had it. */
+async function layerEntry(digest: string, file: string, work: string): Promise<NewEntry> {
+  const plain = blobEntry(blobPath(digest), file, digest);
+  const packed = join(work, `${digest.replace(':', '-')}.zst`);
+  await compress(createReadStream(file, { highWaterMark: 1 << 20 }), packed);
+  const { size } = statSync(packed);
+  if (size > plain.entry.size * 0.95) return plain;
+  const { stored: _stored, ...entry } = plain.entry as StoredEntry;
+  return { entry: { ...entry, stored: { size, sha256: await hashFile(packed), compression: 'zstd' } }, source: { file: packed, offset: 0, size } };
+}
+
+async function compress(from: Readable, to: string): Promise<void> {
+  const params = { [constants.ZSTD_c_compressionLevel]: 12, [constants.ZSTD_c_enableLongDistanceMatching]: 1, [constants.ZSTD_c_windowLog]: 27 };
+  await pipeline(from, createZstdCompress({ params }), createWriteStream(to));
 }
 
 /** Blobs are named by their content: the same one is kept once. */
@@ -135,11 +152,7 @@ async function makeHead(base: Payload, kind: 'bundle' | 'executable', work: stri
     await pipeline(streamCore(base), createWriteStream(file));
     return { source: { file, offset: 0, size: core.size }, stored: core.stored };
   }
-  await pipeline(
-    createReadStream(base.file, { start: 0, end: base.start - 1, highWaterMark: 1 << 20 }),
-    createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 12, [constants.ZSTD_c_enableLongDistanceMatching]: 1, [constants.ZSTD_c_windowLog]: 27 } }),
-    createWriteStream(file),
-  );
+  await compress(createReadStream(base.file, { start: 0, end: base.start - 1, highWaterMark: 1 << 20 }), file);
   const { size } = statSync(file);
   return { source: { file, offset: 0, size }, stored: { size, sha256: await hashFile(file), frames: [size] } };
 }

@@ -20,8 +20,18 @@ export async function installedVersions(packages: string[]): Promise<Record<stri
   return versions;
 }
 
-/** The versions that apt would install now, from its signed index. */
+/** The versions that apt would install now, from its signed index. @throws Failure `debian-package-unknown`. */
 export async function candidateVersions(packages: string[]): Promise<Record<string, string>> {
+  const found = await policy(packages);
+  const complete = packages.every((name) => found[name] !== undefined);
+  const versions = complete || !(await updateIndex()) ? found : await policy(packages);
+  for (const name of packages) {
+    if (versions[name] === undefined) throw new Failure('debian-package-unknown', `apt knows no package ${name}.`, { remedy: 'Run as root: apt-get update' });
+  }
+  return versions;
+}
+
+async function policy(packages: string[]): Promise<Record<string, string>> {
   const { stdout } = await execa('apt-cache', ['policy', ...packages], { env: { LC_ALL: 'C' } });
   const found: Record<string, string> = {};
   let current = '';
@@ -30,10 +40,14 @@ export async function candidateVersions(packages: string[]): Promise<Record<stri
     const candidate = /^ {2}Candidate: (\S+)/.exec(line)?.[1];
     if (candidate !== undefined && candidate !== '(none)') found[current] = candidate;
   }
-  for (const name of packages) {
-    if (found[name] === undefined) throw new Failure('debian-package-unknown', `apt knows no package ${name}.`, { remedy: 'Run as root: apt-get update' });
-  }
   return found;
+}
+
+/** A new machine's index is empty, an old one names versions that mirrors have dropped. @returns whether it could be renewed. */
+async function updateIndex(): Promise<boolean> {
+  if (process.getuid?.() !== 0) return false;
+  say('apt-get update');
+  return (await execa('apt-get', ['update', '-q'], { reject: false })).exitCode === 0;
 }
 
 /**
@@ -45,7 +59,15 @@ export async function obtainDebian(part: DebianPart): Promise<ObtainedPart> {
   if (suite !== part.suite) {
     throw new Failure('debian-suite', `The part ${part.name} comes from Debian ${part.suite}, but this machine is ${suite ?? 'no Debian'}.`, { remedy: `Build on Debian ${part.suite}.` });
   }
-  const versions = await candidateVersions(part.packages);
+  try {
+    return await obtainVersions(part, await candidateVersions(part.packages));
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== 'debian-download-failed' || !(await updateIndex())) throw error;
+    return await obtainVersions(part, await candidateVersions(part.packages));
+  }
+}
+
+async function obtainVersions(part: DebianPart, versions: Record<string, string>): Promise<ObtainedPart> {
   const dir = await cachedFolder('debian', part.name, keyOf('debian-1', versions, part.files), async (out) => {
     say(`fetching ${part.packages.map((p) => `${p} ${versions[p]}`).join(', ')} from Debian ${part.suite}`);
     const unpacked = await unpackPackages(part.packages.map((p) => `${p}=${versions[p]}`));

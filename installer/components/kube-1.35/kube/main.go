@@ -1,0 +1,1 @@
+../../kube-1.36/kube/main.go
