@@ -11,6 +11,8 @@ import { upload } from './upload.ts';
 const SIGNALS: Record<string, number> = { HUP: 1, INT: 2, QUIT: 3, ABRT: 6, KILL: 9, SEGV: 11, PIPE: 13, ALRM: 14, TERM: 15 };
 
 const OPEN_ATTEMPTS = 60;
+/** How long an aborted program may take to end before it is left to itself. */
+const KILL_MS = 3000;
 
 /** Opens one ssh connection and shows it as a Host; every program gets a channel of it. */
 export async function openSsh(name: string, address: string, ssh: SshTarget, options: LoginOptions): Promise<Host> {
@@ -111,13 +113,13 @@ class Connection {
     return new Promise<RunResult>((resolve, reject) => {
       let exitCode: number | undefined;
       let timer: NodeJS.Timeout | undefined;
-      let doomed = false;
-      // Its process id is known only once it has started.
+      let failure: Error | undefined;
+      let killing = false;
+      // Its process id is known only once it has started; its session is taken until it has ended.
       const end = (): void => {
-        if (!doomed || stdout.pid === undefined || this.lost !== undefined) return;
-        doomed = false;
-        channel.close();
-        void this.kill(stdout.pid, sudo);
+        if (failure === undefined || killing || stdout.pid === undefined || this.lost !== undefined) return;
+        killing = true;
+        void this.kill(stdout.pid, sudo).then(() => channel.close());
       };
       const cleanUp = (): void => {
         clearTimeout(timer);
@@ -126,9 +128,10 @@ class Connection {
       };
       const fail = (error: unknown): void => {
         cleanUp();
-        doomed = true;
+        failure = error instanceof Error ? error : new Error(String(error));
+        if (this.lost !== undefined) return void reject(failure);
+        globalThis.setTimeout(reject, KILL_MS, failure).unref();
         end();
-        reject(error instanceof Error ? error : new Error(String(error)));
       };
       const onAbort = (): void => fail(options.signal?.reason);
       this.pending.add(fail);
@@ -146,6 +149,7 @@ class Connection {
       });
       channel.on('close', () => {
         cleanUp();
+        if (failure !== undefined) return void reject(failure);
         if (this.lost !== undefined || exitCode === undefined) {
           // The connection's own close event follows and knows the cause; this is for a channel killed alone.
           setImmediate(() => reject(this.lost ?? new Failure('connection-lost', `${this.name} ended the session of ${argv[0]} without a result.`, { host: this.name, remedy: 'Run the same command again.', exitCode: EXIT.unreachable })));

@@ -1,13 +1,14 @@
 import { performance } from 'node:perf_hooks';
-import { Failure } from '../../src/errors.ts';
+import { EXIT, Failure } from '../../src/errors.ts';
 import { selfCommand } from '../../src/self.ts';
 import { clusterPorts, DEFAULT_DATA, DEFAULT_PREFIX, defaultServiceRange, type ClusterFile, type HostTarget } from '../cluster/spec.ts';
 import { PORTS, PORT_NAMES } from '../cluster/ports.ts';
 import type { Host } from '../hosts/host.ts';
-import type { ClusterContext, Member, Operation } from './check.ts';
+import type { Check, ClusterContext, Member, Operation } from './check.ts';
 import type { Facts } from './facts/facts.ts';
 import { runMatrix } from './matrix/run.ts';
 import type { Pair } from './matrix/result.ts';
+import type { Override } from './override.ts';
 import { allChecks } from './registry.ts';
 import { judge, type PreflightReport } from './report.ts';
 
@@ -32,12 +33,14 @@ export function stagedProgram(staged: Map<Host, string>): (host: Host) => string
 /**
  * Gathers facts on all hosts at once, tries the ways between them, and judges. Changes nothing.
  * @param hosts in the order of `targets`
- * @throws Failure only where a host cannot be asked; what checks find is in the report.
+ * @throws Failure only where a host cannot be asked, or where an override names no check; what checks find is in the report.
  */
 export async function runPreflight(hosts: Host[], targets: HostTarget[], file: ClusterFile, options: PreflightOptions = {}): Promise<PreflightReport> {
   const from = performance.now();
   const program = options.program ?? (() => selfCommand());
   const context = contextOf(file, targets);
+  const checks = await allChecks();
+  checkOverrides(file.preflight?.overrides ?? [], checks);
   const facts = await Promise.all(hosts.map((host) => askFacts(host, program(host), context, options.signal)));
   const members = hosts.map((host, i): Member => {
     const target = targets[i];
@@ -46,8 +49,15 @@ export async function runPreflight(hosts: Host[], targets: HostTarget[], file: C
     return { name: target.name ?? own.os.hostname.toLowerCase(), named: target.name !== undefined, address: target.address, role: target.role, facts: own };
   });
   const pairs = await tryWays(hosts, members, program, context, options);
-  const report = judge(await allChecks(), { members, context, pairs, overrides: file.preflight?.overrides ?? [], operation: options.operation ?? 'install' });
+  const report = judge(checks, { members, context, pairs, overrides: file.preflight?.overrides ?? [], operation: options.operation ?? 'install' });
   return { ...report, ms: Math.round(performance.now() - from) };
+}
+
+/** @throws Failure `usage` for an override of a check that does not exist: a misspelt one must not seem to work. */
+function checkOverrides(overrides: Override[], checks: Check[]): void {
+  const unknown = overrides.find((o) => !checks.some((c) => c.code === o.check));
+  if (unknown === undefined) return;
+  throw new Failure('usage', `There is no check ${unknown.check} to ignore.`, { remedy: `The checks are: ${checks.map((c) => c.code).join(', ')}.`, exitCode: EXIT.usage });
 }
 
 /** Two machines of one name cannot be told apart in the results; that check fails anyway. */

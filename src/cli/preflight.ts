@@ -13,6 +13,9 @@ import { loadTargets, type TargetOptions } from './targets.ts';
 /** `terrarium preflight`: stages only the part of the executable without its payload, and removes it again. */
 export async function runPreflightCommand(options: TargetOptions & { json?: true; fix?: true }, io: Io): Promise<void> {
   const { file, targets } = await loadTargets(options);
+  const say = (line: string): void => void (options.json === true || io.stderr.write(`${line}\n`));
+  const count = targets.length === 1 ? 'the machine' : `${targets.length} machines`;
+  say(`Connecting to ${count}`);
   const hosts = await openHosts(targets, { env: io.env });
   let staged = new Map<Host, string>();
   const helper = await probeHelper();
@@ -22,9 +25,11 @@ export async function runPreflightCommand(options: TargetOptions & { json?: true
     const packaged = main.length === 0;
     if (packaged) {
       const end = openPayload(program, 'any')?.start;
+      say(`Copying the checks to ${count}`);
       staged = await stage(hosts, program, { signal: io.signal, ...(end === undefined ? {} : { end }) });
     }
     const settings = { signal: io.signal, helper: helper?.path, ...(packaged ? { program: stagedProgram(staged) } : {}) };
+    say(`Checking ${count}`);
     let report = await runPreflight(hosts, targets, file, settings);
     if (options.fix === true) {
       const fixed = await fixAll(hosts, report, contextOf(file, targets), settings.program ?? (() => selfCommand()));

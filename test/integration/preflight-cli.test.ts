@@ -40,14 +40,14 @@ t.test('preflight of a machine over ssh', { timeout: 60_000 }, async (t) => {
 
   const wrongKey = await run('--hosts', '127.0.0.1', '--ssh-port', String(sshd.port), '--ssh-key', sshd.otherKey);
   t.equal(wrongKey.exitCode, 5);
-  t.match(wrongKey.stderr, /^Error: 127\.0\.0\.1 refused the login of root/);
+  t.match(wrongKey.stderr, /^Error: 127\.0\.0\.1 refused the login of root/m);
 });
 
 t.test('bad input', async (t) => {
-  for (const args of [['--hosts', '192.0.2.1,192.0.2.1,192.0.2.3'], ['--hosts', '192.0.2.1,192.0.2.2'], ['--ignore', 'memory'], ['--nonsense']]) {
+  for (const args of [['--hosts', '192.0.2.1,192.0.2.1,192.0.2.3'], ['--hosts', '192.0.2.1,192.0.2.2'], ['--ignore', 'memory'], ['--address', '127.0.0.1', '--ignore', 'memroy=a typing error'], ['--nonsense']]) {
     const result = await terrarium('preflight', ...args);
     t.equal(result.exitCode, 2, args.join(' '));
-    t.match(result.stderr, /^Error: .+/);
+    t.match(result.stderr, /^Error: .+/m);
     t.notMatch(result.stderr, /\n\s+at /, 'no stack trace');
   }
 });

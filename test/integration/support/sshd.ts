@@ -32,6 +32,15 @@ function sshdProgram(dir: string): string {
   return join(dir, 'usr/sbin/sshd');
 }
 
+function withSudo(dir: string, sudoers: string): string {
+  const root = join(dir, 'sudo');
+  mkdirSync(root);
+  execFileSync('apt-get', ['download', '-qq', 'sudo'], { cwd: root, stdio: 'ignore' });
+  for (const deb of readdirSync(root).filter((f) => f.endsWith('.deb'))) execFileSync('dpkg', ['-x', join(root, deb), root]);
+  writeFileSync(join(root, 'etc/sudoers'), sudoers, { mode: 0o440 });
+  return ['usr', 'etc'].map((folder) => `mount -t overlay none -o lowerdir=${root}/${folder}:/${folder} /${folder} && `).join('');
+}
+
 async function reachable(port: number): Promise<boolean> {
   return await new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
@@ -45,9 +54,10 @@ async function reachable(port: number): Promise<boolean> {
 
 /**
  * An sshd with keys and configuration of its own on a loopback port, in a mount namespace in which the user `sshd`
- * and /run/sshd exist. Needs root. `extra` are lines of sshd_config.
+ * and /run/sshd exist. Needs root. `extra` are lines of sshd_config; with `sudoers` there is a sudo with just these lines
+ * (unpacked from Debian's package over /usr and /etc, seen by this sshd only).
  */
-export async function startSshd(extra: string[] = []): Promise<TestSshd> {
+export async function startSshd(extra: string[] = [], sudoers?: string): Promise<TestSshd> {
   const dir = mkdtempSync(join(tmpdir(), 'terrarium-sshd-'));
   const port = await freePort();
   const program = sshdProgram(dir);
@@ -61,7 +71,7 @@ export async function startSshd(extra: string[] = []): Promise<TestSshd> {
   writeFileSync(join(authorized, userInfo().username), readFileSync(join(dir, 'user.pub')));
   writeFileSync(join(authorized, 'tester'), readFileSync(join(dir, 'user.pub')));
   const passwd = readFileSync('/etc/passwd', 'utf8').split('\n').filter((l) => !l.startsWith('sshd:') && !l.startsWith('tester:'));
-  writeFileSync(join(dir, 'passwd'), [...passwd.filter((l) => l !== ''), 'sshd:x:64999:65534::/run/sshd:/usr/sbin/nologin', `tester:x:64998:65534::${dir}/home:${dir}/login-shell`, ''].join('\n'));
+  writeFileSync(join(dir, 'passwd'), [...passwd.filter((l) => l !== ''), 'sshd:x:64999:65534::/run/sshd:/usr/sbin/nologin', `tester:*:64998:65534::${dir}/home:${dir}/login-shell`, ''].join('\n'));
   mkdirSync(join(dir, 'home'));
   writeFileSync(join(dir, 'login-shell'), '#!/bin/sh\necho "Welcome to the machine"; umask 077; PATH=/bin; export PATH; exec /bin/sh "$@"\n');
   chmodSync(join(dir, 'login-shell'), 0o755);
@@ -84,9 +94,10 @@ export async function startSshd(extra: string[] = []): Promise<TestSshd> {
       '',
     ].join('\n'),
   );
+  const overlays = sudoers === undefined ? '' : withSudo(dir, sudoers);
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
-    const script = `mount --bind ${dir}/passwd /etc/passwd && mount -t tmpfs none /run && mkdir -p /run/sshd && exec ${program} -D -e -f ${dir}/sshd_config`;
+    const script = `${overlays}mount --bind ${dir}/passwd /etc/passwd && mount -t tmpfs none /run && mkdir -p /run/sshd && exec ${program} -D -e -f ${dir}/sshd_config`;
     child = spawn('unshare', ['--mount', 'sh', '-c', script], {
       stdio: process.env['TEST_SSHD_LOG'] === undefined ? 'ignore' : 'inherit',
       env: { ...process.env, LD_LIBRARY_PATH: `${dir}/lib/x86_64-linux-gnu:${dir}/usr/lib/x86_64-linux-gnu` },
