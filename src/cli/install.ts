@@ -5,6 +5,7 @@ import { controlPlanes, hostPort, type ClusterSpec } from '../../installer/clust
 import { clusterSpec, confirmResult, install } from '../../installer/operations/run-install.ts';
 import type { ConsoleTls } from '../../installer/node/start.ts';
 import type { InstallResult } from '../../installer/node/result.ts';
+import { verifyAssets } from '../assets.ts';
 import { contextPath, saveContext } from '../context/context.ts';
 import type { Io } from './command.ts';
 import { readConsoleTls } from './console-tls.ts';
@@ -20,6 +21,7 @@ export interface InstallCommandOptions extends TargetOptions {
 
 /** `terrarium install` from its flags to its last line. */
 export async function runInstallCommand(options: InstallCommandOptions, io: Io): Promise<void> {
+  await verifyAssets();
   const { file, targets } = await loadTargets(options);
   const console = { ...file.console, ...given({ name: options.consoleName, tlsCert: options.tlsCert, tlsKey: options.tlsKey }) };
   const consoleTls = readConsoleTls(console);

@@ -9,6 +9,7 @@ import { joinEvents, pinCa, requestJoin, startJoin, type ClientTls, type JoinSer
 import { readText } from '../../installer/node/files.ts';
 import { requestMembership } from '../../installer/node/membership.ts';
 import { startNodeExecutor } from '../../installer/node/start.ts';
+import { verifyAssets } from '../assets.ts';
 import { EXIT, Failure } from '../errors.ts';
 import type { Io } from './command.ts';
 import { chooseReporter } from './reporters/reporter.ts';
@@ -26,6 +27,7 @@ export interface JoinOptions {
 export async function runJoin(controlPlane: string, options: JoinOptions, io: Io): Promise<void> {
   if (process.getuid?.() !== 0) throw new Failure('not-root', 'join has to be run as root.', { remedy: 'Put `sudo` in front of it.', exitCode: EXIT.usage });
   if (!/^sha256:[0-9a-f]{64}$/.test(options.caHash)) throw new Failure('usage', `--ca-hash ${options.caHash} is no fingerprint.`, { remedy: 'Copy the whole join command as it was printed.', exitCode: EXIT.usage });
+  await verifyAssets();
   const server = parseServer(controlPlane);
   const say = (line: string): void => {
     if (options.json !== true) io.stdout.write(`${line}\n`);
