@@ -28,6 +28,20 @@ export async function openSsh(name: string, address: string, ssh: SshTarget, opt
   return host;
 }
 
+interface Session {
+  channel: ClientChannel;
+  exitCode: number | undefined;
+}
+
+/** Listens at once: a quick program's exit code comes in the same packet as the answer that it was started. */
+function watched(channel: ClientChannel): Session {
+  const session: Session = { channel, exitCode: undefined };
+  channel.on('exit', (code: number | null, signal?: string) => {
+    session.exitCode = code ?? 128 + (SIGNALS[(signal ?? '').replace(/^SIG/, '')] ?? 0);
+  });
+  return session;
+}
+
 class Connection {
   readonly client: Client;
   readonly name: string;
@@ -63,17 +77,17 @@ class Connection {
     const sudo = (options.sudo ?? true) && this.ssh.user !== 'root';
     const wrapped = envelope(argv, sudo);
     options.signal?.throwIfAborted();
-    const channel = await this.open(loginCommand(wrapped));
+    const session = await this.open(loginCommand(wrapped));
     this.active += 1;
     try {
-      return await this.follow(channel, argv, wrapped.marker, sudo, options);
+      return await this.follow(session, argv, wrapped.marker, sudo, options);
     } finally {
       this.active -= 1;
       for (const wake of this.waiters.splice(0)) wake();
     }
   }
 
-  async open(command: string): Promise<ClientChannel> {
+  async open(command: string): Promise<Session> {
     let attempt = 0;
     for (;;) {
       if (this.lost !== undefined) throw this.lost;
@@ -92,26 +106,26 @@ class Connection {
     }
   }
 
-  tryOpen(command: string): Promise<ClientChannel | Error> {
+  tryOpen(command: string): Promise<Session | Error> {
     return new Promise((resolve, reject) => {
       this.pending.add(reject);
-      const settle = (value: ClientChannel | Error): void => {
+      const settle = (value: Session | Error): void => {
         this.pending.delete(reject);
         resolve(value);
       };
       try {
-        this.client.exec(command, (error, channel) => settle(error ?? channel));
+        this.client.exec(command, (error, channel) => settle(error ?? watched(channel)));
       } catch (error) {
         settle(error instanceof Error ? error : new Error(String(error)));
       }
     });
   }
 
-  follow(channel: ClientChannel, argv: string[], marker: string, sudo: boolean, options: RunOptions): Promise<RunResult> {
+  follow(session: Session, argv: string[], marker: string, sudo: boolean, options: RunOptions): Promise<RunResult> {
+    const { channel } = session;
     const stdout = new MarkedStream(marker, options.onStdout);
     const stderr = new MarkedStream(marker, options.onStderr);
     return new Promise<RunResult>((resolve, reject) => {
-      let exitCode: number | undefined;
       let timer: NodeJS.Timeout | undefined;
       let failure: Error | undefined;
       let killing = false;
@@ -144,10 +158,8 @@ class Connection {
         end();
       });
       channel.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
-      channel.on('exit', (code: number | null, signal?: string) => {
-        exitCode = code ?? 128 + (SIGNALS[(signal ?? '').replace(/^SIG/, '')] ?? 0);
-      });
       channel.on('close', () => {
+        const { exitCode } = session;
         cleanUp();
         if (failure !== undefined) return void reject(failure);
         if (this.lost !== undefined || exitCode === undefined) {

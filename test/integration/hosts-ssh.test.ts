@@ -47,6 +47,14 @@ t.test('a machine over ssh', { timeout: 120_000 }, async (t) => {
     t.same(all.map((r) => r.stdout), ['1\n', '2\n', '3\n']);
   });
 
+  await t.test('no exit code of a quick program is lost', async (t) => {
+    for (let n = 0; n < 40; n += 1) {
+      const result = await host.run(['true']);
+      if (result.exitCode !== 0) t.fail(`run ${n}`);
+    }
+    t.pass();
+  });
+
   await t.test('a deadline and an abort end a program', async (t) => {
     t.equal((await failure(host.run(['sleep', '61'], { timeoutMs: 200 }))).code, 'timeout');
     const abort = new AbortController();
