@@ -38,14 +38,14 @@ export async function obtainGo(root: string, part: GoPart): Promise<ObtainedPart
   for (const [name, program] of Object.entries(part.programs)) {
     const path = join(built, name);
     const sha256 = await hashOwnFile(path);
-    judge(part, name, program.sha256, sha256, inputs);
+    judgeChecksum(part, name, program.sha256, sha256, inputs);
     files[name] = { path, sha256 };
   }
   return { name: part.name, version: part.version, licence: part.licence, provider: 'go', origin: part.origin, inputs, files };
 }
 
-/** Compares what was built with the lock. */
-function judge(part: GoPart, name: string, locked: string, sha256: string, inputs: Record<string, string>): void {
+/** Compares what was built with the lock. @throws Failure `part-checksum`. */
+export function judgeChecksum(part: GoPart, name: string, locked: string, sha256: string, inputs: Record<string, string>): void {
   if (locked === sha256) return;
   if (locked === 'unlocked') {
     say(`NOTICE: ${name} ${part.version} is not locked in installer/components.yaml; this build's sha256 is ${sha256}`);
