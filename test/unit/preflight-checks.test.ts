@@ -76,7 +76,7 @@ const CASES: Record<string, Case> = {
   },
   'disk-size': { good: { 'storage.data.sizeBytes': 100 * GIB }, bad: [[{ 'storage.data.sizeBytes': 20 * GIB }, 'warn', /20\.0 GiB/]] },
   inodes: { good: { 'storage.data.inodes': 1000, 'storage.data.freeInodes': 500 }, bad: [[{ 'storage.data.freeInodes': 50 }, 'fail', /50 of 1000/]] },
-  'fsync-latency': { good: { 'storage.fsync': { samples: 100, p50Ms: 1, p99Ms: 3 } }, bad: [[{ 'storage.fsync.p99Ms': 40 }, 'warn', /40 ms/], [{ 'storage.fsync.p99Ms': 300 }, 'fail', /300 ms/]] },
+  'fsync-latency': { good: { 'storage.fsync': { samples: 100, p50Ms: 1, p99Ms: 3 } }, bad: [[{ 'storage.fsync.p99Ms': 40 }, 'warn', /40 ms/], [{ 'storage.fsync.p99Ms': 300 }, 'warn', /300 ms/], [{ 'storage.fsync': { samples: 20, p50Ms: 60, p99Ms: 300 } }, 'fail', /300 ms/]] },
   'write-speed': { good: { 'storage.writeMBs': 100 }, bad: [[{ 'storage.writeMBs': 3 }, 'fail', /3 MB\/s/]] },
   localhost: { good: { 'network.localhost': ['127.0.0.1', '::1'] }, bad: [[{ 'network.localhost': ['10.0.0.1'] }, 'fail', /10\.0\.0\.1/], [{ 'network.localhost': [] }, 'warn', /does not name/]] },
   resolver: {
@@ -254,7 +254,7 @@ t.test('checks of one machine', async (t) => {
       ],
       bandwidth: [[good, [pair('n1', 'n2', { mbits: 9 })], 'warn', /9 Mbit/]],
       'syn-option': [[good, [pair('n1', 'n2', { synOption: 'stripped' })], 'warn', /removes unknown TCP options/], [good, [pair('n1', 'n2', { synOption: 'dropped' })], 'warn', /drops a SYN/]],
-      'round-trip': [[good, [pair('n1', 'n2', { roundTripsMs: [1, 2, 20] })], 'warn', /2\.0 ms, at worst 20 ms/], [good, [pair('n1', 'n2', { roundTripsMs: [60, 61, 62] })], 'fail', /61 ms/]],
+      'round-trip': [[good, [pair('n1', 'n2', { roundTripsMs: [1, 2, 20, 30] })], 'warn', /20\.0 ms, at times 20 ms/], [good, [pair('n1', 'n2', { roundTripsMs: [60, 61, 62] })], 'fail', /61 ms/]],
     };
     for (const check of checks) {
       if (check.scope !== 'cluster') continue;
