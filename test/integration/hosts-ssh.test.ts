@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import t from 'tap';
 import { Failure } from '../../src/errors.ts';
 import { openHost } from '../../installer/hosts/open.ts';
-import { sha256File } from '../../installer/hosts/upload.ts';
 import type { SshTarget } from '../../installer/cluster/spec.ts';
 import { freePort, startSshd } from './support/sshd.ts';
 
@@ -114,40 +113,4 @@ t.test('a machine over ssh', { timeout: 120_000 }, async (t) => {
     const changed = await failure(openHost(target(), options));
     t.match(changed, { code: 'host-key-changed', exitCode: 5, remedy: /known_hosts/ });
   });
-});
-
-t.test('becoming root by sudo', { timeout: 60_000 }, async (t) => {
-  const cases: [string, RegExp | undefined, RegExp][] = [
-    ['tester ALL=(ALL) NOPASSWD: ALL\n', undefined, /^$/],
-    ['tester ALL=(ALL) NOPASSWD: ALL\nDefaults use_pty\nDefaults secure_path="/nowhere"\nDefaults umask=0077\n', undefined, /^$/],
-    ['tester ALL=(ALL) ALL\n', /a password is required/, /NOPASSWD: ALL/],
-    ['root ALL=(ALL) ALL\n', /does not let tester become root/, /NOPASSWD: ALL/],
-    ['tester ALL=(ALL) NOPASSWD: ALL\nDefaults requiretty\n', /without a terminal/, /!requiretty/],
-  ];
-  for (const [index, [sudoers, refusal, remedy]] of cases.entries()) {
-    const sshd = await startSshd([], sudoers);
-    t.teardown(() => sshd.stop());
-    const host = await openHost({ address: '127.0.0.1', name: 'n1', role: 'worker', ssh: { address: '127.0.0.1', port: sshd.port, user: 'tester', key: sshd.key } }, { env: {}, knownHosts: join(dir, `known_hosts_sudo_${index}`) });
-    if (refusal === undefined) {
-      const result = await host.run(['sh', '-c', 'id -u; umask; cat'], { input: 'x'.repeat(100_000) });
-      t.equal(result.stdout, `0\n0022\n${'x'.repeat(100_000)}`, sudoers);
-    } else t.match(await failure(host.run(['id'])), { code: 'sudo-refused', message: refusal, remedy }, sudoers);
-    await host.close();
-  }
-});
-
-t.test('200 MB to three machines at once', { timeout: 120_000 }, async (t) => {
-  const sshd = await startSshd();
-  t.teardown(() => sshd.stop());
-  const big = join(dir, 'big');
-  writeFileSync(big, randomBytes(200_000_000));
-  const sha256 = await sha256File(big);
-  const options = { env: {}, knownHosts: join(dir, 'known_hosts_big') };
-  const hosts = await Promise.all([1, 2, 3].map((n) => openHost({ address: '127.0.0.1', name: `n${n}`, role: 'worker', ssh: { address: '127.0.0.1', port: sshd.port, user: 'root', key: sshd.key } }, options)));
-  const from = Date.now();
-  await Promise.all(hosts.map((h, n) => h.upload(big, join(dir, `big${n}`), { sha256 })));
-  const seconds = (Date.now() - from) / 1000;
-  t.comment(`600 MB in ${seconds.toFixed(1)} s`);
-  t.ok(seconds < 30, 'in less than half a minute');
-  await Promise.all(hosts.map((h) => h.close()));
 });
