@@ -83,7 +83,8 @@ bench() { build; exec node test/bench/run.ts "$@"; }
 clean() { rm -rf build dist .tap; }
 
 case ${1:-} in
-  '' | --line) build "$@" ;;
+  '') build ;;
+  --line) [[ $# == 2 ]] || die "--line needs one version, such as 1.35"; build "$@" ;;
   demo | bench | clean) "$@" ;;
   test) shift; run_tests "$@" ;;
   -h | --help | help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | sed '$d' ;;

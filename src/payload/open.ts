@@ -62,7 +62,7 @@ function readPayload(fd: number, file: string, trusted: string[] | 'any'): Paylo
   const publicKey = footer.publicKey.toString('hex');
   if (trusted !== 'any' && !trusted.includes(publicKey)) {
     throw new Failure('payload-untrusted', `${file} is signed by the key ${publicKey}, which is not trusted here.`, {
-      remedy: 'If you know that this key is your vendor\'s, pass it with --trust-key.',
+      remedy: 'If you know that this key is your vendor\'s, give it to `terrarium bundle verify --trust-key`, or write it into a file `trusted-keys` beside the executable.',
       exitCode: EXIT.usage,
     });
   }
