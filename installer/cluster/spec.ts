@@ -33,7 +33,15 @@ export const clusterFileSchema = z.strictObject({
   kind: z.literal('Cluster'),
   name: z.string().regex(/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/, 'must be lower-case letters, digits and dashes, at most 32').default('terrarium'),
   hosts: z.array(hostSchema).min(1, 'must name at least one host'),
-  ssh: z.strictObject({ port: portNumber.optional(), user: z.string().min(1).optional(), key: z.string().min(1).optional() }).optional(),
+  ssh: z
+    .strictObject({
+      port: portNumber.optional(),
+      user: z.string().min(1).optional(),
+      key: z.string().min(1).optional(),
+      /** File with the machines' host keys, as OpenSSH's; default ~/.terrarium/known_hosts. */
+      knownHosts: z.string().min(1).optional(),
+    })
+    .optional(),
   network: z.strictObject({ serviceRange: z.string().regex(/^[0-9a-fA-F.:]+\/[0-9]+$/, 'must be a CIDR').optional() }).optional(),
   ports: z.strictObject(Object.fromEntries(PORT_NAMES.map((n) => [n, portNumber.optional()])) as Record<PortName, z.ZodOptional<typeof portNumber>>).optional(),
   paths: z.strictObject({ prefix: absolutePath.optional(), data: absolutePath.optional() }).optional(),
@@ -50,6 +58,8 @@ export interface SshTarget {
   user: string;
   /** Path of the private key on the machine that runs the CLI; the ssh agent is used where it is not given. */
   key: string | undefined;
+  /** File of host keys; ~/.terrarium/known_hosts where it is not given. */
+  knownHosts?: string | undefined;
 }
 
 /** How the CLI reaches a machine; never sent to the nodes. */
@@ -124,6 +134,7 @@ export function hostTargets(file: ClusterFile, defaults: SshDefaults): HostTarge
             port: h.ssh?.port ?? file.ssh?.port ?? defaults.port,
             user: h.ssh?.user ?? file.ssh?.user ?? defaults.user,
             key: h.ssh?.key ?? file.ssh?.key ?? defaults.key,
+            knownHosts: file.ssh?.knownHosts,
           },
   }));
   checkTargets(targets);

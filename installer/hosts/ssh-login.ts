@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Client, ConnectConfig, ServerHostKeyAlgorithm, utils as SshUtils } from 'ssh2';
 import { EXIT, Failure, isErrno } from '../../src/errors.ts';
 import type { SshTarget } from '../cluster/spec.ts';
-import { fingerprint, keyType, knownHostsFile, knownKey, remember } from './known-hosts.ts';
+import { type KnownKey, fingerprint, keyType, knownHostsFile, knownKeys, remember } from './known-hosts.ts';
 
 const READY_TIMEOUT_MS = 15_000;
 const HOST_KEYS: ServerHostKeyAlgorithm[] = ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521', 'rsa-sha2-512', 'rsa-sha2-256'];
@@ -62,8 +62,8 @@ export interface LoginOptions {
 export async function login(name: string, ssh: SshTarget, options: LoginOptions): Promise<Client> {
   const ssh2 = await import('ssh2');
   const { Client: SshClient, utils } = ssh2.default ?? ssh2;
-  const file = options.knownHosts ?? knownHostsFile();
-  const known = knownKey(file, ssh.address, ssh.port);
+  const file = ssh.knownHosts ?? options.knownHosts ?? knownHostsFile();
+  const known = knownKeys(file, ssh.address, ssh.port);
   const tries = methods(name, ssh, options.env, utils.parseKey);
   let refusal: Failure | undefined;
   const config: ConnectConfig = {
@@ -76,20 +76,21 @@ export async function login(name: string, ssh: SshTarget, options: LoginOptions)
     algorithms: {
       // AES-GCM runs in OpenSSL; ssh2's ChaCha20 is JavaScript without its native addon.
       cipher: ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'aes128-ctr', 'aes256-ctr'],
-      serverHostKey: known === undefined ? HOST_KEYS : HOST_KEYS.toSorted((a, b) => Number(sameType(b, known.type)) - Number(sameType(a, known.type))),
+      serverHostKey: HOST_KEYS.toSorted((a, b) => Number(isKnown(b, known)) - Number(isKnown(a, known))),
     },
     authHandler: tries as unknown as NonNullable<ConnectConfig['authHandler']>,
     hostVerifier(key: Buffer): boolean {
-      if (known === undefined) {
+      if (known.length === 0) {
         remember(file, ssh.address, ssh.port, key);
         return true;
       }
-      if (known.type === keyType(key) && known.key === key.toString('base64')) return true;
+      if (known.some((k) => k.type === keyType(key) && k.key === key.toString('base64'))) return true;
+      const before = known.find((k) => k.type === keyType(key)) ?? known[0];
       refusal = keyFailure(
         'host-key-changed',
         name,
-        `${name} shows another ssh host key than before (now ${fingerprint(key)}, before ${fingerprint(Buffer.from(known.key, 'base64'))}): it was installed anew, or somebody is in between.`,
-        `If the machine was installed anew, delete the line of [${ssh.address}]:${ssh.port} from ${file} and run the same command again.`,
+        `${name} shows another ssh host key than before (now ${fingerprint(key)}, before ${fingerprint(Buffer.from(before?.key ?? '', 'base64'))}): it was installed anew, or somebody is in between.`,
+        `If the machine was installed anew, delete its line (\`ssh-keygen -R '${ssh.port === 22 ? ssh.address : `[${ssh.address}]:${ssh.port}`}' -f ${file}\`) and run the same command again.`,
       );
       return false;
     },
@@ -112,8 +113,8 @@ export async function login(name: string, ssh: SshTarget, options: LoginOptions)
   });
 }
 
-function sameType(algorithm: string, type: string): boolean {
-  return algorithm === type || (type === 'ssh-rsa' && algorithm.startsWith('rsa-sha2'));
+function isKnown(algorithm: string, known: KnownKey[]): boolean {
+  return known.some(({ type }) => algorithm === type || (type === 'ssh-rsa' && algorithm.startsWith('rsa-sha2')));
 }
 
 function unreachable(name: string, ssh: SshTarget, why: string): Failure {

@@ -23,7 +23,7 @@ export function clusterYaml(machines: MachinePlan[], dir: string): string {
     `      user: ${SSH_USER}`,
     `      key: ${labPaths(dir).key}`,
   ]);
-  return ['apiVersion: terrarium/v1', 'kind: Cluster', 'name: lab', 'hosts:', ...hosts.flat(), ''].join('\n');
+  return ['apiVersion: terrarium/v1', 'kind: Cluster', 'name: lab', 'ssh:', `  knownHosts: ${labPaths(dir).knownHosts}`, 'hosts:', ...hosts.flat(), ''].join('\n');
 }
 
 /** For `ssh -F DIR/ssh_config NAME`. */

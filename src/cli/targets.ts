@@ -53,7 +53,7 @@ export async function loadTargets(options: TargetOptions): Promise<Targets> {
   const overrides: Override[] = [...(file.preflight?.overrides ?? []), ...parseOverrides(options.ignore ?? [])];
   const complete: ClusterFile = overrides.length === 0 ? file : { ...file, preflight: { overrides } };
   const targets = hostTargets(complete, { user: options.sshUser ?? 'root', port: sshPort(options.sshPort), key: expandHome(options.sshKey) });
-  return { file: complete, targets: targets.map((t) => (t.ssh === undefined ? t : { ...t, ssh: { ...t.ssh, key: expandHome(t.ssh.key) } })) };
+  return { file: complete, targets: targets.map((t) => (t.ssh === undefined ? t : { ...t, ssh: { ...t.ssh, key: expandHome(t.ssh.key), knownHosts: expandHome(t.ssh.knownHosts) } })) };
 }
 
 function sshPort(value: string | undefined): number {

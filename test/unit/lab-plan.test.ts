@@ -97,7 +97,7 @@ t.test('cluster.yaml is what install takes', async (t) => {
     const machines = planMachines(options);
     const targets = hostTargets(parseClusterFile(parse(clusterYaml(machines, options.dir)), 'cluster.yaml'), { user: 'root', port: 22, key: undefined });
     t.same(targets.map((x) => x.address), machines.map((m) => m.address));
-    t.same(targets[0]?.ssh, { address: machines[0]?.address, port: 22, user: 'admin', key: '/var/lib/terrarium-lab/id_ed25519' });
+    t.same(targets[0]?.ssh, { address: machines[0]?.address, port: 22, user: 'admin', key: '/var/lib/terrarium-lab/id_ed25519', knownHosts: '/var/lib/terrarium-lab/known_hosts' });
     t.ok(targets.every((x) => x.role === 'control-plane'));
   }
 });
