@@ -31,18 +31,19 @@ export interface StageOptions {
 
 /**
  * Copies the executable to every host, into a folder (0700) named by its hash where programs may run; a copy that is there
- * already is used. Returns its path on each host; `unstage` removes it.
+ * already is used. Returns its path on each host; `unstage` removes it. Where it fails on one host, nothing is left on any.
  * @throws Failure `no-stage-folder`, `upload-failed`.
  */
 export async function stage(hosts: Host[], executable: string, options: StageOptions = {}): Promise<Map<Host, string>> {
   const end = options.end ?? (await stat(executable)).size;
   const sha256 = await sha256File(executable, 0, end);
-  const entries = await Promise.all(
-    hosts.map(async (host): Promise<[Host, string]> => {
+  const staged = new Map<Host, string>();
+  const results = await Promise.allSettled(
+    hosts.map(async (host) => {
       const found = await host.run(['sh', '-s', '--', `.terrarium-${sha256.slice(0, 16)}`, String(Math.ceil(end / 1024) + 1024), sha256, ...FOLDERS], { input: FIND, signal: options.signal });
       const [verdict, ...rest] = found.stdout.trim().split('\n').at(-1)?.split(' ') ?? [];
       const folder = rest.join(' ');
-      if (verdict === 'have') return [host, `${folder}/terrarium`];
+      if (verdict === 'have') return void staged.set(host, `${folder}/terrarium`);
       if (verdict !== 'put') {
         throw new Failure('no-stage-folder', `${host.name}: there is no folder from which a program can be run (${FOLDERS.join(', ')}): ${folder === '' ? found.stderr.trim() : folder}.`, {
           host: host.name,
@@ -50,6 +51,7 @@ export async function stage(hosts: Host[], executable: string, options: StageOpt
         });
       }
       const path = `${folder}/terrarium`;
+      staged.set(host, path);
       await host.upload(executable, path, {
         mode: 0o700,
         end,
@@ -57,10 +59,12 @@ export async function stage(hosts: Host[], executable: string, options: StageOpt
         signal: options.signal,
         onProgress: (sent, total) => options.onProgress?.(host, sent, total),
       });
-      return [host, path];
     }),
   );
-  return new Map(entries);
+  const failed = results.find((r) => r.status === 'rejected');
+  if (failed === undefined) return staged;
+  await unstage(staged);
+  throw failed.reason;
 }
 
 /** Removes what `stage` left; never fails. */

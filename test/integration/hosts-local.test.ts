@@ -1,7 +1,8 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import t from 'tap';
+import type { Host } from '../../installer/hosts/host.ts';
 import { openLocal } from '../../installer/hosts/local.ts';
 import { stage, unstage } from '../../installer/hosts/stage.ts';
 
@@ -34,6 +35,9 @@ t.test('the executable is staged once, by its content, and removed again', async
   writeFileSync(path, '#!/bin/sh\necho altered\n');
   const repaired = await stage([host], program, { end });
   t.equal((await host.run([repaired.get(host) ?? ''])).stdout, 'staged\n', 'an altered copy is replaced');
+  const broken: Host = { ...host, upload: () => Promise.reject(new Error('no upload')) };
+  await t.rejects(stage([broken, host], `${program}`, {}), { message: 'no upload' });
+  t.same(readdirSync(dirname(dirname(path))).filter((n) => n.startsWith('.terrarium-') && existsSync(join(dirname(dirname(path)), n, 'terrarium')) && readFileSync(join(dirname(dirname(path)), n, 'terrarium')).equals(readFileSync(program))), [], 'a failure leaves nothing behind');
   await unstage(repaired);
   t.notOk(existsSync(dirname(path)));
 });
