@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { nodePaths } from '../cluster/paths.ts';
 import { PORTS, PORT_NAMES, type Ports } from '../cluster/ports.ts';
 import { defaultServiceRange, type ClusterSpec, type NodeSpec } from '../cluster/spec.ts';
+import { undoFixes } from '../preflight/fixes.ts';
 import { loadPhase } from '../plan/load.ts';
 import { COORDINATOR_UNIT, EXECUTOR_UNIT } from '../plan/units.ts';
 import type { PhaseContext } from '../plan/types.ts';
@@ -58,13 +59,15 @@ export async function uninstallNode({ data, withData, log }: UninstallOptions): 
     await run(['systemctl', 'reset-failed', unit], { accept: [0, 1, 3, 4, 5] });
   }
   const context: PhaseContext = { spec, node, signal: new AbortController().signal, log, waiting: () => undefined, progress: () => undefined };
-  for (const name of [...UNDO, 'host-settings']) {
+  const attempt = async (step: string, undo: () => Promise<void>): Promise<void> => {
     try {
-      await (await loadPhase(name)).undo(context);
+      await undo();
     } catch (error) {
-      report.failed.push({ step: name, message: error instanceof Error ? error.message : String(error) });
+      report.failed.push({ step, message: error instanceof Error ? error.message : String(error) });
     }
-  }
+  };
+  for (const name of [...UNDO, 'host-settings']) await attempt(name, async () => (await loadPhase(name)).undo(context));
+  await attempt('what preflight --fix changed', () => undoFixes(nodePaths(spec).hostChanges));
   // A failed step leaves node.json behind, so that the same command can try again.
   if (report.failed.length === 0) removeState(spec, withData, report);
   return report;

@@ -1,7 +1,11 @@
 import { closeHosts, openHosts } from '../../installer/hosts/open.ts';
 import { stage, unstage } from '../../installer/hosts/stage.ts';
+import { probeHelper } from '../../installer/preflight/matrix/helper.ts';
+import { renderReport, summary } from '../../installer/preflight/render.ts';
+import { runPreflight, stagedProgram } from '../../installer/preflight/run.ts';
+import { Failure } from '../errors.ts';
 import type { Host } from '../../installer/hosts/host.ts';
-import { controlPlanes, hostPort, type ClusterSpec } from '../../installer/cluster/spec.ts';
+import { controlPlanes, hostPort, type ClusterFile, type ClusterSpec, type HostTarget } from '../../installer/cluster/spec.ts';
 import { clusterSpec, confirmResult, install } from '../../installer/operations/run-install.ts';
 import type { ConsoleTls } from '../../installer/node/start.ts';
 import type { InstallResult } from '../../installer/node/result.ts';
@@ -34,6 +38,8 @@ export async function runInstallCommand(options: InstallCommandOptions, io: Io):
   try {
     say(`Copying terrarium to ${hosts.length === 1 ? 'the machine' : `${hosts.length} machines`}`);
     const staged = await stage(hosts, process.execPath, { signal: io.signal });
+    say('Checking the machines and the network between them');
+    await checkMachines(hosts, targets, file, staged, io, options.json === true);
     const spec = await clusterSpec({ ...file, console }, targets, hosts);
     const reporter = await chooseReporter({ json: options.json === true, isTTY: io.stdout.isTTY === true, stdout: io.stdout });
     let result: InstallResult;
@@ -48,6 +54,21 @@ export async function runInstallCommand(options: InstallCommandOptions, io: Io):
     await unstage(staged);
   } finally {
     await closeHosts(hosts);
+  }
+}
+
+/** Preflight, before anything is changed. @throws Failure `preflight-failed` (exit 3) after what was found has been printed. */
+async function checkMachines(hosts: Host[], targets: HostTarget[], file: ClusterFile, staged: Map<Host, string>, io: Io, json: boolean): Promise<void> {
+  const helper = await probeHelper();
+  try {
+    const report = await runPreflight(hosts, targets, file, { program: stagedProgram(staged), helper: helper?.path, signal: io.signal });
+    const { ok, exitCode, overrides, ms } = report;
+    const findings = [...report.cluster.findings, ...report.machines.flatMap((m) => m.findings.map((f) => ({ ...f, machine: m.name })))];
+    if (json) io.stdout.write(`${JSON.stringify({ type: 'preflight', at: new Date().toISOString(), ok, ms, overrides, findings })}\n`);
+    else io.stdout.write(ok ? `${summary(report)}\n` : renderReport(report, { colour: io.stdout.isTTY === true, quiet: true }));
+    if (!ok) throw new Failure('preflight-failed', 'The machines are not ready for an install.', { remedy: 'Do what is said above, or go on in spite of a check with --ignore CODE=REASON; then run the same command again.', exitCode });
+  } finally {
+    await helper?.remove();
   }
 }
 
