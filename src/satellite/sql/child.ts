@@ -47,7 +47,8 @@ function prlimit(timeoutMs: number, env: NodeJS.ProcessEnv): string[] {
 const PASSED = ['TERRARIUM_PROC', 'TERRARIUM_SYS', 'TERRARIUM_ROOT'];
 
 function childEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return { NODE_NO_WARNINGS: '1', ...Object.fromEntries(PASSED.filter((n) => env[n] !== undefined).map((n) => [n, env[n]])) };
+  // Without HOME the executable's loader asks for the user's home folder, and a uid without a passwd entry has none.
+  return { NODE_NO_WARNINGS: '1', HOME: '/', ...Object.fromEntries(PASSED.filter((n) => env[n] !== undefined).map((n) => [n, env[n]])) };
 }
 
 function residentBytes(pid: number): number {
@@ -149,7 +150,10 @@ export function startChild(options: ChildOptions, env: NodeJS.ProcessEnv = proce
   child.on('error', (error) => fail('query.internal', `The process for the statement could not be started: ${error.message}.`));
   child.on('close', (code, signal) => {
     if (/heap out of memory|allocation failed/i.test(stderr)) fail('query.memory', 'The statement needed more memory than a query may use and was stopped.');
-    else fail('query.internal', `The process that ran the statement ended early (${signal ?? `exit code ${code}`}).`);
+    else {
+      const said = stderr.trim().split('\n')[0]?.slice(0, 300) ?? '';
+      fail('query.internal', `The process that ran the statement ended early (${signal ?? `exit code ${code}`})${said === '' ? '' : `: ${said}`}`);
+    }
   });
 
   channel.write(`${JSON.stringify(request)}\n`);
