@@ -14,6 +14,8 @@ export const DNSMASQ_CONF = `${RUN_DIR}/dnsmasq.conf`;
 export const DEFAULT_DIR = '/var/lib/terrarium-lab';
 /** Lies in a lab's directory; without it `lab down` removes nothing there. */
 export const MARKER = '.terrarium-lab';
+/** Lies in the directory of a paused lab: what it was made from, for `lab resume`. */
+export const PAUSE_FILE = 'lab.json';
 /** The interface as the machine sees it. */
 export const GUEST_INTERFACE = 'ens3';
 export const SSH_USER = 'admin';

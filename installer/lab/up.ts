@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { EXIT, Failure } from '../../src/errors.ts';
 import { baseImage, ensureBase } from './base.ts';
 import { makeDisk } from './disk.ts';
-import { MARKER } from './names.ts';
+import { MARKER, PAUSE_FILE } from './names.ts';
 import { powerOn, waitForBoot } from './machine.ts';
 import { labInterfaces, makeBridge, startNameServer } from './network.ts';
 import { checkOptions, planMachines, type LabOptions } from './plan.ts';
@@ -34,8 +34,6 @@ export async function labUp(options: LabOptions, env: NodeJS.ProcessEnv, say: (l
   await mkdir(options.dir, { recursive: true, mode: 0o755 });
   await writeFile(join(options.dir, MARKER), 'The folder of a Terrarium lab; `terrarium lab down` removes it.\n');
   await mkdir(paths.logs, { recursive: true });
-  // A machine cannot load modules of this kernel by itself; where overlay is built in, modprobe has nothing to do.
-  await succeeds('modprobe', ['--quiet', 'overlay']);
   const base = await ensureBase(env, say, signal);
 
   const began = Date.now();
@@ -48,19 +46,36 @@ export async function labUp(options: LabOptions, env: NodeJS.ProcessEnv, say: (l
   await writeFile(paths.clusterFile, clusterYaml(state.machines, options.dir));
 
   signal.throwIfAborted();
-  await makeBridge();
-  if (options.dns) await startNameServer(state.machines, paths.logs);
-  say(`Booting ${state.machines.map((m) => m.name).join(', ')}`);
-  for (const machine of state.machines) await powerOn(machine, options);
-  await Promise.all(state.machines.map((m) => waitForBoot(m, options, BOOT_SECONDS, signal)));
+  await bootMachines(state, say, signal);
   say(`Up after ${((Date.now() - began) / 1000).toFixed(1)} s`);
   return state;
 }
 
-async function checkFolder(dir: string): Promise<void> {
+/**
+ * Bridge, name server, and all machines from their disks.
+ * @throws Failure `lab-boot-failed`
+ */
+export async function bootMachines({ options, machines }: LabState, say: (line: string) => void, signal: AbortSignal): Promise<void> {
+  // A machine cannot load modules of this kernel by itself; where overlay is built in, modprobe has nothing to do.
+  await succeeds('modprobe', ['--quiet', 'overlay']);
+  await makeBridge();
+  if (options.dns) await startNameServer(machines, labPaths(options.dir).logs);
+  say(`Booting ${machines.map((m) => m.name).join(', ')}`);
+  for (const machine of machines) await powerOn(machine, options);
+  await Promise.all(machines.map((m) => waitForBoot(m, options, BOOT_SECONDS, signal)));
+}
+
+/** @throws Failure `lab-paused`, `lab-folder-used` */
+export async function checkFolder(dir: string): Promise<void> {
   if (!existsSync(dir)) return;
   const entries = await readdir(dir);
   if (entries.length === 0) return;
+  if (entries.includes(PAUSE_FILE)) {
+    throw new Failure('lab-paused', `${dir} holds a paused lab.`, {
+      remedy: `\`terrarium lab resume --dir ${dir}\` boots it again; \`terrarium lab down --dir ${dir}\` removes it.`,
+      exitCode: EXIT.usage,
+    });
+  }
   throw new Failure('lab-folder-used', entries.includes(MARKER) ? `${dir} holds an earlier lab.` : `${dir} exists and is not a lab's folder.`, {
     remedy: entries.includes(MARKER) ? `Run \`terrarium lab down --dir ${dir}\`.` : 'Name another one with --dir.',
     exitCode: EXIT.usage,

@@ -4,14 +4,19 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { labRemains } from '../../installer/lab/down.ts';
-import { DEFAULT_DIR } from '../../installer/lab/names.ts';
 import type { LabStatus } from '../../installer/lab/status.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
-const DIR = '/var/lib/terrarium-lab';
+// Not the default one: a developer's own lab may be paused there.
+const DIR = '/var/lib/terrarium-lab-test';
+
+/** In DIR, where the command takes a folder. */
+function words(args: string[]): string[] {
+  return ['up', 'down', 'pause', 'resume'].includes(args[0] ?? '') ? ['lab', ...args, '--dir', DIR] : ['lab', ...args];
+}
 
 function lab(...args: string[]): SpawnSyncReturns<string> {
-  return spawnSync(process.execPath, [MAIN, 'lab', ...args], { encoding: 'utf8', cwd: '/', timeout: 300_000 });
+  return spawnSync(process.execPath, [MAIN, ...words(args)], { encoding: 'utf8', cwd: '/', timeout: 300_000 });
 }
 
 /** Standard output of a lab command that has to succeed. */
@@ -118,6 +123,44 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
     t.match(lab('down').stdout, /There was no lab/);
   });
 
+  t.test('paused, a lab is nothing but its folder; resumed, it is what it was', async (t) => {
+    const before = snapshot();
+    ok('up', '--nodes', '2');
+    const identity = (): unknown => status().machines.map(({ name, address, ipv6, mac }) => ({ name, address, ipv6, mac }));
+    const was = identity();
+    const hostKeys = ssh('node-b', 'cat /etc/ssh/ssh_host_*_key.pub; cat /etc/machine-id').stdout;
+    ok('exec', 'node-a', '--', 'sh', '-c', 'echo kept > /root/unsynced');
+
+    t.match(ok('pause'), `terrarium lab resume --dir ${DIR}`);
+    t.same(snapshot(), { ...before, files: [...before['files'] ?? [], DIR] }, 'only the folder is left');
+    t.match(status(), { up: false });
+    t.match(ok('pause'), 'The lab is paused.', 'pausing again changes nothing');
+    const up = lab('up');
+    t.equal(up.status, 2);
+    t.match(up.stderr, new RegExp(`${DIR} holds a paused lab`));
+    t.match(up.stderr, new RegExp(`lab resume --dir ${DIR}.*lab down --dir ${DIR}`));
+
+    ok('resume');
+    t.same(identity(), was, 'the same names and addresses');
+    t.match(status(), { up: true, dir: DIR, machines: [{ state: 'running' }, { state: 'running' }] });
+    t.equal(ok('exec', 'node-a', '--', 'cat', '/root/unsynced'), 'kept\n', 'nothing that was written is lost');
+    t.equal(ssh('node-b', 'cat /etc/ssh/ssh_host_*_key.pub; cat /etc/machine-id').stdout, hostKeys);
+    t.equal(ssh('node-a', 'ping -q -c 1 -W 2 node-b').status, 0, 'bridge and name server are back');
+    t.equal(lab('resume').status, 2, 'it is not paused any more');
+
+    ok('pause');
+    const resume = spawn(process.execPath, [MAIN, ...words(['resume'])], { stdio: 'ignore', cwd: '/' });
+    await sleep(700);
+    resume.kill('SIGKILL');
+    await sleep(100);
+    ok('resume');
+    t.equal(ok('exec', 'node-a', '--', 'cat', '/root/unsynced'), 'kept\n', 'a resume that was killed is completed by the next');
+
+    ok('pause');
+    ok('down');
+    t.same(snapshot(), before);
+  });
+
   t.test('black hole, umask, capitals, no route, no DNS', async (t) => {
     ok('up', '--nodes', '2', '--black-hole', '1400', '--umask', '077', '--hostname-case', '--no-route', '--no-dns', '--disk', '4');
     const login = ssh('node-a', 'hostname; umask; sudo -n sh -c umask; ip route show default | wc -l; cat /etc/resolv.conf; cat /sys/class/net/ens3/mtu');
@@ -144,13 +187,13 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
   t.test('lab up killed at any moment leaves nothing that down does not remove', async (t) => {
     const before = snapshot();
     for (const ms of [150, 400, 700, 1000, 1400, 1800, 2400, 3200]) {
-      const up = spawn(process.execPath, [MAIN, 'lab', 'up', '--nodes', '2'], { stdio: 'ignore', cwd: '/' });
+      const up = spawn(process.execPath, [MAIN, ...words(['up', '--nodes', '2'])], { stdio: 'ignore', cwd: '/' });
       await sleep(ms);
       up.kill('SIGKILL');
       await sleep(100);
       const down = lab('down');
       t.equal(down.status, 0, `killed after ${ms} ms: ${down.stderr}`);
-      t.same(await labRemains(DEFAULT_DIR), { processes: [], mounts: [], interfaces: [], loops: [], cgroups: [], files: [] });
+      t.same(await labRemains(DIR), { processes: [], mounts: [], interfaces: [], loops: [], cgroups: [], files: [] });
       t.same(snapshot(), before, `killed after ${ms} ms`);
     }
   });
