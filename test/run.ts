@@ -1,13 +1,18 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { needsLab, withLabPaused } from './support/paused-lab.ts';
 
 /**
  * The whole test suite, in the order in which a failure is cheapest: types and lint, unit, integration, end to end on the lab.
  * `--all` adds the long end-to-end tests (test/e2e/long). Arguments that are paths run just those files.
- * Ends with the line `N passed, N failed`.
+ * A lab that is up is paused for the suites that boot their own. Ends with the line `N passed, N failed`.
  */
 const root = join(import.meta.dirname, '..');
+
+/** Ctrl-C ends the tests themselves; this process lives on until a paused lab is up again. */
+let interrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => (interrupted = true));
 
 interface Totals {
   passed: number;
@@ -45,14 +50,14 @@ function run(argv: string[], onLine: (line: string) => void): Promise<number> {
 
 /** tap's own stream is parsed by its indentation: only a file's own assertions count, and each line is shown where it failed. */
 async function runSuite({ title, files, args }: Suite, totals: Totals): Promise<void> {
-  if (files.length === 0) return;
+  if (files.length === 0 || interrupted) return;
   const began = Date.now();
   let passed = 0;
   let failed = 0;
   let showing = false;
   const code = await run([join(root, 'node_modules/.bin/tap'), '-R', 'tap', ...args, ...files], (line) => {
     if (/^ok \d+ - .*\.test\.ts/.test(line)) process.stdout.write(`  ${line.replace(/^ok \d+ - /, '').replace(/ \{$/, '')}\n`);
-    if (/^\s+ok \d+/.test(line) && !/ \{$/.test(line) && !/^\s+ok \d+ - .*# (time|SKIP|TODO)/.test(line)) passed += 1;
+    if (/^\s+ok \d+/.test(line) && !line.endsWith(' {') && !/^\s+ok \d+ - .*# (time|SKIP|TODO)/.test(line)) passed += 1;
     if (/^\s*not ok \d+/.test(line)) {
       failed += 1;
       showing = true;
@@ -73,22 +78,35 @@ async function check(title: string, argv: string[], totals: Totals): Promise<voi
   process.stdout.write(`${title}: ${code === 0 ? 'ok' : 'failed'} (${Math.round((Date.now() - began) / 1000)} s)\n`);
 }
 
+async function pausing(totals: Totals, work: () => Promise<void>): Promise<void> {
+  try {
+    await withLabPaused('tests', (line) => process.stdout.write(`${line}\n`), work);
+  } catch (error) {
+    totals.failed += 1;
+    process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  }
+}
+
 async function main(args: string[]): Promise<void> {
   const all = args.includes('--all');
   const named = args.filter((a) => !a.startsWith('-'));
   const totals: Totals = { passed: 0, failed: 0 };
   const slow = ['--jobs=1', '--timeout=0'];
-  if (named.length > 0) await runSuite({ title: 'tests', files: named, args: slow }, totals);
-  else {
+  if (named.length > 0) {
+    const suite = (): Promise<void> => runSuite({ title: 'tests', files: named, args: slow }, totals);
+    await (needsLab(named) ? pausing(totals, suite) : suite());
+  } else {
     await check('types', [join(root, 'node_modules/.bin/tsc'), '--noEmit'], totals);
     await check('lint', [join(root, 'node_modules/.bin/oxlint'), '--deny-warnings', 'src', 'installer', 'test'], totals);
     await runSuite({ title: 'unit', files: tests('test/unit'), args: ['--jobs=2', '--timeout=120'] }, totals);
-    await runSuite({ title: 'integration', files: tests('test/integration'), args: ['--jobs=1', '--timeout=600'] }, totals);
-    if (totals.failed === 0) {
+    await pausing(totals, async () => {
+      await runSuite({ title: 'integration', files: tests('test/integration'), args: ['--jobs=1', '--timeout=600'] }, totals);
+      if (totals.failed > 0) return void process.stdout.write('end to end: not run, because something before it failed\n');
       await runSuite({ title: 'end to end', files: tests('test/e2e'), args: slow }, totals);
       if (all) await runSuite({ title: 'end to end, long', files: tests('test/e2e/long'), args: slow }, totals);
-    } else process.stdout.write('end to end: not run, because something before it failed\n');
+    });
   }
+  if (interrupted) totals.failed += 1;
   process.stdout.write(`${totals.passed} passed, ${totals.failed} failed\n`);
   process.exitCode = totals.failed === 0 ? 0 : 1;
 }
