@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { needsLab, withLabPaused } from './support/paused-lab.ts';
@@ -10,9 +10,15 @@ import { needsLab, withLabPaused } from './support/paused-lab.ts';
  */
 const root = join(import.meta.dirname, '..');
 
-/** Ctrl-C ends the tests themselves; this process lives on until a paused lab is up again. */
+/** A signal ends the tests; this process lives on until a paused lab is up again. */
 let interrupted = false;
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => (interrupted = true));
+let running: ChildProcess | undefined;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    interrupted = true;
+    running?.kill(signal);
+  });
+}
 
 interface Totals {
   passed: number;
@@ -37,6 +43,7 @@ function run(argv: string[], onLine: (line: string) => void): Promise<number> {
   return new Promise((resolve, reject) => {
     const [file = '', ...args] = argv;
     const child = spawn(file, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, FORCE_COLOR: '0' } });
+    running = child;
     let rest = '';
     child.stdout.on('data', (chunk: Buffer) => {
       const lines = (rest + chunk.toString('utf8')).split('\n');

@@ -46,9 +46,9 @@ function isEmpty(remains: Remains): boolean {
 /**
  * Removes every trace of a lab, of half a one and of a paused one too: all is found by name, a state file is not needed.
  * Without `--dir`, a lab that is paused in the default folder stays.
- * @returns whether there was anything. @throws Failure `lab-remains` naming what could not be removed.
+ * @returns whether there was anything, and the folder that stays. @throws Failure `lab-remains` naming what could not be removed.
  */
-export async function labDown(dirFlag: string | undefined, env: NodeJS.ProcessEnv): Promise<boolean> {
+export async function labDown(dirFlag: string | undefined, env: NodeJS.ProcessEnv): Promise<{ something: boolean; paused?: string }> {
   requireRoot('Removing a lab');
   const up = stateDir();
   const dir = dirFlag ?? up ?? DEFAULT_DIR;
@@ -56,7 +56,7 @@ export async function labDown(dirFlag: string | undefined, env: NodeJS.ProcessEn
   if (paused && up !== undefined && resolve(up) !== resolve(dir)) {
     // Another lab is up; this one has nothing but its folder.
     await removeFolder(dir);
-    return true;
+    return { something: true };
   }
   const keepFolder = paused && dirFlag === undefined && up === undefined;
   const folder = keepFolder ? undefined : dir;
@@ -65,7 +65,7 @@ export async function labDown(dirFlag: string | undefined, env: NodeJS.ProcessEn
   if (folder !== undefined) await removeFolder(folder);
   await releasePlace(folder);
   await removeStaleWork(baseFolder(env));
-  return something;
+  return keepFolder ? { something, paused: dir } : { something };
 }
 
 async function removeFolder(dir: string): Promise<void> {

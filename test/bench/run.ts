@@ -29,6 +29,9 @@ async function main(wanted: string[]): Promise<void> {
   }
 }
 
+// A signal ends what is being run; this process lives on until its lab is down and a paused one up again.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+
 main(process.argv.slice(2)).catch((error: unknown) => {
   process.stderr.write(`Error: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
