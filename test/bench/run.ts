@@ -24,7 +24,7 @@ async function main(wanted: string[]): Promise<void> {
   if (unknown !== undefined) throw new Error(`There is no measurement ${unknown}; there are ${names.join(', ')}.`);
   for (const name of wanted.length === 0 ? names : wanted) {
     const { measurement } = (await import(`./measurements/${name}.ts`)) as { measurement: Measurement };
-    if (measurement.needsLab) await withLabPaused('measurement', (line) => process.stdout.write(`${line}\n`), () => measure(name, measurement));
+    if (measurement.needsLab) await withLabPaused('measurements', (line) => process.stdout.write(`${line}\n`), () => measure(name, measurement));
     else await measure(name, measurement);
   }
 }

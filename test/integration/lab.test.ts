@@ -132,13 +132,21 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
     ok('exec', 'node-a', '--', 'sh', '-c', 'echo kept > /root/unsynced');
 
     t.match(ok('pause'), `terrarium lab resume --dir ${DIR}`);
-    t.same(snapshot(), { ...before, files: [...before['files'] ?? [], DIR] }, 'only the folder is left');
+    t.same(snapshot(), { ...before, files: [...(before['files'] ?? []), DIR] }, 'only the folder is left');
     t.match(status(), { up: false });
     t.match(ok('pause'), 'The lab is paused.', 'pausing again changes nothing');
     const up = lab('up');
     t.equal(up.status, 2);
     t.match(up.stderr, new RegExp(`${DIR} holds a paused lab`));
     t.match(up.stderr, new RegExp(`lab resume --dir ${DIR}.*lab down --dir ${DIR}`));
+
+    const other = (command: string, ...args: string[]): number | null => spawnSync(process.execPath, [MAIN, 'lab', command, ...args, '--dir', `${DIR}-2`], { cwd: '/', timeout: 120_000 }).status;
+    t.equal(other('up', '--nodes', '1'), 0, 'another lab can be up meanwhile');
+    const early = lab('resume');
+    t.equal(early.status, 1);
+    t.match(early.stderr, /A lab.*already on this machine/);
+    t.match(status(), { up: true, dir: `${DIR}-2`, machines: [{ state: 'running' }] }, 'and is left alone');
+    t.equal(other('down'), 0);
 
     ok('resume');
     t.same(identity(), was, 'the same names and addresses');
