@@ -29,6 +29,7 @@ export function installPlan(spec: ClusterSpec): Plan {
     ),
     ...(others.length === 0 ? [] : [parallel('join', 'join the other control planes', ...others.map((n) => joinControlPlane(n)))]),
     ...stack(first),
+    onEach('complete', 'note that everything is complete', spec.nodes, 'complete'),
   );
   return { id: operationId('install', spec), operation: 'install', spec, root };
 }

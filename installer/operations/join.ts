@@ -22,6 +22,7 @@ export function joinPlan(spec: ClusterSpec, coordinator: NodeSpec, node: NodeSpe
     ...(node.role === 'control-plane' ? [joinControlPlane(node)] : []),
     ...identities([node]),
     ...stack(coordinator),
+    leaf('complete', node, 'complete'),
   );
   return { id: joinOperation(spec), operation: 'join', spec, root };
 }

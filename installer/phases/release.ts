@@ -6,7 +6,7 @@ import { unpackRelease } from '../bundle/unpack.ts';
 import { nodePaths, type NodePaths } from '../cluster/paths.ts';
 import { CNI_CONFIG, containerdConfig } from '../node/containerd-config.ts';
 import { makeDir, switchLink, updateFile } from '../node/files.ts';
-import { writeIdentity } from '../node/identity.ts';
+import { readIdentity, writeIdentity } from '../node/identity.ts';
 import { hostTraits } from '../node/traits.ts';
 import { removeTree } from '../node/remove.ts';
 import type { Phase } from '../plan/types.ts';
@@ -40,7 +40,8 @@ export const phase: Phase = {
     const paths = nodePaths(spec);
     for (const dir of [paths.prefix, paths.releases, paths.release, join(paths.release, 'bin'), paths.data]) makeDir(dir);
     makeDir(paths.pki, { mode: 0o700 });
-    writeIdentity(spec, node, 'installing');
+    // A finished node stays one while its programs are unpacked again.
+    writeIdentity(spec, node, readIdentity(spec.data)?.state ?? 'installing');
     const target = join(paths.release, 'bin/terrarium');
     if (!sameSize(process.execPath, target)) {
       copyFileSync(process.execPath, `${target}.tmp`);
