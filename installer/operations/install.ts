@@ -29,6 +29,7 @@ export function installPlan(spec: ClusterSpec): Plan {
     ),
     ...(others.length === 0 ? [] : [parallel('join', 'join the other control planes', ...others.map((n) => joinControlPlane(n)))]),
     ...stack(first),
+    leaf('stack', first, 'stack-ready'),
     onEach('complete', 'note that everything is complete', spec.nodes, 'complete'),
   );
   return { id: operationId('install', spec), operation: 'install', spec, root };
@@ -48,7 +49,7 @@ export function identities(nodes: NodeSpec[]): PlanNode[] {
 
 /** What is deployed at the end, from the node that coordinates. */
 export function stack(node: NodeSpec): PlanNode[] {
-  return [leaf('stack', node, 'stack'), leaf('stack', node, 'applications'), leaf('stack', node, 'stack-ready')];
+  return [leaf('stack', node, 'stack'), leaf('stack', node, 'applications')];
 }
 
 /** The same cluster file gives the same operation, so that the same command finds it again after any crash. */

@@ -22,6 +22,8 @@ export function joinPlan(spec: ClusterSpec, coordinator: NodeSpec, node: NodeSpe
     ...(node.role === 'control-plane' ? [joinControlPlane(node)] : []),
     ...identities([node]),
     ...stack(coordinator),
+    // Other machines may be down just now: that does not keep this one out.
+    { ...leaf('stack', coordinator, 'node-ready'), args: { node: node.name } },
     leaf('complete', node, 'complete'),
   );
   return { id: joinOperation(spec), operation: 'join', spec, root };

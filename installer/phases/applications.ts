@@ -22,6 +22,6 @@ export const phase: Phase = {
   },
 };
 
-function applicationManifests(): string[] {
+export function applicationManifests(): string[] {
   return openAssets().entries().map((e) => e.path).filter((p) => /^app\/[^/]+\/manifests\/[^/]+\.ya?ml$/.test(p)).sort();
 }

@@ -112,7 +112,7 @@ async function carryOut(team: Team, leaf: PlanLeaf): Promise<'skip' | 'do' | 'un
       await ask('undo', null);
       return 'undo';
     }
-    const input = (await phase.input?.(coordinatorContext(team, leaf, node))) ?? null;
+    const input = phase.input === undefined ? (leaf.args ?? null) : await phase.input(coordinatorContext(team, leaf, node));
     if ((await ask('isDone', input)) === true) return 'skip';
     await ask('do', input);
     return 'do';

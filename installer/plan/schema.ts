@@ -33,6 +33,7 @@ const leafSchema = z.object({
   phase: z.string().min(1),
   node: z.string().min(1),
   exclusive: z.string().optional(),
+  args: (z.json() as z.ZodType<Json>).optional(),
   verb: z.enum(['do', 'undo']).optional(),
   title: z.string().optional(),
 });

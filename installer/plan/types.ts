@@ -76,6 +76,8 @@ export interface PlanLeaf {
   node: string;
   /** Leaves sharing a name never run at the same time, wherever they stand in the tree (etcd membership). */
   exclusive?: string;
+  /** What the plan itself hands to the phase, where the phase has no `input` of its own. */
+  args?: Json;
   /** What is asked of the phase: default `do`, in an uninstall `undo`. `undo` is neither asked `isDone` nor given an input. */
   verb?: 'do' | 'undo';
   /** The phase's title; the coordinator fills it in, so that whoever shows the plan needs no phases. */
