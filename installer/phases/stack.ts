@@ -8,6 +8,7 @@ import { kubectl } from '../node/kubeadm.ts';
 import { run } from '../node/run.ts';
 import { renderStack } from '../node/stack-manifests.ts';
 import type { Phase, PhaseContext } from '../plan/types.ts';
+import { specToStore } from '../node/stored-spec.ts';
 import { firstSecrets, firstSecretsPath } from '../node/first-secrets.ts';
 
 async function apply(context: PhaseContext, manifest: string): Promise<void> {
@@ -32,8 +33,9 @@ export const phase: Phase = {
     const assets = openAssets();
     const manifests = assets.entries().filter((e) => e.path.startsWith('manifests/') && e.path.endsWith('.yaml') && e.path !== 'manifests/base.yaml' && !e.path.includes('/examples/'));
     if (manifests.length === 0) throw new Failure('no-manifests', 'This executable carries no manifests of the stack.', { remedy: 'Use a complete build of terrarium.' });
-    const values = renderStack(spec);
-    await apply(context, values.render(assets.read('manifests/namespace.yaml').toString('utf8')));
+    // The namespace comes first, so that what is stored in it can be asked for.
+    await apply(context, renderStack(spec).render(assets.read('manifests/namespace.yaml').toString('utf8')));
+    const values = renderStack(await specToStore(spec));
     if (!(await exists(spec, 'secret/credentials'))) await apply(context, await credentialsSecret(spec));
     await apply(context, values.configMaps);
     await apply(context, manifests.filter((m) => m.path !== 'manifests/namespace.yaml').map((m) => values.render(assets.read(m.path).toString('utf8'))).join('\n---\n'));
