@@ -53,6 +53,6 @@ export function stack(node: NodeSpec): PlanNode[] {
 }
 
 /** The same cluster file gives the same operation, so that the same command finds it again after any crash. */
-export function operationId(operation: Plan['operation'], spec: ClusterSpec): string {
+export function operationId(operation: Plan['operation'], spec: Pick<ClusterSpec, 'id' | 'nodes'>): string {
   return `${operation}-${createHash('sha256').update(JSON.stringify([spec.id, spec.nodes])).digest('hex').slice(0, 8)}`;
 }

@@ -44,11 +44,11 @@ export function joinHost(own: NodeSpec): JoinHost {
         const spec = withNode(await clusterSpec(kube, node.name), own, node);
         if (csr === undefined) {
           await refuseConflicts(kube, node);
-          return { spec, operation: joinOperation(spec) };
+          return { spec, operation: joinOperation(spec.id, node) };
         }
         const { ca, certs } = await grantMembership(spec, { [node.name]: csr });
         await announce(kube, spec);
-        return { spec, operation: joinOperation(spec), cert: certs[node.name] ?? '', ca };
+        return { spec, operation: joinOperation(spec.id, node), cert: certs[node.name] ?? '', ca };
       } finally {
         kube.close();
       }

@@ -26,9 +26,13 @@ export function joinPlan(spec: ClusterSpec, coordinator: NodeSpec, node: NodeSpe
     { ...leaf('stack', coordinator, 'node-ready'), args: { node: node.name } },
     leaf('complete', node, 'complete'),
   );
-  return { id: joinOperation(spec), operation: 'join', spec, root };
+  return { id: joinOperation(spec.id, node), operation: 'join', spec, root };
 }
 
-export function joinOperation(spec: ClusterSpec): string {
-  return operationId('join', spec);
+/**
+ * Nothing but the cluster and the machine: a join that is tried again, also by way of another control plane, is the same
+ * operation to the executor that may still run on that machine.
+ */
+export function joinOperation(clusterId: string, { name, address, role }: NodeSpec): string {
+  return operationId('join', { id: clusterId, nodes: [{ name, address, role }] });
 }
