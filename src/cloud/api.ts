@@ -56,6 +56,14 @@ export interface Overview {
   pods: PodInfo[];
   clouds: CloudInfo[];
   satellites: SatelliteInfo[];
+  /** Of a vendor, as far as they are deployed. */
+  applications: ApplicationInfo[];
+}
+
+export interface ApplicationInfo {
+  name: string;
+  /** `http://HOST:PORT`, `https://HOST:PORT` or `HOST:PORT`, of the nodes that it runs on. */
+  addresses: string[];
 }
 
 export interface NodeInfo {
@@ -78,6 +86,8 @@ export interface PodInfo {
   ready: boolean;
   hostNetwork: boolean;
   restarts: number;
+  /** Ports of its node that it takes, where it names any. */
+  hostPorts?: number[];
   /** Why it is not ready. */
   reason?: string;
 }

@@ -107,6 +107,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     pods: kubernetes.pods(),
     clouds: instances.all(bus.topology.servers.map((s) => s.name)),
     satellites: registry.all(),
+    applications: kubernetes.applications(),
   });
   const context: CloudContext = {
     changes,

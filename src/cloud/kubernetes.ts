@@ -1,18 +1,20 @@
+import { applicationAddresses, APPLICATIONS, APPLICATIONS_PATH, hostPorts } from '../kube/applications.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { CONTROL_PLANE_LABEL, type NodeObject, type PodObject, type SecretObject, type KubeObject } from '../kube/types.ts';
+import { CONTROL_PLANE_LABEL, type ConfigMapObject, type NodeObject, type PodObject, type SecretObject, type KubeObject } from '../kube/types.ts';
 import { watchCollection } from '../kube/watch.ts';
 import type { Facts } from '../store/facts.ts';
-import type { NodeInfo, Overview, PodInfo } from './api.ts';
+import type { ApplicationInfo, NodeInfo, Overview, PodInfo } from './api.ts';
 import type { Changes } from './changes.ts';
 
 const FACT = 'kubernetes';
 const SAVE_MS = 5_000;
 
-/** What Kubernetes says of nodes and pods; the last known where it cannot be reached. */
+/** What Kubernetes says of nodes, pods and applications; the last known where it cannot be reached. */
 export interface KubernetesView {
   status(): Overview['kubernetes'];
   nodes(): NodeInfo[];
   pods(): PodInfo[];
+  applications(): ApplicationInfo[];
   stop(): Promise<void>;
 }
 
@@ -49,6 +51,7 @@ export function podInfo(pod: PodObject): PodInfo {
   const waiting = status.containerStatuses?.find((c) => c.state?.waiting !== undefined)?.state?.waiting;
   const reason = waiting?.message ?? waiting?.reason ?? status.message ?? status.reason ?? ready?.message ?? ready?.reason;
   const isReady = ready?.status === 'True';
+  const ports = hostPorts(pod);
   return {
     namespace: pod.metadata.namespace ?? '',
     name: pod.metadata.name,
@@ -57,6 +60,7 @@ export function podInfo(pod: PodObject): PodInfo {
     ready: isReady,
     hostNetwork: pod.spec?.hostNetwork === true,
     restarts: (status.containerStatuses ?? []).reduce((sum, c) => sum + c.restartCount, 0),
+    ...(ports.length === 0 ? {} : { hostPorts: ports }),
     ...(isReady || reason === undefined ? {} : { reason }),
   };
 }
@@ -64,6 +68,8 @@ export function podInfo(pod: PodObject): PodInfo {
 interface Saved {
   nodes: NodeInfo[];
   pods: PodInfo[];
+  /** What the ConfigMap says, by application. */
+  published?: Record<string, string>;
 }
 
 /** Begins to watch; returns at once. */
@@ -72,6 +78,7 @@ export function watchKubernetes(options: KubernetesOptions): KubernetesView {
   const saved = (facts.get(FACT) as Saved | undefined) ?? { nodes: [], pods: [] };
   const nodes = new Map(saved.nodes.map((n) => [n.name, n]));
   const pods = new Map(saved.pods.map((p) => [`${p.namespace}/${p.name}`, p]));
+  const published = new Map(saved.published === undefined ? [] : [[APPLICATIONS.name, saved.published]]);
   const abort = new AbortController();
   let error: string | undefined = client === undefined ? 'This cloud runs outside Kubernetes.' : 'Not reached yet.';
   let since = new Date().toISOString();
@@ -81,7 +88,7 @@ export function watchKubernetes(options: KubernetesOptions): KubernetesView {
     changes.notify();
     saveTimer ??= setTimeout(() => {
       saveTimer = undefined;
-      facts.put(FACT, { nodes: [...nodes.values()], pods: [...pods.values()] } satisfies Saved);
+      facts.put(FACT, { nodes: [...nodes.values()], pods: [...pods.values()], published: published.get(APPLICATIONS.name) ?? {} } satisfies Saved);
     }, SAVE_MS);
   };
   const reachable = (failure: Error | undefined): void => {
@@ -123,6 +130,7 @@ export function watchKubernetes(options: KubernetesOptions): KubernetesView {
   const watches = Promise.all([
     collect<NodeObject, NodeInfo>('/api/v1/nodes', nodes, (o) => o.metadata.name, nodeInfo, reachable, tellNodes),
     collect<PodObject, PodInfo>('/api/v1/pods', pods, (o) => `${o.metadata.namespace ?? ''}/${o.metadata.name}`, podInfo),
+    collect<ConfigMapObject, Record<string, string>>(APPLICATIONS_PATH, published, (o) => o.metadata.name, (o) => o.data ?? {}),
     collect<SecretObject, null>(`/api/v1/namespaces/${namespace}/secrets?fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`, secrets, (o) => o.metadata.name, (o) => {
       options.onSecret(Object.fromEntries(Object.entries(o.data ?? {}).map(([k, v]) => [k, Buffer.from(v, 'base64').toString('utf8')])));
       return null;
@@ -133,6 +141,10 @@ export function watchKubernetes(options: KubernetesOptions): KubernetesView {
     status: () => (error === undefined ? { reachable: true, since } : { reachable: false, since, error }),
     nodes: () => [...nodes.values()].sort((a, b) => a.name.localeCompare(b.name)),
     pods: () => [...pods.values()].sort((a, b) => `${a.namespace}/${a.name}`.localeCompare(`${b.namespace}/${b.name}`)),
+    applications: () =>
+      Object.entries(applicationAddresses(published.get(APPLICATIONS.name) ?? {}, [...nodes.values()], [...pods.values()]))
+        .map(([application, addresses]) => ({ name: application, addresses }))
+        .sort((a, b) => a.name.localeCompare(b.name)),
     async stop() {
       abort.abort();
       clearTimeout(saveTimer);

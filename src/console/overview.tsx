@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { CloudInfo, NodeInfo, Overview, PodInfo, SatelliteInfo } from '../cloud/api.ts';
+import type { ApplicationInfo, CloudInfo, NodeInfo, Overview, PodInfo, SatelliteInfo } from '../cloud/api.ts';
 import { Badge, type Tone } from './badge.tsx';
 import { ago } from './time.ts';
 
@@ -19,7 +19,7 @@ function useNow(): number {
 
 export function OverviewPage({ overview }: { overview: Overview }) {
   const now = useNow();
-  const { nodes, clouds, satellites, pods, kubernetes } = overview;
+  const { nodes, clouds, satellites, applications, pods, kubernetes } = overview;
   const podsReady = (p: PodInfo): boolean => p.ready || p.phase === 'Succeeded';
   return (
     <>
@@ -38,6 +38,7 @@ export function OverviewPage({ overview }: { overview: Overview }) {
       <Nodes nodes={nodes} now={now} />
       <Clouds clouds={clouds} now={now} />
       <Satellites satellites={satellites} now={now} />
+      {applications.length > 0 && <Applications applications={applications} />}
       <Pods pods={pods} isReady={podsReady} />
     </>
   );
@@ -125,6 +126,27 @@ function Satellites({ satellites, now }: { satellites: SatelliteInfo[]; now: num
               </tr>
             ))}
             {satellites.length === 0 && <Empty columns={7}>No satellite has been heard yet.</Empty>}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function Applications({ applications }: { applications: ApplicationInfo[] }) {
+  return (
+    <section class="card">
+      <h2>Applications</h2>
+      <div class="scroll">
+        <table data-kind="applications">
+          <thead><tr><th>Name</th><th>Addresses</th></tr></thead>
+          <tbody>
+            {applications.map((a) => (
+              <tr key={a.name}>
+                <th scope="row">{a.name}</th>
+                <td class="mono">{a.addresses.map((address) => <div key={address}>{/^https?:/.test(address) ? <a href={address} target="_blank" rel="noreferrer">{address}</a> : address}</div>)}{a.addresses.length === 0 && '–'}</td>
+              </tr>
+            ))}
           </tbody>
         </table>
       </div>

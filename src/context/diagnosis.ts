@@ -1,5 +1,6 @@
 import { nodeInfo, podInfo } from '../cloud/kubernetes.ts';
 import type { CloudInfo, NodeInfo, PodInfo, SatelliteInfo } from '../cloud/api.ts';
+import { applicationAddresses } from '../kube/applications.ts';
 import type { NodeObject } from '../kube/types.ts';
 import type { PlaneHealth, Survey } from './survey.ts';
 
@@ -18,7 +19,7 @@ export interface Diagnosis {
   etcd: { ready: number; members: number };
   clouds: CloudInfo[];
   satellites: SatelliteInfo[];
-  /** Name and addresses. */
+  /** Name and addresses, of the nodes that run it. */
   applications: Record<string, string[]>;
 }
 
@@ -117,17 +118,6 @@ export function diagnose(found: Survey): Diagnosis {
     etcd: { ready: etcd.filter((p) => p.ready && !down.has(p.node)).length, members: etcd.length },
     clouds,
     satellites,
-    applications: Object.fromEntries(Object.entries(kubernetes?.applications ?? {}).map(([name, text]) => [name, addresses(text)])),
+    applications: applicationAddresses(kubernetes?.applications ?? {}, nodes, pods),
   };
-}
-
-/** A JSON list, or text with one address a line. */
-function addresses(text: string): string[] {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    if (Array.isArray(parsed)) return parsed.map(String);
-  } catch {
-    // Text.
-  }
-  return text.split(/\s+/).filter((a) => a !== '');
 }

@@ -1,6 +1,7 @@
 import type { Overview } from '../cloud/api.ts';
+import { APPLICATIONS_PATH } from '../kube/applications.ts';
 import { createKubeClient, type KubeClient } from '../kube/client.ts';
-import type { KubeList, KubeObject, NodeObject, PodObject } from '../kube/types.ts';
+import type { ConfigMapObject, KubeList, NodeObject, PodObject } from '../kube/types.ts';
 import { askApi, askConsole, reason, textOf, type Plane } from './ask.ts';
 import type { Context } from './context.ts';
 
@@ -76,7 +77,7 @@ async function askKubernetes(context: Context, plane: Plane): Promise<NonNullabl
     const [nodes, pods, applications] = await Promise.all([
       list<NodeObject>('/api/v1/nodes'),
       list<PodObject>('/api/v1/pods'),
-      list<KubeObject & { data?: Record<string, string> }>('/api/v1/namespaces/terrarium-system/configmaps?fieldSelector=metadata.name%3Dapplications'),
+      list<ConfigMapObject>(APPLICATIONS_PATH),
     ]);
     return { nodes: nodes.items, pods: pods.items, applications: applications.items[0]?.data ?? {} };
   } finally {

@@ -35,7 +35,7 @@ export interface NodeObject extends KubeObject {
 }
 
 export interface PodObject extends KubeObject {
-  spec?: { nodeName?: string; hostNetwork?: boolean };
+  spec?: { nodeName?: string; hostNetwork?: boolean; containers?: { name: string; image?: string; ports?: { containerPort: number; hostPort?: number }[] }[] };
   status?: {
     phase?: string;
     reason?: string;
@@ -46,6 +46,10 @@ export interface PodObject extends KubeObject {
 }
 
 export interface SecretObject extends KubeObject {
+  data?: Record<string, string>;
+}
+
+export interface ConfigMapObject extends KubeObject {
   data?: Record<string, string>;
 }
 

@@ -11,7 +11,7 @@ export const command: CommandModule = {
         const { installResult, forgetPassword } = await import('../../../../installer/node/result.ts');
         const { writeOutput } = await import('../../json-io.ts');
         if (options.taken === true) forgetPassword(options.data);
-        else writeOutput(io, installResult(options.data));
+        else writeOutput(io, await installResult(options.data));
       });
   },
 };
