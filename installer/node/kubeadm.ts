@@ -4,6 +4,7 @@ import type { ClusterSpec } from '../cluster/spec.ts';
 import type { PhaseContext } from '../plan/types.ts';
 import { joinConfig, kubeadmConfig } from './kubeadm-config.ts';
 import { writeFileDurably } from './files.ts';
+import { flush } from './flush.ts';
 import { run } from './run.ts';
 import { hostTraits } from './traits.ts';
 
@@ -24,6 +25,7 @@ export async function kubeadmPhase(context: PhaseContext, operation: 'init' | 'j
   const config = operation === 'init' ? kubeadmConfigPath(spec) : join(spec.data, 'kubeadm-join.yaml');
   writeFileDurably(config, operation === 'init' ? kubeadmConfig(spec, node, hostTraits()) : joinConfig(spec, node), { mode: 0o600 });
   await run([`${nodePaths(spec).bin}/kubeadm`, operation, 'phase', ...words, '--config', config], { signal: context.signal, log: context.log });
+  await flush('/etc/kubernetes', '/var/lib/kubelet', spec.data);
 }
 
 /** kubectl on the node, with the administrator's credentials. */

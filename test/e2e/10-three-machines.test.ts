@@ -48,7 +48,7 @@ t.test('three machines, from nothing to a power cut and back', async (t) => {
     const removed = await lab.admin(['uninstall', '-f', lab.clusterFile, '--yes']);
     t.equal(removed.exitCode, 0, removed.stderr);
     for (const { name } of lab.machines) {
-      const left = await lab.exec(name, 'sh', '-c', 'ls -d /opt/terrarium /var/lib/terrarium /etc/kubernetes /var/lib/kubelet /usr/local/bin/terrarium /run/terrarium 2>/dev/null; ls /etc/systemd/system | grep -E "terrarium|kubelet"; ps -eo comm | grep -E "^(kube|etcd|containerd|terrarium)"');
+      const left = await lab.exec(name, 'sh', '-c', 'ls -d /opt/terrarium /var/lib/terrarium /etc/kubernetes /var/lib/kubelet /usr/local/bin/terrarium /run/terrarium 2>/dev/null; ls /etc/systemd/system | grep -E "terrarium|kubelet" | grep -v terrarium-lab; ps -eo comm | grep -E "^(kube|etcd|containerd|terrarium)"');
       t.equal(left.stdout.trim(), '', `nothing is left on ${name}`);
     }
   });
