@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../src/errors.ts';
@@ -69,6 +70,30 @@ export function acceptMembership(spec: ClusterSpec, cert: string, ca: string): v
   const { pki } = nodePaths(spec);
   writeFileDurably(join(pki, 'ca.crt'), ca);
   writeFileDurably(join(pki, 'node.crt'), cert);
+}
+
+export interface HeldMembership {
+  node: NodeSpec;
+  /** PEM. */
+  cert: string;
+  key: string;
+}
+
+/**
+ * What this machine holds of the cluster with that CA from an earlier join; undefined where it was not admitted yet, or
+ * where its certificate can no longer be used.
+ * @param ca PEM; whoever calls has checked its fingerprint.
+ */
+export function heldMembership(data: string, ca: string, now: Date): HeldMembership | undefined {
+  const { pki } = nodePaths({ prefix: '/', data });
+  const identity = readIdentity(data);
+  const [cert, key] = [readText(join(pki, 'node.crt')), readText(join(pki, 'node.key'))];
+  if (identity === undefined || cert === undefined || key === undefined) return undefined;
+  const [own, authority] = [new X509Certificate(cert), new X509Certificate(ca)];
+  const names = own.subject.split('\n');
+  const ours = names.includes(`CN=${identity.name}`) && authority.subject === `CN=terrarium-ca ${identity.clusterId}` && own.verify(authority.publicKey);
+  if (!ours || !own.checkPrivateKey(createPrivateKey(key)) || now > new Date(own.validTo)) return undefined;
+  return { node: { name: identity.name, address: identity.address, role: identity.role }, cert, key };
 }
 
 /** The last trace: what is below DATA once everything else is undone. Claims' data stays unless `data`. */

@@ -7,7 +7,7 @@ import { EXIT, Failure, type FailureData } from '../../src/errors.ts';
 import { fingerprint } from '../../src/pki/authority.ts';
 import { hostPort } from '../cluster/spec.ts';
 import type { PlanEvent } from '../plan/types.ts';
-import type { JoinGrant, JoinRequest } from './join-host.ts';
+import type { JoinGrant, JoinRequest, JoinStart } from './join-host.ts';
 
 /** The control plane that a machine joins by. */
 export interface JoinServer {
@@ -92,9 +92,9 @@ export function requestJoin(server: JoinServer, ca: string, request: JoinRequest
   return call(server, { ca }, '/v1/join', request);
 }
 
-/** @throws Failure `operation-running` while that control plane is busy with another node. */
-export function startJoin(server: JoinServer, tls: ClientTls, node: string): Promise<{ operation: string }> {
-  return call(server, tls, '/v1/join/start', { node });
+/** @throws Failure `operation-running` while that control plane is busy with another node, `unknown-node` where this one is not admitted. */
+export async function startJoin(server: JoinServer, tls: ClientTls, node: string): Promise<JoinStart> {
+  return call<JoinStart>(server, tls, '/v1/join/start', { node });
 }
 
 /** The events of the join, from its beginning to its end; throws `unreachable` where the connection breaks. */

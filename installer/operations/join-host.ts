@@ -27,11 +27,17 @@ export interface JoinGrant {
   ca?: string;
 }
 
+export interface JoinStart {
+  operation: string;
+  spec: ClusterSpec;
+  state: 'started' | 'running';
+}
+
 /** The control plane's side of a join, without its transport. `own` is the node that this runs on. */
 export interface JoinHost {
   request(request: JoinRequest): Promise<JoinGrant>;
   /** For a machine that holds its certificate: (re)starts the coordinator of its join here. */
-  start(node: string): Promise<{ operation: string; state: 'started' | 'running' }>;
+  start(node: string): Promise<JoinStart>;
 }
 
 export function joinHost(own: NodeSpec): JoinHost {
@@ -63,7 +69,7 @@ export function joinHost(own: NodeSpec): JoinHost {
         const spec = withNode(known, own, node);
         const plan = joinPlan(spec, own, node);
         await startOwnExecutor(spec, own, plan.id);
-        return { operation: plan.id, state: await startPlan(plan) };
+        return { operation: plan.id, spec, state: await startPlan(plan) };
       } finally {
         kube.close();
       }

@@ -1,13 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PORTS } from '../../installer/cluster/ports.ts';
-import type { NodeSpec, Role } from '../../installer/cluster/spec.ts';
+import { nodePaths } from '../../installer/cluster/paths.ts';
+import { DEFAULT_DATA, type ClusterSpec, type NodeSpec, type Role } from '../../installer/cluster/spec.ts';
 import { joinEvents, pinCa, requestJoin, startJoin, type ClientTls, type JoinServer } from '../../installer/operations/join-client.ts';
 import { readText } from '../../installer/node/files.ts';
-import { requestMembership } from '../../installer/node/membership.ts';
+import { heldMembership, type HeldMembership, requestMembership } from '../../installer/node/membership.ts';
 import { startNodeExecutor } from '../../installer/node/start.ts';
 import { verifyAssets } from '../assets.ts';
 import { EXIT, Failure } from '../errors.ts';
@@ -33,16 +32,13 @@ export async function runJoin(controlPlane: string, options: JoinOptions, io: Io
     if (options.json !== true) io.stdout.write(`${line}\n`);
   };
   const { ca, ownAddress } = await pinCa(server, options.caHash);
-  const node: NodeSpec = { name: (options.name ?? hostname()).toLowerCase(), address: options.address ?? ownAddress, role: options.role };
+  const wanted: NodeSpec = { name: (options.name ?? hostname()).toLowerCase(), address: options.address ?? ownAddress, role: options.role };
+  const held = heldMembership(io.env['TERRARIUM_DATA'] ?? DEFAULT_DATA, ca, new Date());
+  const admitted = held?.node.name === wanted.name && held.node.role === wanted.role && (options.address === undefined || held.node.address === wanted.address) ? held : undefined;
+  const node = admitted?.node ?? wanted;
   say(`${node.name} (${node.address}) joins by ${server.address} as ${node.role}`);
-  const { spec } = await requestJoin(server, ca, { token: options.token, node });
-  // The key is on this machine's disk before the token is used up: repeating the command presents the same key again.
-  const { csr } = await requestMembership(spec, node);
-  const grant = await requestJoin(server, ca, { token: options.token, node, csr });
-  await startNodeExecutor({ spec: grant.spec, node, operation: grant.operation, cert: grant.cert ?? '', ca: grant.ca ?? '' });
-  const pki = join(grant.spec.data, 'pki');
-  const tls: ClientTls = { ca, cert: readFileSync(join(pki, 'node.crt'), 'utf8'), key: readText(join(pki, 'node.key')) ?? '' };
-  const { operation } = await startWhenFree(server, tls, node.name, io, say);
+  const join: Join = { server, ca, node, io, say };
+  const { operation, spec, tls } = (admitted === undefined ? undefined : await continueJoin(join, admitted)) ?? (await beginJoin(join, options.token));
   const reporter = await chooseReporter({ json: options.json === true, isTTY: io.stdout.isTTY === true, stdout: io.stdout });
   try {
     for await (const event of joinEvents(server, tls, operation)) {
@@ -57,12 +53,54 @@ export async function runJoin(controlPlane: string, options: JoinOptions, io: Io
   say(`\n${node.name} is part of the cluster ${spec.name}.`);
 }
 
+interface Join {
+  server: JoinServer;
+  ca: string;
+  node: NodeSpec;
+  io: Io;
+  say(line: string): void;
+}
+
+interface Begun {
+  operation: string;
+  spec: ClusterSpec;
+  tls: ClientTls;
+}
+
+/** The machine was admitted by an earlier try: its certificate counts, whatever has become of the token. Undefined where the cluster has forgotten it. */
+async function continueJoin(join: Join, held: HeldMembership): Promise<Begun | undefined> {
+  const { ca, node } = join;
+  const tls: ClientTls = { ca, cert: held.cert, key: held.key };
+  try {
+    // The coordinator waits for this machine's executor, which needs the cluster as it is now.
+    const { operation, spec } = await startWhenFree(join, tls);
+    await startNodeExecutor({ spec, node, operation, cert: held.cert, ca });
+    return { operation, spec, tls };
+  } catch (error) {
+    // It was admitted and then forgotten, as a node that never came up is.
+    if (error instanceof Failure && error.code === 'unknown-node') return undefined;
+    throw error;
+  }
+}
+
+async function beginJoin(join: Join, token: string): Promise<Begun> {
+  const { server, ca, node } = join;
+  const { spec } = await requestJoin(server, ca, { token, node });
+  // The key is on this machine's disk before the token is used up: repeating the command presents the same key again.
+  const { csr } = await requestMembership(spec, node);
+  const grant = await requestJoin(server, ca, { token, node, csr });
+  const cert = grant.cert ?? '';
+  await startNodeExecutor({ spec: grant.spec, node, operation: grant.operation, cert, ca: grant.ca ?? '' });
+  const tls: ClientTls = { ca, cert, key: readText(`${nodePaths(grant.spec).pki}/node.key`) ?? '' };
+  return { ...(await startWhenFree(join, tls)), tls };
+}
+
 /** A control plane lets one machine join at a time; the others wait their turn. */
-async function startWhenFree(server: JoinServer, tls: ClientTls, node: string, io: Io, say: (line: string) => void): Promise<{ operation: string }> {
+async function startWhenFree({ server, node, io, say }: Join, tls: ClientTls): Promise<{ operation: string; spec: ClusterSpec }> {
   let said = '';
   for (;;) {
     try {
-      return await startJoin(server, tls, node);
+      return await startJoin(server, tls, node.name);
     } catch (error) {
       if (!(error instanceof Failure) || error.code !== 'operation-running') throw error;
       if (error.message !== said) say(`Waiting: ${error.message}`);
