@@ -1,5 +1,7 @@
 import { stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Failure } from '../../src/errors.ts';
+import { TRUSTED_KEYS } from '../../src/payload/keys.ts';
 import type { Host } from './host.ts';
 import { sha256File } from './upload.ts';
 
@@ -65,6 +67,21 @@ export async function stage(hosts: Host[], executable: string, options: StageOpt
   if (failed === undefined) return staged;
   await unstage(staged);
   throw failed.reason;
+}
+
+/**
+ * Has the staged copies trust these keys (hex) too: `trusted-keys` beside each, see src/payload/keys.ts.
+ * @throws Failure `no-stage-folder`.
+ */
+export async function stageTrustedKeys(staged: Map<Host, string>, keys: string[]): Promise<void> {
+  if (keys.length === 0) return;
+  await Promise.all(
+    [...staged].map(async ([host, path]) => {
+      const file = join(dirname(path), TRUSTED_KEYS);
+      const written = await host.run(['sh', '-c', 'cat > "$1" && chmod 0600 "$1"', 'sh', file], { input: keys.map((k) => `${k}\n`).join('') });
+      if (written.exitCode !== 0) throw new Failure('no-stage-folder', `${host.name}: ${file} cannot be written: ${written.stderr.trim()}.`, { host: host.name });
+    }),
+  );
 }
 
 /** Removes what `stage` left; never fails. */

@@ -1,11 +1,13 @@
-import { copyFileSync, existsSync, lstatSync, readdirSync, readlinkSync, renameSync, rmSync, rmdirSync, statSync, symlinkSync } from 'node:fs';
+import { closeSync, copyFileSync, existsSync, fstatSync, lstatSync, openSync, readSync, readdirSync, readlinkSync, renameSync, rmSync, rmdirSync, statSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { openAssets } from '../../src/assets.ts';
 import { isErrno } from '../../src/errors.ts';
+import { FOOTER_SIZE } from '../../src/payload/format.ts';
+import { TRUSTED_KEYS } from '../../src/payload/keys.ts';
 import { unpackRelease } from '../bundle/unpack.ts';
 import { nodePaths, type NodePaths } from '../cluster/paths.ts';
 import { CNI_CONFIG, containerdConfig } from '../node/containerd-config.ts';
-import { makeDir, switchLink, updateFile } from '../node/files.ts';
+import { makeDir, readText, switchLink, updateFile } from '../node/files.ts';
 import { readIdentity, writeIdentity } from '../node/identity.ts';
 import { hostTraits } from '../node/traits.ts';
 import { removeTree } from '../node/remove.ts';
@@ -14,8 +16,34 @@ import type { Phase } from '../plan/types.ts';
 /** So that `terrarium` works on a node as it does on the administrator's machine. */
 export const COMMAND_LINK = '/usr/local/bin/terrarium';
 
-function sameSize(a: string, b: string): boolean {
-  return existsSync(b) && statSync(a).size === statSync(b).size;
+/** Whether both are the same build with the same payload: the last bytes are the signature over all of it. */
+function sameProgram(a: string, b: string): boolean {
+  return existsSync(b) && statSync(a).size === statSync(b).size && lastBytes(a).equals(lastBytes(b));
+}
+
+function lastBytes(file: string): Buffer {
+  const fd = openSync(file, 'r');
+  try {
+    const bytes = Buffer.alloc(FOOTER_SIZE);
+    readSync(fd, bytes, 0, FOOTER_SIZE, Math.max(0, fstatSync(fd).size - FOOTER_SIZE));
+    return bytes;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Keys that the administrator of this install trusts, beside the program: the node's own copy has to trust them as well. */
+const keysHere = (): string | undefined => readText(join(dirname(process.execPath), TRUSTED_KEYS));
+const keysOf = (paths: NodePaths): string => join(paths.release, 'bin', TRUSTED_KEYS);
+
+function sameKeys(paths: NodePaths): boolean {
+  const keys = keysHere();
+  return keys === undefined || readText(keysOf(paths)) === keys;
+}
+
+function copyTrustedKeys(paths: NodePaths): void {
+  const keys = keysHere();
+  if (keys !== undefined) updateFile(keysOf(paths), keys);
 }
 
 function ownLink(paths: NodePaths): boolean {
@@ -33,7 +61,7 @@ export const phase: Phase = {
 
   async isDone({ spec }) {
     const paths = nodePaths(spec);
-    return existsSync(paths.executable) && existsSync(join(paths.release, '.complete')) && ownLink(paths);
+    return sameProgram(process.execPath, paths.executable) && sameKeys(paths) && existsSync(join(paths.release, '.complete')) && ownLink(paths);
   },
 
   async do({ spec, node, log }) {
@@ -43,10 +71,11 @@ export const phase: Phase = {
     // A finished node stays one while its programs are unpacked again.
     writeIdentity(spec, node, readIdentity(spec.data)?.state ?? 'installing');
     const target = join(paths.release, 'bin/terrarium');
-    if (!sameSize(process.execPath, target)) {
+    if (!sameProgram(process.execPath, target)) {
       copyFileSync(process.execPath, `${target}.tmp`);
       renameSync(`${target}.tmp`, target);
     }
+    copyTrustedKeys(paths);
     await unpackRelease(openAssets(), paths.release);
     updateFile(join(paths.release, 'etc/containerd.toml'), containerdConfig(paths, hostTraits()));
     updateFile(join(paths.release, 'etc/cni/10-host-network.conflist'), CNI_CONFIG);

@@ -1,5 +1,5 @@
 import { closeHosts, openHosts } from '../../installer/hosts/open.ts';
-import { stage, unstage } from '../../installer/hosts/stage.ts';
+import { stage, stageTrustedKeys, unstage } from '../../installer/hosts/stage.ts';
 import { probeHelper } from '../../installer/preflight/matrix/helper.ts';
 import { renderReport, summary } from '../../installer/preflight/render.ts';
 import { runPreflight, stagedProgram } from '../../installer/preflight/run.ts';
@@ -9,14 +9,14 @@ import { controlPlanes, hostPort, type ClusterFile, type ClusterSpec, type HostT
 import { clusterSpec, confirmResult, install } from '../../installer/operations/run-install.ts';
 import type { ConsoleTls } from '../../installer/node/start.ts';
 import type { InstallResult } from '../../installer/node/result.ts';
-import { verifyAssets } from '../assets.ts';
 import { contextPath, saveContext } from '../context/context.ts';
 import type { Io } from './command.ts';
 import { readConsoleTls } from './console-tls.ts';
+import { openInstallSource, type InstallSource, type SourceOptions } from './install-source.ts';
 import { chooseReporter } from './reporters/reporter.ts';
-import { loadTargets, type TargetOptions } from './targets.ts';
+import { loadTargets, type TargetOptions, type Targets } from './targets.ts';
 
-export interface InstallCommandOptions extends TargetOptions {
+export interface InstallCommandOptions extends TargetOptions, SourceOptions {
   json?: true;
   consoleName?: string;
   tlsCert?: string;
@@ -25,8 +25,16 @@ export interface InstallCommandOptions extends TargetOptions {
 
 /** `terrarium install` from its flags to its last line. */
 export async function runInstallCommand(options: InstallCommandOptions, io: Io): Promise<void> {
-  await verifyAssets();
-  const { file, targets } = await loadTargets(options);
+  const targets = await loadTargets(options);
+  const source = await openInstallSource(options, io.env);
+  try {
+    await installFrom(source, targets, options, io);
+  } finally {
+    source.remove();
+  }
+}
+
+async function installFrom(source: InstallSource, { file, targets }: Targets, options: InstallCommandOptions, io: Io): Promise<void> {
   const console = { ...file.console, ...given({ name: options.consoleName, tlsCert: options.tlsCert, tlsKey: options.tlsKey }) };
   const consoleTls = readConsoleTls(console);
   const say = (line: string): void => {
@@ -37,7 +45,9 @@ export async function runInstallCommand(options: InstallCommandOptions, io: Io):
   const hosts = await openHosts(targets, { env: io.env });
   try {
     say(`Copying terrarium to ${hosts.length === 1 ? 'the machine' : `${hosts.length} machines`}`);
-    const staged = await stage(hosts, process.execPath, { signal: io.signal });
+    const staged = await stage(hosts, source.executable, { signal: io.signal });
+    await stageTrustedKeys(staged, source.extraKeys);
+    source.remove();
     say('Checking the machines and the network between them');
     await checkMachines(hosts, targets, file, staged, io, options.json === true);
     const spec = await clusterSpec({ ...file, console }, targets, hosts);
@@ -101,7 +111,7 @@ function keepContext(io: Io, spec: ClusterSpec, result: InstallResult, consoleTl
 function report(io: Io, spec: ClusterSpec, result: InstallResult, ms: number, json: boolean): void {
   const consoles = controlPlanes(spec).map((n) => ({ node: n.name, url: `https://${hostPort(n.address, spec.ports.console)}` }));
   if (json) {
-    io.stdout.write(`${JSON.stringify({ type: 'installed', at: new Date().toISOString(), ms, cluster: spec.name, clusterId: spec.id, consoles, caFingerprint: result.caFingerprint, user: 'admin', ...(result.password === undefined ? {} : { password: result.password }) })}\n`);
+    io.stdout.write(`${JSON.stringify({ type: 'installed', at: new Date().toISOString(), ms, cluster: spec.name, clusterId: spec.id, consoles, caFingerprint: result.caFingerprint, user: 'admin', applications: result.applications, ...(result.password === undefined ? {} : { password: result.password }) })}\n`);
     return;
   }
   const lines = [
@@ -113,8 +123,14 @@ function report(io: Io, spec: ClusterSpec, result: InstallResult, ms: number, js
     'User:      admin',
     result.password === undefined ? 'Password:  was shown by the first install; `terrarium user reset-password` on a node makes a new one' : `Password:  ${result.password}   (shown only now)`,
     `CA:        ${result.caFingerprint}   (fingerprint of the CA in ${contextPath(io.env)})`,
+    ...applicationLines(result),
     '',
     'Next: terrarium status, terrarium kubectl get nodes, terrarium query "select * from processes limit 5"',
   ];
   io.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function applicationLines({ applications }: InstallResult): string[] {
+  const found = Object.entries(applications).filter(([, addresses]) => addresses.length > 0);
+  return found.length === 0 ? [] : ['', 'Applications:', ...found.flatMap(([name, addresses]) => addresses.map((address) => `  ${address}   (${name})`))];
 }

@@ -10,6 +10,9 @@ declare const __TRUSTED_KEY__: string | undefined;
 /** True in the product, false when the sources are run directly. */
 export const packaged: boolean = typeof __TRUSTED_KEY__ !== 'undefined';
 
+/** Beside an executable: further keys whose payloads it takes, hex, one a line. */
+export const TRUSTED_KEYS = 'trusted-keys';
+
 const ED25519_SPKI = Buffer.from('302a300506032b6570032100', 'hex');
 
 /** A raw 32-byte Ed25519 public key as an object. */
@@ -39,7 +42,7 @@ export function verifySignature(publicKey: Buffer, signature: Buffer, ...parts: 
 export function trustedKeys(): string[] {
   const keys = typeof __TRUSTED_KEY__ === 'undefined' ? [] : [__TRUSTED_KEY__];
   if (!packaged) return keys;
-  const file = join(dirname(process.execPath), 'trusted-keys');
+  const file = join(dirname(process.execPath), TRUSTED_KEYS);
   try {
     const stat = statSync(file);
     if ((stat.mode & 0o022) !== 0 || stat.uid !== statSync(process.execPath).uid) return keys;

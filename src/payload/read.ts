@@ -100,6 +100,11 @@ export function streamCore(payload: Payload): Readable {
   return Readable.from(coreFrames(payload), { objectMode: false, highWaterMark: READ_SIZE });
 }
 
+/** Entries, index and footer: what follows the head, in both forms the same. */
+export function streamPayload(payload: Payload): Readable {
+  return createReadStream(payload.file, { start: payload.start, highWaterMark: READ_SIZE });
+}
+
 /** Node's stream decompresses one frame only. */
 async function* coreFrames(payload: Payload): AsyncGenerator<Buffer> {
   let at = 0;
