@@ -8,7 +8,7 @@ import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
 import { makeDir, readText, writeFileDurably } from './files.ts';
 import { readIdentity, writeIdentity } from './identity.ts';
 
-/** Every node's certificate of the cluster's own CA carries this group: who has one may coordinate and carry out operations. */
+/** Every node's certificate of the cluster's own CA carries this group: who has one may carry out operations, and coordinate them where it is a control plane. */
 export const NODE_GROUP = 'terrarium:node';
 const DAYS = 365;
 

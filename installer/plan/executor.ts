@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { EXIT, Failure, failureData, isErrno } from '../../src/errors.ts';
 import { VERSION } from '../../src/version.ts';
-import { hostPort } from '../cluster/spec.ts';
+import { controlPlanes, hostPort, type ClusterSpec } from '../cluster/spec.ts';
 import type { OperationFiles } from './files.ts';
 import { openJournal, readJournal } from './journal.ts';
 import { leafRuns, phaseContext } from './leaf-runs.ts';
@@ -46,7 +46,7 @@ const KEEP_MS = 10 * 60 * 1000;
 const ABORT_MS = 5000;
 
 /**
- * Starts serving the phases of this node by HTTPS, to whoever has a certificate of a node of this cluster.
+ * Starts serving the phases of this node by HTTPS, to whoever has the certificate of a control plane of this cluster.
  * @throws Failure `executor-listen` where the address or port cannot be had.
  */
 export async function serveExecutor(options: ExecutorOptions): Promise<Executor> {
@@ -92,7 +92,7 @@ export async function serveExecutor(options: ExecutorOptions): Promise<Executor>
   }
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    checkPeer(request, node.name);
+    checkPeer(request, config);
     const what = `${request.method ?? ''} ${request.url ?? ''}`;
     if (what === 'GET /v1/state') {
       const leaves = Object.fromEntries([...readJournal(files.executorJournal(node.name))].map(([id, r]) => [id, r.state]));
@@ -185,10 +185,18 @@ async function listen(server: ReturnType<typeof createServer>, address: string, 
   }
 }
 
-function checkPeer(request: IncomingMessage, host: string): void {
-  const organization = (request.socket as TLSSocket).getPeerCertificate().subject?.O as string | string[] | undefined;
-  if ([organization].flat().includes(NODE_GROUP)) return;
-  throw new Failure('not-allowed', 'Only the nodes of this cluster may ask an executor for anything.', { host });
+function checkPeer(request: IncomingMessage, { spec, node }: ExecutorConfig): void {
+  const subject = (request.socket as TLSSocket).getPeerCertificate().subject as { O?: string | string[]; CN?: string | string[] } | undefined;
+  if (mayCoordinate(spec, [subject?.O ?? []].flat(), [subject?.CN ?? []].flat())) return;
+  throw new Failure('not-allowed', 'Only the control planes of this cluster may ask an executor for anything.', { host: node.name });
+}
+
+/**
+ * Whether the holder of a certificate with these groups and names may ask an executor: by its procedures one gets the
+ * keys of every CA, so that a worker's certificate is not enough.
+ */
+export function mayCoordinate(spec: Pick<ClusterSpec, 'nodes'>, groups: string[], names: string[]): boolean {
+  return groups.includes(NODE_GROUP) && names.length === 1 && controlPlanes(spec).some((n) => n.name === names[0]);
 }
 
 function parse<T extends { operation: string }>(schema: { safeParse(value: unknown): { success: true; data: T } | { success: false; error: Error } }, body: unknown, operation: string): T {

@@ -22,7 +22,7 @@ export interface ExecutorState {
 }
 
 export const ALIVE_MS = 1000;
-/** The group in the certificate of every node of the cluster; any of them may coordinate. */
+/** The group in the certificate of every node of the cluster; the control planes among them may coordinate. */
 export const NODE_GROUP = 'terrarium:node';
 /** Bytes that a request's body may have. */
 export const MAX_BODY = 16 * 1024 * 1024;
