@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes guestbook.tar, a docker-archive, out of Debian's busybox-static and root/ beside this file: no Docker, the same bytes each time.
-# Needs Debian's apt, dpkg, tar and coreutils; not root. Usage: build-image.sh [OUTPUT]
+# Needs only what every Debian has (apt, dpkg, tar, coreutils) and apt's lists of packages, which it fetches where it is root and they are
+# missing; otherwise not root. Usage: build-image.sh [OUTPUT]
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here/guestbook.tar}
@@ -9,9 +10,13 @@ name=terrarium.local/examples/guestbook:1.0.0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# apt checks the package against its signed index.
 cd "$work"
-apt-get download -q busybox-static >&2 || { echo "apt-get could not fetch busybox-static; run as root: apt-get update" >&2; exit 1; }
+# apt checks the package against its signed index.
+fetch() { apt-get download -q busybox-static >&2; }
+if ! fetch; then
+  [ "$(id -u)" = 0 ] || { echo "apt-get could not fetch the package busybox-static; if apt has no lists yet, run as root: apt-get update" >&2; exit 1; }
+  apt-get update -q >&2 && fetch || { echo "apt-get could not fetch the package busybox-static; is a Debian mirror in /etc/apt/sources.list, and reachable?" >&2; exit 1; }
+fi
 dpkg-deb -x busybox-static_*.deb package
 
 mkdir -p root/bin root/data image
