@@ -14,6 +14,9 @@ cd "$(dirname "$(readlink -f "$0")")"
 # Downloads, compiled parts and compressed layers, keyed by content: shared by all checkouts, safe to delete.
 export TERRARIUM_CACHE=${TERRARIUM_CACHE:-$HOME/.cache/terrarium}
 PACKAGES=(gcc libc6-dev libseccomp-dev pkg-config binutils zstd)
+LAB_PACKAGES=(systemd-container debootstrap dnsmasq-base openssh-client iproute2 e2fsprogs procps kmod)
+# What the tests use beside the lab.
+TEST_PACKAGES=(chromium nftables iptables strace openssl)
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 die() { printf 'Error: %s\n' "$*" >&2; exit 1; }
@@ -74,11 +77,11 @@ build() {
   exec 9>&-
 }
 
-demo() { build; exec node installer/lab/demo.ts "$@"; }
+demo() { build; need "${LAB_PACKAGES[@]}"; exec node installer/lab/demo.ts "$@"; }
 
-run_tests() { build; exec node test/run.ts "$@"; }
+run_tests() { build; need "${LAB_PACKAGES[@]}" "${TEST_PACKAGES[@]}"; exec node test/run.ts "$@"; }
 
-bench() { build; exec node test/bench/run.ts "$@"; }
+bench() { build; need "${LAB_PACKAGES[@]}"; exec node test/bench/run.ts "$@"; }
 
 clean() { rm -rf build dist .tap; }
 

@@ -5,7 +5,8 @@ import { renderReport, summary } from '../../installer/preflight/render.ts';
 import { runPreflight, stagedProgram } from '../../installer/preflight/run.ts';
 import { Failure } from '../errors.ts';
 import type { Host } from '../../installer/hosts/host.ts';
-import { controlPlanes, hostPort, type ClusterFile, type ClusterSpec, type HostTarget } from '../../installer/cluster/spec.ts';
+import { nodePaths } from '../../installer/cluster/paths.ts';
+import { controlPlanes, hostPort, type ClusterFile, type ClusterSpec, type HostTarget, type Role } from '../../installer/cluster/spec.ts';
 import { clusterSpec, confirmResult, install } from '../../installer/operations/run-install.ts';
 import type { ConsoleTls } from '../../installer/node/start.ts';
 import type { InstallResult } from '../../installer/node/result.ts';
@@ -61,10 +62,22 @@ async function installFrom(source: InstallSource, { file, targets }: Targets, op
     keepContext(io, spec, result, consoleTls);
     report(io, spec, result, Date.now() - began, options.json === true);
     await confirmPassword(hosts, staged, spec);
+    if (options.json !== true && targets.every((t) => t.ssh === undefined)) await reportJoins(hosts[0], spec, io);
     await unstage(staged);
   } finally {
     await closeHosts(hosts);
   }
+}
+
+/** Without ssh the other machines come by themselves: one command for each, good for two hours. */
+async function reportJoins(host: Host | undefined, spec: ClusterSpec, io: Io): Promise<void> {
+  if (host === undefined) return;
+  const join = async (role: Role): Promise<string> => (await host.run([nodePaths(spec).executable, 'token', 'create', '--role', role, '--data', spec.data])).stdout.trim();
+  io.stdout.write(`\nMore machines: copy this file to each and run there as root, one command a machine, within two hours:\n`);
+  for (const [role, count] of [['control-plane', 2], ['worker', 1]] as const) {
+    for (let n = 0; n < count; n += 1) io.stdout.write(`  ${await join(role)}\n`);
+  }
+  io.stdout.write('`terrarium token create` on a control plane makes more.\n');
 }
 
 /** Preflight, before anything is changed. @throws Failure `preflight-failed` (exit 3) after what was found has been printed. */
