@@ -107,14 +107,16 @@ t.test('a watch follows over the end of single watches, without a second list', 
   await watching;
 });
 
-t.test('the cloud may read nodes, pods and one Secret, and nothing else', async (t) => {
+t.test('the cloud may read nodes, pods, one Secret and one ConfigMap, and nothing else', async (t) => {
   const client = cloudClient();
   await kube.client.request(`/api/v1/namespaces/${NAMESPACE}/secrets`, { method: 'POST', body: { metadata: { name: 'other' } } });
   for (const path of ['/api/v1/nodes', '/api/v1/pods']) t.ok(await client.list(path), path);
   const secrets = `/api/v1/namespaces/${NAMESPACE}/secrets`;
   t.ok(await client.list(`${secrets}?fieldSelector=metadata.name%3Dcredentials`));
-  for (const path of [secrets, `${secrets}/other`, '/api/v1/secrets', '/api/v1/configmaps', `${secrets}?fieldSelector=metadata.name%3Dother`]) t.equal((await rejection(client.request(path))).status, 403, path);
-  for (const [method, path] of [['POST', '/api/v1/nodes'], ['DELETE', `${secrets}/credentials`], ['PATCH', `${secrets}/credentials`], ['DELETE', '/api/v1/pods']] as const) {
+  const maps = `/api/v1/namespaces/${NAMESPACE}/configmaps`;
+  t.ok(await client.list(`${maps}?fieldSelector=metadata.name%3Dapplications`));
+  for (const path of [maps, `${maps}/cluster`, `${maps}?fieldSelector=metadata.name%3Dcluster`, secrets, `${secrets}/other`, '/api/v1/secrets', '/api/v1/configmaps', `${secrets}?fieldSelector=metadata.name%3Dother`]) t.equal((await rejection(client.request(path))).status, 403, path);
+  for (const [method, path] of [['POST', '/api/v1/nodes'], ['DELETE', `${secrets}/credentials`], ['PATCH', `${secrets}/credentials`], ['DELETE', '/api/v1/pods'], ['PATCH', `${maps}/applications`]] as const) {
     t.equal((await rejection(client.request(path, { method, ...(method === 'DELETE' ? {} : { body: {} }) }))).status, 403, `${method} ${path}`);
   }
   client.close();
@@ -134,11 +136,15 @@ t.test('nodes, pods and credentials come from Kubernetes, and stay when it is go
 
   await setNode('n1', true);
   const pod: PodObject = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', namespace: 'default' } };
-  await kube.client.apply({ ...pod, spec: { nodeName: 'n1', hostNetwork: true, containers: [{ name: 'c', image: 'x:1' }] } } as PodObject);
+  await kube.client.apply({ ...pod, spec: { nodeName: 'n1', hostNetwork: true, containers: [{ name: 'c', image: 'x:1', ports: [{ containerPort: 8085 }] }] } } as PodObject);
+  const elsewhere = 'http://10.0.0.99:8085';
+  await kube.client.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'applications', namespace: NAMESPACE }, data: { shop: JSON.stringify(['http://127.0.0.1:8085', elsewhere]) } } as KubeObject);
+  const applications = [{ name: 'shop', addresses: ['http://127.0.0.1:8085', elsewhere] }];
   const seen = await until('node and pod', async () => {
     const o = await overview();
-    return o.nodes.length > 0 && o.pods.length > 0 ? o : undefined;
+    return o.nodes.length > 0 && o.pods.length > 0 && o.applications.length > 0 ? o : undefined;
   }, 5000);
+  t.strictSame(seen.applications, applications);
   t.match(seen, { kubernetes: { reachable: true }, nodes: [{ name: 'n1', ready: true, role: 'control-plane', address: '127.0.0.1' }], pods: [{ name: 'p', node: 'n1', hostNetwork: true, ready: false }] });
 
   await setNode('n1', false);
@@ -158,5 +164,5 @@ t.test('nodes, pods and credentials come from Kubernetes, and stay when it is go
   await new Promise((resolve) => cloud.once('exit', resolve));
   await clouds.start(node, { TERRARIUM_API: `https://127.0.0.1:${kube.port}`, TERRARIUM_SERVICE_ACCOUNT: tokenDir });
   t.equal((await call(clouds, node, '/api/v1/login', { body: { user: 'admin', password } })).status, 200);
-  t.match(await overview(), { nodes: [{ name: 'n1', ready: false }], pods: [{ name: 'p' }], kubernetes: { reachable: false } });
+  t.match(await overview(), { nodes: [{ name: 'n1', ready: false }], pods: [{ name: 'p' }], applications, kubernetes: { reachable: false } });
 });
