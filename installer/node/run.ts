@@ -64,5 +64,5 @@ function commandName(argv: readonly string[]): string {
 }
 
 function lastLine(text: string): string | undefined {
-  return text.split('\n').map((l) => l.trim()).filter((l) => l !== '' && !/^To see the stack trace/.test(l)).pop();
+  return text.split('\n').map((l) => l.trim()).filter((l) => l !== '' && !l.startsWith('To see the stack trace')).pop();
 }

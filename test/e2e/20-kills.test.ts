@@ -9,7 +9,7 @@ t.test('an install that is killed three times is completed by the same command',
   t.comment(`TERRARIUM_SEED=${SEED}`);
   const lab = await bootLab('--nodes', '3');
   t.teardown(() => lab.down());
-  const [a = '', b = '', c = ''] = lab.machines.map((m) => m.name);
+  const [a = '', b = ''] = lab.machines.map((m) => m.name);
   const random = seeded(SEED);
   const kills: Kill[] = [
     { at: `prepare/${b}/images`, afterMs: random() * 2000, what: 'cli', machine: a },

@@ -17,5 +17,5 @@ t.test('with every comment taken away it is valid, too', async (t) => {
     .filter((l) => !/^# (A cluster|How to|Every port|Single checks)/.test(l) && !/^\s+# The address/.test(l))
     .map((l) => l.replace(/^(\s*)# ?/, '$1').replace(/\s+\((.*)\)$/, ''))
     .join('\n');
-  parseClusterFile(parse(text), 'example');
+  t.equal(parseClusterFile(parse(text), 'example').ports?.console, 8443);
 });
