@@ -7,6 +7,9 @@ export interface RuntimeTraits extends HostTraits {
   restrictOomScoreAdj: boolean;
 }
 
+export const SHIM_SOCKETS = `${RUN_DIR}/s`;
+export const RUNC_STATE = `${RUN_DIR}/runc`;
+
 /** containerd's configuration (version 3), everything below our own folders. */
 export function containerdConfig(paths: NodePaths, traits: RuntimeTraits): string {
   return `version = 3
@@ -18,6 +21,10 @@ state = '${RUN_DIR}/containerd'
 
 [ttrpc]
   address = '${paths.containerdSocket}.ttrpc'
+
+# By default shims and runc keep theirs below /run/containerd, as those of another containerd or Docker here do.
+[plugins.'io.containerd.shim.v1.manager']
+  socket_dir = '${SHIM_SOCKETS}'
 
 [plugins.'io.containerd.internal.v1.opt']
   path = '${paths.containerd}/opt'
@@ -34,6 +41,7 @@ state = '${RUN_DIR}/containerd'
     runtime_type = 'io.containerd.runc.v2'
     [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
       BinaryName = '${paths.bin}/runc'
+      Root = '${RUNC_STATE}'
       SystemdCgroup = ${!traits.cgroupV1}
 `;
 }

@@ -29,6 +29,14 @@ export function recordHostChange(file: string, change: HostChange): void {
   writeFileDurably(file, `${JSON.stringify({ changes: [...changes, change] }, null, 2)}\n`);
 }
 
+/** Ids of folders that were not there before. */
+export const DIR = 'dir:';
+
+/** Recorded folders: those that others had made before are not among them. */
+export function madeDirs(file: string): string[] {
+  return readHostChanges(file).flatMap((c) => (c.id.startsWith(DIR) && c.path !== undefined ? [c.path] : []));
+}
+
 export function sysctlPath(name: string): string {
   return `/proc/sys/${name.replaceAll('.', '/')}`;
 }

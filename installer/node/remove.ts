@@ -41,3 +41,20 @@ export function removeTree(root: string, keep: readonly string[] = [], mounts: R
   remove(root);
   return left;
 }
+
+/** Removes a folder if nothing but empty folders of the same file system is in it, and those of them that are empty where not; true where it is gone. */
+export function removeEmptyFolders(root: string, mounts: ReadonlySet<string> = new Set(mountPoints())): boolean {
+  if (mounts.has(root)) return false;
+  let stat;
+  try {
+    stat = lstatSync(root);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return true;
+    throw error;
+  }
+  if (!stat.isDirectory()) return false;
+  let empty = true;
+  for (const name of readdirSync(root)) empty = removeEmptyFolders(join(root, name), mounts) && empty;
+  if (empty) rmdirSync(root);
+  return empty;
+}

@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { nodePaths } from '../cluster/paths.ts';
 import type { ClusterSpec } from '../cluster/spec.ts';
-import { recordSysctl, recordHostChange, restoreSysctls } from '../node/host-changes.ts';
+import { DIR, madeDirs, recordSysctl, recordHostChange, restoreSysctls } from '../node/host-changes.ts';
 import { makeDir } from '../node/files.ts';
+import { removeEmptyFolders } from '../node/remove.ts';
 import { run } from '../node/run.ts';
 import type { Phase } from '../plan/types.ts';
 
@@ -33,7 +34,7 @@ export const phase: Phase = {
     const file = nodePaths(spec).hostChanges;
     makeDir(spec.data);
     for (const dir of HARD_CODED_DIRS) {
-      if (!existsSync(dir)) recordHostChange(file, { id: `dir:${dir}`, what: `folder ${dir}`, path: dir, before: null, after: 'made by Kubernetes or the container runtime' });
+      if (!existsSync(dir)) recordHostChange(file, { id: `${DIR}${dir}`, what: `folder ${dir}`, path: dir, before: null, after: 'made by Kubernetes or the container runtime' });
     }
     for (const name of KUBELET_SYSCTLS) recordSysctl(file, name, 'set by the kubelet');
     // The agent sets it at each of its starts too: this one is for the time before.
@@ -44,6 +45,6 @@ export const phase: Phase = {
     restoreSysctls(nodePaths(spec).hostChanges);
     if (await hasRoute(spec)) await run([...routeArgs(spec), 'del', 'unreachable', spec.serviceRange]);
     for (const dir of ['/run/terrarium']) rmSync(dir, { recursive: true, force: true });
-    for (const dir of HARD_CODED_DIRS) if (existsSync(dir) && readdirSync(dir).length === 0) rmdirSync(dir);
+    for (const dir of madeDirs(nodePaths(spec).hostChanges)) removeEmptyFolders(dir);
   },
 };

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { nodePaths, RUN_DIR } from '../cluster/paths.ts';
 import { run } from '../node/run.ts';
 import { enableAndStart, installUnit, lastWords, removeUnit, restartUnit, unitActive } from '../node/systemd.ts';
@@ -7,7 +7,7 @@ import { removeTree } from '../node/remove.ts';
 import { stopContainers } from '../node/containers.ts';
 import { waitUntil } from '../node/wait.ts';
 import { updateFile } from '../node/files.ts';
-import { containerdConfig } from '../node/containerd-config.ts';
+import { containerdConfig, RUNC_STATE, SHIM_SOCKETS } from '../node/containerd-config.ts';
 import { hostTraits } from '../node/traits.ts';
 import type { Phase, PhaseContext } from '../plan/types.ts';
 
@@ -39,10 +39,6 @@ export const phase: Phase = {
     const paths = nodePaths(spec);
     await stopContainers(paths, log);
     await removeUnit(CONTAINERD_UNIT);
-    for (const left of removeTree(`${RUN_DIR}/containerd`)) log(`left alone: ${left}`);
-    for (const left of removeTree(paths.containerd)) log(`left alone: ${left}`);
-    for (const dir of ['/run/containerd/s', '/run/containerd/runc', '/run/containerd']) {
-      if (existsSync(dir) && (dir !== '/run/containerd' || readdirSync(dir).length === 0)) for (const left of removeTree(dir)) log(`left alone: ${left}`);
-    }
+    for (const dir of [`${RUN_DIR}/containerd`, SHIM_SOCKETS, RUNC_STATE, paths.containerd]) for (const left of removeTree(dir)) log(`left alone: ${left}`);
   },
 };

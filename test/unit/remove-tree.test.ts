@@ -1,7 +1,10 @@
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { mountPoints, removeTree } from '../../installer/node/remove.ts';
+import { containerdConfig } from '../../installer/node/containerd-config.ts';
+import { nodePaths } from '../../installer/cluster/paths.ts';
+import { DIR, madeDirs, recordHostChange } from '../../installer/node/host-changes.ts';
+import { mountPoints, removeEmptyFolders, removeTree } from '../../installer/node/remove.ts';
 
 t.test('never crosses a mount point and never follows a link', async (t) => {
   const dir = t.testdir({ ours: { a: 'a', foreign: { data: 'kept' }, keep: { x: 'kept' }, deep: { er: 'gone' } }, outside: { file: 'kept' } });
@@ -27,4 +30,26 @@ t.test('reads the kernel\'s escapes', async (t) => {
   mkdirSync(join(dir, 'x'));
   writeFileSync(join(dir, 'x/y'), '');
   t.ok(mountPoints().includes('/'));
+});
+
+t.test('of the folders that we made only empty ones go', async (t) => {
+  const dir = t.testdir({ recorded: { fifo: { a: {} }, s: {} }, shared: { s: { foreign: 'socket' }, empty: {} }, older: {} });
+  const file = join(dir, 'host-changes.json');
+  for (const name of ['recorded', 'shared', 'missing']) recordHostChange(file, { id: `${DIR}${dir}/${name}`, what: name, path: `${dir}/${name}`, before: null, after: 'made' });
+  recordHostChange(file, { id: 'sysctl:x', what: 'x', path: `${dir}/older`, before: '1', after: '2' });
+  t.same(madeDirs(file), [`${dir}/recorded`, `${dir}/shared`, `${dir}/missing`]);
+  t.same(madeDirs(file).map((d) => removeEmptyFolders(d)), [true, false, true]);
+  t.notOk(existsSync(`${dir}/recorded`));
+  t.ok(existsSync(`${dir}/shared/s/foreign`), 'what somebody else put there stays');
+  t.ok(existsSync(`${dir}/older`));
+  const mounted = t.testdir({ mount: {} });
+  t.equal(removeEmptyFolders(mounted, new Set([`${mounted}/mount`])), false);
+  t.ok(existsSync(`${mounted}/mount`), 'nor is a mount point touched');
+});
+
+t.test('our shims and runc keep nothing where other runtimes do', async (t) => {
+  const config = containerdConfig(nodePaths({ prefix: '/opt/terrarium', data: '/var/lib/terrarium' }), { cgroupV1: false, restrictOomScoreAdj: false });
+  t.match(config, "socket_dir = '/run/terrarium/s'");
+  t.match(config, "Root = '/run/terrarium/runc'");
+  t.notMatch(config, "'/run/containerd");
 });
