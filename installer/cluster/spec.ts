@@ -118,8 +118,11 @@ export interface SshDefaults {
   key: string | undefined;
 }
 
+/** What the machines are named for: to be a cluster together, or each for itself (an uninstall, which may leave some out). */
+export type Purpose = 'cluster' | 'machines';
+
 /** The machines of a file with ssh defaults and roles filled in: the first 1, 3 or 5 hosts are control planes unless roles are given. */
-export function hostTargets(file: ClusterFile, defaults: SshDefaults): HostTarget[] {
+export function hostTargets(file: ClusterFile, defaults: SshDefaults, purpose: Purpose = 'cluster'): HostTarget[] {
   const explicit = file.hosts.some((h) => h.role !== undefined);
   const automatic = file.hosts.length >= 5 ? 5 : file.hosts.length >= 3 ? 3 : file.hosts.length;
   const targets = file.hosts.map((h, index): HostTarget => ({
@@ -138,6 +141,7 @@ export function hostTargets(file: ClusterFile, defaults: SshDefaults): HostTarge
           },
   }));
   checkTargets(targets);
+  if (purpose === 'cluster') checkCluster(targets);
   return targets;
 }
 
@@ -153,6 +157,9 @@ function checkTargets(targets: HostTarget[]): void {
     if (names.has(t.name)) throw invalid(`Two hosts are named ${t.name}.`, 'Give each host a name of its own in cluster.yaml or rename one machine.');
     names.add(t.name);
   }
+}
+
+function checkCluster(targets: HostTarget[]): void {
   const planes = targets.filter((t) => t.role === 'control-plane');
   if (![1, 3, 5].includes(planes.length)) {
     throw invalid(

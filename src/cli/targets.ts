@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { hostTargets, parseClusterFile, type ClusterFile, type HostTarget } from '../../installer/cluster/spec.ts';
+import { hostTargets, parseClusterFile, type ClusterFile, type HostTarget, type Purpose } from '../../installer/cluster/spec.ts';
 import { parseOverrides, type Override } from '../../installer/preflight/override.ts';
 import { EXIT, Failure, isErrno } from '../errors.ts';
 import { ownAddress } from './own-address.ts';
@@ -47,12 +47,12 @@ function usage(message: string, remedy: string): Failure {
  * The machines that the options name; with neither a file nor hosts, this very machine.
  * @throws Failure exit code 2: unreadable or invalid file, bad option.
  */
-export async function loadTargets(options: TargetOptions): Promise<Targets> {
+export async function loadTargets(options: TargetOptions, purpose?: Purpose): Promise<Targets> {
   if (options.file !== undefined && options.hosts !== undefined) throw usage('Both --file and --hosts are given.', 'Use one of them.');
   const file = options.file !== undefined ? await readClusterFile(options.file) : await fromFlags(options);
   const overrides: Override[] = [...(file.preflight?.overrides ?? []), ...parseOverrides(options.ignore ?? [])];
   const complete: ClusterFile = overrides.length === 0 ? file : { ...file, preflight: { overrides } };
-  const targets = hostTargets(complete, { user: options.sshUser ?? 'root', port: sshPort(options.sshPort), key: expandHome(options.sshKey) });
+  const targets = hostTargets(complete, { user: options.sshUser ?? 'root', port: sshPort(options.sshPort), key: expandHome(options.sshKey) }, purpose);
   return { file: complete, targets: targets.map((t) => (t.ssh === undefined ? t : { ...t, ssh: { ...t.ssh, key: expandHome(t.ssh.key), knownHosts: expandHome(t.ssh.knownHosts) } })) };
 }
 

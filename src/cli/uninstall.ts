@@ -6,6 +6,7 @@ import type { Host } from '../../installer/hosts/host.ts';
 import { DEFAULT_DATA, type HostTarget } from '../../installer/cluster/spec.ts';
 import type { UninstallReport } from '../../installer/operations/uninstall-node.ts';
 import { removeContext } from '../context/context.ts';
+import { coreSize } from '../payload/open.ts';
 import { EXIT, explain, Failure, failureData } from '../errors.ts';
 import type { Io } from './command.ts';
 import { removeCachedKubectl } from './kubectl/program.ts';
@@ -31,7 +32,7 @@ interface HostOutcome {
 
 /** `terrarium uninstall`: every machine by itself, so that it works with the API down and with a machine gone. */
 export async function runUninstallCommand(options: UninstallCommandOptions, io: Io): Promise<void> {
-  const { file, targets } = await loadTargets(options);
+  const { file, targets } = await loadTargets(options, 'machines');
   const data = file.paths?.data ?? DEFAULT_DATA;
   const names = targets.map((t) => t.name ?? t.address).join(', ');
   if (options.yes !== true) await confirm(io, `Remove Terrarium, its cluster and everything that runs on it from ${names}${options.data === true ? ', with the data of all volumes' : ''}?`);
@@ -74,7 +75,8 @@ async function uninstallHost(target: HostTarget, data: string, withData: boolean
     const { clusterId, prefix } = z.object({ clusterId: z.string(), prefix: z.string() }).parse(JSON.parse(identity.stdout));
     let program = `${prefix}/current/bin/terrarium`;
     if ((await host.run([program, '--version'])).exitCode !== 0) {
-      staged = await stage([host], process.execPath, { signal: io.signal });
+      // What removes everything is in the executable's own part; the programs and images behind it are not needed.
+      staged = await stage([host], process.execPath, { signal: io.signal, end: coreSize(process.execPath) });
       program = staged.get(host) ?? '';
     }
     const ended = await host.run([program, 'node', 'uninstall', '--data-dir', data, ...(withData ? ['--data'] : [])], { signal: io.signal });

@@ -84,6 +84,9 @@ t.test('targets from options', async (t) => {
   }
   const yaml = t.testdir({ 'bad.yaml': 'hosts: [\n', 'good.yaml': 'apiVersion: terrarium/v1\nkind: Cluster\nhosts:\n  - address: 192.0.2.1\n    ssh: {key: ~/k}\nports: {api: 16443}\n' });
   await t.rejects(loadTargets({ file: `${yaml}/bad.yaml` }), { ...usageError, message: /not valid YAML/ });
+  await t.rejects(loadTargets({ hosts: '192.0.2.1,192.0.2.2', ignore: [] }, 'cluster'), { code: 'bad-cluster-file' }, 'two control planes are no cluster');
+  t.match((await loadTargets({ hosts: '192.0.2.1,192.0.2.2' }, 'machines')).targets, [{ address: '192.0.2.1' }, { address: '192.0.2.2' }], 'but Terrarium can be removed from two machines');
+  await t.rejects(loadTargets({ hosts: '192.0.2.1,192.0.2.1' }, 'machines'), { code: 'bad-cluster-file' });
   const good = await loadTargets({ file: `${yaml}/good.yaml` });
   t.notMatch(good.targets[0]?.ssh?.key, /~/);
   t.equal(clusterPorts(good.file).api, 16443);
