@@ -1,5 +1,5 @@
 import t from 'tap';
-import { publishedAddresses } from '../../installer/phases/applications.ts';
+import { publishedAddresses } from '../../installer/node/applications.ts';
 import { applicationAddresses, hostPorts } from '../../src/kube/applications.ts';
 
 const nodes = [
