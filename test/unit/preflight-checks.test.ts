@@ -89,6 +89,7 @@ const CASES: Record<string, Case> = {
     good: { listeners: [], 'own.node': null },
     bad: [
       [{ listeners: [{ port: 6443, address: '0.0.0.0', pid: 77, command: 'haproxy', unit: 'haproxy.service', executable: '/usr/sbin/haproxy' }] }, 'fail', /6443 .* haproxy \(pid 77, haproxy\.service\)/],
+      [{ listeners: [{ port: 2380, address: '::', pid: 5, command: 'etcd', unit: 'etcd.service', executable: '/usr/bin/etcd' }] }, 'fail', /2380 .*taken by etcd/],
       [{ listeners: [{ port: 7444, address: '::', pid: null, command: null, unit: null, executable: null }] }, 'fail', /cannot be seen/],
     ],
   },
