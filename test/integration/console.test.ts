@@ -1,7 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import t from 'tap';
+import { openDatabase } from '../../src/store/database.ts';
+import { openFacts } from '../../src/store/facts.ts';
 import { PASSWORD, localClouds, until, type LocalClouds, type LocalNode } from '../support/local-cloud.ts';
 
 const nodes: LocalNode[] = ['n1', 'n2', 'n3'].map((name, i) => ({ name, address: `127.0.0.${i + 1}` }));
@@ -14,6 +17,10 @@ let page: Page;
 t.before(async () => {
   if (!existsSync('build/console/index.html')) throw new Error('build/console is missing: run ./build.sh first');
   clouds = await localClouds(nodes);
+  const db = await openDatabase(join(clouds.files.data('n1'), 'cloud/state/cloud.db'));
+  // As the instance has seen it in Kubernetes before.
+  openFacts(db).put('kubernetes', { nodes: [], pods: [], published: { shop: '["https://10.0.0.1:9000","10.0.0.1:5432"]' } });
+  db.close();
   await Promise.all(nodes.map((n) => clouds.start(n)));
   for (const n of nodes) children.push(spawn(process.execPath, ['src/main.ts', 'satellite'], { env: clouds.env(n), stdio: 'ignore' }));
   browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] });
@@ -48,6 +55,11 @@ t.test('cloud instances and satellites appear by themselves', async (t) => {
   await page.locator('[data-kind=clouds] tbody tr:not(:has-text("no leader")):has-text("leader")').waitFor();
   t.same((await rows('clouds')).map((r) => [r[0], r[1]]), [['n1', 'healthy'], ['n2', 'healthy'], ['n3', 'healthy']]);
   t.same((await rows('satellites')).map((r) => r[0]), ['n1', 'n2', 'n3']);
+});
+
+t.test('an application is shown with its addresses; only web pages are links', async (t) => {
+  t.same(await rows('applications'), [['shop', 'https://10.0.0.1:900010.0.0.1:5432']]);
+  t.same(await page.locator('[data-kind=applications] a').evaluateAll((links) => links.map((a) => [a.getAttribute('href'), a.getAttribute('rel')])), [['https://10.0.0.1:9000', 'noreferrer']]);
 });
 
 t.test('a query on one satellite finds a process that has just been started', async (t) => {
