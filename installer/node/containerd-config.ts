@@ -1,6 +1,6 @@
 import type { NodePaths } from '../cluster/paths.ts';
 import { RUN_DIR } from '../cluster/paths.ts';
-import { PAUSE_IMAGE, type HostTraits } from './kubeadm-config.ts';
+import type { HostTraits } from './kubeadm-config.ts';
 
 export interface RuntimeTraits extends HostTraits {
   /** Without CAP_SYS_RESOURCE runc cannot lower oom_score_adj and every container would fail to start. */
@@ -11,7 +11,7 @@ export const SHIM_SOCKETS = `${RUN_DIR}/s`;
 export const RUNC_STATE = `${RUN_DIR}/runc`;
 
 /** containerd's configuration (version 3), everything below our own folders. */
-export function containerdConfig(paths: NodePaths, traits: RuntimeTraits): string {
+export function containerdConfig(paths: NodePaths, traits: RuntimeTraits, pauseImage: string): string {
   return `version = 3
 root = '${paths.containerd}'
 state = '${RUN_DIR}/containerd'
@@ -30,7 +30,7 @@ state = '${RUN_DIR}/containerd'
   path = '${paths.containerd}/opt'
 
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
-  sandbox = '${PAUSE_IMAGE}'
+  sandbox = '${pauseImage}'
 
 [plugins.'io.containerd.cri.v1.runtime']
   restrict_oom_score_adj = ${traits.restrictOomScoreAdj}

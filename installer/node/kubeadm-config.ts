@@ -1,11 +1,7 @@
 import { stringify } from 'yaml';
 import { controlPlanes, hostPort, type ClusterSpec, type NodeSpec } from '../cluster/spec.ts';
+import type { ComponentVersions } from './component-versions.ts';
 import { nodePaths } from '../cluster/paths.ts';
-
-export const KUBERNETES_VERSION = 'v1.36.3';
-/** Names of the images as the bundle carries them. */
-export const ETCD_IMAGE_TAG = '3.6.16-0';
-export const PAUSE_IMAGE = 'registry.k8s.io/pause:3.10.2';
 
 export interface HostTraits {
   /** cgroup v1 controllers are mounted (hybrid or legacy host): the kubelet must be told, and the cgroupfs driver used. */
@@ -27,7 +23,7 @@ const arg = (name: string, value: string): { name: string; value: string } => ({
  * kubeadm's configuration of one node (kubeadm.k8s.io/v1beta4 and kubelet.config.k8s.io/v1beta1).
  * Timeouts are long because a slow machine is no failure; whoever runs a phase watches for progress itself.
  */
-export function kubeadmConfig(spec: ClusterSpec, node: NodeSpec, traits: HostTraits): string {
+export function kubeadmConfig(spec: ClusterSpec, node: NodeSpec, traits: HostTraits, versions: Pick<ComponentVersions, 'kubernetes' | 'etcdTag'>): string {
   const paths = nodePaths(spec);
   const init = {
     apiVersion: 'kubeadm.k8s.io/v1beta4',
@@ -42,7 +38,7 @@ export function kubeadmConfig(spec: ClusterSpec, node: NodeSpec, traits: HostTra
     clusterName: spec.name,
     // Small keys, made in no time; our own signing (kubelet-sign) expects P-256.
     encryptionAlgorithm: 'ECDSA-P256',
-    kubernetesVersion: KUBERNETES_VERSION,
+    kubernetesVersion: versions.kubernetes,
     controlPlaneEndpoint: hostPort(loopback(spec), spec.ports.balancer),
     networking: { serviceSubnet: spec.serviceRange, dnsDomain: 'cluster.local' },
     apiServer: {
@@ -63,7 +59,7 @@ export function kubeadmConfig(spec: ClusterSpec, node: NodeSpec, traits: HostTra
       ],
     },
     scheduler: { extraArgs: [arg('bind-address', loopback(spec)), arg('secure-port', String(spec.ports.scheduler))] },
-    etcd: { local: { dataDir: `${paths.data}/etcd`, imageTag: ETCD_IMAGE_TAG } },
+    etcd: { local: { dataDir: `${paths.data}/etcd`, imageTag: versions.etcdTag } },
   };
   const kubelet = {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',

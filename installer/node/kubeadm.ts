@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { nodePaths } from '../cluster/paths.ts';
 import type { ClusterSpec } from '../cluster/spec.ts';
 import type { PhaseContext } from '../plan/types.ts';
+import { bundledVersions } from './component-versions.ts';
 import { joinConfig, kubeadmConfig } from './kubeadm-config.ts';
 import { writeFileDurably } from './files.ts';
 import { flush } from './flush.ts';
@@ -23,7 +24,7 @@ export function kubeadmConfigPath(spec: Pick<ClusterSpec, 'data'>): string {
 export async function kubeadmPhase(context: PhaseContext, operation: 'init' | 'join', ...words: string[]): Promise<void> {
   const { spec, node } = context;
   const config = operation === 'init' ? kubeadmConfigPath(spec) : join(spec.data, 'kubeadm-join.yaml');
-  writeFileDurably(config, operation === 'init' ? kubeadmConfig(spec, node, hostTraits()) : joinConfig(spec, node), { mode: 0o600 });
+  writeFileDurably(config, operation === 'init' ? kubeadmConfig(spec, node, hostTraits(), bundledVersions()) : joinConfig(spec, node), { mode: 0o600 });
   await run([`${nodePaths(spec).bin}/kubeadm`, operation, 'phase', ...words, '--config', config], { signal: context.signal, log: context.log });
   await flush('/etc/kubernetes', '/var/lib/kubelet', spec.data);
 }

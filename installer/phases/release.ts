@@ -7,6 +7,7 @@ import { TRUSTED_KEYS } from '../../src/payload/keys.ts';
 import { unpackRelease } from '../bundle/unpack.ts';
 import { nodePaths, type NodePaths } from '../cluster/paths.ts';
 import { CNI_CONFIG, containerdConfig } from '../node/containerd-config.ts';
+import { bundledVersions } from '../node/component-versions.ts';
 import { makeDir, readText, switchLink, updateFile } from '../node/files.ts';
 import { readIdentity, writeIdentity } from '../node/identity.ts';
 import { hostTraits } from '../node/traits.ts';
@@ -77,7 +78,7 @@ export const phase: Phase = {
     }
     copyTrustedKeys(paths);
     await unpackRelease(openAssets(), paths.release);
-    updateFile(join(paths.release, 'etc/containerd.toml'), containerdConfig(paths, hostTraits()));
+    updateFile(join(paths.release, 'etc/containerd.toml'), containerdConfig(paths, hostTraits(), bundledVersions().pauseImage));
     updateFile(join(paths.release, 'etc/cni/10-host-network.conflist'), CNI_CONFIG);
     updateFile(join(paths.release, '.complete'), '');
     switchLink(paths.current, join('releases', paths.release.split('/').pop() ?? ''));

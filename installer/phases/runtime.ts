@@ -8,6 +8,7 @@ import { stopContainers } from '../node/containers.ts';
 import { waitUntil } from '../node/wait.ts';
 import { updateFile } from '../node/files.ts';
 import { containerdConfig, RUNC_STATE, SHIM_SOCKETS } from '../node/containerd-config.ts';
+import { bundledVersions } from '../node/component-versions.ts';
 import { hostTraits } from '../node/traits.ts';
 import type { Phase, PhaseContext } from '../plan/types.ts';
 
@@ -28,7 +29,7 @@ export const phase: Phase = {
 
   async do(context) {
     const paths = nodePaths(context.spec);
-    const configChanged = updateFile(`${paths.release}/etc/containerd.toml`, containerdConfig(paths, hostTraits()));
+    const configChanged = updateFile(`${paths.release}/etc/containerd.toml`, containerdConfig(paths, hostTraits(), bundledVersions().pauseImage));
     const unitChanged = await installUnit(CONTAINERD_UNIT, containerdUnit(paths));
     await enableAndStart(CONTAINERD_UNIT);
     if (configChanged || unitChanged) await restartUnit(CONTAINERD_UNIT);

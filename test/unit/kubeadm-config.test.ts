@@ -1,8 +1,11 @@
 import t from 'tap';
 import { parseAllDocuments } from 'yaml';
+import { versionsOf } from '../../installer/node/component-versions.ts';
 import { kubeadmConfig, joinConfig } from '../../installer/node/kubeadm-config.ts';
 import type { ClusterSpec, NodeSpec } from '../../installer/cluster/spec.ts';
 import { testSpec } from '../fixtures/spec.ts';
+
+const VERSIONS = { kubernetes: 'v1.35.9', etcdTag: '3.5.1-0' };
 
 interface Doc {
   kind: string;
@@ -15,7 +18,7 @@ const documents = (text: string): Doc[] => parseAllDocuments(text).map((d) => d.
 t.test('no machine of the cluster is the API endpoint', async (t) => {
   const spec = testSpec(3);
   for (const node of spec.nodes) {
-    const cluster = documents(kubeadmConfig(spec, node, { cgroupV1: false })).find((d) => d.kind === 'ClusterConfiguration');
+    const cluster = documents(kubeadmConfig(spec, node, { cgroupV1: false }, VERSIONS)).find((d) => d.kind === 'ClusterConfiguration');
     t.equal(cluster?.['controlPlaneEndpoint'], '127.0.0.1:7443');
     const sans = (cluster?.['apiServer'] as { certSANs: string[] } | undefined)?.certSANs ?? [];
     for (const n of spec.nodes) t.ok(sans.includes(n.address), `certificate names ${n.address}`);
@@ -25,20 +28,20 @@ t.test('no machine of the cluster is the API endpoint', async (t) => {
 
 t.test('the cluster configuration is the same on every node', async (t) => {
   const spec = testSpec(3);
-  const texts = spec.nodes.map((n) => JSON.stringify(documents(kubeadmConfig(spec, n, { cgroupV1: true })).find((d) => d.kind === 'ClusterConfiguration')));
+  const texts = spec.nodes.map((n) => JSON.stringify(documents(kubeadmConfig(spec, n, { cgroupV1: true }, VERSIONS)).find((d) => d.kind === 'ClusterConfiguration')));
   t.equal(new Set(texts).size, 1);
 });
 
 t.test('IPv6', async (t) => {
   const spec = testSpec(3, 6);
-  const [init, cluster] = documents(kubeadmConfig(spec, node(spec, 0), { cgroupV1: false }));
+  const [init, cluster] = documents(kubeadmConfig(spec, node(spec, 0), { cgroupV1: false }, VERSIONS));
   t.equal(cluster?.['controlPlaneEndpoint'], '[::1]:7443');
   t.match(init?.['localAPIEndpoint'], { advertiseAddress: 'fd77::11' });
 });
 
 t.test('the cgroup driver follows the host', async (t) => {
   const spec = testSpec(1);
-  const driver = (v1: boolean): unknown => documents(kubeadmConfig(spec, node(spec, 0), { cgroupV1: v1 })).find((d) => d.kind === 'KubeletConfiguration')?.['cgroupDriver'];
+  const driver = (v1: boolean): unknown => documents(kubeadmConfig(spec, node(spec, 0), { cgroupV1: v1 }, VERSIONS)).find((d) => d.kind === 'KubeletConfiguration')?.['cgroupDriver'];
   t.equal(driver(true), 'cgroupfs');
   t.equal(driver(false), 'systemd');
 });
@@ -47,4 +50,13 @@ t.test('a join finds the cluster by credentials, without any token', async (t) =
   const spec = testSpec(3);
   const [join] = documents(joinConfig(spec, node(spec, 1)));
   t.strictSame(join?.['discovery'], { file: { kubeConfigPath: '/etc/kubernetes/admin.conf' } });
+});
+
+t.test('the line of Kubernetes is that of the bundle', async (t) => {
+  const line = (minor: number): string[] => [`registry.k8s.io/kube-apiserver:v1.${minor}.2`, 'registry.k8s.io/etcd:3.6.16-0', 'registry.k8s.io/pause:3.10.2', 'vendor.example/etcd:9'];
+  t.strictSame(versionsOf(line(35)), { kubernetes: 'v1.35.2', etcdTag: '3.6.16-0', pauseImage: 'registry.k8s.io/pause:3.10.2' });
+  const spec = testSpec(1);
+  const cluster = documents(kubeadmConfig(spec, node(spec, 0), { cgroupV1: false }, versionsOf(line(35)))).find((d) => d.kind === 'ClusterConfiguration');
+  t.match(cluster, { kubernetesVersion: 'v1.35.2', etcd: { local: { imageTag: '3.6.16-0' } } });
+  t.throws(() => versionsOf(line(36).slice(1)), { code: 'image-missing' });
 });

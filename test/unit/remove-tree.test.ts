@@ -48,7 +48,7 @@ t.test('of the folders that we made only empty ones go', async (t) => {
 });
 
 t.test('our shims and runc keep nothing where other runtimes do', async (t) => {
-  const config = containerdConfig(nodePaths({ prefix: '/opt/terrarium', data: '/var/lib/terrarium' }), { cgroupV1: false, restrictOomScoreAdj: false });
+  const config = containerdConfig(nodePaths({ prefix: '/opt/terrarium', data: '/var/lib/terrarium' }), { cgroupV1: false, restrictOomScoreAdj: false }, 'registry.k8s.io/pause:3');
   t.match(config, "socket_dir = '/run/terrarium/s'");
   t.match(config, "Root = '/run/terrarium/runc'");
   t.notMatch(config, "'/run/containerd");

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import type { RuntimeTraits } from '../../../installer/node/containerd-config.ts';
 import { CNI_CONFIG } from '../../../installer/node/containerd-config.ts';
-import { ETCD_IMAGE_TAG, KUBERNETES_VERSION, PAUSE_IMAGE } from '../../../installer/node/kubeadm-config.ts';
+import { bundledVersions } from '../../../installer/node/component-versions.ts';
 
 /** Where the reference's programs and images lie on each machine. */
 export const HOME = '/opt/kubeadm-bench';
@@ -19,7 +19,7 @@ export function machineFiles(traits: RuntimeTraits): Record<string, string> {
   return {
     '/etc/containerd/config.toml': `version = 3
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
-  sandbox = '${PAUSE_IMAGE}'
+  sandbox = '${bundledVersions().pauseImage}'
 [plugins.'io.containerd.cri.v1.runtime']
   restrict_oom_score_adj = ${traits.restrictOomScoreAdj}
   [plugins.'io.containerd.cri.v1.runtime'.cni]
@@ -79,10 +79,10 @@ export function initConfig(peer: Peer, secrets: Secrets, traits: RuntimeTraits):
     {
       apiVersion: 'kubeadm.k8s.io/v1beta4',
       kind: 'ClusterConfiguration',
-      kubernetesVersion: KUBERNETES_VERSION,
+      kubernetesVersion: bundledVersions().kubernetes,
       controlPlaneEndpoint: `${peer.address}:6443`,
       networking: { serviceSubnet: SERVICE_RANGE },
-      etcd: { local: { imageTag: ETCD_IMAGE_TAG } },
+      etcd: { local: { imageTag: bundledVersions().etcdTag } },
     },
     {
       apiVersion: 'kubelet.config.k8s.io/v1beta1',

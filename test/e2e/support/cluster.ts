@@ -1,5 +1,5 @@
 import type { Test } from 'tap';
-import { KUBERNETES_VERSION } from '../../../installer/node/kubeadm-config.ts';
+import { bundledVersions } from '../../../installer/node/component-versions.ts';
 import { eventually, type Lab } from './lab.ts';
 
 interface Meta {
@@ -31,9 +31,10 @@ export const isReady = (object: { status: Conditions }): boolean => object.statu
 export async function checkCluster(t: Test, lab: Lab): Promise<void> {
   const nodes = await kubeList<Node>(lab, 'nodes');
   t.equal(nodes.length, lab.machines.length, 'every machine is a node');
+  const { kubernetes } = bundledVersions();
   for (const node of nodes) {
     t.ok(isReady(node), `${node.metadata.name} is ready`);
-    t.equal(node.status.nodeInfo.kubeletVersion, KUBERNETES_VERSION);
+    t.equal(node.status.nodeInfo.kubeletVersion, kubernetes);
   }
   const pods = await eventually(() => kubeList<Pod>(lab, 'pods', '-A'), (list) => list.every(isReady), 30_000);
   t.ok(pods.length >= lab.machines.length * 2, 'there are pods');
