@@ -1,11 +1,10 @@
-import { nodePaths } from '../cluster/paths.ts';
 import { operationFiles } from '../plan/files.ts';
 import type { Plan } from '../plan/types.ts';
 import { startCoordinator, startExecutor } from '../plan/units.ts';
 import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
+import { storeConsoleTls, type ConsoleTls } from './console-tls.ts';
 import { makeDir, writeFileDurably } from './files.ts';
 import { acceptMembership } from './membership.ts';
-import { CLOUD_UID } from './stack-credentials.ts';
 
 export interface StartInput {
   spec: ClusterSpec;
@@ -17,11 +16,6 @@ export interface StartInput {
   consoleTls?: ConsoleTls | undefined;
 }
 
-export interface ConsoleTls {
-  cert: string;
-  key: string;
-}
-
 /** Makes this node ready to take part in an operation. @throws Failure `operation-running` where it is busy with another one. */
 export async function startNodeExecutor({ spec, node, operation, cert, ca, consoleTls }: StartInput): Promise<'started' | 'running'> {
   const files = operationFiles(spec.data, operation);
@@ -30,13 +24,6 @@ export async function startNodeExecutor({ spec, node, operation, cert, ca, conso
   if (consoleTls !== undefined && node.role === 'control-plane') storeConsoleTls(spec, consoleTls);
   writeFileDurably(files.executorConfig, JSON.stringify({ spec, node }), { mode: 0o600 });
   return await startExecutor({ executable: process.execPath, operation, data: spec.data });
-}
-
-function storeConsoleTls(spec: ClusterSpec, { cert, key }: ConsoleTls): void {
-  const dir = `${nodePaths(spec).cloud}/tls`;
-  makeDir(dir, { mode: 0o700, uid: CLOUD_UID });
-  writeFileDurably(`${dir}/console.key`, key, { mode: 0o600, uid: CLOUD_UID });
-  writeFileDurably(`${dir}/console.crt`, cert, { mode: 0o600, uid: CLOUD_UID });
 }
 
 /** Puts a plan on this node's disk and starts its coordinator; one that is at it already is left. */

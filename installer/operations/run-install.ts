@@ -5,7 +5,7 @@ import { EXIT, Failure } from '../../src/errors.ts';
 import { clusterPorts, controlPlanes, DEFAULT_DATA, DEFAULT_PREFIX, defaultServiceRange, type ClusterFile, type ClusterSpec, type HostTarget, type NodeSpec } from '../cluster/spec.ts';
 import type { Host } from '../hosts/host.ts';
 import { installResultSchema, type InstallResult } from '../node/result.ts';
-import type { ConsoleTls } from '../node/start.ts';
+import type { ConsoleTls } from '../node/console-tls.ts';
 import type { PlanEvent } from '../plan/types.ts';
 import { installPlan } from './install.ts';
 import { ask } from './ask.ts';

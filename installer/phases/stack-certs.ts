@@ -2,13 +2,15 @@ import { z } from 'zod';
 import { chownSync } from 'node:fs';
 import { nodePaths } from '../cluster/paths.ts';
 import { controlPlanes } from '../cluster/spec.ts';
+import { storeConsoleTls, storedConsoleTls } from '../node/console-tls.ts';
 import { credentialReady, storeCredential } from '../node/credentials.ts';
 import { makeDir } from '../node/files.ts';
 import { removeTree } from '../node/remove.ts';
 import { CLOUD_UID, stackCredentials } from '../node/stack-credentials.ts';
 import type { Phase } from '../plan/types.ts';
 
-const inputSchema = z.object({ ca: z.string(), certs: z.record(z.string(), z.string()) });
+const signedSchema = z.object({ ca: z.string(), certs: z.record(z.string(), z.string()) });
+const inputSchema = signedSchema.extend({ console: z.object({ cert: z.string(), key: z.string() }).nullable() });
 
 /** Certificates of the cloud, its bus and the satellite on this node, by the cluster's own CA. */
 export const phase: Phase = {
@@ -17,15 +19,21 @@ export const phase: Phase = {
   async input({ spec, node, call }) {
     const [first] = controlPlanes(spec);
     if (first === undefined) return {};
-    return await call(first, 'stack-sign', { node: node.name, requests: await call(node, 'stack-request', {}) });
+    const signed = signedSchema.parse(await call(first, 'stack-sign', { node: node.name, requests: await call(node, 'stack-request', {}) }));
+    // A control plane that joins later must not show another certificate than the others.
+    const console = node.role === 'control-plane' && node.name !== first.name ? await call(first, 'read-console-tls', {}) : null;
+    return { ...signed, console };
   },
 
-  async isDone({ spec, node }) {
+  async isDone({ spec, node }, input) {
+    const { console } = inputSchema.parse(input);
+    const shown = storedConsoleTls(spec);
+    if (console !== null && (shown?.cert !== console.cert || shown.key !== console.key)) return false;
     return stackCredentials(spec, node).every((c) => credentialReady(c.files));
   },
 
   async do({ spec, node }, input) {
-    const { ca, certs } = inputSchema.parse(input);
+    const { ca, certs, console } = inputSchema.parse(input);
     const paths = nodePaths(spec);
     for (const credential of stackCredentials(spec, node)) storeCredential(credential.files, certs[credential.id] ?? '', ca);
     // The pods' users must be able to walk down to their folders, and to nothing else there.
@@ -33,6 +41,7 @@ export const phase: Phase = {
     if (node.role === 'control-plane') {
       makeDir(`${paths.cloud}/state`, { mode: 0o700, uid: CLOUD_UID });
       chownSync(`${paths.cloud}/tls`, CLOUD_UID, CLOUD_UID);
+      if (console !== null) storeConsoleTls(spec, console);
     }
   },
 

@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { ConsoleTls } from '../../installer/node/start.ts';
+import type { ConsoleTls } from '../../installer/node/console-tls.ts';
 import { EXIT, Failure } from '../errors.ts';
 
 function bad(message: string, remedy: string): Failure {

@@ -8,7 +8,7 @@ import type { Host } from '../../installer/hosts/host.ts';
 import { nodePaths } from '../../installer/cluster/paths.ts';
 import { controlPlanes, hostPort, type ClusterFile, type ClusterSpec, type HostTarget, type Role } from '../../installer/cluster/spec.ts';
 import { clusterSpec, confirmResult, install } from '../../installer/operations/run-install.ts';
-import type { ConsoleTls } from '../../installer/node/start.ts';
+import type { ConsoleTls } from '../../installer/node/console-tls.ts';
 import type { InstallResult } from '../../installer/node/result.ts';
 import { contextPath, saveContext } from '../context/context.ts';
 import type { Io } from './command.ts';
