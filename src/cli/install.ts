@@ -1,9 +1,7 @@
 import { closeHosts, openHosts } from '../../installer/hosts/open.ts';
 import { stage, stageTrustedKeys, unstage } from '../../installer/hosts/stage.ts';
 import { probeHelper } from '../../installer/preflight/matrix/helper.ts';
-import { renderReport, summary } from '../../installer/preflight/render.ts';
 import { runPreflight, stagedProgram } from '../../installer/preflight/run.ts';
-import { Failure } from '../errors.ts';
 import type { Host } from '../../installer/hosts/host.ts';
 import { nodePaths } from '../../installer/cluster/paths.ts';
 import { controlPlanes, hostPort, type ClusterFile, type ClusterSpec, type HostTarget, type Role } from '../../installer/cluster/spec.ts';
@@ -14,6 +12,7 @@ import { contextPath, saveContext } from '../context/context.ts';
 import type { Io } from './command.ts';
 import { readConsoleTls } from './console-tls.ts';
 import { openInstallSource, type InstallSource, type SourceOptions } from './install-source.ts';
+import { tellPreflight } from './preflight-outcome.ts';
 import { chooseReporter } from './reporters/reporter.ts';
 import { loadTargets, type TargetOptions, type Targets } from './targets.ts';
 
@@ -84,12 +83,7 @@ async function reportJoins(host: Host | undefined, spec: ClusterSpec, io: Io): P
 async function checkMachines(hosts: Host[], targets: HostTarget[], file: ClusterFile, staged: Map<Host, string>, io: Io, json: boolean): Promise<void> {
   const helper = await probeHelper();
   try {
-    const report = await runPreflight(hosts, targets, file, { program: stagedProgram(staged), helper: helper?.path, signal: io.signal });
-    const { ok, exitCode, overrides, ms } = report;
-    const findings = [...report.cluster.findings, ...report.machines.flatMap((m) => m.findings.map((f) => ({ ...f, machine: m.name })))];
-    if (json) io.stdout.write(`${JSON.stringify({ type: 'preflight', at: new Date().toISOString(), ok, ms, overrides, findings })}\n`);
-    else io.stdout.write(ok ? `${summary(report)}\n` : renderReport(report, { colour: io.stdout.isTTY === true, quiet: true }));
-    if (!ok) throw new Failure('preflight-failed', 'The machines are not ready for an install.', { remedy: 'Do what is said above, or go on in spite of a check with --ignore CODE=REASON; then run the same command again.', exitCode });
+    tellPreflight(await runPreflight(hosts, targets, file, { program: stagedProgram(staged), helper: helper?.path, signal: io.signal }), 'an install', io, json);
   } finally {
     await helper?.remove();
   }

@@ -5,12 +5,14 @@ import { PORTS } from '../../installer/cluster/ports.ts';
 import { nodePaths } from '../../installer/cluster/paths.ts';
 import { DEFAULT_DATA, type ClusterSpec, type NodeSpec, type Role } from '../../installer/cluster/spec.ts';
 import { joinEvents, pinCa, requestJoin, startJoin, type ClientTls, type JoinServer } from '../../installer/operations/join-client.ts';
+import { parseOverrides } from '../../installer/preflight/override.ts';
 import { readText } from '../../installer/node/files.ts';
 import { heldMembership, type HeldMembership, requestMembership } from '../../installer/node/membership.ts';
 import { startNodeExecutor } from '../../installer/node/start.ts';
 import { verifyAssets } from '../assets.ts';
 import { EXIT, Failure } from '../errors.ts';
 import type { Io } from './command.ts';
+import { checkJoining } from './join-preflight.ts';
 import { chooseReporter } from './reporters/reporter.ts';
 
 export interface JoinOptions {
@@ -19,6 +21,7 @@ export interface JoinOptions {
   role: Role;
   name?: string;
   address?: string;
+  ignore?: string[];
   json?: true;
 }
 
@@ -37,7 +40,8 @@ export async function runJoin(controlPlane: string, options: JoinOptions, io: Io
   const admitted = held?.node.name === wanted.name && held.node.role === wanted.role && (options.address === undefined || held.node.address === wanted.address) ? held : undefined;
   const node = admitted?.node ?? wanted;
   say(`${node.name} (${node.address}) joins by ${server.address} as ${node.role}`);
-  const join: Join = { server, ca, node, io, say };
+  const overrides = parseOverrides(options.ignore ?? []);
+  const join: Join = { server, ca, node, io, say, check: (spec) => checkJoining(spec, node, overrides, io, options.json === true) };
   const { operation, spec, tls } = (admitted === undefined ? undefined : await continueJoin(join, admitted)) ?? (await beginJoin(join, options.token));
   const reporter = await chooseReporter({ json: options.json === true, isTTY: io.stdout.isTTY === true, stdout: io.stdout });
   try {
@@ -59,6 +63,8 @@ interface Join {
   node: NodeSpec;
   io: Io;
   say(line: string): void;
+  /** Preflight. */
+  check(spec: ClusterSpec): Promise<void>;
 }
 
 interface Begun {
@@ -86,6 +92,7 @@ async function continueJoin(join: Join, held: HeldMembership): Promise<Begun | u
 async function beginJoin(join: Join, token: string): Promise<Begun> {
   const { server, ca, node } = join;
   const { spec } = await requestJoin(server, ca, { token, node });
+  await join.check(spec);
   // The key is on this machine's disk before the token is used up: repeating the command presents the same key again.
   const { csr } = await requestMembership(spec, node);
   const grant = await requestJoin(server, ca, { token, node, csr });

@@ -13,6 +13,7 @@ export const command: CommandModule = {
       .addOption(new Option('--role <role>', 'what this machine becomes').choices(['control-plane', 'worker']).default('control-plane'))
       .option('--name <name>', 'node name (default: the host name)')
       .option('--address <address>', 'address by which the others reach this machine (default: the one that reaches the control plane)')
+      .option('--ignore <CODE=REASON>', 'go on although this preflight check fails; repeatable', (value: string, all: string[] = []) => [...all, value])
       .option('--json', 'print events as JSON, one object a line')
       .addHelpText('after', '\nRunning the same command again continues a join that was interrupted.')
       .action(async (controlPlane: string, options: JoinOptions) => {
