@@ -29,6 +29,9 @@ state = '${RUN_DIR}/containerd'
 [plugins.'io.containerd.internal.v1.opt']
   path = '${paths.containerd}/opt'
 
+[plugins.'io.containerd.nri.v1.nri']
+  disable = true
+
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
   sandbox = '${pauseImage}'
 

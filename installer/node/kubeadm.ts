@@ -31,5 +31,5 @@ export async function kubeadmPhase(context: PhaseContext, operation: 'init' | 'j
 
 /** kubectl on the node, with the administrator's credentials. */
 export function kubectl(spec: Pick<ClusterSpec, 'prefix' | 'data'>, ...args: string[]): [string, ...string[]] {
-  return [`${nodePaths(spec).bin}/kubectl`, '--kubeconfig', ADMIN_CONF, ...args];
+  return [`${nodePaths(spec).bin}/kubectl`, '--kubeconfig', ADMIN_CONF, '--cache-dir', `${spec.data}/kubectl-cache`, ...args];
 }

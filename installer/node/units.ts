@@ -32,8 +32,8 @@ WantedBy=multi-user.target
 export function kubeletUnit(paths: NodePaths): string {
   return `[Unit]
 Description=Kubernetes node agent of Terrarium
-After=network-online.target ${CONTAINERD_UNIT} ${AGENT_UNIT}
-Wants=network-online.target ${CONTAINERD_UNIT} ${AGENT_UNIT}
+After=network.target ${CONTAINERD_UNIT} ${AGENT_UNIT}
+Wants=${CONTAINERD_UNIT} ${AGENT_UNIT}
 ConditionPathExists=/etc/kubernetes/kubelet.conf
 
 [Service]
@@ -55,8 +55,7 @@ WantedBy=multi-user.target
 export function agentUnit(paths: NodePaths): string {
   return `[Unit]
 Description=Node agent of Terrarium (API load balancer, joins, local volumes)
-After=network-online.target
-Wants=network-online.target
+After=network.target
 
 [Service]
 Environment=PATH=${paths.bin}:${SYSTEM_PATH} HOME=/root

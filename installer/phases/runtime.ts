@@ -5,6 +5,7 @@ import { enableAndStart, installUnit, lastWords, removeUnit, restartUnit, unitAc
 import { CONTAINERD_UNIT, containerdUnit } from '../node/units.ts';
 import { removeTree } from '../node/remove.ts';
 import { stopContainers } from '../node/containers.ts';
+import { removePodCgroups } from '../node/pod-cgroups.ts';
 import { waitUntil } from '../node/wait.ts';
 import { updateFile } from '../node/files.ts';
 import { containerdConfig, RUNC_STATE, SHIM_SOCKETS } from '../node/containerd-config.ts';
@@ -39,6 +40,7 @@ export const phase: Phase = {
   async undo({ spec, log }) {
     const paths = nodePaths(spec);
     await stopContainers(paths, log);
+    removePodCgroups();
     await removeUnit(CONTAINERD_UNIT);
     for (const dir of [`${RUN_DIR}/containerd`, SHIM_SOCKETS, RUNC_STATE, paths.containerd]) for (const left of removeTree(dir)) log(`left alone: ${left}`);
   },

@@ -13,12 +13,12 @@ export const command: CommandModule = {
       .argument('[arguments...]')
       .action(async (args: string[]) => {
         const { execa } = await import('execa');
-        const { kubectlProgram } = await import('../kubectl/program.ts');
+        const { apiCacheFolder, kubectlProgram } = await import('../kubectl/program.ts');
         const { openKubeconfig } = await import('../kubectl/kubeconfig.ts');
         const [program, kubeconfig] = [await kubectlProgram(io.env), await openKubeconfig(io.env)];
         try {
           // A first Ctrl-C reaches kubectl by the terminal; a signal sent to us alone is passed on.
-          const child = execa(program, args, { stdio: 'inherit', reject: false, env: { KUBECONFIG: kubeconfig.path }, cancelSignal: io.signal });
+          const child = execa(program, args, { stdio: 'inherit', reject: false, env: { KUBECONFIG: kubeconfig.path, KUBECACHEDIR: apiCacheFolder(io.env) }, cancelSignal: io.signal });
           const result = await child;
           if (result.exitCode === undefined && result.signal === undefined && !result.isCanceled) {
             throw new Failure('no-kubectl', `kubectl cannot be started: ${result.shortMessage}.`);

@@ -15,6 +15,11 @@ export function cacheFolder(env: NodeJS.ProcessEnv): string {
   return join(env['XDG_CACHE_HOME'] ?? join(env['HOME'] ?? homedir(), '.cache'), 'terrarium');
 }
 
+/** Where kubectl remembers what the API offers; removed with the program itself. */
+export function apiCacheFolder(env: NodeJS.ProcessEnv): string {
+  return join(cacheFolder(env), 'kubectl', 'api');
+}
+
 /** On a node of the same release the programs are there already: beside this one, or below the prefix that node.json names. */
 async function installed(env: NodeJS.ProcessEnv): Promise<string | undefined> {
   const { readIdentity } = await import('../../../installer/node/identity.ts');
