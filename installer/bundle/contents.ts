@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { execa } from 'execa';
+import { CLOUD_UID, SATELLITE_UID } from '../node/stack-credentials.ts';
 import { kubernetesVersion } from './components.ts';
 import type { ObtainedPart } from './components.ts';
 import { blobEntry, bytesEntry, filesBelow } from './entries.ts';
@@ -17,7 +18,6 @@ const PATH = 'PATH=/usr/local/bin:/usr/bin:/bin';
 /** What a node needs as programs of its own; kube is taken out of the images' layer. */
 const HOST_PROGRAMS = ['bin/containerd', 'bin/containerd-shim-runc-v2', 'bin/crictl', 'bin/ctr', 'bin/etcdctl', 'bin/etcdutl', 'bin/runc', 'cni/loopback'];
 const PROGRAMS = 'programs.tar.zst';
-const TERRARIUM_UID = 65500;
 
 /** All entries of the payload. */
 export async function contents(root: string, version: string, parts: ObtainedPart[], core: string, bom: Buffer): Promise<NewEntry[]> {
@@ -92,14 +92,15 @@ function sharedFiles(root: string): { path: string; mode: number; content: Buffe
 }
 
 /** A root with nothing but the C and C++ libraries, users, name resolution and /tmp. */
-function baseFiles(parts: ObtainedPart[]): LayerFile[] {
+export function baseFiles(parts: ObtainedPart[]): LayerFile[] {
   const base = parts.find((p) => p.name === 'base-libraries');
   const libraries = Object.entries(base?.files ?? {}).map(([path, file]) => ({ path: path.endsWith('/ld-linux-x86-64.so.2') ? 'lib64/ld-linux-x86-64.so.2' : path, mode: 0o755, content: file.path }));
   const text = (path: string, lines: string[]): LayerFile => ({ path, mode: 0o644, content: Buffer.from(`${lines.join('\n')}\n`) });
+  const users = [['terrarium', CLOUD_UID], ['satellite', SATELLITE_UID]] as const;
   return [
     ...libraries,
-    text('etc/passwd', ['root:x:0:0:root:/root:/sbin/nologin', `terrarium:x:${TERRARIUM_UID}:${TERRARIUM_UID}:terrarium:/tmp:/sbin/nologin`, 'nobody:x:65534:65534:nobody:/:/sbin/nologin']),
-    text('etc/group', ['root:x:0:', `terrarium:x:${TERRARIUM_UID}:`, 'nogroup:x:65534:']),
+    text('etc/passwd', ['root:x:0:0:root:/root:/sbin/nologin', ...users.map(([name, id]) => `${name}:x:${id}:${id}:${name}:/tmp:/sbin/nologin`), 'nobody:x:65534:65534:nobody:/:/sbin/nologin']),
+    text('etc/group', ['root:x:0:', ...users.map(([name, id]) => `${name}:x:${id}:`), 'nogroup:x:65534:']),
     text('etc/nsswitch.conf', ['hosts: files dns']),
     { path: 'root', mode: 0o700, directory: true },
     { path: 'tmp', mode: 0o1777, directory: true },

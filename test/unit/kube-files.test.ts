@@ -6,6 +6,8 @@ import { DEFAULT_DATA } from '../../installer/cluster/spec.ts';
 import { PORTS } from '../../installer/cluster/ports.ts';
 import { nodeInfo, podInfo } from '../../src/cloud/kubernetes.ts';
 import { parseKubeconfig } from '../../src/kube/kubeconfig.ts';
+import { baseFiles } from '../../installer/bundle/contents.ts';
+import { CLOUD_UID, SATELLITE_UID } from '../../installer/node/stack-credentials.ts';
 import { renderManifest } from '../../src/kube/manifest.ts';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
@@ -52,6 +54,17 @@ interface Workload {
   spec?: { template?: { spec: { hostNetwork: boolean; automountServiceAccountToken: boolean; securityContext: { runAsNonRoot: boolean }; containers: { image: string; imagePullPolicy: string; securityContext: Record<string, unknown> }[] } } };
 }
 
+t.test('both users of the stack are known in its image', async (t) => {
+  const content = (path: string): string => {
+    const file = baseFiles([]).find((f) => f.path === path);
+    return file !== undefined && 'content' in file ? String(file.content) : '';
+  };
+  for (const id of [CLOUD_UID, SATELLITE_UID]) {
+    t.match(content('etc/passwd'), new RegExp(`^[a-z]+:x:${id}:${id}:`, 'm'));
+    t.match(content('etc/group'), new RegExp(`^[a-z]+:x:${id}:$`, 'm'));
+  }
+});
+
 t.test('the manifests of the stack', async (t) => {
   const ports = Object.fromEntries(Object.entries(PORTS).map(([n, p]) => [`PORT_${n.replace(/[A-Z]/g, (c) => `_${c}`).toUpperCase()}`, p.port]));
   const values = { ...ports, VERSION: '0.1.0', DATA: DEFAULT_DATA, IMAGE: 'terrarium.local/terrarium:0.1.0', CLOUD_UID: 65500, SATELLITE_UID: 65501, LOOPBACK: '127.0.0.1' };
@@ -60,6 +73,7 @@ t.test('the manifests of the stack', async (t) => {
     t.same(d.errors, [], f);
     return d.toJS() as Workload;
   }));
+  t.match(objects.find((o) => o.kind === 'StorageClass'), { reclaimPolicy: 'Retain' }, 'as the volumes that the agent makes');
   const sets = objects.filter((o) => o.kind === 'DaemonSet');
   t.same(sets.map((s) => s.metadata.name).sort(), ['cloud', 'satellite']);
   for (const { metadata, spec } of sets) {
