@@ -39,7 +39,7 @@ export async function openInstallSource({ bundle, trustKey }: SourceOptions, env
   const file = resolve(bundle);
   const keys = [...trustedKeys(), ...(trustKey === undefined ? [] : [parseTrustKey(trustKey)])];
   const payload = await openBundle(file, keys);
-  const extra = [payload.publicKey];
+  const extra = builtIn(payload) ? [] : [payload.publicKey];
   if (payload.kind === 'executable') return { executable: file, extraKeys: extra, remove: () => undefined };
   const dir = mkdtempSync(join(env['TMPDIR'] ?? '/var/tmp', 'terrarium-bundle-'));
   const remove = (): void => rmSync(dir, { recursive: true, force: true });
@@ -74,10 +74,15 @@ function openBundleIndex(file: string, keys: string[]): Payload {
   throw new Failure('payload-missing', `${file} is a terrarium without its payload.`, { remedy: 'Name a complete bundle.', exitCode: EXIT.usage });
 }
 
+/** Whether the bundle is of this very build and signed by the key that is written into it. */
+function builtIn({ index, publicKey }: Payload): boolean {
+  return packaged && trustedKeys()[0] === publicKey && openPayload(process.execPath, 'any')?.index.core.sha256 === index.core.sha256;
+}
+
 /** Beside the executable lies a file of keys that its administrator trusts; machines get the one that matters. */
-function extraKeys(file: string, [builtIn, ...more]: string[]): string[] {
+function extraKeys(file: string, [own, ...more]: string[]): string[] {
   const signer = openPayload(file, 'any')?.publicKey;
-  return signer !== undefined && signer !== builtIn && more.includes(signer) ? [signer] : [];
+  return signer !== undefined && signer !== own && more.includes(signer) ? [signer] : [];
 }
 
 /** Everything behind the head is the same bytes in both forms (src/payload/format.ts). */

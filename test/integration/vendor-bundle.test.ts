@@ -56,6 +56,7 @@ t.test('an install from the bundle brings the same executable, byte for byte', a
   t.match(run(source.executable, 'bundle', 'verify', '--trust-key', key), { status: 0 });
   source.remove();
   t.notOk(existsSync(source.executable));
+  t.match(await openInstallSource({ bundle: executable, trustKey: key }, { TMPDIR: dir }), { executable, extraKeys: [key] }, 'an executable is taken as it is');
   t.strictSame(readdirSync(dir).filter((f) => f.startsWith('terrarium-bundle-')), [], 'nothing stays');
 });
 

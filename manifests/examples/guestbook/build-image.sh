@@ -12,7 +12,7 @@ trap 'rm -rf "$work"' EXIT
 
 cd "$work"
 # apt checks the package against its signed index.
-fetch() { apt-get download -q busybox-static >&2; }
+fetch() { apt-get download -q -o APT::Sandbox::User=root busybox-static >&2; }
 if ! fetch; then
   [ "$(id -u)" = 0 ] || { echo "apt-get could not fetch the package busybox-static; if apt has no lists yet, run as root: apt-get update" >&2; exit 1; }
   apt-get update -q >&2 && fetch || { echo "apt-get could not fetch the package busybox-static; is a Debian mirror in /etc/apt/sources.list, and reachable?" >&2; exit 1; }
