@@ -11,7 +11,7 @@ const COMMANDS: Record<string, string> = {
   contents: `find /etc /usr/local /opt /home /root -xdev -type f -exec sha256sum {} +`,
   run: `find /run /tmp /var/tmp -xdev \\( -path '/run/user*' -o -path '/run/systemd/*' -o -path '/run/log*' -o -path '/run/sudo*' -o -path '*/systemd-private-*' -o -path '/run/udev/*' \\) -prune -o -printf '%y %m %p\\n'`,
   mounts: `cut -d' ' -f4- /proc/1/mountinfo | sed -E 's/ (shared|master):[0-9]+//g; s/size=[0-9]+k//; s/nr_inodes=[0-9]+//'`,
-  units: `systemctl list-unit-files --no-legend --no-pager | sed -E 's/ +/ /g'; systemctl list-units --all --no-legend --no-pager --plain | awk '{print $1,$3}' | grep -vE '^(session-|user-|user@|run-user|systemd-tmpfiles|apt-|dpkg-|e2scrub|fstrim|logrotate|man-db|dev-|sys-)'`,
+  units: `systemctl list-unit-files --no-legend --no-pager | sed -E 's/ +/ /g'; systemctl list-units --all --no-legend --no-pager --plain | awk '$2 != "not-found" {print $1,$3}' | grep -vE '^(session-|user-|user@|run-user|systemd-tmpfiles|apt-|dpkg-|e2scrub|fstrim|logrotate|man-db|dev-|sys-)'`,
   processes: `ps -eo user=,args= --no-headers | grep -vE '\\[|ps -eo|sshd|sudo|sh -c|systemd-(udevd|timedated|hostnamed|localed|tmpfiles)|\\(sd-pam\\)|/lib/systemd/systemd --user|sed|sort|grep|agetty'`,
   cgroups: `find /sys/fs/cgroup -type d | grep -vE 'user.slice|session-|/system.slice/(apt|dpkg|man-db|logrotate|systemd-|fstrim|e2scrub|run-)|init.scope'`,
   network: `ip -o link | sed -E 's/^[0-9]+: //; s/ qlen [0-9]+//'; ip -o addr | sed -E 's/^[0-9]+: //; s/(valid|preferred)_lft [0-9a-z]+//g'; ip route show table all; ip -6 route show table all | sed -E 's/ expires [0-9]+sec//'; ip rule; ip -6 rule; ip netns list`,
