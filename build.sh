@@ -16,7 +16,7 @@ export TERRARIUM_CACHE=${TERRARIUM_CACHE:-$HOME/.cache/terrarium}
 PACKAGES=(gcc libc6-dev libseccomp-dev pkg-config binutils zstd)
 LAB_PACKAGES=(systemd-container debootstrap dnsmasq-base openssh-client iproute2 e2fsprogs procps kmod)
 # What the tests use beside the lab.
-TEST_PACKAGES=(chromium nftables iptables strace openssl)
+TEST_PACKAGES=(chromium nftables iptables tcpdump openssl)
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 die() { printf 'Error: %s\n' "$*" >&2; exit 1; }

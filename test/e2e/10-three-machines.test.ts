@@ -1,3 +1,4 @@
+import { chromium } from 'playwright-core';
 import t from 'tap';
 import { bootLab, eventually } from './support/lab.ts';
 import { checkCluster, checkQuery } from './support/cluster.ts';
@@ -7,6 +8,7 @@ t.test('three machines, from nothing to a power cut and back', async (t) => {
   t.teardown(() => lab.down());
   const [first] = lab.machines;
   if (first === undefined) throw new Error('no machine');
+  let password = '';
 
   await t.test('install', async (t) => {
     const installed = await lab.admin(['install', '-f', lab.clusterFile]);
@@ -14,7 +16,27 @@ t.test('three machines, from nothing to a power cut and back', async (t) => {
     t.match(installed.stdout, /Password: {2}\S{12,}/);
     for (const { address } of lab.machines) t.match(installed.stdout, `https://${address}:8443`);
     t.comment(`installed in ${Math.round(installed.ms / 1000)} s`);
+    password = /Password: {2}(\S+)/.exec(installed.stdout)?.[1] ?? '';
     await checkCluster(t, lab);
+  });
+
+  await t.test('the console in a browser: log in, see the nodes, find a process that has just been started', async (t) => {
+    const browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'] });
+    t.teardown(() => browser.close());
+    const page = await browser.newPage({ ignoreHTTPSErrors: true });
+    page.setDefaultTimeout(30_000);
+    await page.goto(`https://${first.address}:8443/`);
+    await page.getByLabel('Password').fill(password);
+    await page.keyboard.press('Enter');
+    await page.locator('[data-kind=nodes] tbody tr').nth(2).waitFor();
+    t.equal(await page.locator('[data-kind=nodes] tbody tr').count(), 3, 'three nodes');
+    await lab.exec(first.name, 'sh', '-c', 'setsid sleep 31415.9 > /dev/null 2>&1 &');
+    await page.getByRole('link', { name: 'Query' }).click();
+    for (const { name } of lab.machines.slice(1)) await page.getByRole('checkbox', { name: name.toLowerCase() }).press('Space');
+    await page.getByLabel('SQL').fill("select name, cmdline from processes where cmdline like '%31415.9%' and name = 'sleep'");
+    await page.getByLabel('SQL').press('Control+Enter');
+    await page.locator('[data-kind=result] tbody tr').first().waitFor();
+    t.match(await page.locator('[data-kind=result] tbody tr').first().textContent(), /sleep 31415\.9/);
   });
 
   await t.test('the same command again changes nothing', async (t) => {

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { bootLab } from './support/lab.ts';
 import { checkCluster } from './support/cluster.ts';
-import { installAndKill, seeded, type Kill } from './support/kills.ts';
+import { checkMembers, installAndKill, seeded, type Kill } from './support/kills.ts';
 
 const SEED = Number(process.env['TERRARIUM_SEED'] ?? 20261121);
 
@@ -23,10 +23,5 @@ t.test('an install that is killed three times is completed by the same command',
   const last = await lab.admin(['install', '-f', lab.clusterFile]);
   t.equal(last.exitCode, 0, `${last.stderr}\n${last.stdout.slice(-2000)}`);
   await checkCluster(t, lab);
-  const members = await lab.exec(a, 'sh', '-c', '/opt/terrarium/current/bin/etcdctl --endpoints 127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/healthcheck-client.crt --key /etc/kubernetes/pki/etcd/healthcheck-client.key member list');
-  const lines = members.stdout.trim().split('\n');
-  t.equal(lines.length, 3, 'etcd has three members');
-  for (const line of lines) t.match(line, /, started, \S+, \S+, \S+, false$/, 'none is dead or a learner');
-  const ids = await Promise.all(lab.machines.map(({ name }) => lab.exec(name, 'sh', '-c', 'grep clusterId /var/lib/terrarium/node.json')));
-  t.equal(new Set(ids.map((i) => i.stdout.trim())).size, 1, 'one cluster id');
+  await checkMembers(t, lab);
 });

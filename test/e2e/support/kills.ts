@@ -1,3 +1,4 @@
+import type { Test } from 'tap';
 import type { Ended } from './terrarium.ts';
 import type { Lab } from './lab.ts';
 
@@ -58,4 +59,16 @@ export async function installAndKill(lab: Lab, kill: Kill): Promise<{ ended: End
   });
   await struck;
   return { ended, struck: struck !== undefined };
+}
+
+const ETCDCTL = '/opt/terrarium/current/bin/etcdctl --endpoints 127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/healthcheck-client.crt --key /etc/kubernetes/pki/etcd/healthcheck-client.key';
+
+/** Every machine is a living, voting member of one etcd, and of one cluster. */
+export async function checkMembers(t: Test, lab: Lab): Promise<void> {
+  const members = await lab.exec(lab.machines[0]?.name ?? '', 'sh', '-c', `${ETCDCTL} member list`);
+  const lines = members.stdout.trim().split('\n');
+  t.equal(lines.length, lab.machines.length, 'etcd has a member for each machine');
+  for (const line of lines) t.match(line, /, started, \S+, \S+, \S+, false$/, 'none is dead or a learner');
+  const ids = await Promise.all(lab.machines.map(({ name }) => lab.exec(name, 'sh', '-c', 'grep clusterId /var/lib/terrarium/node.json')));
+  t.equal(new Set(ids.map((i) => i.stdout.trim())).size, 1, 'one cluster id');
 }
