@@ -1,11 +1,18 @@
-import { cpSync, mkdirSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { rawPublicKey } from '../../src/payload/keys.ts';
 import { checkCluster, isReady, kubeList, type Pod } from './support/cluster.ts';
 import { bootLab, eventually } from './support/lab.ts';
 import { ROOT, run, terrarium } from './support/terrarium.ts';
 
 const PORT = 8085;
+
+/** Not the key that the terrarium under test was built with. */
+const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+const signing = { TERRARIUM_SIGNING_KEY: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString() };
+const vendorKey = rawPublicKey(publicKey).toString('hex');
 
 async function fetchText(url: string, body?: string): Promise<string> {
   const response = await fetch(url, { signal: AbortSignal.timeout(5_000), ...(body === undefined ? {} : { method: 'POST', body }) });
@@ -26,13 +33,13 @@ t.test('an application of a vendor, from its archive to an answer', async (t) =>
     mkdirSync(folder);
     cpSync(join(ROOT, 'manifests/examples/guestbook'), folder, { recursive: true });
     const image = await run([join(folder, 'build-image.sh')]);
-    t.equal(image.exitCode, 0, image.stderr);
-    const built = await terrarium(['bundle', 'build', join(folder, 'app.yaml'), '-o', bundle]);
+    t.equal(image.exitCode, 0, image.exitCode === 0 ? 'its image' : image.stderr);
+    const built = await terrarium(['bundle', 'build', join(folder, 'app.yaml'), '-o', bundle], { env: signing });
     t.equal(built.exitCode, 0, built.stderr);
   });
 
   await t.test('install from the bundle', async (t) => {
-    const installed = await lab.admin(['install', '-f', lab.clusterFile, '--bundle', bundle]);
+    const installed = await lab.admin(['install', '-f', lab.clusterFile, '--bundle', bundle, '--trust-key', vendorKey]);
     t.equal(installed.exitCode, 0, installed.stderr);
     t.match(installed.stdout, `  ${address}   (guestbook)`);
     t.comment(`installed in ${Math.round(installed.ms / 1000)} s`);
@@ -41,7 +48,7 @@ t.test('an application of a vendor, from its archive to an answer', async (t) =>
 
   await t.test('status names it', async (t) => {
     const status = await lab.admin(['status', '--json']);
-    t.equal(status.exitCode, 0, status.stdout);
+    t.equal(status.exitCode, 0, status.stderr);
     t.strictSame((JSON.parse(status.stdout) as { applications: unknown }).applications, { guestbook: [address] });
     t.match((await lab.admin(['status'])).stdout, address);
   });
@@ -60,10 +67,12 @@ t.test('an application of a vendor, from its archive to an answer', async (t) =>
   await t.test('the node\'s own copy carries the application: what is deleted comes back by the same command', async (t) => {
     const verified = await lab.exec(machine.name, 'terrarium', 'bundle', 'inspect', '--files');
     t.match(verified.stdout, 'app/guestbook/app.json');
+    t.match(verified.stdout, `signed by ${vendorKey}\n`, 'and trusts the vendor\'s key');
     const deleted = await lab.admin(['kubectl', 'delete', 'deployment', '-n', 'guestbook', 'guestbook']);
     t.equal(deleted.exitCode, 0, deleted.stderr);
     const executable = join(lab.dir, 'guestbook-installer');
-    const built = await terrarium(['bundle', 'build', join(folder, 'app.yaml'), '-o', executable]);
+    const built = await terrarium(['bundle', 'build', join(folder, 'app.yaml'), '-o', executable], { env: signing });
+    writeFileSync(join(lab.dir, 'trusted-keys'), `${vendorKey}\n`, { mode: 0o600 });
     t.equal(built.exitCode, 0, built.stderr);
     const again = await run([executable, 'install', '-f', lab.clusterFile], { env: { TERRARIUM_CONFIG: join(lab.dir, 'home/config.yaml'), HOME: join(lab.dir, 'home') } });
     t.equal(again.exitCode, 0, again.stderr);
