@@ -5,7 +5,7 @@ import type { Journal, JournalRecord } from './journal.ts';
 import type { LoadPhase } from './load.ts';
 import type { LeafMessage } from './messages.ts';
 import { PATIENCE, persist, type Patience } from './persist.ts';
-import type { ExecutorClient } from './rpc.ts';
+import { Unreachable, type ExecutorClient } from './rpc.ts';
 import { leavesOf } from './schema.ts';
 import { phaseFailure } from './sentence.ts';
 import type { CoordinatorContext, Json, Phase, Plan, PlanEvent, PlanGroup, PlanLeaf, PlanNode } from './types.ts';
@@ -178,9 +178,23 @@ function quieter(emit: (event: Event) => void): (event: Event) => void {
   };
 }
 
-/** Executors that cannot be reached now end by themselves when nobody asks them for anything. */
+/** An executor that was killed just now is started again by systemd: it is asked for so long, milliseconds. */
+const DISMISS_MS = 10_000;
+
+/** Asks every executor to end. One that cannot be reached at all ends by itself when nobody asks it for anything. */
 async function dismiss(clients: ExecutorClient[]): Promise<void> {
-  await Promise.all(clients.map((client) => client.finish().catch(() => undefined)));
+  const until = Date.now() + DISMISS_MS;
+  await Promise.all(clients.map((client) => dismissOne(client, until)));
+}
+
+async function dismissOne(client: ExecutorClient, until: number): Promise<void> {
+  try {
+    await client.finish();
+  } catch (error) {
+    if (!(error instanceof Unreachable) || Date.now() >= until) return;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    await dismissOne(client, until);
+  }
 }
 
 function verdict(options: CoordinatorOptions, failures: { leaf: PlanLeaf; error: FailureData }[]): FailureData | undefined {
