@@ -73,7 +73,7 @@ export async function coordinate(options: CoordinatorOptions): Promise<boolean> 
   const ms = Date.now() - started;
   const error = verdict(options, failures);
   journal.record({ leaf: plan.root.id, state: ok ? 'completed' : 'failed', ms, ...(error === undefined ? {} : { error }) });
-  await dismiss([...clients].filter(([name]) => team.asked.has(name)).map(([, client]) => client));
+  await dismiss([...clients].filter(([name]) => team.asked.has(name)).map(([, client]) => client), DISMISS_MS);
   for (const client of clients.values()) client.close();
   emit(endEvent(options, { ok, ms, error }));
   return ok;
@@ -82,7 +82,8 @@ export async function coordinate(options: CoordinatorOptions): Promise<boolean> 
 /** Brings a run to its end whose outcome was journaled and whose coordinator then died. */
 export async function conclude(options: Pick<CoordinatorOptions, 'plan' | 'files' | 'connect' | 'emit'>, outcome: JournalRecord): Promise<boolean> {
   const clients = options.plan.spec.nodes.map(options.connect);
-  await dismiss(clients);
+  // Most have ended already: nobody is waited for.
+  await dismiss(clients, 0);
   for (const client of clients) client.close();
   const ok = outcome.state === 'completed';
   options.emit(endEvent(options, { ok, ms: outcome.ms ?? 0, error: outcome.error }));
@@ -181,9 +182,9 @@ function quieter(emit: (event: Event) => void): (event: Event) => void {
 /** An executor that was killed just now is started again by systemd: it is asked for so long, milliseconds. */
 const DISMISS_MS = 10_000;
 
-/** Asks every executor to end. One that cannot be reached at all ends by itself when nobody asks it for anything. */
-async function dismiss(clients: ExecutorClient[]): Promise<void> {
-  const until = Date.now() + DISMISS_MS;
+/** Asks every executor to end. One that cannot be reached in that time ends by itself when nobody asks it for anything. */
+async function dismiss(clients: ExecutorClient[], patienceMs: number): Promise<void> {
+  const until = Date.now() + patienceMs;
   await Promise.all(clients.map((client) => dismissOne(client, until)));
 }
 
