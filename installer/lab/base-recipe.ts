@@ -3,7 +3,6 @@ import { SSH_USER } from './names.ts';
 
 /** What the root of every lab machine is made of: a plain Debian server without any container software. */
 export const SUITE = 'bookworm';
-export const DEFAULT_MIRROR = 'http://deb.debian.org/debian';
 
 export const PACKAGES = [
   'systemd', 'systemd-sysv', 'dbus', 'libpam-systemd', 'openssh-server', 'sudo', 'iproute2', 'procps', 'kmod', 'iptables', 'nftables', 'conntrack',

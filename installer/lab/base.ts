@@ -3,7 +3,7 @@ import { chmod, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/prom
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Failure } from '../../src/errors.ts';
-import { COMMANDS, DEFAULT_MIRROR, FILES, PACKAGES, SUITE, recipeKey } from './base-recipe.ts';
+import { COMMANDS, FILES, PACKAGES, SUITE, recipeKey } from './base-recipe.ts';
 import { processAlive } from './processes.ts';
 import { run, runTied } from './run.ts';
 
@@ -14,8 +14,9 @@ export function baseFolder(env: NodeJS.ProcessEnv): string {
   return join(env['TERRARIUM_CACHE'] ?? join(homedir(), '.cache/terrarium'), 'lab');
 }
 
+/** Empty: debootstrap's own default. */
 function mirrorOf(env: NodeJS.ProcessEnv): string {
-  return env['TERRARIUM_DEBIAN_MIRROR'] ?? DEFAULT_MIRROR;
+  return env['TERRARIUM_DEBIAN_MIRROR'] ?? '';
 }
 
 export function baseImage(env: NodeJS.ProcessEnv): string {
@@ -49,11 +50,11 @@ export async function ensureBase(env: NodeJS.ProcessEnv, say: (line: string) => 
 
 async function bootstrap(root: string, mirror: string, signal: AbortSignal): Promise<void> {
   try {
-    await runTied('debootstrap', ['--variant=minbase', `--include=${PACKAGES.join(',')}`, SUITE, root, mirror], { signal });
+    await runTied('debootstrap', ['--variant=minbase', `--include=${PACKAGES.join(',')}`, SUITE, root, ...(mirror === '' ? [] : [mirror])], { signal });
   } catch (error) {
     if (signal.aborted) throw error;
     const said = error instanceof Failure ? error.message : String(error);
-    throw new Failure('lab-base-failed', `The machines' root could not be made from ${mirror}: ${said}`, {
+    throw new Failure('lab-base-failed', `The machines' root could not be made from ${mirror === '' ? 'Debian\'s packages' : mirror}: ${said}`, {
       remedy: 'Check that this machine reaches a Debian mirror (TERRARIUM_DEBIAN_MIRROR names another one) and run the same command again.',
       cause: error,
     });
