@@ -39,6 +39,8 @@ export function kubeadmConfig(spec: ClusterSpec, node: NodeSpec, traits: HostTra
     // Small keys, made in no time; our own signing (kubelet-sign) expects P-256.
     encryptionAlgorithm: 'ECDSA-P256',
     kubernetesVersion: versions.kubernetes,
+    // kubeadm takes a CA without its key for an external CA and wants all other certificates then: a worker shows it none.
+    ...(node.role === 'worker' ? { certificatesDir: `${paths.data}/no-pki` } : {}),
     controlPlaneEndpoint: hostPort(loopback(spec), spec.ports.balancer),
     networking: { serviceSubnet: spec.serviceRange, dnsDomain: 'cluster.local' },
     apiServer: {
@@ -66,6 +68,7 @@ export function kubeadmConfig(spec: ClusterSpec, node: NodeSpec, traits: HostTra
     kind: 'KubeletConfiguration',
     address: node.address,
     port: spec.ports.kubelet,
+    ...(node.role === 'worker' ? { authentication: { x509: { clientCAFile: '/etc/kubernetes/pki/ca.crt' } } } : {}),
     healthzBindAddress: loopback(spec),
     healthzPort: spec.ports.kubeletHealth,
     cgroupDriver: traits.cgroupV1 ? 'cgroupfs' : 'systemd',

@@ -60,3 +60,11 @@ t.test('the line of Kubernetes is that of the bundle', async (t) => {
   t.match(cluster, { kubernetesVersion: 'v1.35.2', etcd: { local: { imageTag: '3.6.16-0' } } });
   t.throws(() => versionsOf(line(36).slice(1)), { code: 'image-missing' });
 });
+
+t.test('a worker has the CA, but kubeadm does not take it for an external one', async (t) => {
+  const spec = testSpec(3, 4, 1);
+  const docs = documents(kubeadmConfig(spec, node(spec, 3), { cgroupV1: false }, VERSIONS));
+  t.match(docs.find((d) => d.kind === 'KubeletConfiguration'), { authentication: { x509: { clientCAFile: '/etc/kubernetes/pki/ca.crt' } } });
+  t.not(docs.find((d) => d.kind === 'ClusterConfiguration')?.['certificatesDir'], '/etc/kubernetes/pki');
+  t.equal(documents(kubeadmConfig(spec, node(spec, 0), { cgroupV1: false }, VERSIONS)).find((d) => d.kind === 'ClusterConfiguration')?.['certificatesDir'], undefined);
+});
