@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import { terrarium } from './support/terrarium.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'terrarium-bad-'));
+t.teardown(() => rmSync(dir, { recursive: true, force: true }));
 const env = { HOME: dir, TERRARIUM_CONFIG: join(dir, 'config.yaml') };
 
 function clusterFile(addresses: string[], extra: object = {}): string {
