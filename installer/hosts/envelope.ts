@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { Failure } from '../../src/errors.ts';
 import { quoteAll } from './quote.ts';
+import { SYSTEM_PATH } from '../system-path.ts';
 
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** A program wrapped so that neither the login shell's settings nor its chatter matter. */
 export interface Envelope {
@@ -16,9 +16,9 @@ export interface Envelope {
  */
 export function envelope(argv: string[], sudo: boolean): Envelope {
   const marker = `terrarium-${randomBytes(12).toString('hex')}`;
-  const inner = ['/bin/sh', '-c', `umask 022; cd /; PATH=${PATH}; LC_ALL=C; export PATH LC_ALL; echo ${marker} $$; echo ${marker} $$ >&2; exec "$@"`, 'sh', ...argv];
+  const inner = ['/bin/sh', '-c', `umask 022; cd /; PATH=${SYSTEM_PATH}; LC_ALL=C; export PATH LC_ALL; echo ${marker} $$; echo ${marker} $$ >&2; exec "$@"`, 'sh', ...argv];
   if (!sudo) return { argv: inner, marker };
-  return { argv: ['/bin/sh', '-c', `PATH=${PATH}; export PATH; exec sudo -n -- "$@"`, 'sh', ...inner], marker };
+  return { argv: ['/bin/sh', '-c', `PATH=${SYSTEM_PATH}; export PATH; exec sudo -n -- "$@"`, 'sh', ...inner], marker };
 }
 
 export function loginCommand(wrapped: Envelope): string {

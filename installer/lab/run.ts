@@ -1,7 +1,6 @@
 import { execa } from 'execa';
 import { Failure } from '../../src/errors.ts';
-
-const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+import { SYSTEM_PATH } from '../system-path.ts';
 
 /** The environment of every program that the lab starts: nothing of the caller's, sbin included. */
 export const CLEAN_ENV = { PATH: SYSTEM_PATH, LC_ALL: 'C', HOME: '/root' };

@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../src/errors.ts';
 import { createAuthority, createRequest, signRequest, type KeyPair } from '../../src/pki/authority.ts';
@@ -94,9 +94,4 @@ export function heldMembership(data: string, ca: string, now: Date): HeldMembers
   const ours = names.includes(`CN=${identity.name}`) && authority.subject === `CN=terrarium-ca ${identity.clusterId}` && own.verify(authority.publicKey);
   if (!ours || !own.checkPrivateKey(createPrivateKey(key)) || now > new Date(own.validTo)) return undefined;
   return { node: { name: identity.name, address: identity.address, role: identity.role }, cert, key };
-}
-
-/** The last trace: what is below DATA once everything else is undone. Claims' data stays unless `data`. */
-export function forgetMembership(spec: ClusterSpec): void {
-  rmSync(nodePaths(spec).pki, { recursive: true, force: true });
 }

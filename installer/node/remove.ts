@@ -58,3 +58,8 @@ export function removeEmptyFolders(root: string, mounts: ReadonlySet<string> = n
   if (empty) rmdirSync(root);
   return empty;
 }
+
+/** The same for several folders, saying what was left; one that is not there is fine. */
+export function removeTrees(roots: readonly string[], log: (line: string) => void): void {
+  for (const root of roots) for (const path of removeTree(root)) log(`left alone: ${path}`);
+}

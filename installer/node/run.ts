@@ -1,5 +1,6 @@
 import { execa } from 'execa';
 import { Failure } from '../../src/errors.ts';
+import { SYSTEM_PATH } from '../system-path.ts';
 
 export interface RunOptions {
   input?: string | NodeJS.ReadableStream;
@@ -18,9 +19,6 @@ export interface RunResult {
   stdout: string;
   stderr: string;
 }
-
-/** Programs are always started with this PATH and umask 022, whatever the administrator's shell has. */
-export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
  * Runs a program to its end.

@@ -1,5 +1,5 @@
 import type { NodePaths } from '../cluster/paths.ts';
-import { SYSTEM_PATH } from './run.ts';
+import { SYSTEM_PATH } from '../system-path.ts';
 
 /** The three units that stay on a node. `kubelet` is a name that kubeadm hard-codes. */
 export const CONTAINERD_UNIT = 'terrarium-containerd.service';

@@ -2,11 +2,6 @@ import { openAssets } from '../../src/assets.ts';
 import { bundledApplications, deployApplication, isDeployed } from '../node/applications.ts';
 import type { Phase } from '../plan/types.ts';
 
-/** Paths of all applications' manifests in this executable's payload. */
-export function applicationManifests(): string[] {
-  return openAssets().entries().map((e) => e.path).filter((p) => /^app\/[^/]+\/manifests\/[^/]+\.ya?ml$/.test(p)).sort();
-}
-
 /** The vendor's applications, where the bundle carries any, and the list of their addresses. */
 export const phase: Phase = {
   title: 'deploy the applications of the bundle',

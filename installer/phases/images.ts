@@ -5,7 +5,7 @@ import { nodePaths, type NodePaths } from '../cluster/paths.ts';
 import { stopContainers } from '../node/containers.ts';
 import { writeFileDurably } from '../node/files.ts';
 import { flush } from '../node/flush.ts';
-import { removeTree } from '../node/remove.ts';
+import { removeTrees } from '../node/remove.ts';
 import { run } from '../node/run.ts';
 import { CONTAINERD_UNIT } from '../node/units.ts';
 import type { Phase } from '../plan/types.ts';
@@ -23,7 +23,7 @@ async function startAfresh(paths: NodePaths, log: (line: string) => void): Promi
   log('an earlier import did not reach its end: the image store is made anew');
   await stopContainers(paths, log);
   await run(['systemctl', 'stop', CONTAINERD_UNIT]);
-  for (const left of removeTree(paths.containerd)) log(`left alone: ${left}`);
+  removeTrees([paths.containerd], log);
   await run(['systemctl', 'start', CONTAINERD_UNIT]);
 }
 

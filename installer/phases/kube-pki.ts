@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { controlPlanes } from '../cluster/spec.ts';
 import { ADMIN_CONF, PKI_DIR, SHARED_PKI, kubeadmPhase } from '../node/kubeadm.ts';
 import { makeDir, readText, updateFile } from '../node/files.ts';
-import { removeTree } from '../node/remove.ts';
+import { removeTrees } from '../node/remove.ts';
 import type { Phase } from '../plan/types.ts';
 
 const sharedSchema = z.record(z.string(), z.string());
@@ -36,6 +36,6 @@ export const phase: Phase = {
 
   async undo({ log }) {
     rmSync(ADMIN_CONF, { force: true });
-    for (const left of removeTree('/etc/kubernetes')) log(`left alone: ${left}`);
+    removeTrees(['/etc/kubernetes'], log);
   },
 };

@@ -11,7 +11,7 @@ import { enableAndStart, installUnit, lastWords, removeUnit, unitActive } from '
 import { KUBELET_UNIT, kubeletUnit } from '../node/units.ts';
 import { stopContainers } from '../node/containers.ts';
 import { waitUntil } from '../node/wait.ts';
-import { removeTree } from '../node/remove.ts';
+import { removeTrees } from '../node/remove.ts';
 import type { Phase, PhaseContext } from '../plan/types.ts';
 
 const inputSchema = z.object({ cert: z.string(), ca: z.string() });
@@ -60,9 +60,7 @@ export const phase: Phase = {
     await removeUnit(KUBELET_UNIT);
     rmSync('/etc/kubernetes/manifests', { recursive: true, force: true });
     await stopContainers(nodePaths(spec), log);
-    for (const dir of ['/var/lib/kubelet', '/var/log/pods', '/var/log/containers', '/usr/libexec/kubernetes']) {
-      if (existsSync(dir)) for (const left of removeTree(dir)) log(`left alone: ${left}`);
-    }
+    removeTrees(['/var/lib/kubelet', '/var/log/pods', '/var/log/containers', '/usr/libexec/kubernetes'], log);
   },
 };
 

@@ -11,7 +11,7 @@ import { bundledVersions } from '../node/component-versions.ts';
 import { makeDir, readText, switchLink, updateFile } from '../node/files.ts';
 import { readIdentity, writeIdentity } from '../node/identity.ts';
 import { hostTraits } from '../node/traits.ts';
-import { removeTree } from '../node/remove.ts';
+import { removeTrees } from '../node/remove.ts';
 import type { Phase } from '../plan/types.ts';
 
 /** So that `terrarium` works on a node as it does on the administrator's machine. */
@@ -93,7 +93,7 @@ export const phase: Phase = {
   async undo({ spec, log }) {
     const paths = nodePaths(spec);
     if (ownLink(paths)) rmSync(COMMAND_LINK, { force: true });
-    for (const kept of removeTree(paths.prefix)) log(`left alone: ${kept}`);
+    removeTrees([paths.prefix], log);
     for (const dir of [dirname(paths.prefix)]) removeIfEmptyAndOurs(dir, paths.prefix);
   },
 };

@@ -3,7 +3,7 @@ import { nodePaths, RUN_DIR } from '../cluster/paths.ts';
 import { run } from '../node/run.ts';
 import { enableAndStart, installUnit, lastWords, removeUnit, restartUnit, unitActive } from '../node/systemd.ts';
 import { CONTAINERD_UNIT, containerdUnit } from '../node/units.ts';
-import { removeTree } from '../node/remove.ts';
+import { removeTrees } from '../node/remove.ts';
 import { stopContainers } from '../node/containers.ts';
 import { removePodCgroups } from '../node/pod-cgroups.ts';
 import { waitUntil } from '../node/wait.ts';
@@ -42,6 +42,6 @@ export const phase: Phase = {
     await stopContainers(paths, log);
     removePodCgroups();
     await removeUnit(CONTAINERD_UNIT);
-    for (const dir of [`${RUN_DIR}/containerd`, SHIM_SOCKETS, RUNC_STATE, paths.containerd]) for (const left of removeTree(dir)) log(`left alone: ${left}`);
+    removeTrees([`${RUN_DIR}/containerd`, SHIM_SOCKETS, RUNC_STATE, paths.containerd], log);
   },
 };

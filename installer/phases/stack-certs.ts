@@ -5,7 +5,7 @@ import { controlPlanes } from '../cluster/spec.ts';
 import { storeConsoleTls, storedConsoleTls } from '../node/console-tls.ts';
 import { credentialReady, storeCredential } from '../node/credentials.ts';
 import { makeDir } from '../node/files.ts';
-import { removeTree } from '../node/remove.ts';
+import { removeTrees } from '../node/remove.ts';
 import { CLOUD_UID, stackCredentials } from '../node/stack-credentials.ts';
 import type { Phase } from '../plan/types.ts';
 
@@ -47,6 +47,6 @@ export const phase: Phase = {
 
   async undo({ spec, log }) {
     const paths = nodePaths(spec);
-    for (const dir of [paths.cloud, paths.satellite]) for (const left of removeTree(dir)) log(`left alone: ${left}`);
+    removeTrees([paths.cloud, paths.satellite], log);
   },
 };

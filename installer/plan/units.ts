@@ -1,5 +1,6 @@
 import { execa } from 'execa';
 import { Failure } from '../../src/errors.ts';
+import { SYSTEM_PATH } from '../system-path.ts';
 import { hasEnded, retireEvents } from './events.ts';
 import { operationFiles } from './files.ts';
 
@@ -20,7 +21,6 @@ const PROPERTIES = [
   'StartLimitBurst=20',
   `RestartPreventExitStatus=${PLAN_FAILED}`,
 ];
-const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export interface UnitOptions {
   /** The terrarium executable on this node. */
@@ -45,7 +45,7 @@ function transient(unit: string, role: string, options: UnitOptions, args: strin
     '--collect',
     '--quiet',
     ...PROPERTIES.map((p) => `--property=${p}`),
-    `--setenv=PATH=${SEARCH_PATH}`,
+    `--setenv=PATH=${SYSTEM_PATH}`,
     options.executable,
     ...args,
   ];

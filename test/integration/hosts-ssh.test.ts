@@ -6,20 +6,11 @@ import t from 'tap';
 import { Failure } from '../../src/errors.ts';
 import { openHost } from '../../installer/hosts/open.ts';
 import type { SshTarget } from '../../installer/cluster/spec.ts';
+import { failure } from './support/failure.ts';
 import { freePort, startSshd } from './support/sshd.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'hosts-ssh-'));
 t.teardown(() => rmSync(dir, { recursive: true, force: true }));
-
-async function failure(promise: Promise<unknown>): Promise<Failure> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof Failure) return error;
-    throw error;
-  }
-  throw new Error('nothing failed');
-}
 
 t.test('a machine over ssh', { timeout: 120_000 }, async (t) => {
   const sshd = await startSshd(['MaxSessions 2']);

@@ -2,22 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { Failure } from '../../src/errors.ts';
 import { openHost } from '../../installer/hosts/open.ts';
+import { failure } from './support/failure.ts';
 import { startSshd } from './support/sshd.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'hosts-'));
 t.teardown(() => rmSync(dir, { recursive: true, force: true }));
-
-async function failure(promise: Promise<unknown>): Promise<Failure> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof Failure) return error;
-    throw error;
-  }
-  throw new Error('nothing failed');
-}
 
 t.test('becoming root by sudo', { timeout: 60_000 }, async (t) => {
   const cases: [string, RegExp | undefined, RegExp][] = [

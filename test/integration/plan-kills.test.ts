@@ -2,18 +2,8 @@ import type { ChildProcess } from 'node:child_process';
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { seeded } from '../support/seeded.ts';
 import { ends, exit, group, leaf, prepare } from './plan-site.ts';
-
-/** Numbers from 0 to 1, the same ones for the same seed (mulberry32). */
-function random(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let x = Math.imul(a ^ (a >>> 15), 1 | a);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /** Starts a process again whenever it is killed, as systemd does. */
 function supervised(start: () => ChildProcess, killed: () => void): { kill(): void; end: Promise<number | string> } {
@@ -36,7 +26,7 @@ for (const seed of [1, 2, 3]) {
     const chain = (node: string): ReturnType<typeof group> =>
       group(`chain-${node}`, 'serial', [leaf(node, 'quick-0'), leaf(node, 'slow-a'), leaf(node, 'slow-etcd', 'etcd'), leaf(node, 'quick-1'), leaf(node, 'slow-b')]);
     s.plan(group('root', 'serial', [group('both', 'parallel', [chain('n1'), chain('n2')]), leaf('n1', 'quick-last')]));
-    const next = random(seed);
+    const next = seeded(seed);
     const processes = [
       ...['n1', 'n2'].map((node) => supervised(() => s.executor(node), () => appendFileSync(trace, `killed all ${node}\n`))),
       supervised(() => s.coordinator(), () => undefined),

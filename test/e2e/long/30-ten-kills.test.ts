@@ -1,7 +1,8 @@
 import t from 'tap';
 import { checkCluster } from '../support/cluster.ts';
 import { bootLab } from '../support/lab.ts';
-import { checkMembers, installAndKill, seeded, type Kill } from '../support/kills.ts';
+import { seeded } from '../../support/seeded.ts';
+import { checkMembers, installAndKill, type Kill } from '../support/kills.ts';
 
 const SEED = Number(process.env['TERRARIUM_SEED'] ?? 20261121);
 

@@ -12,18 +12,6 @@ export interface Kill {
   machine: string;
 }
 
-/** A small generator with a seed, so that a failure can be repeated (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let x = state;
-    x = Math.imul(x ^ (x >>> 15), x | 1);
-    x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
-    return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 async function strike(lab: Lab, kill: Kill, cli: number): Promise<void> {
   if (kill.what === 'cli') process.kill(cli, 'SIGKILL');
   else if (kill.what === 'coordinator') await lab.exec(kill.machine, 'systemctl', 'kill', '--signal=SIGKILL', 'terrarium-coordinator');
