@@ -39,6 +39,8 @@ export interface Host {
   readonly name: string;
   /** The address by which the other nodes reach it. */
   readonly address: string;
+  /** Milliseconds from the TCP connection over ssh until its first session was open; undefined without ssh. */
+  readonly loginMs?: number | undefined;
   /**
    * Runs a program with PATH, umask 022 and LC_ALL=C set, whatever the login shell does. A non-zero exit code is a result, not an error.
    * @throws Failure `sudo-refused`, `login-shell`, `connection-lost`, `timeout`, or the signal's reason.

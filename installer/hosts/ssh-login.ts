@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import type { Client, ConnectConfig, ServerHostKeyAlgorithm, utils as SshUtils } from 'ssh2';
 import { EXIT, Failure, isErrno } from '../../src/errors.ts';
 import type { SshTarget } from '../cluster/spec.ts';
@@ -55,11 +56,17 @@ export interface LoginOptions {
   knownHosts?: string;
 }
 
+export interface Login {
+  client: Client;
+  /** Milliseconds from the TCP connection to the server's consent. */
+  ms: number;
+}
+
 /**
  * Connects and authenticates.
  * @throws Failure `unreachable`, `login-refused`, `host-key-changed`, `ssh-key`.
  */
-export async function login(name: string, ssh: SshTarget, options: LoginOptions): Promise<Client> {
+export async function login(name: string, ssh: SshTarget, options: LoginOptions): Promise<Login> {
   const ssh2 = await import('ssh2');
   const { Client: SshClient, utils } = ssh2.default ?? ssh2;
   const file = ssh.knownHosts ?? options.knownHosts ?? knownHostsFile();
@@ -96,11 +103,15 @@ export async function login(name: string, ssh: SshTarget, options: LoginOptions)
     },
   };
   const client = new SshClient();
-  return await new Promise<Client>((resolve, reject) => {
+  return await new Promise<Login>((resolve, reject) => {
+    let connectedMs = performance.now();
+    client.once('connect', () => {
+      connectedMs = performance.now();
+    });
     client.once('ready', () => {
       client.removeListener('error', onError);
       client.setNoDelay(true);
-      resolve(client);
+      resolve({ client, ms: performance.now() - connectedMs });
     });
     const onError = (error: Error & { level?: string; code?: string }): void => {
       client.on('error', () => undefined);

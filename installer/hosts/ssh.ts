@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import type { Client, ClientChannel } from 'ssh2';
 import { EXIT, Failure } from '../../src/errors.ts';
@@ -16,11 +17,14 @@ const KILL_MS = 3000;
 
 /** Opens one ssh connection and shows it as a Host; every program gets a channel of it. */
 export async function openSsh(name: string, address: string, ssh: SshTarget, options: LoginOptions): Promise<Host> {
-  const client = await login(name, ssh, options);
-  const connection = new Connection(client, name, ssh);
+  const { client, ms } = await login(name, ssh, options);
+  const connection = new Connection(client, name, ssh, ms);
   const host: Host = {
     name,
     address,
+    get loginMs() {
+      return Math.round(connection.loginMs);
+    },
     run: (argv, runOptions) => connection.run(argv, runOptions),
     upload: (localPath, remotePath, uploadOptions) => upload(host, localPath, remotePath, uploadOptions),
     close: () => connection.close(),
@@ -53,7 +57,12 @@ class Connection {
   active = 0;
   waiters: (() => void)[] = [];
 
-  constructor(client: Client, name: string, ssh: SshTarget) {
+  /** With the first session, where PAM opens its own: both wait for a slow DNS or directory server. */
+  loginMs: number;
+  opened = false;
+
+  constructor(client: Client, name: string, ssh: SshTarget, loginMs: number) {
+    this.loginMs = loginMs;
     this.client = client;
     this.name = name;
     this.ssh = ssh;
@@ -91,7 +100,10 @@ class Connection {
     let attempt = 0;
     for (;;) {
       if (this.lost !== undefined) throw this.lost;
+      const from = performance.now();
       const result = await this.tryOpen(command);
+      if (!this.opened) this.loginMs += performance.now() - from;
+      this.opened = true;
       if (!(result instanceof Error)) return result;
       attempt += 1;
       // sshd counts a session for a moment longer than its channel lives.

@@ -34,6 +34,8 @@ export interface Member {
   address: string;
   role: Role;
   facts: Facts;
+  /** How long the ssh login took; undefined for this very machine. */
+  loginMs?: number | undefined;
 }
 
 interface CheckBase {

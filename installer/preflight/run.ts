@@ -46,7 +46,7 @@ export async function runPreflight(hosts: Host[], targets: HostTarget[], file: C
     const target = targets[i];
     const own = facts[i];
     if (target === undefined || own === undefined) throw new Error('hosts and targets differ');
-    return { name: target.name ?? own.os.hostname.toLowerCase(), named: target.name !== undefined, address: target.address, role: target.role, facts: own };
+    return { name: target.name ?? own.os.hostname.toLowerCase(), named: target.name !== undefined, address: target.address, role: target.role, facts: own, loginMs: host.loginMs };
   });
   const pairs = await tryWays(hosts, members, program, context, options);
   const report = judge(checks, { members, context, pairs, overrides: file.preflight?.overrides ?? [], operation: options.operation ?? 'install' });

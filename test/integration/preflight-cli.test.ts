@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import t from 'tap';
+import { openSsh } from '../../installer/hosts/ssh.ts';
 import type { PreflightReport } from '../../installer/preflight/report.ts';
 import { ownAddress } from '../../src/cli/own-address.ts';
 import { startSshd } from './support/sshd.ts';
@@ -22,6 +24,7 @@ t.test('preflight of a machine over ssh', { timeout: 60_000 }, async (t) => {
   const run = async (...args: string[]) => await execa(process.execPath, [main, 'preflight', ...args], { reject: false, env });
   const first = await run('-f', join(dir, 'cluster.yaml'), '--json');
   const report = JSON.parse(first.stdout) as PreflightReport;
+  t.notOk(report.machines[0]?.findings.some((f) => f.code === 'ssh-login'), 'its login is quick');
   const failed = [...new Set(report.machines[0]?.findings.filter((f) => f.severity === 'fail').map((f) => f.code))];
   t.equal(first.exitCode, failed.length > 0 ? 3 : report.machines[0]?.findings.some((f) => f.severity === 'warn') ? 4 : 0);
 
@@ -41,6 +44,22 @@ t.test('preflight of a machine over ssh', { timeout: 60_000 }, async (t) => {
   const wrongKey = await run('--hosts', '127.0.0.1', '--ssh-port', String(sshd.port), '--ssh-key', sshd.otherKey);
   t.equal(wrongKey.exitCode, 5);
   t.match(wrongKey.stderr, /^Error: 127\.0\.0\.1 refused the login of root/m);
+});
+
+t.test('a slow ssh login is told', { timeout: 60_000 }, async (t) => {
+  // Asks something slow for the keys, as where users come from a directory server.
+  const key = join(t.testdir({}), 'key');
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
+  const sshd = await startSshd([`AuthorizedKeysCommand /bin/sh -c "sleep 1.2; cat ${key}.pub"`, 'AuthorizedKeysCommandUser root']);
+  t.teardown(() => sshd.stop());
+  const target = { address: '127.0.0.1', port: sshd.port, user: 'root', key };
+  const host = await openSsh('n1', '127.0.0.1', target, { env: {}, knownHosts: join(sshd.dir, 'known') });
+  t.teardown(() => host.close());
+  await host.run(['true']);
+  const slow = host.loginMs ?? 0;
+  t.ok(slow >= 2000 && slow < 20_000, `${slow} ms`);
+  await host.run(['sleep', '0.3']);
+  t.equal(host.loginMs, slow, 'programs are no part of the login');
 });
 
 t.test('bad input', async (t) => {

@@ -6,6 +6,7 @@ import t from 'tap';
 import { clusterPorts } from '../../installer/cluster/spec.ts';
 import { runMatrix } from '../../installer/preflight/matrix/run.ts';
 import type { Pair } from '../../installer/preflight/matrix/result.ts';
+import { check as checksumCheck } from '../../installer/preflight/checks/checksum-errors.ts';
 import { check as mtuCheck } from '../../installer/preflight/checks/mtu.ts';
 import { check as portCheck } from '../../installer/preflight/checks/port-blocked.ts';
 import { check as optionCheck } from '../../installer/preflight/checks/syn-option.ts';
@@ -45,7 +46,7 @@ t.test('all is well, over IPv4 and IPv6', { timeout: 60_000 }, async (t) => {
     t.equal(pairs.length, 6);
     t.same(messages(pairs), []);
     for (const pair of pairs) {
-      t.match(pair, { synOption: 'kept', bulk: true, mtu: { device: 'eth0', deviceMtu: 1500, passes: 1500, told: null } }, `${pair.from} → ${pair.to}`);
+      t.match(pair, { synOption: 'kept', bulk: true, checksumErrors: 0, mtu: { device: 'eth0', deviceMtu: 1500, passes: 1500, told: null } }, `${pair.from} → ${pair.to}`);
       t.ok(pair.roundTripsMs.length > 3);
       t.ok(Math.abs(pair.skew?.ms ?? 99) <= (pair.skew?.errorMs ?? 0), 'one clock');
     }
@@ -95,6 +96,17 @@ t.test('a stripped SYN option is told', { timeout: 60_000 }, async (t) => {
   network.rules(1, []);
   t.match(messages(stripped), [/^n1 → n2: a device in between removes unknown TCP options/, /^n3 → n2/]);
   t.match(messages(dropped), [/^n1 → n2: a device in between drops a SYN with an unknown TCP option/, /^n3 → n2/]);
+});
+
+t.test('packets with a wrong checksum are counted where they arrive', { timeout: 60_000 }, async (t) => {
+  // Before the kernel looks at the checksum of the IP header.
+  const table = 'table netdev hostile { chain c { type filter hook ingress device eth0 priority 0; meta length > 1000 numgen inc mod 5 == 0 ip checksum set 1; }; }';
+  t.match(await network.host(1, 4).run(['nft', table]), { exitCode: 0 });
+  const pairs = await matrix();
+  await network.host(1, 4).run(['nft', 'delete table netdev hostile']);
+  const found = checksumCheck.judge([], {} as ClusterContext, pairs);
+  t.match(found, [{ severity: 'warn', host: 'n2', message: /packets? came in with a wrong checksum/ }]);
+  t.equal(found.length, 1);
 });
 
 t.test('a port that another program holds is tried as it is', { timeout: 60_000 }, async (t) => {

@@ -22,6 +22,9 @@ interface Case {
 }
 
 const GIB = 2 ** 30;
+const LOG = { diskErrors: [], diskErrorCount: 0, pauses: [] };
+const DISK = { mountPoint: '/', devices: ['dm-0', 'sda'], quotas: [], ext4Errors: 0, thinPool: null };
+const POOL = { name: 'vg-pool-tpool', mode: 'rw', dataUsed: 0.5, metadataUsed: 0.1, freeBytes: 100 * GIB };
 const CASES: Record<string, Case> = {
   architecture: { bad: [[{ 'os.arch': 'arm64' }, 'fail', /arm64/]] },
   'cpu-level': { bad: [[{ 'cpu.level': 1 }, 'fail', /v1 only/]] },
@@ -33,6 +36,42 @@ const CASES: Record<string, Case> = {
       [{ 'memory.swapLive': [{ path: '/dev/sda2', bytes: GIB }] }, 'fail', /\/dev\/sda2, 1\.0 GiB/],
       [{ 'memory.swapFstab': ['UUID=1 none swap sw 0 0'] }, 'warn', /\/etc\/fstab: UUID=1/],
       [{ 'memory.swapUnits': ['/etc/systemd/zram-generator.conf'] }, 'warn', /zram/],
+    ],
+  },
+  'memory-balloon': {
+    good: { 'memory.balloonBytes': 0, 'memory.hostSwapBytes': null },
+    bad: [[{ 'memory.balloonBytes': 64 * GIB }, 'warn', /taken 64\.0 GiB of memory back/], [{ 'memory.hostSwapBytes': GIB }, 'warn', /swapped 1\.0 GiB/]],
+  },
+  'disk-errors': {
+    good: { kernelLog: LOG, 'storage.disks': [DISK] },
+    bad: [
+      [{ kernelLog: { ...LOG, diskErrors: ['I/O error, dev sda, sector 2048 op 0x1:(WRITE)'], diskErrorCount: 12 } }, 'warn', /has 12 errors .* the last: I\/O error, dev sda/],
+      [{ 'storage.disks': [{ ...DISK, ext4Errors: 2 }] }, 'warn', /\/ \(dm-0\) has recorded 2 errors/],
+    ],
+  },
+  'disk-quota': { good: { 'storage.disks': [DISK] }, bad: [[{ 'storage.disks': [{ ...DISK, quotas: ['usrquota', 'grpquota'] }] }, 'warn', /usrquota and grpquota/]] },
+  'thin-pool': {
+    good: { 'storage.disks': [{ ...DISK, thinPool: POOL }], ...disks({ freeBytes: 20 * GIB, sizeBytes: 60 * GIB }) },
+    bad: [
+      [{ 'storage.disks': [{ ...DISK, thinPool: { ...POOL, mode: 'out_of_data_space' } }] }, 'warn', /vg-pool-tpool, which is in the state out_of_data_space/],
+      [{ 'storage.disks': [{ ...DISK, thinPool: { ...POOL, dataUsed: 0.9 } }] }, 'warn', /is 90 % full/],
+      [{ 'storage.disks': [{ ...DISK, thinPool: { ...POOL, metadataUsed: 0.95 } }] }, 'warn', /95 % of its metadata/],
+      [{ 'storage.disks': [{ ...DISK, thinPool: { ...POOL, freeBytes: 10 * GIB } }] }, 'warn', /10\.0 GiB left though the file system shows 20\.0 GiB free/],
+    ],
+  },
+  'log-limits': {
+    good: { logs: { journalOnDisk: true, journalMaxBytes: GIB, syslog: 'rsyslogd', rotated: true }, 'storage.logs.sizeBytes': 40 * GIB },
+    bad: [[{ 'logs.journalMaxBytes': 10 * GIB }, 'warn', /may grow to 10\.0 GiB, 25 %/], [{ 'logs.journalMaxBytes': 50 * GIB }, 'warn', /50\.0 GiB, all of/], [{ 'logs.rotated': false }, 'warn', /rsyslogd writes/]],
+  },
+  'sysctl-at-boot': {
+    good: { 'limits.sysctlAtBoot': {}, 'limits.sysctl.fs\\.inotify\\.max_user_instances': '8192' },
+    bad: [[{ 'limits.sysctlAtBoot': { 'fs.inotify.max_user_instances': { value: '128', file: '/etc/sysctl.d/99-old.conf' } } }, 'warn', /is 8192 now but will be 128 .*99-old\.conf/]],
+  },
+  'clock-jumps': {
+    good: { kernelLog: { ...LOG, pauses: [{ sign: 'jumped', agoS: 4000, line: 'Time jumped backwards, rotating.' }] } },
+    bad: [
+      [{ 'kernelLog.pauses': [{ sign: 'restored', agoS: 600, line: 'random: crng reseeded due to virtual machine fork' }] }, 'warn', /^10 minutes ago .*snapshot/],
+      [{ 'kernelLog.pauses': [{ sign: 'clock source', agoS: 5, line: "Marking clocksource 'tsc' as unstable" }] }, 'warn', /^1 minute ago .*clock source/],
     ],
   },
   'kernel-version': { good: { 'os.kernel': '6.1.0-18-amd64' }, bad: [[{ 'os.kernel': '4.19.0' }, 'fail', /4\.19/], [{ 'os.kernel': '5.10.0', 'cgroup.hierarchy': 'hybrid' }, 'fail', /hybrid/]] },
@@ -161,7 +200,7 @@ t.test('checks of one machine', async (t) => {
   t.notMatch(JSON.stringify(real), /secret/, 'no password in the facts');
   const member = (facts: Facts, more: Partial<Member> = {}): Member => ({ name: 'n1', named: true, address: '192.0.2.1', role: 'control-plane', facts, ...more });
   const checks = await allChecks();
-  const special = new Set(['hostname', 'address-here', 'address-lease']);
+  const special = new Set(['hostname', 'address-here', 'address-lease', 'ssh-login']);
   for (const check of checks) {
     if (check.scope !== 'host' || special.has(check.code)) continue;
     const wanted = CASES[check.code];
@@ -186,8 +225,18 @@ t.test('checks of one machine', async (t) => {
     t.match(judge('node_b'), [{ severity: 'fail' }]);
     t.match(judge('localhost', false), [{ severity: 'fail', remedy: /hostnamectl/ }]);
     t.match(judge('n'.repeat(55)), [{ severity: 'fail', message: /55/ }]);
-    const folded = change(structuredClone(real), { 'os.hostname': 'Node-B' });
+    const folded = change(structuredClone(real), { 'os.hostname': 'Node-B', 'os.staticHostname': 'Node-B' });
     t.match(check.judge(member(folded, { name: 'node-b', named: false }), context), [{ severity: 'info', message: /Node-B/ }]);
+
+    const called = (staticHostname: string | null, more: Change = {}): Facts => change(structuredClone(real), { 'os.hostname': 'node-7', 'os.staticHostname': staticHostname, 'os.container': null, ...more });
+    const unnamed = (facts: Facts): Finding[] => check.judge(member(facts, { name: 'node-7', named: false }), context);
+    t.same(unnamed(called('node-7')), []);
+    t.match(unnamed(called(null)), [{ severity: 'fail', message: /comes from DHCP/, remedy: /hostnamectl/ }], 'a name that DHCP gave');
+    t.match(unnamed(called('localhost.localdomain')), [{ severity: 'fail', message: /comes from DHCP/ }]);
+    t.match(unnamed(called('debian')), [{ severity: 'fail', message: /\/etc\/hostname says debian/ }]);
+    t.match(unnamed(called('node-7.example.org')), [{ severity: 'warn' }], 'only the domain differs');
+    t.same(unnamed(called(null, { 'os.container': 'docker' })), [], 'its manager names a container');
+    t.same(check.judge(member(called(null), { name: 'node-7', named: true }), context), [], 'a name in cluster.yaml stays');
   });
 
   await t.test('address', async (t) => {
@@ -200,6 +249,22 @@ t.test('checks of one machine', async (t) => {
     t.match(lease.judge(member(device(true)), context), [{ severity: 'warn', message: /DHCP/ }]);
     t.match(here.judge(member(device(false), { address: '203.0.113.1' }), context), [{ severity: 'fail', message: /there are: 192\.0\.2\.1 on eth0/ }]);
     t.match(here.judge(member(real, { address: '127.0.0.1' }), context), [{ severity: 'fail', message: /loopback/ }]);
+  });
+
+  await t.test('ssh login', async (t) => {
+    const check = checks.find((c) => c.code === 'ssh-login');
+    if (check?.scope !== 'host') return t.fail('no such check');
+    t.same(check.judge(member(real, { loginMs: 400 }), context), []);
+    t.same(check.judge(member(real), context), [], 'this very machine');
+    t.match(check.judge(member(real, { loginMs: 10_400 }), context), [{ severity: 'warn', message: /10\.4 s/, remedy: /UseDNS/ }]);
+  });
+
+  await t.test('what cannot be known is no warning', async (t) => {
+    const unknown = change(structuredClone(real), { kernelLog: null, 'storage.disks': [{ ...DISK, devices: [], ext4Errors: null }], 'memory.balloonBytes': null, 'memory.hostSwapBytes': null, 'logs.journalMaxBytes': null, 'logs.syslog': null, 'limits.sysctlAtBoot': {} });
+    for (const code of ['disk-errors', 'disk-quota', 'thin-pool', 'clock-jumps', 'memory-balloon', 'log-limits', 'sysctl-at-boot']) {
+      const check = checks.find((c) => c.code === code);
+      t.same(check?.scope === 'host' && check.judge(member(unknown), context), [], code);
+    }
   });
 
   t.test('a family that the kernel lacks', async (t) => {
@@ -227,7 +292,7 @@ t.test('checks of one machine', async (t) => {
       };
       return { name, named: true, address: `192.0.2.${index}`, role, facts: change(structuredClone(real), { ...own, ...changes }) };
     };
-    const pair = (from: string, to: string, more: Partial<Pair> = {}): Pair => ({ from, to, ports: [{ name: 'agent', port: 7444, outcome: 'open' }], roundTripsMs: [0.2, 0.3], skew: { ms: 0.1, errorMs: 1 }, mtu: { device: 'eth0', deviceMtu: 1500, passes: 1500, told: null }, synOption: 'kept', bulk: true, mbits: 940, ...more });
+    const pair = (from: string, to: string, more: Partial<Pair> = {}): Pair => ({ from, to, ports: [{ name: 'agent', port: 7444, outcome: 'open' }], roundTripsMs: [0.2, 0.3], skew: { ms: 0.1, errorMs: 1 }, mtu: { device: 'eth0', deviceMtu: 1500, passes: 1500, told: null }, synOption: 'kept', bulk: true, mbits: 940, checksumErrors: 0, ...more });
     const ours = (name: string, more: Partial<NonNullable<Facts['own']['node']>> = {}): Change => ({ 'own.node': { clusterId: 'id-1', cluster: 'terrarium', name, address: `192.0.2.${name.slice(1)}`, role: 'control-plane', state: 'installing', ...more } });
     const good = [machine('n1'), machine('n2'), machine('n3')];
     const ways = [pair('n1', 'n2'), pair('n2', 'n1')];
@@ -253,6 +318,7 @@ t.test('checks of one machine', async (t) => {
         [good, [pair('n1', 'n3', { mtu: { device: 'eth0', deviceMtu: 1500, passes: 1400, told: 1400 } })], 'warn', /a router in between says so/],
         [good, [pair('n1', 'n3', { mtu: { device: 'eth0', deviceMtu: 1500, passes: null, told: null }, bulk: false })], 'fail', /vanish/],
       ],
+      'checksum-errors': [[good, [pair('n1', 'n2', { checksumErrors: 7 }), pair('n3', 'n2', { checksumErrors: 7 })], 'warn', /^7 packets came in/]],
       bandwidth: [[good, [pair('n1', 'n2', { mbits: 9 })], 'warn', /9 Mbit/]],
       'syn-option': [[good, [pair('n1', 'n2', { synOption: 'stripped' })], 'warn', /removes unknown TCP options/], [good, [pair('n1', 'n2', { synOption: 'dropped' })], 'warn', /drops a SYN/]],
       'round-trip': [[good, [pair('n1', 'n2', { roundTripsMs: [1, 2, 20, 30] })], 'warn', /20\.0 ms, at times 20 ms/], [good, [pair('n1', 'n2', { roundTripsMs: [60, 61, 62] })], 'fail', /61 ms/]],

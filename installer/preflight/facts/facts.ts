@@ -4,8 +4,10 @@ import type { DnsFacts } from './dns.ts';
 import type { FirewallFacts } from './firewall.ts';
 import type { ForeignFacts } from './foreign.ts';
 import type { KernelFacts } from './kernel.ts';
+import type { KernelLogFacts } from './kernel-log.ts';
 import type { LimitFacts } from './limits.ts';
 import type { ListenerFacts } from './listeners.ts';
+import type { LogFacts } from './logs.ts';
 import type { MemoryFacts } from './memory.ts';
 import type { NetworkFacts } from './network.ts';
 import type { OsFacts } from './os.ts';
@@ -33,4 +35,7 @@ export interface Facts {
   firewall: FirewallFacts;
   limits: LimitFacts;
   time: TimeFacts;
+  logs: LogFacts;
+  /** Null where the kernel's log cannot be read. */
+  kernelLog: KernelLogFacts | null;
 }

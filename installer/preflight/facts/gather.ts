@@ -5,8 +5,10 @@ import type { Facts } from './facts.ts';
 import { gatherFirewall } from './firewall.ts';
 import { gatherForeign } from './foreign.ts';
 import { gatherKernel } from './kernel.ts';
+import { gatherKernelLog } from './kernel-log.ts';
 import { gatherLimits } from './limits.ts';
 import { gatherListeners } from './listeners.ts';
+import { gatherLogs } from './logs.ts';
 import { gatherMemory } from './memory.ts';
 import { gatherNetwork } from './network.ts';
 import { gatherOs } from './os.ts';
@@ -21,7 +23,7 @@ import { gatherTools } from './tools.ts';
 /** Looks at this machine, as root, in less than two seconds; leaves nothing behind. */
 export async function gatherFacts(question: Question, env: NodeJS.ProcessEnv): Promise<Facts> {
   const processes = await listProcesses();
-  const [os, cpu, memory, cgroup, kernel, security, tools, network, dns, listeners, foreign, own, firewall, limits] = await Promise.all([
+  const [os, cpu, memory, cgroup, kernel, security, tools, network, dns, listeners, foreign, own, firewall, limits, logs] = await Promise.all([
     gatherOs(),
     gatherCpu(),
     gatherMemory(),
@@ -36,9 +38,11 @@ export async function gatherFacts(question: Question, env: NodeJS.ProcessEnv): P
     gatherOwn(question),
     gatherFirewall(processes),
     gatherLimits(env),
+    gatherLogs(processes),
   ]);
   // By itself: the others would spoil its latencies.
   const storage = await gatherStorage(question);
   const time = await gatherTime(processes);
-  return { os, cpu, memory, cgroup, kernel, security, tools, storage, network, dns, listeners, foreign, own, firewall, limits, time };
+  const kernelLog = gatherKernelLog(storage.disks.flatMap((d) => d.devices));
+  return { os, cpu, memory, cgroup, kernel, security, tools, storage, network, dns, listeners, foreign, own, firewall, limits, time, logs, kernelLog };
 }

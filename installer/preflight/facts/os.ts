@@ -12,6 +12,8 @@ export interface OsFacts {
   arch: string;
   /** Host name as the kernel has it, capitals included. */
   hostname: string;
+  /** The name in /etc/hostname, which it has again after a boot; null where none is written there. */
+  staticHostname: string | null;
   machineId: string;
   /** Public host keys of sshd: type and base64, without comment. */
   sshHostKeys: string[];
@@ -27,8 +29,9 @@ export interface OsFacts {
 }
 
 export async function gatherOs(): Promise<OsFacts> {
-  const [osRelease, machineId, init, systemd, container, sshFiles, reboot] = await Promise.all([
+  const [osRelease, staticName, machineId, init, systemd, container, sshFiles, reboot] = await Promise.all([
     textOf('/etc/os-release').then(async (t) => t ?? (await textOf('/usr/lib/os-release')) ?? ''),
+    textOf('/etc/hostname'),
     textOf('/etc/machine-id'),
     textOf('/proc/1/comm'),
     outputOf('systemctl', ['--version']),
@@ -46,6 +49,7 @@ export async function gatherOs(): Promise<OsFacts> {
     kernel: release(),
     arch: arch(),
     hostname: hostname(),
+    staticHostname: staticHostname(staticName),
     machineId: machineId?.trim() ?? '',
     sshHostKeys: keys.flatMap((k) => (k === undefined ? [] : [k.split(' ').slice(0, 2).join(' ').trim()])),
     init: init?.trim() ?? '',
@@ -54,6 +58,12 @@ export async function gatherOs(): Promise<OsFacts> {
     uptimeS: Math.round(uptime()),
     rebootRequired: reboot !== undefined,
   };
+}
+
+/** @param text of /etc/hostname, hostname(5): the first line that is no comment. */
+export function staticHostname(text: string | undefined): string | null {
+  const name = (text ?? '').split('\n').map((l) => l.trim()).find((l) => l !== '' && !l.startsWith('#'));
+  return name ?? null;
 }
 
 async function containerKind(): Promise<string | null> {

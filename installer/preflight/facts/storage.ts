@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, lstat, mkdtemp, open, readlink, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { type DiskFacts, gatherDisk } from './disks.ts';
 import type { Question } from './question.ts';
 import { textOf } from './read.ts';
 
@@ -33,6 +34,8 @@ export interface StorageFacts {
   kubelet: FolderFacts;
   logs: FolderFacts;
   run: FolderFacts;
+  /** What lies below the file systems of prefix, data and kubelet, each file system once. */
+  disks: DiskFacts[];
   /** fdatasync of small appended blocks in the data folder, as etcd's log does it; null where it cannot be written. */
   fsync: { samples: number; p50Ms: number; p99Ms: number } | null;
   /** Sequential writing with a final fdatasync; null where it cannot be written. */
@@ -51,12 +54,16 @@ export async function gatherStorage(question: Question): Promise<StorageFacts> {
   const mounts = parseMounts((await textOf('/proc/self/mountinfo')) ?? '');
   const folder = (path: string, probe: boolean): Promise<FolderFacts> => folderFacts(path, mounts, probe);
   const [prefix, data, kubelet, logs, run] = await Promise.all([folder(question.prefix, true), folder(question.data, true), folder('/var/lib/kubelet', true), folder('/var/log', false), folder('/run', true)]);
+  const ours = new Set([prefix, data, kubelet].map((f) => f.mountPoint));
+  const disks = await Promise.all([...ours].flatMap((at) => mounts.findLast((m) => m.at === at) ?? []).map(gatherDisk));
   const speed = await diskSpeed(data.exists);
-  return { prefix, data, kubelet, logs, run, ...speed };
+  return { prefix, data, kubelet, logs, run, disks, ...speed };
 }
 
-interface Mount {
+export interface Mount {
   at: string;
+  /** Major and minor number, `254:0`. */
+  number: string;
   device: string;
   filesystem: string;
   options: string[];
@@ -68,7 +75,7 @@ export function parseMounts(mountinfo: string): Mount[] {
     const l = left.split(' ');
     const [filesystem = '', device = '', superOptions = ''] = right.split(' ');
     if (filesystem === '') return [];
-    return [{ at: unescape(l[4] ?? ''), device: unescape(device), filesystem, options: [...new Set([...(l[5] ?? '').split(','), ...superOptions.split(',')])] }];
+    return [{ at: unescape(l[4] ?? ''), number: l[2] ?? '', device: unescape(device), filesystem, options: [...new Set([...(l[5] ?? '').split(','), ...superOptions.split(',')])] }];
   });
 }
 

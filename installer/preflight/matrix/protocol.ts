@@ -61,6 +61,6 @@ export type SeenSyn = z.infer<typeof synSchema>;
 export const answerSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ready'), bound: z.array(z.int()), udp: z.int().optional(), note: z.string().optional() }),
   z.object({ kind: z.literal('result'), pairs: z.array(pairSchema) }),
-  z.object({ kind: z.literal('seen'), syns: z.array(synSchema) }),
+  z.object({ kind: z.literal('seen'), syns: z.array(synSchema), checksumErrors: z.int().nullable() }),
 ]);
 export type ProbeAnswer = z.infer<typeof answerSchema>;

@@ -66,7 +66,7 @@ export async function runMatrix(hosts: MatrixHost[], ports: Ports, options: Matr
       r.pairs.map((pair) => {
         const to = stations.findIndex((s) => s.member.name === pair.to);
         const peer = peers[i]?.find((p) => p.name === pair.to);
-        return finished(pair, peer, stations[i]?.member.address ?? '', seen[to]?.syns ?? [], stations[to]?.note);
+        return finished(pair, peer, stations[i]?.member.address ?? '', seen[to], stations[to]?.note);
       }),
     );
   } finally {
@@ -101,17 +101,17 @@ function peerFor(from: Station, to: Station, ports: Ports): Peer {
 }
 
 /** A SYN is recognised by source address and port, or by its sequence number where a device in between changed those. */
-function finished(pair: ProbedPair, peer: Peer | undefined, source: string, syns: SeenSyn[], note: string | undefined): Pair {
+function finished(pair: ProbedPair, peer: Peer | undefined, source: string, seen: { syns: SeenSyn[]; checksumErrors: number | null } | undefined, note: string | undefined): Pair {
   const { synSource, ...rest } = pair;
-  const withNote = pair.note === undefined && note !== undefined ? { ...rest, note } : rest;
+  const withNote = { ...rest, ...(pair.note === undefined && note !== undefined ? { note } : {}), checksumErrors: seen?.checksumErrors ?? null };
   if (synSource === undefined || peer === undefined) return plain(withNote);
-  const mine = syns.filter((s) => s.sequence === peer.sequence || (s.source === source && s.port === synSource));
+  const mine = (seen?.syns ?? []).filter((s) => s.sequence === peer.sequence || (s.source === source && s.port === synSource));
   // Where nothing passes to that port at all, the option is not to blame.
   const reachable = pair.ports.some((p) => p.port === peer.synPort && p.outcome === 'open');
   const synOption = mine.some((s) => s.option === peer.option) ? 'kept' : mine.length > 0 ? 'stripped' : reachable ? 'dropped' : null;
   return plain({ ...withNote, synOption });
 }
 
-function plain({ note, ...pair }: Omit<ProbedPair, 'synSource'>): Pair {
+function plain({ note, ...pair }: Omit<ProbedPair, 'synSource'> & Pick<Pair, 'checksumErrors'>): Pair {
   return { ...pair, ...(note === undefined ? {} : { note }) };
 }

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { createInterface } from 'node:readline';
+import { checksumErrors } from './checksums.ts';
 import { measure, tryBulk, tryPort } from './connect.ts';
 import { listen, type Listeners } from './listeners.ts';
 import { serveNative, tryNative, type NativeServer } from './native.ts';
@@ -13,6 +14,7 @@ export async function probeSession(input: NodeJS.ReadableStream, output: NodeJS.
   const say = (answer: ProbeAnswer): void => void output.write(`${JSON.stringify(answer)}\n`);
   let listeners: Listeners | undefined;
   let native: NativeServer | undefined;
+  let errorsBefore: number | null = null;
   let asked: Extract<ProbeCommand, { kind: 'listen' }> | undefined;
   const lines = createInterface({ input });
   const idle = globalThis.setTimeout(() => lines.close(), IDLE_MS);
@@ -22,6 +24,7 @@ export async function probeSession(input: NodeJS.ReadableStream, output: NodeJS.
       const command = commandSchema.parse(JSON.parse(line));
       if (command.kind === 'listen') {
         asked = command;
+        errorsBefore = await checksumErrors();
         listeners = await listen(command.address, command.ports.map((p) => p.port), command.nonce);
         const server = command.helper === undefined ? 'there is no native helper' : await serveNative(command.helper, command.address, command.synPort, command.nonce);
         if (typeof server !== 'string') native = server;
@@ -32,7 +35,8 @@ export async function probeSession(input: NodeJS.ReadableStream, output: NodeJS.
       } else {
         // What is still on its way.
         await setTimeout(30);
-        say({ kind: 'seen', syns: native?.seen ?? [] });
+        const errors = await checksumErrors();
+        say({ kind: 'seen', syns: native?.seen ?? [], checksumErrors: errors === null || errorsBefore === null ? null : errors - errorsBefore });
         return;
       }
     }
