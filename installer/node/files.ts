@@ -70,12 +70,12 @@ export function makeDir(dir: string, options: WriteOptions = {}): void {
   if (options.uid !== undefined) chownSync(dir, options.uid, options.gid ?? options.uid);
 }
 
-/** Points a symbolic link somewhere else in one step. */
+/** Points a symbolic link somewhere else in one step; a file of that name is replaced. */
 export function switchLink(link: string, target: string): void {
   try {
     if (readlinkSync(link) === target) return;
   } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error;
+    if (!isErrno(error, 'ENOENT') && !isErrno(error, 'EINVAL')) throw error;
   }
   const temporary = `${link}.tmp`;
   rmSync(temporary, { force: true });

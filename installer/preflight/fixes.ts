@@ -1,11 +1,11 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { execa } from 'execa';
 import { Failure } from '../../src/errors.ts';
-import { updateFile, readText, writeFileDurably } from '../node/files.ts';
+import { readText, switchLink, updateFile, writeFileDurably } from '../node/files.ts';
 import { readHostChanges, recordHostChange, recordSysctl, sysctlPath } from '../node/host-changes.ts';
 import type { Finding } from './check.ts';
-import { gatherMemory } from './facts/memory.ts';
+import { gatherMemory, ZRAM_UNIT } from './facts/memory.ts';
 
 export type FixName = NonNullable<Finding['fixable']>;
 
@@ -17,6 +17,13 @@ const SETTINGS: Record<Exclude<FixName, 'swap'>, Record<string, number>> = {
 const SWAP = 'fix-swap:';
 const FILE = 'fix-file:';
 const UNIT = 'fix-unit:';
+const OWN_UNIT = 'fix-own-unit:';
+
+const FSTAB = '/etc/fstab';
+/** Stands before the lines of fstab that a repair took out. */
+const COMMENT = '# terrarium: ';
+const ADMIN_UNITS = '/etc/systemd/system';
+const MASK = '/dev/null';
 
 export function isFixName(name: string): name is FixName {
   return name === 'swap' || name in SETTINGS;
@@ -52,18 +59,44 @@ async function swapOff(changesFile: string): Promise<string[]> {
     done.push(`swap off: ${path}`);
   }
   if (swapFstab.length > 0) {
-    const before = readFileSync('/etc/fstab', 'utf8');
-    const after = before.split('\n').map((l) => (swapFstab.includes(l) ? `# terrarium: ${l}` : l)).join('\n');
-    recordHostChange(changesFile, { id: `${FILE}/etc/fstab`, what: 'swap at boot', path: '/etc/fstab', before, after });
-    updateFile('/etc/fstab', after);
-    done.push('swap taken out of /etc/fstab');
+    const before = readFileSync(FSTAB, 'utf8');
+    const after = before.split('\n').map((l) => (swapFstab.includes(l) ? `${COMMENT}${l}` : l)).join('\n');
+    recordHostChange(changesFile, { id: `${FILE}${FSTAB}`, what: 'swap at boot', path: FSTAB, before, after });
+    replaceFile(FSTAB, after);
+    done.push(`swap taken out of ${FSTAB}`);
   }
-  for (const unit of swapUnits.map((p) => basename(p)).filter((u) => u.endsWith('.swap'))) {
-    recordHostChange(changesFile, { id: `${UNIT}${unit}`, what: `unit ${unit}`, before: 'unmasked', after: 'masked' });
-    await tool('systemctl', ['mask', unit]);
+  for (const path of swapUnits) {
+    const unit = unitOf(path);
+    // What an administrator wrote stands where the mask has to go, and systemctl refuses.
+    const own = path === `${ADMIN_UNITS}/${unit}` ? readText(path) : undefined;
+    if (own === undefined) {
+      recordHostChange(changesFile, { id: `${UNIT}${unit}`, what: `unit ${unit}`, before: 'unmasked', after: 'masked' });
+      await tool('systemctl', ['mask', unit]);
+    } else {
+      recordHostChange(changesFile, { id: `${OWN_UNIT}${path}`, what: `unit ${unit}`, path, before: own, after: MASK });
+      switchLink(path, MASK);
+    }
     done.push(`${unit} masked`);
   }
+  // Else systemd keeps what it has made from fstab, and starts it when somebody asks for swap.target.
+  if (done.length > 0) await reload();
   return done;
+}
+
+/** A unit that a generator will make is masked by the name that it will have. */
+function unitOf(path: string): string {
+  return path.endsWith('.conf') ? ZRAM_UNIT : basename(path);
+}
+
+/** Where systemd does not run there is nothing to tell it. */
+async function reload(): Promise<void> {
+  await tool('systemctl', ['daemon-reload']).catch(() => undefined);
+}
+
+/** Keeps mode and owner. */
+function replaceFile(path: string, content: string): void {
+  const { mode, uid, gid } = statSync(path);
+  writeFileDurably(path, content, { mode: mode & 0o7777, uid, gid });
 }
 
 async function tool(program: string, args: string[]): Promise<void> {
@@ -71,14 +104,32 @@ async function tool(program: string, args: string[]): Promise<void> {
   if (result.failed) throw new Failure('fix', `${program} ${args.join(' ')} failed: ${result.stderr.trim() === '' ? result.shortMessage : result.stderr.trim()}.`, { remedy: 'Do it by hand.' });
 }
 
-/** Puts back what repairs changed, the last first; a file that was changed again since is left alone. Sysctls are restored by restoreSysctls. Called by uninstall. */
+/** Puts back what repairs changed, the last first; a file that was changed again since is left alone, but for the lines of fstab that are marked as ours. Sysctls are restored by restoreSysctls. Called by uninstall. */
 export async function undoFixes(changesFile: string): Promise<void> {
-  for (const change of readHostChanges(changesFile).toReversed()) {
-    if (change.id.startsWith(FILE) && change.path !== undefined && readText(change.path) === change.after) {
-      if (change.before === null) rmSync(change.path, { force: true });
-      else writeFileDurably(change.path, change.before);
+  const changes = readHostChanges(changesFile).toReversed();
+  for (const { id, path, before, after } of changes) {
+    if (id === `${FILE}${FSTAB}`) restoreFstab();
+    else if (id.startsWith(FILE) && path !== undefined && readText(path) === after) {
+      if (before === null) rmSync(path, { force: true });
+      else replaceFile(path, before);
     }
-    if (change.id.startsWith(UNIT)) await tool('systemctl', ['unmask', change.id.slice(UNIT.length)]);
-    if (change.id.startsWith(SWAP)) await tool('swapon', [change.id.slice(SWAP.length)]).catch(() => undefined);
+    if (id.startsWith(UNIT)) await tool('systemctl', ['unmask', id.slice(UNIT.length)]);
+    if (id.startsWith(OWN_UNIT) && path !== undefined && before !== null && linksTo(path, MASK)) writeFileDurably(path, before);
+    if (id.startsWith(SWAP)) await tool('swapon', [id.slice(SWAP.length)]).catch(() => undefined);
+  }
+  if (changes.some((c) => [FILE, UNIT, OWN_UNIT].some((kind) => c.id.startsWith(kind)))) await reload();
+}
+
+function restoreFstab(): void {
+  const now = readText(FSTAB) ?? '';
+  const restored = now.split('\n').map((l) => (l.startsWith(COMMENT) ? l.slice(COMMENT.length) : l)).join('\n');
+  if (restored !== now) replaceFile(FSTAB, restored);
+}
+
+function linksTo(path: string, target: string): boolean {
+  try {
+    return readlinkSync(path) === target;
+  } catch {
+    return false;
   }
 }
