@@ -16,7 +16,9 @@ const MODULE_FOLDERS = [
   'src/cli/commands',
   'src/cloud/routes',
   'src/satellite/tables',
+  'src/store/commands',
   'src/store/migrations',
+  'src/store/schema',
 ];
 
 export interface Scripts {

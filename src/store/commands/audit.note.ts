@@ -1,0 +1,9 @@
+import { z } from 'zod';
+import { defineCommand } from '../kind.ts';
+
+/** What is to be in the audit log without being a change of this state: an upgrade that was started, a refused login of note. */
+export const command = defineCommand({
+  since: 1,
+  args: z.strictObject({ resource: z.string().min(1).max(300), before: z.json(), after: z.json() }),
+  apply: (_, { args }) => ({ changes: [{ resource: args.resource, before: args.before, after: args.after }] }),
+});

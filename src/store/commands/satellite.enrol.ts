@@ -1,0 +1,33 @@
+import { z } from 'zod';
+import { access, details, resourceId, satelliteId, tags, title } from '../fields.ts';
+import { defineCommand, refuse } from '../kind.ts';
+import type { EnrolmentTokenRow, SatelliteRow } from '../rows.ts';
+import { addState, readSatellite } from '../satellite-states.ts';
+import { viewSatellite } from '../views.ts';
+
+/**
+ * Registers a satellite with the public keys that it made. With `token` the enrolment token is spent, and expired by the command's own time;
+ * without, the proposer has authenticated it otherwise (a node of this cluster). The same keys may enrol again; others only after a revocation.
+ */
+export const command = defineCommand({
+  since: 1,
+  args: z.strictObject({ id: satelliteId, name: title, tags, access, busKey: z.string().min(1).max(1024), httpsKey: z.string().max(1024), details, token: resourceId.optional() }),
+  apply(tx, { args, at }) {
+    let given = args.tags;
+    if (args.token !== undefined) {
+      const token = tx.get<EnrolmentTokenRow>('SELECT * FROM enrolment_tokens WHERE id = ?', args.token);
+      if (token === undefined) refuse('denied', 'This enrolment token does not exist.');
+      if (token.expires_at < at) refuse('denied', 'This enrolment token has expired.');
+      if (token.uses_left < 1) refuse('denied', 'This enrolment token has been used up.');
+      given = { ...given, ...(JSON.parse(token.tags) as Record<string, string>) };
+      tx.run('UPDATE enrolment_tokens SET uses_left = uses_left - 1, version = ? WHERE id = ?', tx.position, args.token);
+    }
+    const before = tx.get<SatelliteRow>('SELECT * FROM satellites WHERE id = ?', args.id);
+    if (before !== undefined && before.state !== 'revoked' && before.bus_key !== args.busKey) refuse('exists', `There is another satellite ${args.id} already.`);
+    tx.run(`INSERT INTO satellites (id, name, tags, access, bus_key, https_key, details, state, state_at, enrolled_at, version) VALUES (?, ?, ?, ?, ?, ?, ?, 'enrolled', ?, ?, ?)
+      ON CONFLICT (id) DO UPDATE SET bus_key = excluded.bus_key, https_key = excluded.https_key, details = excluded.details, state = excluded.state, state_at = excluded.state_at, enrolled_at = excluded.enrolled_at, version = excluded.version`,
+      args.id, args.name, JSON.stringify(given), args.access, args.busKey, args.httpsKey, JSON.stringify(args.details), at, at, tx.position);
+    addState(tx, args.id, at, 'enrolled');
+    return { changes: [{ resource: `satellite/${args.id}`, before: viewSatellite(before), after: viewSatellite(readSatellite(tx, args.id)) }] };
+  },
+});

@@ -1,0 +1,177 @@
+import { z } from 'zod';
+import { Failure } from '../errors.ts';
+import type { Store } from './database.ts';
+import { encodeEntry, type Command } from './entry.ts';
+import type { Kinds, Migration } from './kind.ts';
+import { openMachine, type AppliedEntry, type Machine, type Outcome } from './machine.ts';
+import type { ChangeEvent, Draft, Timing } from './replica.ts';
+import { tooFull, type Space } from './space.ts';
+import type { Snapshot, Storage } from './storage.ts';
+import { ulid } from './ulid.ts';
+
+/** What one instance and a cluster's have in common. */
+export interface CoreOptions {
+  self: string;
+  kinds: Kinds;
+  schema: Migration[];
+  storage: Storage;
+  timing: Timing;
+  random(bytes: number): Uint8Array;
+  log(line: string): void;
+  space(): Space;
+  /** Between any two steps; a test crashes here. */
+  step?: (name: string) => void;
+}
+
+/** Proposals that wait at once; beyond, `store-busy`. */
+export const MAX_WAITING = 1024;
+/** A proposal's answer, or `store-unavailable`. */
+export const DEADLINE_MS = 15_000;
+/** Snapshots: after this many entries, or this long if there was any. */
+export const SNAPSHOT_ENTRIES = 10_000;
+export const SNAPSHOT_MS = 15 * 60_000;
+const SPACE_EVERY_MS = 1000;
+
+export interface Core {
+  machine(): Machine;
+  reader(): Store;
+  /** Checks a draft and fixes its values. @throws Failure. */
+  prepare(draft: Draft): { command: Command; bytes: Uint8Array };
+  /** Resolves as soon as the command is applied, whoever logged it. `cancel` when it is not waited for any more. */
+  awaitOutcome(id: string): { outcome: Promise<Outcome>; cancel(): void };
+  waiting(): number;
+  /** Tells all who wait. */
+  announce(entries: AppliedEntry[]): void;
+  onChange(listener: (change: ChangeEvent) => void): () => void;
+  waitFor(position: number, ms: number): Promise<boolean>;
+  /** Closes the database, lets `change` put another one in its place, and opens that. */
+  exchange(change: () => void): void;
+  snapshotDue(): boolean;
+  snapshot(): Promise<Snapshot | undefined>;
+  close(): void;
+}
+
+export function openCore(options: CoreOptions, keepLog: boolean): Core {
+  const { storage, timing } = options;
+  const listeners = new Set<(change: ChangeEvent) => void>();
+  const byId = new Map<string, Set<(outcome: Outcome) => void>>();
+  const byPosition = new Set<{ position: number; reached: () => void }>();
+  let space = { at: -Infinity, full: false };
+  let lastSnapshot = { at: timing.now(), position: storage.snapshots()[0]?.position ?? 0 };
+  let snapshotting: Promise<Snapshot | undefined> | undefined;
+  let opened = openBoth();
+
+  function openBoth(): { machine: Machine; reader: Store } {
+    const { writer, reader } = storage.open();
+    try {
+      return { machine: openMachine(writer, { kinds: options.kinds, schema: options.schema, keepLog, ...(options.step === undefined ? {} : { step: options.step }) }), reader };
+    } catch (error) {
+      reader.close();
+      writer.close();
+      throw error;
+    }
+  }
+  function closeBoth(): void {
+    opened.reader.close();
+    opened.machine.close();
+  }
+  function reached(): void {
+    const { position } = opened.machine.meta();
+    for (const waiter of byPosition) if (waiter.position <= position) waiter.reached();
+  }
+  function isFull(): boolean {
+    const now = timing.now();
+    if (now - space.at >= SPACE_EVERY_MS) space = { at: now, full: tooFull(options.space()) };
+    return space.full;
+  }
+
+  return {
+    machine: () => opened.machine,
+    reader: () => opened.reader,
+    prepare(draft) {
+      const kind = options.kinds.get(draft.kind);
+      if (kind === undefined) throw new Failure('store-invalid', `There is no change of the kind ${draft.kind}.`);
+      const args = kind.args.safeParse(draft.args);
+      if (!args.success) throw new Failure('store-invalid', `The change ${draft.kind} is not valid: ${z.prettifyError(args.error)}.`);
+      const at = timing.now();
+      const command: Command = { v: 1, kind: draft.kind, id: draft.id ?? ulid(at, options.random(10)), at, actor: draft.actor, ...(draft.expect === undefined ? {} : { expect: draft.expect }), args: args.data };
+      const bytes = encodeEntry(command);
+      if (isFull()) throw new Failure('store-disk-full', 'There is too little free space on the disk of the cloud, so nothing can be changed.', { host: options.self, remedy: 'Free space: 7 % and 1 GiB are the least.' });
+      if (byId.size >= MAX_WAITING) throw new Failure('store-busy', `${MAX_WAITING} changes wait already.`, { host: options.self, remedy: 'Try again in a moment.' });
+      return { command, bytes };
+    },
+    awaitOutcome(id) {
+      const { promise, resolve } = Promise.withResolvers<Outcome>();
+      const waiters = byId.get(id) ?? new Set();
+      byId.set(id, waiters.add(resolve));
+      return {
+        outcome: promise,
+        cancel() {
+          waiters.delete(resolve);
+          if (waiters.size === 0 && byId.get(id) === waiters) byId.delete(id);
+        },
+      };
+    },
+    waiting: () => byId.size,
+    announce(entries) {
+      for (const { id, position, result } of entries) for (const resolve of byId.get(id) ?? []) resolve({ position, result });
+      reached();
+      const { position } = opened.machine.meta();
+      if (entries.length > 0) for (const listener of listeners) listener({ type: 'applied', position, entries });
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    async waitFor(position, ms) {
+      if (opened.machine.meta().position >= position) return true;
+      const over = new AbortController();
+      let found = false;
+      const waiter = {
+        position,
+        reached: (): void => {
+          found = true;
+          over.abort();
+        },
+      };
+      byPosition.add(waiter);
+      await timing.sleep(ms, over.signal);
+      byPosition.delete(waiter);
+      return found;
+    },
+    exchange(change) {
+      closeBoth();
+      change();
+      opened = openBoth();
+      const { position } = opened.machine.meta();
+      lastSnapshot = { at: timing.now(), position: storage.snapshots()[0]?.position ?? 0 };
+      for (const [id, waiters] of byId) {
+        const outcome = opened.machine.find(id);
+        if (outcome !== undefined) for (const resolve of waiters) resolve(outcome);
+      }
+      reached();
+      for (const listener of listeners) listener({ type: 'reset', position });
+    },
+    snapshotDue() {
+      const { position } = opened.machine.meta();
+      const entries = position - lastSnapshot.position;
+      return snapshotting === undefined && (entries >= SNAPSHOT_ENTRIES || (entries > 0 && timing.now() - lastSnapshot.at >= SNAPSHOT_MS));
+    },
+    snapshot() {
+      // The database may be exchanged meanwhile: that ends the copy with an error, and there is none this time.
+      snapshotting ??= storage
+        .snapshot(opened.machine.db)
+        .then((snapshot) => {
+          lastSnapshot = { at: timing.now(), position: snapshot.position };
+          return snapshot;
+        })
+        .catch((error: Error) => {
+          options.log(`store: no snapshot: ${error.message}`);
+          return undefined;
+        })
+        .finally(() => (snapshotting = undefined));
+      return snapshotting;
+    },
+    close: closeBoth,
+  };
+}

@@ -1,0 +1,17 @@
+import { z } from 'zod';
+
+/** Shapes that several kinds of commands share. */
+export const userName = z.string().regex(/^[a-z0-9]([a-z0-9._@-]{0,62}[a-z0-9])?$/);
+export const role = z.enum(['admin', 'operator', 'viewer']);
+/** A node's name, a machine's, or one that a satellite proposes for itself. */
+export const satelliteId = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/);
+export const resourceId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+export const title = z.string().min(1).max(200);
+export const tags = z.record(z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9._/-]{0,62})$/), z.string().max(200)).refine((t) => Object.keys(t).length <= 50, 'at most 50 tags');
+/** Hexadecimal sha256 of a secret that is stored nowhere. */
+export const secretHash = z.string().regex(/^[0-9a-f]{64}$/);
+/** Milliseconds since 1970. */
+export const time = z.int().nonnegative();
+export const access = z.enum(['cloud', 'direct', 'both']);
+/** Small and for display only: nothing is judged by it. */
+export const details = z.record(z.string().max(64), z.json()).refine((d) => JSON.stringify(d).length <= 16 * 1024, 'at most 16 KiB');

@@ -1,0 +1,178 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
+import t from 'tap';
+import { z } from 'zod';
+import { defineCommand, loadKinds, loadSchema, type CommandKind, type Kinds } from '../../src/store/kind.ts';
+import { openMachine, verify, WHOLE_TABLES_EVERY, type Machine } from '../../src/store/machine.ts';
+import { contents, entryOf, memoryDatabase } from '../support/store-temp.ts';
+
+const kinds = await loadKinds();
+const schema = await loadSchema();
+const HASH = 'a'.repeat(64);
+
+function machine(more: Record<string, CommandKind<unknown>> = {}, step?: (name: string) => void): Machine {
+  const all: Kinds = new Map([...kinds, ...Object.entries(more)]);
+  return openMachine(memoryDatabase(), { kinds: all, schema, keepLog: true, ...(step === undefined ? {} : { step }) });
+}
+function started(more: Record<string, CommandKind<unknown>> = {}): Machine {
+  const m = machine(more);
+  m.apply([entryOf('schema.activate', { version: 1 })]);
+  return m;
+}
+const user = (name: string, role = 'admin') => entryOf('user.create', { name, role, passwordHash: 'h', mustChangePassword: true });
+/** A kind that does what a test wants. */
+function kind(apply: CommandKind<unknown>['apply']): CommandKind<unknown> {
+  return defineCommand<unknown>({ since: 1, args: z.unknown(), apply });
+}
+
+t.test('the same entries give the same tables and the same chain, one at a time or together', async (t) => {
+  const entries = [entryOf('schema.activate', { version: 1 }), user('eva'), user('eva'), user('max', 'viewer'),
+    entryOf('token.create', { id: 't1', owner: 'max', name: 'ci', hash: HASH, scope: ['read'], expiresAt: 9999 }), entryOf('user.delete', { name: 'max' }), entryOf('user.delete', { name: 'eva' })];
+  const one = machine();
+  const other = machine();
+  const outcomes = entries.flatMap((e) => one.apply([e]));
+  t.same(other.apply(entries), outcomes);
+  t.same(contents(one.db), contents(other.db));
+  t.same(one.meta(), other.meta());
+  t.match(outcomes.map((o) => o.result), [{ ok: true }, { ok: true }, { ok: false, code: 'exists' }, { ok: true }, { ok: true }, { ok: true }, { ok: false, code: 'denied' }]);
+  t.equal(one.db.prepare('SELECT count(*) FROM tokens').pluck().get(), 0, 'a cascade');
+  t.same(verify(one.db), []);
+});
+
+t.test('an id that comes again is skipped, its first result answered, and the position moves on', async (t) => {
+  const m = started();
+  const create = user('eva');
+  const [first] = m.apply([create]);
+  const [again, third] = m.apply([create, user('max')]);
+  t.same([again?.position, again?.at, third?.at], [2, 3, 4]);
+  t.same(again?.result, first?.result);
+  t.match(m.find(first?.id ?? ''), { position: 2, result: { ok: true } });
+});
+
+t.test('what is expected is judged for each resource, when it is applied', async (t) => {
+  const m = started();
+  m.apply([user('eva'), user('max')]);
+  const rename = (version: number) => entryOf('user.update', { name: 'max', role: 'viewer' }, { expect: { resource: 'user/max', version } });
+  t.match(m.apply([rename(2), rename(3), rename(3), entryOf('user.create', { name: 'new', role: 'viewer', passwordHash: 'h', mustChangePassword: false }, { expect: { resource: 'user/new', version: 0 } })]).map((o) => o.result), [
+    { ok: false, code: 'version-conflict' }, { ok: true }, { ok: false, code: 'version-conflict', message: /version 5, not 3/ }, { ok: true },
+  ]);
+  m.apply([entryOf('user.delete', { name: 'max' }), user('max')]);
+  t.equal(m.db.prepare("SELECT version FROM users WHERE name = 'max'").pluck().get(), 9, 'made again, it has no version that somebody could still hold');
+});
+
+t.test('every command leaves an audit row: who, what, before, after, and no secret', async (t) => {
+  const m = started();
+  m.apply([user('eva'), entryOf('user.update', { name: 'eva', passwordHash: 'SECRET', disabled: false }, { actor: 'eva' }), user('eva')]);
+  const rows = m.db.prepare<[], { actor: string; kind: string; outcome: string; resource: string; changes: string }>('SELECT * FROM audit WHERE position > 1 ORDER BY position').all();
+  t.match(rows, [{ kind: 'user.create', outcome: 'ok', resource: 'user/eva' }, { actor: 'eva', kind: 'user.update', outcome: 'ok' }, { kind: 'user.create', outcome: 'exists' }]);
+  t.match(JSON.parse(rows[1]?.changes ?? ''), [{ before: { mustChangePassword: true }, after: { passwordAt: Number } }]);
+  t.notMatch(JSON.stringify(rows), 'SECRET');
+});
+
+t.test('clock and chance throw inside apply, in SQL also as a default', async (t) => {
+  const impure: Record<string, CommandKind<unknown>['apply']> = {
+    'test.now': () => ({ value: Date.now(), changes: [] }),
+    'test.date': () => ({ value: new Date().toISOString(), changes: [] }),
+    'test.random': () => ({ value: Math.random(), changes: [] }),
+    'test.uuid': () => ({ value: randomUUID(), changes: [] }),
+    'test.global': () => ({ value: crypto.randomUUID(), changes: [] }),
+    'test.sql': (tx) => ({ value: tx.get<{ r: number }>('SELECT random() AS r')?.r ?? 0, changes: [] }),
+    'test.datetime': (tx) => ({ value: tx.run("UPDATE users SET created_at = unixepoch('now')"), changes: [] }),
+    'test.default': (tx) => ({ value: tx.run('INSERT INTO defaults (a) VALUES (1)'), changes: [] }),
+    'test.changes': (tx) => ({ value: tx.get<{ c: number }>('SELECT changes() AS c')?.c ?? 0, changes: [] }),
+  };
+  const m = started(Object.fromEntries(Object.entries(impure).map(([name, apply]) => [name, kind(apply)])));
+  m.apply([user('eva')]);
+  m.db.exec('CREATE TABLE defaults (a INTEGER, b TEXT DEFAULT current_timestamp)');
+  for (const name of Object.keys(impure)) {
+    t.throws(() => m.apply([entryOf(name, {})]), { name: 'Broken', message: /not the same on every instance|unsafe use of/ }, name);
+  }
+  t.equal(m.meta().position, 2);
+  t.ok(Date.now() > 1e12 && typeof Math.random() === 'number' && new Date().getTime() > 1e12, 'and they are themselves again');
+  const fixed = started({ 'test.fixed': kind(() => ({ value: new Date(5).toISOString(), changes: [] })) });
+  t.match(fixed.apply([entryOf('test.fixed', {})]), [{ result: { ok: true, value: '1970-01-01T00:00:00.005Z' } }]);
+});
+
+t.test('an unexpected throw stops at its entry, with what came before applied and nothing skipped', async (t) => {
+  const m = started({ 'test.fault': kind((tx) => {
+    tx.run("UPDATE users SET role = 'viewer'");
+    throw new TypeError('a fault of ours');
+  }) });
+  t.throws(() => m.apply([user('eva'), entryOf('test.fault', {}), user('max')]), { name: 'Broken', position: 3, message: /position 3 \(test\.fault\).*a fault of ours/ });
+  t.equal(m.meta().position, 2);
+  t.same(m.db.prepare('SELECT name, role FROM users').all(), [{ name: 'eva', role: 'admin' }]);
+  t.throws(() => m.apply([entryOf('test.unknown', {})]), { name: 'Broken', message: /does not know/ });
+  t.throws(() => m.apply([Buffer.from('{"v":2}')]), { name: 'Broken' });
+  t.throws(() => m.apply([entryOf('schema.activate', { version: 99 })]), { name: 'Broken', message: /newer than this release/ });
+  t.same(verify(m.db), [], 'the sums are those of the rows that are there');
+  m.apply([user('max')]);
+  t.same(verify(m.db), []);
+});
+
+t.test('the chain covers what was written, not what was asked', async (t) => {
+  const lying = (role: string): CommandKind<unknown> => kind((tx) => {
+    tx.run('INSERT INTO users VALUES (?, ?, ?, 0, 0, 0, 0, ?)', 'eva', role, 'h', tx.position);
+    return { changes: [] };
+  });
+  const entry = entryOf('test.make', {});
+  const activate = entryOf('schema.activate', { version: 1 });
+  const chains = ['admin', 'admin', 'viewer'].map((role) => {
+    const m = machine({ 'test.make': lying(role) });
+    m.apply([activate, entry]);
+    return m.meta().chain;
+  });
+  t.equal(chains[0], chains[1]);
+  t.not(chains[0], chains[2]);
+});
+
+t.test('a row that was changed behind our back is found: by a scan, and at the latest at the next thousandth position', async (t) => {
+  const m = started();
+  m.apply([user('eva')]);
+  m.db.exec("DROP TRIGGER temp.\"_image users UPDATE\"; UPDATE users SET role = 'viewer'");
+  t.match(verify(m.db), [/table users/]);
+  const notes = Array.from({ length: WHOLE_TABLES_EVERY - 2 }, () => entryOf('audit.note', { resource: 'x', before: null, after: null }));
+  t.throws(() => m.apply(notes), { name: 'Broken', position: WHOLE_TABLES_EVERY, message: /users is not what was written/ });
+});
+
+t.test('a crash at any step leaves either all of a transaction or nothing, and a restart goes on', async (t) => {
+  for (const where of ['applied', 'before commit', 'after commit']) {
+    let crash = false;
+    const m = machine({}, (name) => {
+      if (crash && name === where) throw new Error('crash');
+    });
+    m.apply([entryOf('schema.activate', { version: 1 })]);
+    crash = true;
+    const entries = [user('eva'), user('max')];
+    t.throws(() => m.apply(entries));
+    const again = openMachine(m.db, { kinds, schema, keepLog: true });
+    t.equal(again.meta().position, where === 'after commit' ? 3 : 1);
+    again.apply(entries);
+    t.same(verify(again.db), []);
+    t.equal(again.db.prepare('SELECT count(*) FROM users').pluck().get(), 2);
+  }
+});
+
+t.test('commands import nothing that could tell instances apart', async (t) => {
+  const allowed = /^(zod|\.\.\/(fields|kind|rows|views|resources|administrators|satellite-states)\.ts)$/;
+  for (const file of readdirSync('src/store/commands')) {
+    for (const [, from] of readFileSync(`src/store/commands/${file}`, 'utf8').matchAll(/from '([^']+)'/g)) t.match(from, allowed, file);
+  }
+});
+
+t.test('satellites: enrolment by token, collision, states in batches, revocation', async (t) => {
+  const m = started();
+  const enrol = (id: string, busKey: string, token?: string) => entryOf('satellite.enrol', { id, name: id, tags: { own: '1' }, access: 'both', busKey, httpsKey: 'k', details: {}, ...(token === undefined ? {} : { token }) });
+  m.apply([user('eva'), entryOf('enrolment.create', { id: 'e1', hash: HASH, tags: { site: 'a' }, uses: 1, expiresAt: 1e9 }), entryOf('enrolment.create', { id: 'e2', hash: 'b'.repeat(64), tags: {}, uses: 5, expiresAt: 1 })]);
+  t.match(m.apply([enrol('s1', 'key1', 'e1'), enrol('s2', 'key2', 'e1'), enrol('s2', 'key2', 'e2'), enrol('s2', 'key2', 'none'), enrol('s1', 'key9'), enrol('s1', 'key1')]).map((o) => o.result), [
+    { ok: true }, { code: 'denied', message: /used up/ }, { code: 'denied', message: /expired/ }, { code: 'denied' }, { code: 'exists' }, { ok: true },
+  ]);
+  t.match(m.db.prepare('SELECT tags, state FROM satellites').all(), [{ tags: '{"own":"1","site":"a"}', state: 'enrolled' }]);
+  const states = Array.from({ length: 60 }, (_, n) => entryOf('satellite.states', { states: [{ id: 's1', state: n % 2 === 0 ? 'healthy' : 'degraded', at: 1e6 + n }, { id: 'unknown', state: 'healthy', at: 1e6 }] }));
+  t.match(m.apply(states).at(-1)?.result, { ok: true, value: 1 });
+  t.equal(m.db.prepare('SELECT count(*) FROM satellite_states').pluck().get(), 50);
+  t.match(m.apply([entryOf('satellite.states', { states: [{ id: 's1', state: 'healthy', at: 5 }] })])[0]?.result, { value: 0 }, 'an old observation');
+  m.apply([entryOf('satellite.revoke', { id: 's1' }), entryOf('satellite.states', { states: [{ id: 's1', state: 'healthy', at: 2e6 }] })]);
+  t.equal(m.db.prepare('SELECT state FROM satellites').pluck().get(), 'revoked');
+  t.match(m.apply([enrol('s1', 'key9')])[0]?.result, { ok: true }, 'after a revocation, with new keys');
+  t.same(verify(m.db), []);
+});
