@@ -1,11 +1,7 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { ALIVE_MS, IDLE_READER_MS, QUERY_LIMITS, cancelSchema, creditSchema, decode, encode, queryRequestSchema, type QueryRequest } from '../bus/frames.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
-import type { FailureData } from '../errors.ts';
-import { startChild, type Child } from './sql/child.ts';
-
-/** Statements that run here at the same time; further ones are refused, not queued: the reader can ask again. */
-export const MAX_QUERIES = 4;
+import type { Pool, Ticket } from './sql/pool.ts';
 
 interface Running {
   stop(): void;
@@ -16,11 +12,13 @@ interface Running {
 export class Queries {
   readonly #nc: NatsConnection;
   readonly #sat: string;
+  readonly #pool: Pool;
   readonly #running = new Map<string, Running>();
 
-  constructor(nc: NatsConnection, sat: string) {
+  constructor(nc: NatsConnection, sat: string, pool: Pool) {
     this.#nc = nc;
     this.#sat = sat;
+    this.#pool = pool;
     nc.subscribe(subjects.query(sat), { callback: (error, msg) => (error === null ? this.#start(msg) : undefined) });
     nc.subscribe(subjects.credit(sat), {
       callback: (_, msg) => {
@@ -59,10 +57,6 @@ export class Queries {
     const sat = this.#sat;
     const started = performance.now();
     const publish = (data: string): void => this.#nc.publish(subject, data);
-    const refuse = (error: FailureData): void => publish(encode({ q, sat, seq: 0, error: { code: error.code, message: error.message } }));
-    if (Buffer.byteLength(request.sql) > QUERY_LIMITS.sql) return refuse({ code: 'query.too-large', message: `The statement is longer than ${QUERY_LIMITS.sql} bytes.` });
-    if (this.#running.size >= MAX_QUERIES) return refuse({ code: 'query.busy', message: `${sat} already runs ${MAX_QUERIES} queries.` });
-
     let seq = 0;
     let credits = request.credits;
     let idle: NodeJS.Timeout | undefined;
@@ -70,11 +64,11 @@ export class Queries {
     const stop = (): void => {
       clearInterval(alive);
       clearTimeout(idle);
-      child.kill();
+      ticket.stop();
       this.#running.delete(q);
     };
     publish(encode({ q, sat, alive: true }));
-    const child: Child = startChild({
+    const ticket: Ticket = this.#pool.run({
       q,
       sat,
       sql: request.sql,
@@ -108,7 +102,7 @@ export class Queries {
       grant: (more) => {
         clearTimeout(idle);
         credits += more;
-        child.grant(more);
+        ticket.grant(more);
       },
     });
   }

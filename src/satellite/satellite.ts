@@ -5,8 +5,10 @@ import { connectBus } from '../bus/connect.ts';
 import { busUser } from '../bus/subjects.ts';
 import { Failure } from '../errors.ts';
 import { cloudAddresses, watchClouds } from './clouds.ts';
+import { startCollector } from './collector/collector.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { Queries } from './queries.ts';
+import { Pool } from './sql/pool.ts';
 import { loadTables, type Table } from './table.ts';
 
 export interface SatelliteOptions {
@@ -20,7 +22,7 @@ interface Session {
   close(): Promise<void>;
 }
 
-async function openSession(servers: string[], node: string, tls: string, tables: Table[], log: (line: string) => void, ended: (error: Error) => void): Promise<Session> {
+async function openSession(servers: string[], node: string, tls: string, tables: Table[], pool: Pool, log: (line: string) => void, ended: (error: Error) => void): Promise<Session> {
   log(`connecting to ${servers.join(', ')}`);
   const nc = await connectBus({
     servers,
@@ -29,7 +31,7 @@ async function openSession(servers: string[], node: string, tls: string, tables:
   });
   log(`connected to ${nc.getServer()}`);
   void logStatus(nc, log);
-  const queries = new Queries(nc, node);
+  const queries = new Queries(nc, node, pool);
   const stopHeartbeat = startHeartbeat(nc, node, node, tables);
   let closing = false;
   void nc.closed().then((error) => {
@@ -61,6 +63,9 @@ export async function runSatellite({ env, signal, log }: SatelliteOptions): Prom
   const node = (env['TERRARIUM_NODE'] ?? hostname()).toLowerCase();
   const tls = join(env['TERRARIUM_DATA'] ?? '/var/lib/terrarium', 'satellite/tls');
   const tables = await loadTables();
+  const collector = startCollector({ env, node, tables, log });
+  const pool = new Pool({ tables, env, history: collector.file, notes: () => collector.notes, now: Date.now });
+  collector.onOvertaken(() => pool.failAll({ code: 'query.overtaken', message: "The statement was stopped: it read the satellite's database for so long that it outgrew its limit." }));
   let session: Session | undefined;
   let unwatch = (): void => undefined;
   try {
@@ -68,7 +73,7 @@ export async function runSatellite({ env, signal, log }: SatelliteOptions): Prom
       if (signal.aborted) return resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });
       const connect = (servers: string[]): void => {
-        openSession(servers, node, tls, tables, log, reject).then((opened) => {
+        openSession(servers, node, tls, tables, pool, log, reject).then((opened) => {
           session = opened;
         }, reject);
       };
@@ -84,5 +89,7 @@ export async function runSatellite({ env, signal, log }: SatelliteOptions): Prom
   } finally {
     unwatch();
     await session?.close();
+    pool.close();
+    await collector.stop();
   }
 }

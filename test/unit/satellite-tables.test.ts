@@ -2,13 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { hostname } from 'node:os';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { loadTables, type Row, type Table } from '../../src/satellite/table.ts';
+import { loadTables, sourcesFrom, type Row, type Table } from '../../src/satellite/table.ts';
 
-const sources = { proc: '/proc', sys: '/sys', root: '' };
 const tables = new Map<string, Table>();
 
 function rows(name: string): Row[] {
-  return [...(tables.get(name)?.rows(sources) ?? [])];
+  const table = tables.get(name);
+  return table?.kind === 'live' ? [...table.rows(sourcesFrom({}, [...tables.values()], { pods: { state: 'stale', reason: 'test' } }))] : [];
 }
 
 t.before(async () => {
@@ -16,8 +16,12 @@ t.before(async () => {
 });
 
 t.test('every table gives exactly its columns, of their types', async (t) => {
-  t.strictSame([...tables.keys()], ['cpu', 'disks', 'interfaces', 'memory', 'processes', 'system']);
+  t.strictSame([...tables.keys()], [
+    'columns', 'container_logs', 'cpu', 'cpu_history', 'disk_history', 'disks', 'interface_history', 'interfaces', 'kubernetes_events',
+    'memory', 'memory_history', 'pods', 'process_events', 'processes', 'sockets', 'system', 'tables',
+  ]);
   for (const [name, table] of tables) {
+    if (table.kind !== 'live') continue;
     const found = rows(name);
     t.ok(found.length > 0, `${name} has rows`);
     const types = new Map(table.columns.map((c) => [c.name, c.type]));
@@ -31,6 +35,24 @@ t.test('every table gives exactly its columns, of their types', async (t) => {
       if (wrong.length > 0 || Object.keys(row).length !== types.size) t.fail(`${name}: ${JSON.stringify(row)}`);
     }
   }
+});
+
+t.test('every table and column is described, and named once', async (t) => {
+  for (const [name, table] of tables) {
+    t.equal(name, table.name);
+    t.match(name, /^[a-z_]+$/);
+    t.ok(table.description.length > 5 && table.columns.every((c) => c.description.length > 3 && /^[a-z][a-z0-9_]*$/.test(c.name)), name);
+    t.equal(new Set(table.columns.map((c) => c.name)).size, table.columns.length, name);
+    if (table.kind === 'history') t.strictSame([table.columns[0]?.name, table.columns.at(-1)?.name], ['time', 'unix_ms'], name);
+  }
+});
+
+t.test('tables and columns describe them all, and say what is not up to date', async (t) => {
+  t.strictSame(rows('tables').map((r) => r['name']), [...tables.keys()]);
+  t.match(rows('tables').find((r) => r['name'] === 'pods'), { kind: 'state', state: 'stale', reason: 'test' });
+  t.match(rows('tables').find((r) => r['name'] === 'cpu'), { kind: 'live', state: 'ok', reason: null });
+  t.equal(rows('columns').length, [...tables.values()].reduce((sum, x) => sum + x.columns.length, 0));
+  t.match(rows('columns').find((r) => r['table_name'] === 'sockets'), { position: 1, name: 'protocol', type: 'text' });
 });
 
 t.test('processes: this very process', async (t) => {

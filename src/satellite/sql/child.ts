@@ -4,32 +4,56 @@ import { delimiter, join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import type { FailureData } from '../../errors.ts';
 import { selfCommand } from '../../self.ts';
-import { workerEndSchema, type WorkerEnd, type WorkerRequest } from './worker.ts';
+import type { Row } from '../table.ts';
+import { Stopwatch } from './stopwatch.ts';
+import { workerEndSchema, type WorkerEnd, type WorkerRequest, type WorkerSetup } from './worker.ts';
 
 /** Resident memory of a child above which it is killed. */
 export const MEMORY_LIMIT = 256 * 1024 * 1024;
 const MEMORY_POLL_MS = 100;
+/** A child that has grown to this, or has worked for so long, takes no further statement. */
+const RETIRE_BYTES = 128 * 1024 * 1024;
+const RETIRE_MS = 30_000;
+/** Seconds of processor time; only matters if this process dies before it can kill the child. */
+const CPU_LIMIT_S = 120;
 /** No line of a child is longer: a frame fits into a message of the bus. */
 const MAX_LINE_BYTES = 2 * 1024 * 1024;
 
-export interface ChildOptions extends WorkerRequest {
-  /** Milliseconds that the statement may run; time spent waiting for credit is not counted. */
+export type Outcome = { end: WorkerEnd } | { error: FailureData };
+
+export interface Statement extends WorkerRequest {
+  /** Milliseconds that it may run; time spent waiting for credit is not counted. */
   timeoutMs: number;
   /** A batch frame, as JSON. */
   onBatch(frame: string): void;
-  onEnd(outcome: { end: WorkerEnd } | { error: FailureData }): void;
+  onEnd(outcome: Outcome): void;
 }
 
+export interface ChildOptions {
+  setup: WorkerSetup;
+  env: NodeJS.ProcessEnv;
+  /** Rows of a table that the child may not gather itself. */
+  rowsOf(table: string): Row[];
+  /** It has ended, for whatever reason. */
+  onExit(): void;
+}
+
+/** A process that runs one statement after the other. */
 export interface Child {
   readonly pid: number | undefined;
-  /** Allows so many more batches. */
+  /** Whether it can take a further statement, now that the last one has ended. */
+  readonly reusable: boolean;
+  run(statement: Statement): void;
+  /** Allows the statement that runs so many more batches. */
   grant(credits: number): void;
-  /** Ends it at once; nothing is reported any more. */
+  /** Ends it at once; nothing is reported of a statement that runs. */
   kill(): void;
+  /** Ends it at once, and the statement that runs with this. */
+  fail(error: FailureData): void;
 }
 
 /** `prlimit` of util-linux, where there is one: Node itself cannot set limits of a child. */
-function prlimit(timeoutMs: number, env: NodeJS.ProcessEnv): string[] {
+function prlimit(env: NodeJS.ProcessEnv): string[] {
   for (const folder of (env['PATH'] ?? '').split(delimiter)) {
     const file = join(folder, 'prlimit');
     try {
@@ -37,8 +61,8 @@ function prlimit(timeoutMs: number, env: NodeJS.ProcessEnv): string[] {
     } catch {
       continue;
     }
-    // No file may be written; the CPU limit only matters if this process dies before it can kill the child.
-    return [file, '--fsize=0', '--core=0', `--data=${640 * 1024 * 1024}`, `--cpu=${Math.ceil(timeoutMs / 1000) + 5}`, '--'];
+    // No file may be written.
+    return [file, '--fsize=0', '--core=0', `--data=${640 * 1024 * 1024}`, `--cpu=${CPU_LIMIT_S}`, '--'];
   }
   return [];
 }
@@ -60,85 +84,70 @@ function residentBytes(pid: number): number {
   }
 }
 
-/** Counts down while it runs. */
-class Stopwatch {
-  #left: number;
-  #since = 0;
-  #timer: NodeJS.Timeout | undefined;
-  readonly #expired: () => void;
+const MEMORY: FailureData = { code: 'query.memory', message: `The statement needed more than ${MEMORY_LIMIT / 1024 / 1024} MiB of memory and was stopped.` };
 
-  constructor(ms: number, expired: () => void) {
-    this.#left = ms;
-    this.#expired = expired;
-  }
-
-  run(): void {
-    if (this.#timer !== undefined) return;
-    this.#since = performance.now();
-    this.#timer = setTimeout(this.#expired, Math.max(this.#left, 0));
-  }
-
-  pause(): void {
-    if (this.#timer === undefined) return;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#left -= performance.now() - this.#since;
-  }
+interface Running {
+  statement: Statement;
+  credits: number;
+  stopwatch: Stopwatch;
+  memoryPoll: NodeJS.Timeout;
 }
 
-/** Runs one statement in a process of its own, killed when it takes too long or too much. */
-export function startChild(options: ChildOptions, env: NodeJS.ProcessEnv = process.env): Child {
-  const { timeoutMs, onBatch, onEnd, ...request } = options;
-  const [program = '', ...args] = [...prlimit(timeoutMs, env), ...selfCommand(), 'sql-worker'];
+/** Starts a process for statements. It is killed when one takes too long or too much. */
+export function startChild({ setup, env, rowsOf, onExit }: ChildOptions): Child {
+  const [program = '', ...args] = [...prlimit(env), ...selfCommand(), 'sql-worker'];
   const child = spawn(program, args, { env: childEnv(env), cwd: '/', stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
   const channel = child.stdio[3] as Duplex;
   const errors = child.stderr as Readable;
-  let credits = request.credits;
+  let running: Running | undefined;
+  let worked = 0;
   let over = false;
 
-  const stop = (): void => {
+  const finish = (outcome: Outcome | undefined): void => {
+    const ended = running;
+    if (ended === undefined) return;
+    running = undefined;
+    worked += ended.stopwatch.stop();
+    clearInterval(ended.memoryPoll);
+    if (outcome !== undefined) ended.statement.onEnd(outcome);
+  };
+  const end = (outcome: Outcome | undefined): void => {
     over = true;
-    stopwatch.pause();
-    clearInterval(memoryPoll);
     child.kill('SIGKILL');
+    finish(outcome);
   };
-  const finish = (outcome: Parameters<typeof onEnd>[0]): void => {
-    if (over) return;
-    stop();
-    onEnd(outcome);
-  };
-  const fail = (code: string, message: string): void => finish({ error: { code, message } });
+  const fail = (error: FailureData): void => end({ error });
 
-  const stopwatch = new Stopwatch(timeoutMs, () => fail('query.timeout', `The statement did not end within ${timeoutMs / 1000} s and was stopped.`));
-  const memoryPoll = setInterval(() => {
-    if (child.pid !== undefined && residentBytes(child.pid) > MEMORY_LIMIT) fail('query.memory', `The statement needed more than ${MEMORY_LIMIT / 1024 / 1024} MiB of memory and was stopped.`);
-  }, MEMORY_POLL_MS);
-
-  const handle = (line: string): void => {
-    if (over) return;
-    if (line.startsWith('B')) {
-      credits -= 1;
-      if (credits <= 0) stopwatch.pause();
-      onBatch(line.slice(1));
-    } else if (line.startsWith('D')) {
-      finish({ end: workerEndSchema.parse(JSON.parse(line.slice(1))) });
+  const handle = (kind: string, line: string): void => {
+    // Readiness is no news: what is written before waits in the channel.
+    if (kind === 'R') return;
+    if (running === undefined) return fail({ code: 'query.internal', message: '' });
+    if (kind === 'N') {
+      channel.write(`${JSON.stringify(rowsOf(line))}\n`);
+    } else if (kind === 'B') {
+      running.credits -= 1;
+      if (running.credits <= 0) running.stopwatch.pause();
+      running.statement.onBatch(line);
+    } else if (kind === 'D') {
+      finish({ end: workerEndSchema.parse(JSON.parse(line)) });
     } else {
-      finish({ error: JSON.parse(line.slice(1)) as FailureData });
+      finish({ error: JSON.parse(line) as FailureData });
     }
   };
   let pending: Buffer[] = [];
   let pendingBytes = 0;
   channel.on('data', (chunk: Buffer) => {
     let rest = chunk;
-    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
-      handle(Buffer.concat([...pending, rest.subarray(0, end)]).toString());
+    for (let at = rest.indexOf(10); at >= 0; at = rest.indexOf(10)) {
+      const line = Buffer.concat([...pending, rest.subarray(0, at)]).toString();
       pending = [];
       pendingBytes = 0;
-      rest = rest.subarray(end + 1);
+      rest = rest.subarray(at + 1);
+      if (!over) handle(line.slice(0, 1), line.slice(1));
     }
     pending.push(rest);
     pendingBytes += rest.length;
-    if (pendingBytes > MAX_LINE_BYTES) fail('query.internal', 'The process that ran the statement sent nonsense.');
+    if (pendingBytes > MAX_LINE_BYTES) fail({ code: 'query.internal', message: 'The process that ran the statement sent nonsense.' });
   });
 
   let stderr = '';
@@ -147,25 +156,42 @@ export function startChild(options: ChildOptions, env: NodeJS.ProcessEnv = proce
   });
   // A child that was killed no longer reads; its end is reported below.
   channel.on('error', () => undefined);
-  child.on('error', (error) => fail('query.internal', `The process for the statement could not be started: ${error.message}.`));
+  child.on('error', (error) => {
+    fail({ code: 'query.internal', message: `The process for the statement could not be started: ${error.message}.` });
+    onExit();
+  });
   child.on('close', (code, signal) => {
-    if (/heap out of memory|allocation failed/i.test(stderr)) fail('query.memory', 'The statement needed more memory than a query may use and was stopped.');
+    if (/heap out of memory|allocation failed/i.test(stderr)) fail(MEMORY);
     else {
       const said = stderr.trim().split('\n')[0]?.slice(0, 300) ?? '';
-      fail('query.internal', `The process that ran the statement ended early (${signal ?? `exit code ${code}`})${said === '' ? '' : `: ${said}`}`);
+      fail({ code: 'query.internal', message: `The process that ran the statement ended early (${signal ?? `exit code ${code}`})${said === '' ? '' : `: ${said}`}` });
     }
+    onExit();
   });
 
-  channel.write(`${JSON.stringify(request)}\n`);
-  stopwatch.run();
+  channel.write(`${JSON.stringify(setup)}\n`);
   return {
     pid: child.pid,
+    get reusable() {
+      return !over && running === undefined && worked < RETIRE_MS && residentBytes(child.pid ?? 0) < RETIRE_BYTES;
+    },
+    run(statement) {
+      const { timeoutMs, onBatch: _onBatch, onEnd: _onEnd, ...request } = statement;
+      const stopwatch = new Stopwatch(timeoutMs, () => fail({ code: 'query.timeout', message: `The statement did not end within ${timeoutMs / 1000} s and was stopped.` }));
+      const memoryPoll = setInterval(() => {
+        if (child.pid !== undefined && residentBytes(child.pid) > MEMORY_LIMIT) fail(MEMORY);
+      }, MEMORY_POLL_MS);
+      running = { statement, credits: request.credits, stopwatch, memoryPoll };
+      channel.write(`${JSON.stringify(request satisfies WorkerRequest)}\n`);
+      stopwatch.run();
+    },
     grant(more) {
-      if (over) return;
-      credits += more;
-      if (credits > 0) stopwatch.run();
+      if (running === undefined) return;
+      running.credits += more;
+      if (running.credits > 0) running.stopwatch.run();
       channel.write(`${more}\n`);
     },
-    kill: stop,
+    kill: () => end(undefined),
+    fail,
   };
 }

@@ -1,5 +1,6 @@
 import { DatabaseSync, constants, type StatementSync } from 'node:sqlite';
-import type { SqlInput, Sources, Table } from '../table.ts';
+import { pathToFileURL } from 'node:url';
+import type { LiveTable, Row, SqlInput, Table } from '../table.ts';
 
 /** A statement that is refused or wrong; `code` is one of the bus's `query.*` codes. */
 export class QueryError extends Error {
@@ -11,8 +12,8 @@ export class QueryError extends Error {
   }
 }
 
-/** A text or blob may not be larger: with its JSON it has to fit into one message of the bus. */
-const MAX_VALUE_BYTES = 1_000_000;
+/** A text or blob may not be larger, nor may the rows that SQLite keeps aside while it sorts: 1 MiB, and what a row has besides. */
+const MAX_VALUE_BYTES = 1024 * 1024 + 16 * 1024;
 
 /** SQLite's functions that compute from their arguments alone, or tell time or chance; none reaches files, code or the connection's state. */
 const FUNCTIONS = new Set(
@@ -32,44 +33,62 @@ const READABLE = new Set(['sqlite_master', 'sqlite_schema', 'json_each', 'json_t
 const { SQLITE_OK, SQLITE_DENY, SQLITE_SELECT, SQLITE_READ, SQLITE_FUNCTION, SQLITE_RECURSIVE } = constants;
 
 /**
- * A database in memory with the tables that a statement reads, and nothing else to reach. The authorizer stays
- * in force while the statement runs, since some statements (VACUUM INTO) only show then what they are.
+ * A database in memory with the tables that a statement reads, beside it the collector's database, read-only; nothing else can be
+ * reached. The authorizer stays in force while a statement runs, since some (VACUUM INTO) only show then what they are.
  */
 export class Sandbox {
   readonly #db: DatabaseSync;
   readonly #tables: Map<string, Table>;
-  readonly #sources: Sources;
+  /** Names that are no tables of ours but something in SQLite: the collector's own tables, virtual tables. */
+  readonly #foreign = new Set<string>();
+  #filled = new Set<string>();
 
-  constructor(tables: Table[], sources: Sources) {
+  /** @param history the collector's database; without one its tables are empty */
+  constructor(tables: Table[], history: string | undefined) {
     this.#tables = new Map(tables.map((t) => [t.name, t]));
-    this.#sources = sources;
     this.#db = new DatabaseSync(':memory:', {
       allowExtension: false,
       enableDoubleQuotedStringLiterals: false,
-      limits: { attach: 0, length: MAX_VALUE_BYTES, sqlLength: 64 * 1024, exprDepth: 200, compoundSelect: 50, likePatternLength: 1_000, triggerDepth: 0 },
+      limits: { attach: 1, length: MAX_VALUE_BYTES, sqlLength: 64 * 1024, exprDepth: 200, compoundSelect: 50, likePatternLength: 1_000, triggerDepth: 0 },
     });
     // Where the temporary B-trees of a large sort would otherwise fill a disk.
     this.#db.exec('PRAGMA temp_store = MEMORY');
-    for (const table of tables) this.#db.exec(`CREATE TABLE ${table.name} (${table.columns.map((c) => `${c.name} ${c.type}`).join(', ')})`);
+    if (history !== undefined) {
+      this.#db.prepare('ATTACH ? AS history').run(`${pathToFileURL(history).href}?mode=ro`);
+      // This also opens the file, while this process may.
+      for (const { name } of this.#db.prepare('SELECT name FROM history.sqlite_schema').all()) this.#foreign.add(String(name).toLowerCase());
+    }
+    for (const { name } of this.#db.prepare('SELECT name FROM pragma_module_list').all()) this.#foreign.add(String(name).toLowerCase());
+    this.#db.limits.attach = 0;
+    for (const { name, kind, columns } of tables) {
+      if (kind === 'live' || history === undefined) this.#db.exec(`CREATE TABLE ${name} (${columns.map((c) => `${c.name} ${c.type}`).join(', ')})`);
+    }
   }
 
   /**
-   * Compiles one SELECT, fills the tables that it names, and hands it over ready to run.
+   * Compiles one SELECT, fills the live tables that it names, and hands it over ready to run.
    * @throws QueryError `query.denied` for anything that is not one reading statement, `query.syntax` for what SQLite does not understand
    */
-  prepare(sql: string): StatementSync {
+  prepare(sql: string, rowsOf: (table: LiveTable) => Iterable<Row>): StatementSync {
     const read = new Set<string>();
     this.#authorize(read);
     const statement = this.#compile(sql);
     this.#db.setAuthorizer(null);
     for (const name of read) {
       const table = this.#tables.get(name);
-      if (table !== undefined) this.#fill(table);
+      if (table?.kind === 'live') this.#fill(table, rowsOf(table));
     }
     this.#authorize(read);
     statement.setReadBigInts(true);
     statement.setReturnArrays(true);
     return statement;
+  }
+
+  /** Empties what `prepare` has filled; the statement is not to be used any more. */
+  clear(): void {
+    this.#db.setAuthorizer(null);
+    for (const name of this.#filled) this.#db.exec(`DELETE FROM ${name}`);
+    this.#filled.clear();
   }
 
   #authorize(read: Set<string>): void {
@@ -82,9 +101,12 @@ export class Sandbox {
           return SQLITE_OK;
         case SQLITE_READ: {
           const name = (first ?? '').toLowerCase();
-          if (!this.#tables.has(name) && !READABLE.has(name)) return SQLITE_DENY;
-          read.add(name);
-          return SQLITE_OK;
+          if (this.#tables.has(name) || READABLE.has(name)) {
+            read.add(name);
+            return SQLITE_OK;
+          }
+          // Without a column it may be the name that the statement itself gives to a subquery (`with x as (…) select count(*) from x`).
+          return second === '' && !this.#foreign.has(name) && !/^(sqlite|pragma)_/.test(name) ? SQLITE_OK : SQLITE_DENY;
         }
         case SQLITE_FUNCTION:
           return FUNCTIONS.has((second ?? '').toLowerCase()) ? SQLITE_OK : SQLITE_DENY;
@@ -110,11 +132,12 @@ export class Sandbox {
     return statement;
   }
 
-  #fill(table: Table): void {
+  #fill(table: LiveTable, rows: Iterable<Row>): void {
     const names = table.columns.map((c) => c.name);
     const insert = this.#db.prepare(`INSERT INTO ${table.name} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`);
+    this.#filled.add(table.name);
     this.#db.exec('BEGIN');
-    for (const row of table.rows(this.#sources)) insert.run(...names.map((n): SqlInput => row[n] ?? null));
+    for (const row of rows) insert.run(...names.map((n): SqlInput => row[n] ?? null));
     this.#db.exec('COMMIT');
   }
 

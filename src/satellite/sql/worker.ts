@@ -1,15 +1,19 @@
 import { readSync, writeSync } from 'node:fs';
 import { z } from 'zod';
 import { BATCH, type Value } from '../../bus/frames.ts';
-import { loadTables, sourcesFrom } from '../table.ts';
+import { loadTables, sourcesFrom, type LiveTable, type Row, type Table } from '../table.ts';
 import { QueryError, Sandbox } from './sandbox.ts';
 
 /**
- * The child's side of a query. Lines of text, both ways on descriptor 3 (0 and 1 may have been made non-blocking by Node):
- * - in: the first line is `WorkerRequest` as JSON; each further line is a number of credits granted;
- * - out: `B` and a batch frame as JSON (costs one credit), at the end `D` with `WorkerEnd` or `E` with `{code, message}` as JSON.
+ * The child's side of queries. Lines of text, both ways on descriptor 3 (0 and 1 may have been made non-blocking by Node):
+ * - in: first `WorkerSetup`; then for each statement `WorkerRequest`, both as JSON; while it runs, each line is a number of credits granted;
+ * - out: `R` when it is ready for a statement; `B` and a batch frame as JSON (costs one credit); `N` and the name of a table whose rows the parent is
+ *   to send, as one line of JSON; at the end `D` with `WorkerEnd` or `E` with `{code, message}` as JSON, each followed by `R`.
  * All calls block: a process that does nothing but one statement needs no event loop, and the parent kills it when it takes too long.
  */
+export const workerSetupSchema = z.object({ history: z.string().optional() });
+export type WorkerSetup = z.infer<typeof workerSetupSchema>;
+
 export const workerRequestSchema = z.object({
   q: z.string(),
   sat: z.string(),
@@ -17,6 +21,7 @@ export const workerRequestSchema = z.object({
   maxRows: z.int().positive(),
   maxBytes: z.int().positive(),
   credits: z.int().nonnegative(),
+  notes: z.record(z.string(), z.object({ state: z.enum(['unavailable', 'stale']), reason: z.string() })),
 });
 export type WorkerRequest = z.infer<typeof workerRequestSchema>;
 
@@ -25,27 +30,55 @@ export type WorkerEnd = z.infer<typeof workerEndSchema>;
 
 const CHANNEL = 3;
 
-/** The bus takes messages of 1 MB; a batch holds at least one row whole. */
-const MAX_FRAME_BYTES = 1_000_000;
+/** Whom statements run as where the satellite itself is root: `nobody`, by number since there may be no such name. */
+const NOBODY = 65534;
+
+/** nats-server takes messages of 1 MiB; what a frame holds besides its rows is less than this. */
+const MAX_ROW_BYTES = 1024 * 1024 - 16 * 1024;
 
 /** Reads lines from the parent, blocking. */
 class Lines {
-  #rest = Buffer.alloc(0);
+  #chunks: Buffer[] = [];
+  #credits = 0;
 
   /** The next line, or undefined when the parent has gone. */
   next(): string | undefined {
-    const chunk = Buffer.alloc(64 * 1024);
     for (;;) {
-      const end = this.#rest.indexOf(10);
-      if (end >= 0) {
-        const line = this.#rest.toString('utf8', 0, end);
-        this.#rest = this.#rest.subarray(end + 1);
+      const last = this.#chunks.at(-1);
+      const end = last?.indexOf(10) ?? -1;
+      if (last !== undefined && end >= 0) {
+        const line = Buffer.concat([...this.#chunks.slice(0, -1), last.subarray(0, end)]).toString('utf8');
+        this.#chunks = [last.subarray(end + 1)];
         return line;
       }
+      const chunk = Buffer.allocUnsafe(64 * 1024);
       const read = readSync(CHANNEL, chunk);
       if (read === 0) return undefined;
-      this.#rest = Buffer.concat([this.#rest, chunk.subarray(0, read)]);
+      this.#chunks.push(chunk.subarray(0, read));
     }
+  }
+
+  /** The next line that is no number of credits; those are kept for `credits`. */
+  nextObject(): string | undefined {
+    for (;;) {
+      const line = this.next();
+      if (line === undefined || !/^\d+$/.test(line)) return line;
+      this.#credits += Number(line);
+    }
+  }
+
+  /** Waits for credits. */
+  credits(): number {
+    const kept = this.#credits;
+    this.#credits = 0;
+    if (kept > 0) return kept;
+    const line = this.next();
+    if (line === undefined) process.exit(1);
+    return Number(line);
+  }
+
+  forgetCredits(): void {
+    this.#credits = 0;
   }
 }
 
@@ -86,7 +119,7 @@ class Batches {
 
   add(row: string): void {
     const bytes = Buffer.byteLength(row);
-    if (bytes > MAX_FRAME_BYTES - 64 * 1024) throw new QueryError('query.too-large', `One row is larger than a message of the bus may be (${bytes} bytes).`);
+    if (bytes > MAX_ROW_BYTES) throw new QueryError('query.too-large', `One row is larger than a message of the bus may be (${bytes} bytes).`);
     if (this.#size + bytes > BATCH.bytes && this.#rows.length > 0) this.flush();
     if (this.#rows.length === 0) this.#since = performance.now();
     this.#rows.push(row);
@@ -95,7 +128,7 @@ class Batches {
     if (this.#rows.length >= BATCH.rows || this.#size >= BATCH.bytes || performance.now() - this.#since >= BATCH.ms) this.flush();
   }
 
-  flush(): void {
+  flush(isLast = false): void {
     const { q, sat } = this.#request;
     const head = JSON.stringify({ q, sat, seq: this.#seq, ...(this.#seq === 0 ? { columns: this.#columns } : {}) });
     emit(`B${head.slice(0, -1)},"rows":[${this.#rows.join(',')}]}`);
@@ -103,25 +136,18 @@ class Batches {
     this.#rows = [];
     this.#size = 0;
     this.#credits -= 1;
-    this.#await();
+    if (isLast) return;
+    while (this.#credits <= 0) this.#credits += this.#lines.credits();
   }
 
   /** The columns go out even when there is no row. */
   finish(): void {
-    if (this.#rows.length > 0 || this.#seq === 0) this.flush();
-  }
-
-  #await(): void {
-    while (this.#credits <= 0) {
-      const line = this.#lines.next();
-      if (line === undefined) process.exit(1);
-      this.#credits += Number(line);
-    }
+    if (this.#rows.length > 0 || this.#seq === 0) this.flush(true);
   }
 }
 
-function run(request: WorkerRequest, lines: Lines, sandbox: Sandbox): WorkerEnd {
-  const statement = sandbox.prepare(request.sql);
+function run(request: WorkerRequest, lines: Lines, sandbox: Sandbox, rowsOf: (table: LiveTable) => Iterable<Row>): WorkerEnd {
+  const statement = sandbox.prepare(request.sql, rowsOf);
   const batches = new Batches(request, lines, statement.columns().map((c) => c.name));
   let rows = 0;
   let truncated: WorkerEnd['truncated'];
@@ -137,16 +163,44 @@ function run(request: WorkerRequest, lines: Lines, sandbox: Sandbox): WorkerEnd 
   return { rows, ...(truncated === undefined ? {} : { truncated }) };
 }
 
-/** Answers the one request on the channel and returns. */
+/** Gives up root, for good. Returns whether it had it. */
+function becomeNobody(): boolean {
+  if (process.getuid?.() !== 0) return false;
+  process.setgroups?.([]);
+  process.setgid?.(NOBODY);
+  process.setuid?.(NOBODY);
+  return true;
+}
+
+function fromParent(lines: Lines, table: Table): Row[] {
+  emit(`N${table.name}`);
+  const line = lines.nextObject();
+  if (line === undefined) process.exit(1);
+  return JSON.parse(line) as Row[];
+}
+
+/** Answers the requests on the channel, one after the other, and returns when the parent has gone. */
 export async function work(env: NodeJS.ProcessEnv): Promise<void> {
   const lines = new Lines();
-  const sandbox = new Sandbox(await loadTables(), sourcesFrom(env));
+  const tables = await loadTables();
   const first = lines.next();
   if (first === undefined) return;
-  try {
-    emit(`D${JSON.stringify(run(workerRequestSchema.parse(JSON.parse(first)), lines, sandbox))}`);
-  } catch (error) {
-    const { code, message } = sandbox.translate(error);
-    emit(`E${JSON.stringify({ code, message })}`);
+  const sandbox = new Sandbox(tables, workerSetupSchema.parse(JSON.parse(first)).history);
+  const fell = becomeNobody();
+  for (;;) {
+    emit('R');
+    const line = lines.nextObject();
+    if (line === undefined) return;
+    // Granted to the statement before, too late.
+    lines.forgetCredits();
+    const request = workerRequestSchema.parse(JSON.parse(line));
+    const sources = sourcesFrom(env, tables, request.notes);
+    try {
+      emit(`D${JSON.stringify(run(request, lines, sandbox, (table) => (fell && table.privileged === true ? fromParent(lines, table) : table.rows(sources))))}`);
+    } catch (error) {
+      const { code, message } = sandbox.translate(error);
+      emit(`E${JSON.stringify({ code, message })}`);
+    }
+    sandbox.clear();
   }
 }

@@ -1,5 +1,5 @@
 import { readMaybe, ticksToMs } from '../procfs.ts';
-import type { Table } from '../table.ts';
+import type { LiveTable } from '../table.ts';
 
 const COUNTERS = ['user_ms', 'nice_ms', 'system_ms', 'idle_ms', 'iowait_ms', 'irq_ms', 'softirq_ms', 'steal_ms'] as const;
 
@@ -14,7 +14,8 @@ const MEANING: Record<(typeof COUNTERS)[number], string> = {
   steal_ms: 'time that the hypervisor gave to other machines',
 };
 
-export const table: Table = {
+export const table: LiveTable = {
+  kind: 'live',
   name: 'cpu',
   description: 'Logical processors, one row each: counters since the start of the machine',
   columns: [

@@ -1,6 +1,6 @@
 import { statSync, statfsSync } from 'node:fs';
 import { readMaybe } from '../procfs.ts';
-import type { Row, Table } from '../table.ts';
+import type { LiveTable, Row } from '../table.ts';
 
 /** File systems that hold no data of their own and would only bury the others. */
 const PSEUDO = new Set(
@@ -66,7 +66,8 @@ function sizes(mount: Mount, paths: string[]): Sizes {
   return UNKNOWN;
 }
 
-export const table: Table = {
+export const table: LiveTable = {
+  kind: 'live',
   name: 'disks',
   description: 'Mounted file systems that hold data, one row for each mount point',
   columns: [

@@ -2,9 +2,10 @@ import { readdirSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { readMaybe, readNumber } from '../procfs.ts';
-import type { Table } from '../table.ts';
+import type { LiveTable } from '../table.ts';
 
-export const table: Table = {
+export const table: LiveTable = {
+  kind: 'live',
   name: 'interfaces',
   description: 'Network interfaces, one row each',
   columns: [

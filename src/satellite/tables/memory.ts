@@ -1,7 +1,8 @@
 import { keyValues, kilobytes, readMaybe } from '../procfs.ts';
-import type { Table } from '../table.ts';
+import type { LiveTable } from '../table.ts';
 
-export const table: Table = {
+export const table: LiveTable = {
+  kind: 'live',
   name: 'memory',
   description: "The machine's memory, one row",
   columns: [

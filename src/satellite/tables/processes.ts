@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { bootTime, isoSeconds, keyValues, kilobytes, readMaybe, ticksToMs } from '../procfs.ts';
-import type { Row, Table } from '../table.ts';
+import type { LiveTable, Row } from '../table.ts';
 
 /** The name stands in parentheses and may itself hold spaces and parentheses: fields are counted from the last one. */
 function parseStat(stat: string): { name: string; fields: string[] } | undefined {
@@ -10,7 +10,8 @@ function parseStat(stat: string): { name: string; fields: string[] } | undefined
   return { name: stat.slice(open + 1, close), fields: stat.slice(close + 2).trim().split(' ') };
 }
 
-function processRow(proc: string, pid: string, boot: number | null): Row | undefined {
+/** One process; undefined where it has just ended. @param boot the machine's start in Unix seconds */
+export function processRow(proc: string, pid: string, boot: number | null): Row | undefined {
   const parsed = parseStat(readMaybe(proc, pid, 'stat') ?? '');
   const status = readMaybe(proc, pid, 'status');
   if (parsed === undefined || status === undefined) return undefined;
@@ -33,7 +34,8 @@ function processRow(proc: string, pid: string, boot: number | null): Row | undef
   };
 }
 
-export const table: Table = {
+export const table: LiveTable = {
+  kind: 'live',
   name: 'processes',
   description: 'Running processes, one row each, kernel threads included',
   columns: [

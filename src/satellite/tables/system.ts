@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { bootTime, isoSeconds, readMaybe } from '../procfs.ts';
-import type { Table } from '../table.ts';
+import type { LiveTable } from '../table.ts';
 
-export const table: Table = {
+export const table: LiveTable = {
+  kind: 'live',
   name: 'system',
   description: 'The machine itself, one row',
   columns: [
