@@ -1,8 +1,9 @@
-import { chmodSync, createWriteStream, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, closeSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, createWriteStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { AssetEntry, Assets } from '../../src/assets.ts';
+import { replaceLink, syncFolder } from '../../src/durable.ts';
 import { Failure, isErrno } from '../../src/errors.ts';
 import { ADDON } from '../../src/payload/addon.ts';
 
@@ -38,7 +39,7 @@ export async function unpackRelease(assets: Assets, dir: string): Promise<void> 
     writeFileSync(`${marker}.tmp`, JSON.stringify(done), { mode: 0o644 });
     renameSync(`${marker}.tmp`, marker);
   });
-  for (const name of KUBE_LINKS) link(join(dir, 'bin', name), 'kube');
+  for (const name of KUBE_LINKS) replaceLink(join(dir, 'bin', name), 'kube');
   syncFolder(join(dir, 'bin'));
   syncFolder(dir);
 }
@@ -81,25 +82,5 @@ async function writeEntry(content: Readable, entry: AssetEntry, to: string): Pro
       remedy: isErrno(error, 'ENOSPC') ? 'Free space there and run the same command again.' : undefined,
       cause: error,
     });
-  }
-}
-
-function link(file: string, to: string): void {
-  try {
-    if (lstatSync(file).isSymbolicLink() && readlinkSync(file) === to) return;
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error;
-  }
-  rmSync(`${file}.tmp`, { force: true });
-  symlinkSync(to, `${file}.tmp`);
-  renameSync(`${file}.tmp`, file);
-}
-
-function syncFolder(dir: string): void {
-  const fd = openSync(dir, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }

@@ -1,5 +1,6 @@
-import { chmodSync, chownSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, symlinkSync, readlinkSync, writeSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { replaceFile, replaceLink, syncFolder } from '../../src/durable.ts';
 import { isErrno } from '../../src/errors.ts';
 
 export interface WriteOptions {
@@ -8,32 +9,10 @@ export interface WriteOptions {
   gid?: number;
 }
 
-/** Flushes a folder's entries, so that a rename in it survives a power cut. */
-export function syncDir(dir: string): void {
-  const fd = openSync(dir, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Writes a file atomically and durably (temporary file, fsync, rename, fsync of the folder). Mode 0644 unless given, whatever the umask. */
+/** Writes a file atomically and durably, in a folder that is made if need be. Mode 0644 unless given, whatever the umask. */
 export function writeFileDurably(path: string, content: string | Buffer, options: WriteOptions = {}): void {
   makeDir(dirname(path));
-  const temporary = `${path}.tmp`;
-  rmSync(temporary, { force: true });
-  const fd = openSync(temporary, 'wx', 0o600);
-  try {
-    writeSync(fd, typeof content === 'string' ? Buffer.from(content) : content);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  if (options.uid !== undefined) chownSync(temporary, options.uid, options.gid ?? options.uid);
-  chmodSync(temporary, options.mode ?? 0o644);
-  renameSync(temporary, path);
-  syncDir(dirname(path));
+  replaceFile(path, content, { mode: 0o644, ...options });
 }
 
 /** True where the file had another content before. */
@@ -70,16 +49,7 @@ export function makeDir(dir: string, options: WriteOptions = {}): void {
   if (options.uid !== undefined) chownSync(dir, options.uid, options.gid ?? options.uid);
 }
 
-/** Points a symbolic link somewhere else in one step; a file of that name is replaced. */
+/** Points a symbolic link somewhere else in one step, durably; a file of that name is replaced. */
 export function switchLink(link: string, target: string): void {
-  try {
-    if (readlinkSync(link) === target) return;
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT') && !isErrno(error, 'EINVAL')) throw error;
-  }
-  const temporary = `${link}.tmp`;
-  rmSync(temporary, { force: true });
-  symlinkSync(target, temporary);
-  renameSync(temporary, link);
-  syncDir(dirname(link));
+  if (replaceLink(link, target)) syncFolder(dirname(link));
 }

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, rmdirSync, writeSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, rmdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
+import { replaceFile } from '../durable.ts';
 import { EXIT, Failure, isErrno } from '../errors.ts';
 
 /** How an administrator's machine reaches a cluster; install writes it, as kubeadm writes a kubeconfig. */
@@ -53,18 +54,8 @@ function read(path: string): ContextFile {
 
 /** Whole or not at all, and never readable by others, not even for a moment. */
 function write(path: string, file: ContextFile): void {
-  const folder = dirname(path);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${randomBytes(4).toString('hex')}`;
-  const fd = openSync(temporary, 'wx', 0o600);
-  try {
-    writeSync(fd, stringify(file, { lineWidth: 0 }));
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  chmodSync(temporary, 0o600);
-  renameSync(temporary, path);
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  replaceFile(path, stringify(file, { lineWidth: 0 }), { mode: 0o600, temporary: `${path}.${randomBytes(4).toString('hex')}` });
 }
 
 /**
