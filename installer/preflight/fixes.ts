@@ -1,9 +1,8 @@
 import { readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { execa } from 'execa';
-import { Failure } from '../../src/errors.ts';
 import { readText, switchLink, updateFile, writeFileDurably } from '../node/files.ts';
 import { readHostChanges, recordHostChange, recordSysctl, sysctlPath } from '../node/host-changes.ts';
+import { run } from '../node/run.ts';
 import type { Finding } from './check.ts';
 import { gatherMemory, ZRAM_UNIT } from './facts/memory.ts';
 
@@ -55,7 +54,7 @@ async function swapOff(changesFile: string): Promise<string[]> {
   const done: string[] = [];
   for (const { path } of swapLive) {
     recordHostChange(changesFile, { id: `${SWAP}${path}`, what: `swap on ${path}`, path, before: 'on', after: 'off' });
-    await tool('swapoff', [path]);
+    await run(['swapoff', path]);
     done.push(`swap off: ${path}`);
   }
   if (swapFstab.length > 0) {
@@ -71,7 +70,7 @@ async function swapOff(changesFile: string): Promise<string[]> {
     const own = path === `${ADMIN_UNITS}/${unit}` ? readText(path) : undefined;
     if (own === undefined) {
       recordHostChange(changesFile, { id: `${UNIT}${unit}`, what: `unit ${unit}`, before: 'unmasked', after: 'masked' });
-      await tool('systemctl', ['mask', unit]);
+      await run(['systemctl', 'mask', unit]);
     } else {
       recordHostChange(changesFile, { id: `${OWN_UNIT}${path}`, what: `unit ${unit}`, path, before: own, after: MASK });
       switchLink(path, MASK);
@@ -90,18 +89,13 @@ function unitOf(path: string): string {
 
 /** Where systemd does not run there is nothing to tell it. */
 async function reload(): Promise<void> {
-  await tool('systemctl', ['daemon-reload']).catch(() => undefined);
+  await run(['systemctl', 'daemon-reload']).catch(() => undefined);
 }
 
 /** Keeps mode and owner. */
 function replaceFile(path: string, content: string): void {
   const { mode, uid, gid } = statSync(path);
   writeFileDurably(path, content, { mode: mode & 0o7777, uid, gid });
-}
-
-async function tool(program: string, args: string[]): Promise<void> {
-  const result = await execa(program, args, { reject: false });
-  if (result.failed) throw new Failure('fix', `${program} ${args.join(' ')} failed: ${result.stderr.trim() === '' ? result.shortMessage : result.stderr.trim()}.`, { remedy: 'Do it by hand.' });
 }
 
 /** Puts back what repairs changed, the last first; a file that was changed again since is left alone, but for the lines of fstab that are marked as ours. Sysctls are restored by restoreSysctls. Called by uninstall. */
@@ -113,9 +107,9 @@ export async function undoFixes(changesFile: string): Promise<void> {
       if (before === null) rmSync(path, { force: true });
       else replaceFile(path, before);
     }
-    if (id.startsWith(UNIT)) await tool('systemctl', ['unmask', id.slice(UNIT.length)]);
+    if (id.startsWith(UNIT)) await run(['systemctl', 'unmask', id.slice(UNIT.length)]);
     if (id.startsWith(OWN_UNIT) && path !== undefined && before !== null && linksTo(path, MASK)) writeFileDurably(path, before);
-    if (id.startsWith(SWAP)) await tool('swapon', [id.slice(SWAP.length)]).catch(() => undefined);
+    if (id.startsWith(SWAP)) await run(['swapon', id.slice(SWAP.length)]).catch(() => undefined);
   }
   if (changes.some((c) => [FILE, UNIT, OWN_UNIT].some((kind) => c.id.startsWith(kind)))) await reload();
 }
