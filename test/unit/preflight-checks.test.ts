@@ -23,7 +23,7 @@ interface Case {
 
 const GIB = 2 ** 30;
 const LOG = { diskErrors: [], diskErrorCount: 0, pauses: [] };
-const DISK = { mountPoint: '/', devices: ['dm-0', 'sda'], quotas: [], ext4Errors: 0, thinPool: null };
+const DISK = { mountPoint: '/', devices: ['dm-0', 'sda'], quotas: [], ext4Errors: 0, xfsFtype: null, thinPool: null };
 const POOL = { name: 'vg-pool-tpool', mode: 'rw', dataUsed: 0.5, metadataUsed: 0.1, freeBytes: 100 * GIB };
 const CASES: Record<string, Case> = {
   architecture: { bad: [[{ 'os.arch': 'arm64' }, 'fail', /arm64/]] },
@@ -103,7 +103,7 @@ const CASES: Record<string, Case> = {
   'data-link': { bad: [[{ 'storage.data.linkTo': '/mnt/big' }, 'fail', /\/mnt\/big/]] },
   filesystem: {
     good: { 'storage.data.filesystem': 'ext4', 'storage.prefix.filesystem': 'ext4', 'storage.kubelet.filesystem': 'xfs' },
-    bad: [[{ 'storage.prefix.filesystem': 'nfs4' }, 'fail', /nfs4/], [{ 'storage.prefix.filesystem': 'btrfs' }, 'warn', /btrfs/], [{ 'storage.prefix.filesystem': 'fuse.sshfs' }, 'fail', /fuse\.sshfs/]],
+    bad: [[{ 'storage.prefix.filesystem': 'nfs4' }, 'fail', /nfs4/], [{ 'storage.kubelet.mountPoint': '/k', 'storage.disks': [{ ...DISK, mountPoint: '/k', xfsFtype: false }] }, 'fail', /kubelet lies on XFS .*ftype=0/], [{ 'storage.prefix.filesystem': 'btrfs' }, 'warn', /btrfs/], [{ 'storage.prefix.filesystem': 'fuse.sshfs' }, 'fail', /fuse\.sshfs/]],
   },
   'free-space': {
     good: { 'own.node': null, ...disks({ freeBytes: 50 * GIB, sizeBytes: 60 * GIB }) },
@@ -117,7 +117,7 @@ const CASES: Record<string, Case> = {
   inodes: { good: { 'storage.data.inodes': 1000, 'storage.data.freeInodes': 500 }, bad: [[{ 'storage.data.freeInodes': 50 }, 'fail', /50 of 1000/]] },
   'fsync-latency': { good: { 'storage.fsync': { samples: 100, p50Ms: 1, p99Ms: 3 } }, bad: [[{ 'storage.fsync.p99Ms': 40 }, 'warn', /40 ms/], [{ 'storage.fsync.p99Ms': 300 }, 'warn', /300 ms/], [{ 'storage.fsync': { samples: 20, p50Ms: 60, p99Ms: 300 } }, 'fail', /300 ms/]] },
   'write-speed': { good: { 'storage.writeMBs': 100 }, bad: [[{ 'storage.writeMBs': 3 }, 'fail', /3 MB\/s/]] },
-  localhost: { good: { 'network.localhost': ['127.0.0.1', '::1'] }, bad: [[{ 'network.localhost': ['10.0.0.1'] }, 'fail', /10\.0\.0\.1/], [{ 'network.localhost': [] }, 'warn', /does not name/]] },
+  localhost: { good: { 'network.localhost': ['127.0.0.1', '::1'], 'network.nameSources': ['files', 'dns'] }, bad: [[{ 'network.nameSources': ['dns', 'files'] }, 'warn', /before \/etc\/hosts/], [{ 'network.nameSources': ['dns'] }, 'warn', /before/], [{ 'network.localhost': ['10.0.0.1'] }, 'fail', /10\.0\.0\.1/], [{ 'network.localhost': [] }, 'warn', /does not name/]] },
   resolver: {
     good: { 'network.nameservers': ['192.0.2.53'], 'network.searchDomains': [] },
     bad: [[{ 'network.nameservers': ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4'] }, 'warn', /4 servers/], [{ 'network.searchDomains': ['a', 'b', 'c', 'd', 'e', 'f', 'g'] }, 'warn', /7 search/], [{ 'network.nameservers': ['127.0.0.53'] }, 'info', /127\.0\.0\.53/]],
@@ -132,7 +132,10 @@ const CASES: Record<string, Case> = {
       [{ listeners: [{ port: 7444, address: '::', pid: null, command: null, unit: null, executable: null }] }, 'fail', /cannot be seen/],
     ],
   },
-  'ephemeral-ports': { good: { 'limits.sysctl.net\\.ipv4\\.ip_local_port_range': '32768\t60999' }, bad: [[{ 'limits.sysctl.net\\.ipv4\\.ip_local_port_range': '7445\t60999' }, 'warn', /7445 \(executor\)/]] },
+  'ephemeral-ports': {
+    good: { 'limits.sysctl.net\\.ipv4\\.ip_local_port_range': '1024\t60999', 'limits.sysctl.net\\.ipv4\\.ip_local_reserved_ports': '1024-7444,7445,7446-32767' },
+    bad: [[{ 'limits.sysctl.net\\.ipv4\\.ip_local_reserved_ports': '1024-7444,7446-32767' }, 'warn', /the port 7445 \(executor\):/], [{ 'limits.sysctl.net\\.ipv4\\.ip_local_reserved_ports': '' }, 'warn', /7445 \(executor\)/]],
+  },
   firewall: {
     good: { firewall: { firewalld: false, ufw: false, inputChains: [], kubernetesChains: [], legacyTables: [] } },
     bad: [[{ 'firewall.firewalld': true }, 'warn', /firewalld/], [{ 'firewall.ufw': true }, 'warn', /ufw/], [{ 'firewall.inputChains': [{ table: 'inet f', chain: 'input', policy: 'drop', rules: 3 }] }, 'warn', /inet f input/]],
@@ -171,7 +174,7 @@ const CASES: Record<string, Case> = {
   'reboot-pending': { good: { 'os.rebootRequired': false }, bad: [[{ 'os.rebootRequired': true }, 'warn', /restart/]] },
   systemd: { good: { 'os.init': 'systemd', 'os.systemdVersion': 252 }, bad: [[{ 'os.init': 'tini' }, 'fail', /tini/], [{ 'os.systemdVersion': 237 }, 'fail', /237/]] },
   'os-tested': { good: { 'os.id': 'debian', 'os.version': '12' }, bad: [[{ 'os.id': 'arch' }, 'warn', /not been tested/]] },
-  'unattended-upgrades': { good: { 'foreign.others': [] }, bad: [[{ 'foreign.others': ['unattended-upgr'] }, 'warn', /restart/]] },
+  'unattended-upgrades': { good: { 'os.automaticReboot': null, 'foreign.others': ['unattended-upgr'] }, bad: [[{ 'os.automaticReboot': '/etc/apt/apt.conf.d/50unattended-upgrades' }, 'warn', /50unattended-upgrades/]] },
   'own-state': {
     good: { 'own.node': null, 'own.nodeBroken': false },
     bad: [[{ 'own.nodeBroken': true }, 'fail', /damaged/], [{ 'own.node': { clusterId: 'x', cluster: 'terrarium', name: 'n1', address: '192.0.2.1', role: 'worker', state: 'installing' } }, 'info', /taken up again/]],

@@ -1,10 +1,11 @@
 import t from 'tap';
-import { gatherDisk, thinPool } from '../../installer/preflight/facts/disks.ts';
+import { deviceChain, gatherDisk, thinPool, xfsFtype } from '../../installer/preflight/facts/disks.ts';
 import { gatherKernelLog, kernelLine, kernelLogFacts, type KernelLine } from '../../installer/preflight/facts/kernel-log.ts';
 import { settingsAtBoot } from '../../installer/preflight/facts/limits.ts';
 import { bytes, gatherLogs, journaldSettings } from '../../installer/preflight/facts/logs.ts';
 import { balloonBytes } from '../../installer/preflight/facts/memory.ts';
-import { staticHostname } from '../../installer/preflight/facts/os.ts';
+import { nameSources } from '../../installer/preflight/facts/network.ts';
+import { automaticReboot, staticHostname } from '../../installer/preflight/facts/os.ts';
 import { countChecksumErrors } from '../../installer/preflight/matrix/checksums.ts';
 
 const at = (atS: number, ...texts: string[]): KernelLine[] => texts.map((text) => ({ atS, text }));
@@ -59,7 +60,39 @@ t.test('signs of a pause', async (t) => {
 
 t.test('disks of this machine, and one that is none', async (t) => {
   const root = await gatherDisk({ at: '/', number: '0:0', device: 'none', filesystem: 'tmpfs', options: ['rw', 'usrquota', 'usrjquota=aquota.user', 'prjquota', 'noquota'] });
-  t.same(root, { mountPoint: '/', devices: [], quotas: ['usrquota', 'usrjquota=aquota.user'], ext4Errors: null, thinPool: null });
+  t.same(root, { mountPoint: '/', devices: [], quotas: ['usrquota', 'usrjquota=aquota.user'], ext4Errors: null, xfsFtype: null, thinPool: null });
+});
+
+t.test('what a file system lies on', async (t) => {
+  // As sysfs shows a logical volume on two partitions, one of them of a disk that both share.
+  const sysfs = t.testdir({
+    block: {
+      sda: { sda1: { partition: '1' }, sda2: { partition: '2' } },
+      sdb: {},
+      'dm-0': { slaves: { sda2: t.fixture('symlink', '../../sda/sda2'), sdb: t.fixture('symlink', '../../sdb'), sda1: t.fixture('symlink', '../../sda/sda1') } },
+      'dm-1': { slaves: { 'dm-0': t.fixture('symlink', '../../dm-0') } },
+    },
+  });
+  t.same(await deviceChain(`${sysfs}/block/sda/sda1`), ['sda1', 'sda']);
+  const chain = await deviceChain(`${sysfs}/block/dm-1`);
+  t.equal(chain[0], 'dm-1', 'the own one first');
+  t.same(chain.toSorted(), ['dm-0', 'dm-1', 'sda', 'sda1', 'sda2', 'sdb']);
+});
+
+t.test('types of files in XFS', async (t) => {
+  const superblock = (version: number, features2: number, incompat: number): Buffer => {
+    const sector = Buffer.alloc(512);
+    sector.write('XFSB', 'latin1');
+    sector.writeUInt16BE(0xb4a0 | version, 100);
+    sector.writeUInt32BE(features2, 200);
+    sector.writeUInt32BE(incompat, 216);
+    return sector;
+  };
+  t.equal(xfsFtype(superblock(5, 0x18a, 3)), true);
+  t.equal(xfsFtype(superblock(4, 0x28a, 0)), true);
+  t.equal(xfsFtype(superblock(4, 0x8a, 0)), false);
+  t.equal(xfsFtype(Buffer.alloc(512)), null);
+  t.equal(xfsFtype(Buffer.from('XFSB')), null);
 });
 
 t.test('thin pools, as dmsetup shows them', async (t) => {
@@ -90,6 +123,14 @@ t.test('small facts', async (t) => {
   t.equal(staticHostname('# made by hand\n\n node-b \n'), 'node-b');
   t.equal(staticHostname(''), null);
   t.equal(staticHostname(undefined), null);
+  t.same(nameSources('passwd: files\nhosts:\tfiles mdns4_minimal [NOTFOUND=return] dns # as ever\n'), ['files', 'mdns4_minimal', 'dns']);
+  t.same(nameSources(''), []);
+  const apt = (text: string) => ({ file: '50', text });
+  t.equal(automaticReboot([apt('//Unattended-Upgrade::Automatic-Reboot "true";\nUnattended-Upgrade::Automatic-Reboot-Time "02:00";\n')]), null, 'as Debian ships it');
+  t.equal(automaticReboot([apt('Unattended-Upgrade::Automatic-Reboot "true";\n')]), '50');
+  t.equal(automaticReboot([apt('Unattended-Upgrade::Automatic-Reboot "true";\n'), { file: '99', text: 'Unattended-Upgrade::Automatic-Reboot "false";\n' }]), null);
+  t.equal(automaticReboot([{ file: 'dnf', text: '[commands]\nreboot = when-needed\n' }]), 'dnf');
+  t.equal(automaticReboot([{ file: 'dnf', text: '[commands]\nreboot = never\n' }]), null);
   t.equal(balloonBytes('nr_balloon_pages 256\nballoon_inflate 999\n'), 2 ** 20);
   t.equal(balloonBytes('balloon_inflate 300\nballoon_deflate 44\n'), 2 ** 20);
   t.equal(balloonBytes('balloon_inflate 3\nballoon_deflate 44\n'), 0);

@@ -6,7 +6,8 @@ export const check: HostCheck = {
   scope: 'host',
   operations: ['install', 'join', 'upgrade'],
   judge({ facts }) {
-    if (!facts.foreign.others.includes('unattended-upgr')) return [];
-    return [{ severity: 'warn', message: 'Unattended upgrades are on: the machine may restart by itself.', remedy: 'Set Unattended-Upgrade::Automatic-Reboot to false, or to different hours on each node.' }];
+    const file = facts.os.automaticReboot;
+    if (file === null) return [];
+    return [{ severity: 'warn', message: `Unattended upgrades may restart the machine by themselves (${file}).`, remedy: 'Set Unattended-Upgrade::Automatic-Reboot to "false" (in /etc/dnf/automatic.conf: reboot = never), or to different hours on each node.' }];
   },
 };

@@ -1,4 +1,4 @@
-import { access, realpath } from 'node:fs/promises';
+import { access, open, realpath } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { namesIn, outputOf, textOf } from './read.ts';
 import type { Mount } from './storage.ts';
@@ -12,6 +12,8 @@ export interface DiskFacts {
   quotas: string[];
   /** Errors that ext4 has recorded in the file system since its last check, other boots included; null for other kinds. */
   ext4Errors: number | null;
+  /** XFS keeps the types of files in its folders (ftype=1), which overlays need; null for other kinds, or where it cannot be read. */
+  xfsFtype: boolean | null;
   /** The thin pool that it draws its blocks from; null without one, or where it cannot be asked. */
   thinPool: ThinPool | null;
 }
@@ -35,24 +37,52 @@ const MAX_DEPTH = 8;
 
 export async function gatherDisk(mount: Mount): Promise<DiskFacts> {
   const devices = await devicesBelow(mount);
-  const [errors, pools] = await Promise.all([textOf(`/sys/fs/ext4/${devices[0] ?? ''}/errors_count`), Promise.all(devices.map((d) => poolName(d)))]);
+  const own = devices[0] ?? '';
+  const [errors, superblock, pools] = await Promise.all([textOf(`/sys/fs/ext4/${own}/errors_count`), mount.filesystem === 'xfs' ? firstSector(`/dev/${own}`) : undefined, Promise.all(devices.map((d) => poolName(d)))]);
   const pool = pools.find((p) => p !== undefined);
   return {
     mountPoint: mount.at,
     devices,
     quotas: mount.options.filter((o) => QUOTA.test(o)),
     ext4Errors: errors === undefined || !/^\d+\s*$/.test(errors) ? null : Number(errors),
+    xfsFtype: superblock === undefined ? null : xfsFtype(superblock),
     thinPool: pool === undefined ? null : await askPool(pool),
   };
+}
+
+async function firstSector(device: string): Promise<Buffer | undefined> {
+  try {
+    const file = await open(device, 'r');
+    try {
+      return (await file.read(Buffer.alloc(SECTOR), 0, SECTOR, 0)).buffer;
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param superblock first 512 bytes of the device; struct xfs_dsb in fs/xfs/libxfs/xfs_format.h of the kernel, big-endian */
+export function xfsFtype(superblock: Buffer): boolean | null {
+  if (superblock.length < SECTOR || superblock.toString('latin1', 0, 4) !== 'XFSB') return null;
+  const version = superblock.readUInt16BE(100) & 0xf;
+  if (version < 4) return false;
+  // sb_features_incompat, bit FTYPE; before version 5 sb_features2, bit FTYPEBIT.
+  return version === 4 ? (superblock.readUInt32BE(200) & 0x200) !== 0 : (superblock.readUInt32BE(216) & 1) !== 0;
 }
 
 async function devicesBelow(mount: Mount): Promise<string[]> {
   // btrfs shows a number that belongs to no device; its source is a path.
   const start = (await resolved(`/sys/dev/block/${mount.number}`)) ?? (mount.device.startsWith('/dev/') ? await resolved(`/sys/class/block/${basename((await resolved(mount.device)) ?? mount.device)}`) : undefined);
-  return start === undefined ? [] : [...new Set(await chain(start, 0))];
+  return start === undefined ? [] : await deviceChain(start);
 }
 
-/** A device's folder in sysfs, the disk that a partition is on, and what a device of the mapper or a RAID is made of. */
+/** @param folder a device in sysfs; returns its name, that of the disk on which it is a partition, and what a device of the mapper or a RAID is made of. */
+export async function deviceChain(folder: string): Promise<string[]> {
+  return [...new Set(await chain(folder, 0))];
+}
+
 async function chain(folder: string, depth: number): Promise<string[]> {
   if (depth > MAX_DEPTH) return [];
   const partition = await access(`${folder}/partition`).then(() => true, () => false);

@@ -18,7 +18,7 @@ export interface BootSetting {
   file: string;
 }
 
-export const SYSCTLS = ['fs.inotify.max_user_instances', 'fs.inotify.max_user_watches', 'fs.file-max', 'kernel.pid_max', 'kernel.threads-max', 'vm.max_map_count', 'vm.overcommit_memory', 'vm.panic_on_oom', 'kernel.panic', 'kernel.panic_on_oops', 'net.ipv4.ip_local_port_range', 'net.ipv4.ip_forward', 'net.ipv6.conf.all.disable_ipv6', 'net.core.somaxconn', 'user.max_user_namespaces'];
+export const SYSCTLS = ['fs.inotify.max_user_instances', 'fs.inotify.max_user_watches', 'fs.file-max', 'kernel.pid_max', 'kernel.threads-max', 'vm.max_map_count', 'vm.overcommit_memory', 'vm.panic_on_oom', 'kernel.panic', 'kernel.panic_on_oops', 'net.ipv4.ip_local_port_range', 'net.ipv4.ip_local_reserved_ports', 'net.ipv4.ip_forward', 'net.ipv6.conf.all.disable_ipv6', 'net.core.somaxconn', 'user.max_user_namespaces'];
 /** Of files with the same name the one in the folder named last counts (sysctl.d(5)). */
 const SYSCTL_FOLDERS = ['/lib/sysctl.d', '/usr/lib/sysctl.d', '/usr/local/lib/sysctl.d', '/run/sysctl.d', '/etc/sysctl.d'];
 const PROXY_FILES = ['/etc/environment', '/etc/profile.d/proxy.sh', '/etc/sysconfig/proxy', '/etc/systemd/system.conf', '/etc/default/docker'];

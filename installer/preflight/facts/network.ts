@@ -30,10 +30,12 @@ export interface NetworkFacts {
   searchDomains: string[];
   /** Addresses that /etc/hosts gives to `localhost`. */
   localhost: string[];
+  /** Where names are looked up, in this order: `files`, `dns`, `resolve` …; empty where /etc/nsswitch.conf does not say. */
+  nameSources: string[];
 }
 
 export async function gatherNetwork(): Promise<NetworkFacts> {
-  const [devices, four, six, resolv, hosts, leases] = await Promise.all([namesIn('/sys/class/net'), textOf('/proc/net/route'), textOf('/proc/net/ipv6_route'), textOf('/etc/resolv.conf'), textOf('/etc/hosts'), dynamicAddresses()]);
+  const [devices, four, six, resolv, hosts, nsswitch, leases] = await Promise.all([namesIn('/sys/class/net'), textOf('/proc/net/route'), textOf('/proc/net/ipv6_route'), textOf('/etc/resolv.conf'), textOf('/etc/hosts'), textOf('/etc/nsswitch.conf'), dynamicAddresses()]);
   const addresses = networkInterfaces();
   const interfaces = await Promise.all(
     devices.map(async (name): Promise<InterfaceFacts> => {
@@ -53,7 +55,14 @@ export async function gatherNetwork(): Promise<NetworkFacts> {
       .map((l) => l.replace(/#.*/, '').trim().split(/\s+/))
       .filter((w) => w.slice(1).includes('localhost'))
       .map((w) => w[0] ?? ''),
+    nameSources: nameSources(nsswitch ?? ''),
   };
+}
+
+/** @param text of nsswitch.conf: `hosts: files mdns4_minimal [NOTFOUND=return] dns` */
+export function nameSources(text: string): string[] {
+  const line = /^[ \t]*hosts:(.*)$/m.exec(text)?.[1] ?? '';
+  return line.replace(/#.*/, '').replaceAll(/\[[^\]]*\]/g, ' ').split(/\s+/).filter((w) => w !== '');
 }
 
 /** Only `ip` tells which addresses have a lease; undefined without it. */

@@ -26,10 +26,12 @@ export interface OsFacts {
   uptimeS: number;
   /** A package asked for a restart (/run/reboot-required). */
   rebootRequired: boolean;
+  /** File by which unattended upgrades (apt's or dnf's) may restart the machine; null where they may not. */
+  automaticReboot: string | null;
 }
 
 export async function gatherOs(): Promise<OsFacts> {
-  const [osRelease, staticName, machineId, init, systemd, container, sshFiles, reboot] = await Promise.all([
+  const [osRelease, staticName, machineId, init, systemd, container, sshFiles, reboot, automaticReboot] = await Promise.all([
     textOf('/etc/os-release').then(async (t) => t ?? (await textOf('/usr/lib/os-release')) ?? ''),
     textOf('/etc/hostname'),
     textOf('/etc/machine-id'),
@@ -38,6 +40,7 @@ export async function gatherOs(): Promise<OsFacts> {
     containerKind(),
     namesIn('/etc/ssh'),
     textOf('/run/reboot-required'),
+    automaticRebootFile(),
   ]);
   const release_ = Object.fromEntries([...osRelease.matchAll(/^([A-Z_]+)="?(.*?)"?$/gm)].map((m) => [m[1], m[2]])) as Record<string, string>;
   const keys = await Promise.all(sshFiles.filter((f) => /^ssh_host_.*_key\.pub$/.test(f)).map((f) => textOf(`/etc/ssh/${f}`)));
@@ -57,6 +60,7 @@ export async function gatherOs(): Promise<OsFacts> {
     container,
     uptimeS: Math.round(uptime()),
     rebootRequired: reboot !== undefined,
+    automaticReboot,
   };
 }
 
@@ -64,6 +68,21 @@ export async function gatherOs(): Promise<OsFacts> {
 export function staticHostname(text: string | undefined): string | null {
   const name = (text ?? '').split('\n').map((l) => l.trim()).find((l) => l !== '' && !l.startsWith('#'));
   return name ?? null;
+}
+
+async function automaticRebootFile(): Promise<string | null> {
+  const parts = (await namesIn('/etc/apt/apt.conf.d')).toSorted().map((n) => `/etc/apt/apt.conf.d/${n}`);
+  const files = await Promise.all([...parts, '/etc/apt/apt.conf', '/etc/dnf/automatic.conf'].map(async (file) => ({ file, text: (await textOf(file)) ?? '' })));
+  return automaticReboot(files);
+}
+
+/** The last word on `Unattended-Upgrade::Automatic-Reboot` (apt) or `reboot` (dnf-automatic), where it is yes. */
+export function automaticReboot(files: { file: string; text: string }[]): string | null {
+  const found = files.flatMap(({ file, text }) => [...text.matchAll(/^[ \t]*(?:Unattended-Upgrade::Automatic-Reboot[ \t]+"?(\w+)"?[ \t]*;|reboot[ \t]*=[ \t]*(\S+))/gm)].map((m) => ({ file, apt: m[1], dnf: m[2] })));
+  const apt = found.findLast((f) => f.apt !== undefined);
+  const dnf = found.findLast((f) => f.dnf !== undefined);
+  if (/^(?:true|yes|on|1|with|enable)$/i.test(apt?.apt ?? '')) return apt?.file ?? null;
+  return dnf?.dnf?.startsWith('when-') === true ? dnf.file : null;
 }
 
 async function containerKind(): Promise<string | null> {
