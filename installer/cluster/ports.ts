@@ -1,6 +1,6 @@
 /**
  * Every port that the cluster uses. Preflight connects to each, the README's table is generated from it,
- * and `ports:` in cluster.yaml changes by its name any that is not fixed.
+ * and `ports:` in cluster.yaml changes any of them by its name.
  */
 export interface PortUse {
   name: string;
@@ -10,15 +10,13 @@ export interface PortUse {
   from: 'all nodes' | 'control-plane' | 'self' | 'users';
   to: 'all nodes' | 'control-plane';
   why: string;
-  /** kubeadm has it as a constant (cmd/kubeadm/app/constants): it tells joining members and probes by it. */
-  fixed?: true;
 }
 
 export const PORTS = {
   api: { port: 6443, protocol: 'tcp', from: 'all nodes', to: 'control-plane', why: 'Kubernetes API server' },
-  etcdClient: { port: 2379, protocol: 'tcp', from: 'control-plane', to: 'control-plane', why: 'etcd clients (API servers)', fixed: true },
-  etcdPeer: { port: 2380, protocol: 'tcp', from: 'control-plane', to: 'control-plane', why: 'etcd replication', fixed: true },
-  etcdMetrics: { port: 2381, protocol: 'tcp', from: 'self', to: 'control-plane', why: 'etcd health', fixed: true },
+  etcdClient: { port: 2379, protocol: 'tcp', from: 'control-plane', to: 'control-plane', why: 'etcd clients (API servers)' },
+  etcdPeer: { port: 2380, protocol: 'tcp', from: 'control-plane', to: 'control-plane', why: 'etcd replication' },
+  etcdMetrics: { port: 2381, protocol: 'tcp', from: 'self', to: 'control-plane', why: 'etcd health' },
   kubelet: { port: 10250, protocol: 'tcp', from: 'control-plane', to: 'all nodes', why: 'kubelet (logs, exec, metrics)' },
   kubeletHealth: { port: 10248, protocol: 'tcp', from: 'self', to: 'all nodes', why: 'kubelet health' },
   controllerManager: { port: 10257, protocol: 'tcp', from: 'self', to: 'control-plane', why: 'controller-manager health' },
@@ -39,9 +37,4 @@ export const PORT_NAMES = Object.keys(PORTS) as PortName[];
 /** The table with a cluster's own numbers put in. */
 export function portUses(ports: Ports): PortUse[] {
   return PORT_NAMES.map((name) => ({ ...PORTS[name], name, port: ports[name] }));
-}
-
-export function isFixed(name: PortName): boolean {
-  const use: Omit<PortUse, 'name'> = PORTS[name];
-  return use.fixed === true;
 }

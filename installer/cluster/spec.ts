@@ -1,7 +1,7 @@
 import { isIP, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { EXIT, Failure } from '../../src/errors.ts';
-import { isFixed, PORTS, PORT_NAMES, type PortName, type Ports } from './ports.ts';
+import { PORTS, PORT_NAMES, type PortName, type Ports } from './ports.ts';
 
 /**
  * cluster.yaml: what the administrator writes. `terrarium init` writes a commented one.
@@ -178,9 +178,6 @@ export function defaultServiceRange(family: 4 | 6): string {
 
 export function clusterPorts(file: Pick<ClusterFile, 'ports'>): Ports {
   const ports = Object.fromEntries(PORT_NAMES.map((n) => [n, file.ports?.[n] ?? PORTS[n].port])) as Ports;
-  for (const name of PORT_NAMES) {
-    if (isFixed(name) && ports[name] !== PORTS[name].port) throw invalid(`ports.${name} is ${ports[name]}, but kubeadm fixes this port of etcd at ${PORTS[name].port}.`, `Remove ports.${name}, and keep ${PORTS[name].port} free on the control planes.`);
-  }
   const taken = new Map<number, PortName>();
   for (const name of PORT_NAMES) {
     const other = taken.get(ports[name]);

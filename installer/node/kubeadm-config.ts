@@ -22,8 +22,9 @@ const arg = (name: string, value: string): { name: string; value: string } => ({
 /**
  * kubeadm's configuration of one node (kubeadm.k8s.io/v1beta4 and kubelet.config.k8s.io/v1beta1).
  * Timeouts are long because a slow machine is no failure; whoever runs a phase watches for progress itself.
+ * @param initialCluster of a member that joins an etcd: all members, itself included, as `NAME=PEER-URL,…`.
  */
-export function kubeadmConfig(spec: ClusterSpec, node: NodeSpec, traits: HostTraits, versions: Pick<ComponentVersions, 'kubernetes' | 'etcdTag'>): string {
+export function kubeadmConfig(spec: ClusterSpec, node: NodeSpec, traits: HostTraits, versions: Pick<ComponentVersions, 'kubernetes' | 'etcdTag'>, initialCluster?: string): string {
   const paths = nodePaths(spec);
   const init = {
     apiVersion: 'kubeadm.k8s.io/v1beta4',
@@ -46,6 +47,7 @@ export function kubeadmConfig(spec: ClusterSpec, node: NodeSpec, traits: HostTra
     apiServer: {
       certSANs: ['127.0.0.1', '::1', 'localhost', ...controlPlanes(spec).flatMap((n) => [n.address, n.name])],
       extraArgs: [
+        arg('etcd-servers', etcdUrl(loopback(spec), spec.ports.etcdClient)),
         // A pod of a lost node is replaced after node-monitor-grace-period and this, not after five minutes.
         arg('default-not-ready-toleration-seconds', '10'),
         arg('default-unreachable-toleration-seconds', '10'),
@@ -61,7 +63,7 @@ export function kubeadmConfig(spec: ClusterSpec, node: NodeSpec, traits: HostTra
       ],
     },
     scheduler: { extraArgs: [arg('bind-address', loopback(spec)), arg('secure-port', String(spec.ports.scheduler))] },
-    etcd: { local: { dataDir: `${paths.data}/etcd`, imageTag: versions.etcdTag } },
+    etcd: { local: { dataDir: `${paths.data}/etcd`, imageTag: versions.etcdTag, extraArgs: etcdArgs(spec, node, initialCluster) } },
   };
   const kubelet = {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
@@ -87,16 +89,23 @@ export function kubeadmConfig(spec: ClusterSpec, node: NodeSpec, traits: HostTra
   return [init, cluster, kubelet].map((d) => stringify(d)).join('---\n');
 }
 
-/** What `kubeadm join phase etcd-join` wants; the cluster is found through the administrator's own credentials, no token. */
-export function joinConfig(spec: ClusterSpec, node: NodeSpec): string {
-  return stringify({
-    apiVersion: 'kubeadm.k8s.io/v1beta4',
-    kind: 'JoinConfiguration',
-    discovery: { file: { kubeConfigPath: '/etc/kubernetes/admin.conf' } },
-    controlPlane: { localAPIEndpoint: { advertiseAddress: node.address, bindPort: spec.ports.api } },
-    nodeRegistration: nodeRegistration(node, nodePaths(spec).containerdSocket),
-    timeouts: TIMEOUTS,
-  });
+export function etcdUrl(address: string, port: number): string {
+  return `https://${hostPort(address, port)}`;
+}
+
+/** etcd's addresses of one node: kubeadm has the ports as constants, but lets its arguments be replaced. */
+function etcdArgs(spec: ClusterSpec, node: NodeSpec, initialCluster: string | undefined): object[] {
+  const { etcdClient, etcdPeer, etcdMetrics } = spec.ports;
+  const peer = etcdUrl(node.address, etcdPeer);
+  return [
+    arg('listen-client-urls', `${etcdUrl(loopback(spec), etcdClient)},${etcdUrl(node.address, etcdClient)}`),
+    arg('advertise-client-urls', etcdUrl(node.address, etcdClient)),
+    arg('listen-peer-urls', peer),
+    arg('initial-advertise-peer-urls', peer),
+    arg('listen-metrics-urls', `http://${hostPort(loopback(spec), etcdMetrics)}`),
+    arg('initial-cluster', initialCluster ?? `${node.name}=${peer}`),
+    arg('initial-cluster-state', initialCluster === undefined ? 'new' : 'existing'),
+  ];
 }
 
 function nodeRegistration(node: NodeSpec, socket: string): object {

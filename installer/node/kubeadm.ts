@@ -3,7 +3,7 @@ import { nodePaths } from '../cluster/paths.ts';
 import type { ClusterSpec } from '../cluster/spec.ts';
 import type { PhaseContext } from '../plan/types.ts';
 import { bundledVersions } from './component-versions.ts';
-import { joinConfig, kubeadmConfig } from './kubeadm-config.ts';
+import { kubeadmConfig } from './kubeadm-config.ts';
 import { writeFileDurably } from './files.ts';
 import { flush } from './flush.ts';
 import { run } from './run.ts';
@@ -20,12 +20,12 @@ export function kubeadmConfigPath(spec: Pick<ClusterSpec, 'data'>): string {
   return join(spec.data, 'kubeadm.yaml');
 }
 
-/** Runs one of kubeadm's single phases: `kubeadmPhase(context, 'init', 'certs', 'all')`. */
-export async function kubeadmPhase(context: PhaseContext, operation: 'init' | 'join', ...words: string[]): Promise<void> {
+/** Runs one of kubeadm's single phases: `kubeadmPhase(context, ['certs', 'all'])`. For `initialCluster` see kubeadm-config.ts. */
+export async function kubeadmPhase(context: PhaseContext, words: string[], initialCluster?: string): Promise<void> {
   const { spec, node } = context;
-  const config = operation === 'init' ? kubeadmConfigPath(spec) : join(spec.data, 'kubeadm-join.yaml');
-  writeFileDurably(config, operation === 'init' ? kubeadmConfig(spec, node, hostTraits(), bundledVersions()) : joinConfig(spec, node), { mode: 0o600 });
-  await run([`${nodePaths(spec).bin}/kubeadm`, operation, 'phase', ...words, '--config', config], { signal: context.signal, log: context.log });
+  const config = kubeadmConfigPath(spec);
+  writeFileDurably(config, kubeadmConfig(spec, node, hostTraits(), bundledVersions(), initialCluster), { mode: 0o600 });
+  await run([`${nodePaths(spec).bin}/kubeadm`, 'init', 'phase', ...words, '--config', config], { signal: context.signal, log: context.log });
   await flush('/etc/kubernetes', '/var/lib/kubelet', spec.data);
 }
 

@@ -36,8 +36,18 @@ export async function removeUnit(name: string): Promise<void> {
   await run(['systemctl', 'reset-failed', name], { accept: [0, 1, 2, 3, 4, 5] });
 }
 
-/** The last lines that a unit said, for a sentence about why it is not up. */
+/** klog's header (k8s.io/klog: level, date, time, pid, place): without it the same cause is the same text. */
+const KLOG = /^([IWEF])\d{4} [\d:.]+ +\d+ [^\]]+\] /;
+
+/** The last error that a unit has logged of late, else its last line: for a sentence about why it is not up. */
 export async function lastWords(name: string): Promise<string> {
-  const { stdout } = await run(['journalctl', '-u', name, '-n', '3', '-o', 'cat', '--no-pager'], { accept: [0, 1] });
-  return stdout.split('\n').filter((l) => l.trim() !== '').slice(-1)[0]?.slice(0, 300) ?? 'it has logged nothing';
+  const { stdout } = await run(['journalctl', '-u', name, '-n', '30', '-o', 'cat', '--no-pager'], { accept: [0, 1] });
+  return lastError(stdout.split('\n')) ?? 'it has logged nothing';
+}
+
+/** Of lines of a journal, the newest last. */
+export function lastError(lines: string[]): string | undefined {
+  const said = lines.filter((l) => l.trim() !== '');
+  const line = said.findLast((l) => /^[EF]\d{4} /.test(l)) ?? said.at(-1);
+  return line?.replace(KLOG, '').slice(0, 300);
 }

@@ -24,8 +24,8 @@ export const phase: Phase = {
 
   async do(context) {
     const { spec, node } = context;
-    if (controlPlanes(spec)[0]?.name === node.name && !existsSync(`${MANIFEST_DIR}/etcd.yaml`)) await kubeadmPhase(context, 'init', 'etcd', 'local');
-    await kubeadmPhase(context, 'init', 'control-plane', 'all');
+    if (controlPlanes(spec)[0]?.name === node.name) await kubeadmPhase(context, ['etcd', 'local']);
+    await kubeadmPhase(context, ['control-plane', 'all']);
     await waitUntil(context, { for: 'the API server of this node', stalledMs: 5 * 60_000, everyMs: 150, remedy: 'See the log of that machine, then run the same command again.' }, () => apiReady(context));
   },
 

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { nodePaths } from '../cluster/paths.ts';
 import { controlPlanes, hostPort } from '../cluster/spec.ts';
 import { writeFileDurably, readText, makeDir } from '../node/files.ts';
+import { flush } from '../node/flush.ts';
 import { apiUrl, loopback } from '../node/kubeadm-config.ts';
 import { kubeadmPhase } from '../node/kubeadm.ts';
 import { KUBELET_CLIENT, KUBELET_CONF, KUBELET_KEY } from '../node/kubelet-files.ts';
@@ -51,9 +52,10 @@ export const phase: Phase = {
     makeDir('/etc/kubernetes/manifests');
     writeFileDurably(KUBELET_CONF, kubeconfig(apiUrl(spec), ca, spec.name), { mode: 0o600 });
     await installUnit(KUBELET_UNIT, kubeletUnit(nodePaths(spec)));
-    await kubeadmPhase(context, 'init', 'kubelet-start');
+    await kubeadmPhase(context, ['kubelet-start']);
     await enableAndStart(KUBELET_UNIT);
     await waitUntil(context, { for: 'the kubelet to answer', stalledMs: 120_000, remedy: 'See `journalctl -u kubelet` on that machine, then run the same command again.' }, () => healthy(context));
+    await flush('/var/lib/kubelet');
   },
 
   async undo({ spec, log }) {

@@ -12,7 +12,7 @@ export const phase: Phase = {
   },
 
   async do(context) {
-    await kubeadmPhase(context, 'init', 'mark-control-plane');
+    await kubeadmPhase(context, ['mark-control-plane']);
   },
 
   async undo() {

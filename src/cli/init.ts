@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { isFixed, PORTS, PORT_NAMES } from '../../installer/cluster/ports.ts';
+import { PORTS, PORT_NAMES } from '../../installer/cluster/ports.ts';
 import { DEFAULT_DATA, DEFAULT_PREFIX } from '../../installer/cluster/spec.ts';
 import { EXIT, Failure, isErrno } from '../errors.ts';
 import type { Io } from './command.ts';
@@ -7,7 +7,6 @@ import type { Io } from './command.ts';
 /** The text of a cluster.yaml with every key explained; what is optional is commented out. */
 export function exampleClusterFile(addresses: string[], sshUser: string): string {
   const hosts = addresses.length === 0 ? ['10.0.0.11', '10.0.0.12', '10.0.0.13'] : addresses;
-  const fixed = PORT_NAMES.filter((n) => isFixed(n));
   return `# A cluster of Terrarium. Only \`hosts\` is needed; what is commented out shows the default or an example.
 apiVersion: terrarium/v1
 kind: Cluster
@@ -45,9 +44,9 @@ ${hosts
 #   prefix: ${DEFAULT_PREFIX}       (programs)
 #   data: ${DEFAULT_DATA}      (state)
 
-# Every port can be changed, but for those of etcd (${fixed.map((n) => PORTS[n].port).join(', ')}), which kubeadm fixes.
+# Every port can be changed.
 # ports:
-${PORT_NAMES.filter((n) => !isFixed(n)).map((n) => `#   ${`${n}: ${PORTS[n].port}`.padEnd(26)} (${PORTS[n].why})`).join('\n')}
+${PORT_NAMES.map((n) => `#   ${`${n}: ${PORTS[n].port}`.padEnd(26)} (${PORTS[n].why})`).join('\n')}
 
 # Single checks of \`terrarium preflight\` that may fail, each with the reason (it is recorded).
 # preflight:

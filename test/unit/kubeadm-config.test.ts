@@ -1,7 +1,7 @@
 import t from 'tap';
 import { parseAllDocuments } from 'yaml';
 import { versionsOf } from '../../installer/node/component-versions.ts';
-import { kubeadmConfig, joinConfig } from '../../installer/node/kubeadm-config.ts';
+import { kubeadmConfig } from '../../installer/node/kubeadm-config.ts';
 import type { ClusterSpec, NodeSpec } from '../../installer/cluster/spec.ts';
 import { testSpec } from '../fixtures/spec.ts';
 
@@ -26,9 +26,9 @@ t.test('no machine of the cluster is the API endpoint', async (t) => {
   }
 });
 
-t.test('the cluster configuration is the same on every node', async (t) => {
+t.test('but for etcd, the cluster configuration is the same on every node', async (t) => {
   const spec = testSpec(3);
-  const texts = spec.nodes.map((n) => JSON.stringify(documents(kubeadmConfig(spec, n, { cgroupV1: true }, VERSIONS)).find((d) => d.kind === 'ClusterConfiguration')));
+  const texts = spec.nodes.map((n) => JSON.stringify({ ...documents(kubeadmConfig(spec, n, { cgroupV1: true }, VERSIONS)).find((d) => d.kind === 'ClusterConfiguration'), etcd: null }));
   t.equal(new Set(texts).size, 1);
 });
 
@@ -46,10 +46,25 @@ t.test('the cgroup driver follows the host', async (t) => {
   t.equal(driver(false), 'systemd');
 });
 
-t.test('a join finds the cluster by credentials, without any token', async (t) => {
+t.test('etcd listens where cluster.yaml says, and the API server finds it there', async (t) => {
   const spec = testSpec(3);
-  const [join] = documents(joinConfig(spec, node(spec, 1)));
-  t.strictSame(join?.['discovery'], { file: { kubeConfigPath: '/etc/kubernetes/admin.conf' } });
+  spec.ports = { ...spec.ports, etcdClient: 12379, etcdPeer: 12380, etcdMetrics: 12381 };
+  const cluster = documents(kubeadmConfig(spec, node(spec, 1), { cgroupV1: false }, VERSIONS, 'a=https://192.0.2.1:12380,b=https://192.0.2.2:12380')).find((d) => d.kind === 'ClusterConfiguration') as unknown as {
+    etcd: { local: { extraArgs: { name: string; value: string }[] } };
+    apiServer: { extraArgs: { name: string; value: string }[] };
+  };
+  const args = Object.fromEntries(cluster.etcd.local.extraArgs.map((a) => [a.name, a.value]));
+  const { address } = node(spec, 1);
+  t.strictSame(args, {
+    'listen-client-urls': `https://127.0.0.1:12379,https://${address}:12379`,
+    'advertise-client-urls': `https://${address}:12379`,
+    'listen-peer-urls': `https://${address}:12380`,
+    'initial-advertise-peer-urls': `https://${address}:12380`,
+    'listen-metrics-urls': 'http://127.0.0.1:12381',
+    'initial-cluster': 'a=https://192.0.2.1:12380,b=https://192.0.2.2:12380',
+    'initial-cluster-state': 'existing',
+  });
+  t.strictSame(cluster.apiServer.extraArgs.filter((a) => a.name === 'etcd-servers'), [{ name: 'etcd-servers', value: 'https://127.0.0.1:12379' }]);
 });
 
 t.test('the line of Kubernetes is that of the bundle', async (t) => {

@@ -95,10 +95,8 @@ t.test('targets from options', async (t) => {
 t.test('the table of ports holds every port with its numbers', async (t) => {
   const table = portsTable(clusterPorts(parseClusterFile({ apiVersion: 'terrarium/v1', kind: 'Cluster', hosts: [{ address: '192.0.2.1' }], ports: { api: 16443 } }, 'x')));
   t.match(table, /\| 16443 \| tcp \| all nodes \| control-plane \| Kubernetes API server \| `ports\.api` \|/);
-  t.match(table, /\| 2379 \|.*\| fixed \|/);
-  t.notMatch(table, 'ports.etcd');
-  t.throws(() => clusterPorts({ ports: { etcdPeer: 12380 } }), { code: 'bad-cluster-file', message: /kubeadm fixes this port of etcd at 2380/ });
-  t.equal(clusterPorts({ ports: { etcdPeer: 2380 } }).etcdPeer, 2380);
+  t.equal(clusterPorts({ ports: { etcdPeer: 12380 } }).etcdPeer, 12380);
+  t.throws(() => clusterPorts({ ports: { etcdPeer: 2379 } }), { code: 'bad-cluster-file', message: /ports\.etcdPeer and ports\.etcdClient are both 2379/ });
   t.equal(table.trim().split('\n').length, 2 + Object.keys(clusterPorts({ ports: undefined })).length);
 });
 

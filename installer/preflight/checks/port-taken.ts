@@ -14,7 +14,7 @@ export const check: HostCheck = {
       const holder = facts.listeners.find((l) => l.port === use.port);
       if (holder === undefined || holder.executable?.startsWith(`${context.prefix}/`) === true || holder.unit?.startsWith('terrarium-') === true) return [];
       const who = holder.pid === null ? 'a process that cannot be seen' : `${holder.command} (pid ${holder.pid}${holder.unit === null ? '' : `, ${holder.unit}`})`;
-      return [{ severity: 'fail' as const, message: `Port ${use.port} (${use.why}) is taken by ${who} on ${holder.address}.`, remedy: `Stop it${holder.unit?.endsWith('.service') === true ? ` (\`systemctl disable --now ${holder.unit}\`)` : ''}${use.fixed === true ? '' : `, or choose another port by \`ports.${use.name}\` in cluster.yaml`}.` }];
+      return [{ severity: 'fail' as const, message: `Port ${use.port} (${use.why}) is taken by ${who} on ${holder.address}.`, remedy: `Stop it${holder.unit?.endsWith('.service') === true ? ` (\`systemctl disable --now ${holder.unit}\`)` : ''}, or choose another port by \`ports.${use.name}\` in cluster.yaml.` }];
     });
   },
 };
