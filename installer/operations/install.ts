@@ -8,7 +8,8 @@ const ETCD = 'etcd-membership';
 
 /**
  * The plan of an install. What needs no cluster (programs, runtime, images, agent) runs on all nodes at once; the first
- * control plane starts as soon as it is ready itself; the others wait for its API, then join side by side but for etcd.
+ * control plane starts as soon as it is ready itself; the others wait for its API, then join side by side but for etcd, while
+ * cloud and satellites are deployed.
  */
 export function installPlan(spec: ClusterSpec): Plan {
   const [first, ...others] = controlPlanes(spec);
@@ -27,8 +28,8 @@ export function installPlan(spec: ClusterSpec): Plan {
       ...workers.map((n) => serial(`nodes/${n.name}`, n.name, leaf('nodes', n, 'kubelet'))),
       ...identities(spec.nodes),
     ),
-    ...(others.length === 0 ? [] : [parallel('join', 'join the other control planes', ...others.map((n) => joinControlPlane(n)))]),
-    ...stack(first),
+    // Cloud and satellites start on a node as soon as it is there.
+    parallel('roll-out', 'join the other control planes, deploy', ...others.map((n) => joinControlPlane(n)), serial('deploy', 'deploy cloud, satellites and applications', ...stack(first))),
     leaf('stack', first, 'stack-ready'),
     onEach('complete', 'note that everything is complete', spec.nodes, 'complete'),
   );

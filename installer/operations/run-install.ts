@@ -7,7 +7,8 @@ import type { Host } from '../hosts/host.ts';
 import { installResultSchema, type InstallResult } from '../node/result.ts';
 import type { ConsoleTls } from '../node/console-tls.ts';
 import type { PlanEvent } from '../plan/types.ts';
-import { installPlan } from './install.ts';
+import { COORDINATOR_UNIT, isAlive, unitState } from '../plan/units.ts';
+import { installPlan, operationId } from './install.ts';
 import { ask } from './ask.ts';
 import { followOperation } from './follow.ts';
 
@@ -77,12 +78,23 @@ export async function clusterSpec(file: ClusterFile, targets: HostTarget[], host
   };
 }
 
+/** Whether the machines are carrying out this install already: the command that began it was interrupted, the work goes on. */
+export async function isUnderWay(hosts: Host[], spec: ClusterSpec): Promise<boolean> {
+  const { host } = coordinatorOf(spec, hostsByNode(hosts, spec));
+  const state = await unitState(COORDINATOR_UNIT, (argv) => host.run(argv));
+  return isAlive(state) && state.operation === operationId('install', spec);
+}
+
+function hostsByNode(hosts: Host[], spec: ClusterSpec): Map<string, Host> {
+  return new Map(spec.nodes.map((n, i): [string, Host] => [n.name, hosts[i] as Host]));
+}
+
 /**
  * Hands an install to the nodes and follows it to its end.
  * @throws Failure with host, cause and remedy where it fails; the same call continues it.
  */
 export async function install({ hosts, staged, consoleTls }: InstallHosts, spec: ClusterSpec, signal: AbortSignal, show: (event: PlanEvent) => void): Promise<InstallOutcome> {
-  const byNode = new Map(spec.nodes.map((n, i): [string, Host] => [n.name, hosts[i] as Host]));
+  const byNode = hostsByNode(hosts, spec);
   const program = (host: Host): string => staged.get(host) ?? '';
   const { host: coordinator } = coordinatorOf(spec, byNode);
   const plan = installPlan(spec);

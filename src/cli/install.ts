@@ -5,10 +5,11 @@ import { runPreflight, stagedProgram } from '../../installer/preflight/run.ts';
 import type { Host } from '../../installer/hosts/host.ts';
 import { nodePaths } from '../../installer/cluster/paths.ts';
 import { controlPlanes, hostPort, type ClusterFile, type ClusterSpec, type HostTarget, type Role } from '../../installer/cluster/spec.ts';
-import { clusterSpec, confirmResult, install } from '../../installer/operations/run-install.ts';
+import { clusterSpec, confirmResult, install, isUnderWay } from '../../installer/operations/run-install.ts';
 import type { ConsoleTls } from '../../installer/node/console-tls.ts';
 import type { InstallResult } from '../../installer/node/result.ts';
 import { contextPath, saveContext } from '../context/context.ts';
+import { Failure } from '../errors.ts';
 import type { Io } from './command.ts';
 import { readConsoleTls } from './console-tls.ts';
 import { openInstallSource, type InstallSource, type SourceOptions } from './install-source.ts';
@@ -48,9 +49,14 @@ async function installFrom(source: InstallSource, { file, targets }: Targets, op
     const staged = await stage(hosts, source.executable, { signal: io.signal });
     await stageTrustedKeys(staged, source.extraKeys);
     source.remove();
-    say('Checking the machines and the network between them');
-    await checkMachines(hosts, targets, file, staged, io, options.json === true);
-    const spec = await clusterSpec({ ...file, console }, targets, hosts);
+    const settings = { ...file, console };
+    if (await isBegun(settings, targets, hosts)) {
+      say('The machines are at it already: following');
+    } else {
+      say('Checking the machines and the network between them');
+      await checkMachines(hosts, targets, file, staged, io, options.json === true);
+    }
+    const spec = await clusterSpec(settings, targets, hosts);
     const reporter = await chooseReporter({ json: options.json === true, isTTY: io.stdout.isTTY === true, stdout: io.stdout });
     let result: InstallResult;
     try {
@@ -77,6 +83,17 @@ async function reportJoins(host: Host | undefined, spec: ClusterSpec, io: Io): P
     for (let n = 0; n < count; n += 1) io.stdout.write(`  ${await join(role)}\n`);
   }
   io.stdout.write('`terrarium token create` on a control plane makes more.\n');
+}
+
+/** An install that is under way has passed its preflight, and another one would stand in its way: it listens on the very ports that are being taken. */
+async function isBegun(file: ClusterFile, targets: HostTarget[], hosts: Host[]): Promise<boolean> {
+  try {
+    return await isUnderWay(hosts, await clusterSpec(file, targets, hosts));
+  } catch (error) {
+    // Twin names and the like are preflight's to tell.
+    if (error instanceof Failure) return false;
+    throw error;
+  }
 }
 
 /** Preflight, before anything is changed. @throws Failure `preflight-failed` (exit 3) after what was found has been printed. */
