@@ -1,5 +1,6 @@
 import type { Test } from 'tap';
 import type { Ended } from './terrarium.ts';
+import { etcdctl } from './etcd.ts';
 import type { Lab } from './lab.ts';
 
 /** What is killed, and at which step of the plan: as soon as the leaf is `in progress`, plus `afterMs`. */
@@ -49,11 +50,9 @@ export async function installAndKill(lab: Lab, kill: Kill): Promise<{ ended: End
   return { ended, struck: struck !== undefined };
 }
 
-const ETCDCTL = '/opt/terrarium/current/bin/etcdctl --endpoints 127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/healthcheck-client.crt --key /etc/kubernetes/pki/etcd/healthcheck-client.key';
-
 /** Every machine is a living, voting member of one etcd, and of one cluster. */
 export async function checkMembers(t: Test, lab: Lab): Promise<void> {
-  const members = await lab.exec(lab.machines[0]?.name ?? '', 'sh', '-c', `${ETCDCTL} member list`);
+  const members = await etcdctl(lab, lab.machines[0]?.name ?? '', 'member list');
   const lines = members.stdout.trim().split('\n');
   t.equal(lines.length, lab.machines.length, 'etcd has a member for each machine');
   for (const line of lines) t.match(line, /, started, \S+, \S+, \S+, false$/, 'none is dead or a learner');
