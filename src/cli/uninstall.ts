@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { closeHosts, openHost } from '../../installer/hosts/open.ts';
 import { stage, unstage } from '../../installer/hosts/stage.ts';
 import type { Host } from '../../installer/hosts/host.ts';
-import { DEFAULT_DATA, type HostTarget } from '../../installer/cluster/spec.ts';
+import { DEFAULT_DATA, DEFAULT_PREFIX, type HostTarget } from '../../installer/cluster/spec.ts';
 import type { UninstallReport } from '../../installer/operations/uninstall-node.ts';
 import { removeContext } from '../context/context.ts';
 import { coreSize } from '../payload/open.ts';
@@ -71,8 +71,9 @@ async function uninstallHost(target: HostTarget, data: string, withData: boolean
   let staged = new Map<Host, string>();
   try {
     const identity = await host.run(['cat', `${data}/node.json`]);
-    if (identity.exitCode !== 0) return { name, report: { found: false, left: [], failed: [] } };
-    const { clusterId, prefix } = z.object({ clusterId: z.string(), prefix: z.string() }).parse(JSON.parse(identity.stdout));
+    const fixed = identity.exitCode !== 0 && (await host.run(['test', '-e', `${data}/host-changes.json`])).exitCode === 0;
+    if (identity.exitCode !== 0 && !fixed) return { name, report: { found: false, left: [], failed: [] } };
+    const { clusterId, prefix } = z.object({ clusterId: z.string().optional(), prefix: z.string() }).parse(fixed ? { prefix: DEFAULT_PREFIX } : JSON.parse(identity.stdout));
     let program = `${prefix}/current/bin/terrarium`;
     if ((await host.run([program, '--version'])).exitCode !== 0) {
       // What removes everything is in the executable's own part; the programs and images behind it are not needed.

@@ -1,11 +1,12 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import t, { type Test } from 'tap';
 import { readHostChanges, restoreSysctls } from '../../installer/node/host-changes.ts';
+import { uninstallNode, type UninstallReport } from '../../installer/operations/uninstall-node.ts';
 import type { HostCheck } from '../../installer/preflight/check.ts';
 import { check as swapCheck } from '../../installer/preflight/checks/swap.ts';
 import type { Facts } from '../../installer/preflight/facts/facts.ts';
@@ -35,6 +36,21 @@ t.test('limits are raised, recorded and put back', { skip: raised && 'the limits
   await undo();
   t.equal(readFileSync(INSTANCES, 'utf8').trim(), before);
   t.notOk(existsSync(BOOT));
+});
+
+t.test('an uninstall puts repairs back where no install followed', { skip: raised && 'the limits of this machine are raised already' }, async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'fix-'));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const data = join(dir, 'data');
+  mkdirSync(data);
+  const before = readFileSync(INSTANCES, 'utf8').trim();
+  await applyFix('inotify', join(data, 'host-changes.json'));
+  const uninstall = (): Promise<UninstallReport> => uninstallNode({ data, withData: false, log: () => undefined });
+  t.strictSame(await uninstall(), { found: true, left: [], failed: [] });
+  t.equal(readFileSync(INSTANCES, 'utf8').trim(), before);
+  t.notOk(existsSync(BOOT));
+  t.notOk(existsSync(data));
+  t.strictSame(await uninstall(), { found: false, left: [], failed: [] }, 'a second time does nothing');
 });
 
 const root = join(import.meta.dirname, '../..');
