@@ -1,7 +1,8 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import Database from 'better-sqlite3';
 import t from 'tap';
+import { addonPath } from '../../src/assets.ts';
 import { History } from '../../src/satellite/collector/history.ts';
 import { collectorSettings, type Limits } from '../../src/satellite/collector/settings.ts';
 import { historyTable, loadTables, type CollectedTable, type Row } from '../../src/satellite/table.ts';
@@ -28,8 +29,8 @@ t.test('the file is for its owner alone, and is read while it is written', async
   history.transaction(() => history.append('lines', [{ message: 'one', n: 1, unix_ms: Date.parse('2026-11-21T12:00:00.250Z') }]));
   for (const f of [file, `${file}-wal`, `${file}-shm`]) t.equal(statSync(f).mode & 0o777, 0o600, f);
   t.equal(statSync(join(file, '..')).mode & 0o777, 0o700);
-  const reader = new DatabaseSync(file, { readOnly: true });
-  t.strictSame(reader.prepare('SELECT * FROM lines').all().map((r) => ({ ...r })), [{ time: '2026-11-21T12:00:00.250Z', message: 'one', n: 1, unix_ms: 1795262400250 }]);
+  const reader = new Database(file, { readonly: true, nativeBinding: addonPath() });
+  t.strictSame(reader.prepare('SELECT * FROM lines').all(), [{ time: '2026-11-21T12:00:00.250Z', message: 'one', n: 1, unix_ms: 1795262400250 }]);
   history.transaction(() => history.append('lines', [{ message: 'two', n: 2, unix_ms: 1 }]));
   t.match(reader.prepare('SELECT count(*) AS n FROM lines').get(), { n: 2 });
   reader.close();

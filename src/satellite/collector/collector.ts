@@ -14,8 +14,6 @@ import { Sampler } from './samples.ts';
 import { collectorSettings } from './settings.ts';
 
 const PRUNE_MS = 60_000;
-/** Above this the write-ahead log is held by statements that read for too long. */
-const MAX_WAL_BYTES = 48 * 1024 * 1024;
 /** Tables that a satellite outside Kubernetes cannot have. */
 const KUBERNETES_TABLES = ['pods', 'kubernetes_events'] as const;
 
@@ -94,7 +92,7 @@ export function startCollector({ env, node, tables, log }: CollectorOptions): Co
     write(() => {
       for (const [table, more] of Object.entries(rows)) history.append(table, more);
     });
-    if (history.size().wal > MAX_WAL_BYTES) overtaken();
+    if (history.size().wal > settings.maxLogBytes) overtaken();
   };
   const prune = (): void => {
     try {

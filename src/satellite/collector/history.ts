@@ -44,6 +44,7 @@ function isDamage(error: unknown): boolean {
 
 /**
  * The satellite's database: bounded tables of what was collected, in one file of mode 0600 that statements read while it is written.
+ * Its readers are other processes: locks are a process's, and another SQLite library in this one would neither see nor respect them.
  * What is in it can be lost: a damaged file, or a table of another release, is begun anew. All calls block for milliseconds at most.
  */
 export class History {

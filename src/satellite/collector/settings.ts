@@ -16,6 +16,8 @@ const schema = z.strictObject({
   logs: limits(64, 24),
   /** Above which the database's file never grows, its write-ahead log not counted. */
   fileMib: z.number().min(4).max(102_400).default(160),
+  /** Above which the write-ahead log is held by statements that read for too long, which are then ended. */
+  logMib: z.number().positive().max(102_400).default(48),
   sampleSeconds: z.number().min(1).max(3600).default(10),
 });
 
@@ -28,6 +30,7 @@ export interface CollectorSettings {
   /** By table; the tables of one kind share its bytes. */
   limits: Record<string, Limits>;
   maxFileBytes: number;
+  maxLogBytes: number;
   sampleMs: number;
 }
 
@@ -55,6 +58,7 @@ export function collectorSettings(text: string | undefined): CollectorSettings {
       container_logs: share(parsed.logs),
     },
     maxFileBytes: parsed.fileMib * MIB,
+    maxLogBytes: parsed.logMib * MIB,
     sampleMs: parsed.sampleSeconds * 1000,
   };
 }
