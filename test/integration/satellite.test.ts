@@ -1,6 +1,6 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -53,16 +53,16 @@ function busServer(index: number): BusServer {
 }
 
 /** A reader on the bus; `credits` as the cloud would grant them, unless `manual`. */
-function ask(q: string, sql: string, options: Partial<QueryRequest> & { manual?: boolean } = {}): { frames: Frame[]; done: Promise<Answer>; grant(n: number): void; cancel(): void } {
-  const { manual = false, ...rest } = options;
+function ask(q: string, sql: string, options: Partial<QueryRequest> & { manual?: boolean; sat?: string; nc?: NatsConnection } = {}): { frames: Frame[]; done: Promise<Answer>; grant(n: number): void; cancel(): void } {
+  const { manual = false, sat = 'n1', nc = cloud, ...rest } = options;
   const frames: Frame[] = [];
-  const reply = subjects.reply('n1', q, 'n1');
-  const grant = (credits: number): void => cloud.publish(subjects.credit('n1'), encode({ q, credits }));
+  const reply = subjects.reply('n1', q, sat);
+  const grant = (credits: number): void => nc.publish(subjects.credit(sat), encode({ q, credits }));
   let ended: (answer: Answer) => void;
   const done = new Promise<Answer>((resolve) => {
     ended = resolve;
   });
-  const sub = cloud.subscribe(reply, {
+  const sub = nc.subscribe(reply, {
     callback: (_, msg) => {
       const frame = decode(frameSchema, msg.string());
       if (frame === undefined) throw new Error(`not a frame: ${msg.string().slice(0, 200)}`);
@@ -75,8 +75,8 @@ function ask(q: string, sql: string, options: Partial<QueryRequest> & { manual?:
     },
   });
   const request: QueryRequest = { q, sql, timeoutMs: 10_000, maxRows: 10_000, maxBytes: 64 * 1024 * 1024, credits: CREDITS, ...rest };
-  cloud.publish(subjects.query('n1'), encode(request), { reply });
-  return { frames, done, grant, cancel: () => cloud.publish(subjects.cancel('n1'), encode({ q })) };
+  nc.publish(subjects.query(sat), encode(request), { reply });
+  return { frames, done, grant, cancel: () => nc.publish(subjects.cancel(sat), encode({ q })) };
 }
 
 /** Process ids of the satellite's children. */
@@ -333,9 +333,11 @@ t.test('when its cloud dies it goes to another, and beats there at once', async 
   await servers[0]?.start();
 });
 
-t.test('a satellite that the bus does not know yet waits until it does', async (t) => {
+t.test('a satellite that the bus does not know yet waits until it does; it needs no root', async (t) => {
   const env = { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1', TERRARIUM_NODE: 'n2', TERRARIUM_DATA: files.data('n2'), TERRARIUM_CLOUDS: `127.0.0.1:${ports[1]}` };
-  const early = spawn(process.execPath, ['src/main.ts', 'satellite'], { env, stdio: 'ignore' });
+  chmodSync(files.root, 0o755);
+  execFileSync('chown', ['-R', '65533:65533', files.data('n2')]);
+  const early = spawn(process.execPath, ['src/main.ts', 'satellite'], { env, stdio: 'ignore', uid: 65533, gid: 65533 });
   const other = await connectBus({ servers: [`127.0.0.1:${ports[1]}`], tls: files.cloudTls('n1'), name: 'test' });
   const ids = new Set<string>();
   other.subscribe(subjects.allHeartbeats, { callback: (_, msg) => void ids.add(decode(heartbeatSchema, msg.string())?.id ?? '') });
@@ -345,6 +347,11 @@ t.test('a satellite that the bus does not know yet waits until it does', async (
   const topology = servers[1]?.topology;
   if (topology !== undefined) await servers[1]?.apply({ ...topology, satellites: ['n1', 'n2'] });
   await until('its heartbeat', 10_000, () => ids.has('n2'));
+  const own = { sat: 'n2', nc: other };
+  t.strictSame((await ask('nobody0001', 'select uid, count(*) from processes where pid = 1', own).done).rows, [[0, 1]]);
+  t.match((await ask('nobody0002', `select state, uid, pid from sockets where local_port = ${ports[1]} and state = 'LISTEN'`, own).done).rows, [['LISTEN', 0, null]], "a socket of root's is seen, but not which process it is");
+  t.match((await ask('nobody0003', `select pid from sockets where remote_port = ${ports[1]} and uid = 65533`, own).done).rows, [[early.pid]], 'its own is');
+  t.strictSame((await ask('nobody0004', 'select count(*) > 0 from memory_history', own).done).rows, [[1]]);
   early.kill();
   await once(early, 'exit');
   await other.close();
