@@ -21,15 +21,25 @@ export interface CoreOptions {
   space(): Space;
   /** Between any two steps; a test crashes here. */
   step?: (name: string) => void;
+  /** By default `LIMITS`. */
+  limits?: Limits;
 }
+
+export interface Limits {
+  /** A snapshot after this many entries … */
+  snapshotEntries: number;
+  /** … or this long after the last one, if there was any entry. */
+  snapshotMs: number;
+  /** Entries that stay in the log below the oldest snapshot that somebody may start from. */
+  logMargin: number;
+}
+
+export const LIMITS: Limits = { snapshotEntries: 10_000, snapshotMs: 15 * 60_000, logMargin: 1000 };
 
 /** Proposals that wait at once; beyond, `store-busy`. */
 export const MAX_WAITING = 1024;
 /** A proposal's answer, or `store-unavailable`. */
 export const DEADLINE_MS = 15_000;
-/** Snapshots: after this many entries, or this long if there was any. */
-export const SNAPSHOT_ENTRIES = 10_000;
-export const SNAPSHOT_MS = 15 * 60_000;
 const SPACE_EVERY_MS = 1000;
 
 export interface Core {
@@ -52,7 +62,7 @@ export interface Core {
 }
 
 export function openCore(options: CoreOptions, keepLog: boolean): Core {
-  const { storage, timing } = options;
+  const { storage, timing, limits = LIMITS } = options;
   const listeners = new Set<(change: ChangeEvent) => void>();
   const byId = new Map<string, Set<(outcome: Outcome) => void>>();
   const byPosition = new Set<{ position: number; reached: () => void }>();
@@ -155,7 +165,7 @@ export function openCore(options: CoreOptions, keepLog: boolean): Core {
     snapshotDue() {
       const { position } = opened.machine.meta();
       const entries = position - lastSnapshot.position;
-      return snapshotting === undefined && (entries >= SNAPSHOT_ENTRIES || (entries > 0 && timing.now() - lastSnapshot.at >= SNAPSHOT_MS));
+      return snapshotting === undefined && (entries >= limits.snapshotEntries || (entries > 0 && timing.now() - lastSnapshot.at >= limits.snapshotMs));
     },
     snapshot() {
       // The database may be exchanged meanwhile: that ends the copy with an error, and there is none this time.

@@ -3,7 +3,7 @@ import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readF
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { addonPath } from '../assets.ts';
-import type { Meta } from './machine.ts';
+import { verify, type Meta } from './machine.ts';
 import { KEEP_SNAPSHOTS, type Snapshot, type Storage } from './storage.ts';
 
 /** Bytes hashed at a time, between which other work gets its turn. */
@@ -165,6 +165,18 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
           forget(incoming);
         },
       };
+    },
+    verify() {
+      try {
+        const db = new Database(current, { nativeBinding: addonPath(), readonly: true });
+        try {
+          return verify(db);
+        } finally {
+          db.close();
+        }
+      } catch (error) {
+        return [`SQLite: ${(error as Error).message}.`];
+      }
     },
     openAside() {
       if (!existsSync(aside)) return undefined;

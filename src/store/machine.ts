@@ -49,6 +49,8 @@ export interface MachineOptions {
 export class Broken extends Error {
   override name = 'Broken';
   readonly position: number;
+  /** What was applied before it. */
+  applied: AppliedEntry[] = [];
   constructor(position: number, what: string, cause: unknown) {
     super(`position ${position} (${what}) cannot be applied: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     this.position = position;
@@ -98,8 +100,6 @@ export interface Machine {
   trimLog(position: number): void;
   /** Positions whose entry in `_log` is not the one that was applied. */
   damagedLog(): number[];
-  /** Compares the tables with their sums and lets SQLite check its file. @returns what is wrong, one sentence each. */
-  verify(): string[];
   close(): void;
 }
 
@@ -260,8 +260,11 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
       meta = before.meta;
       if (schemaChanged) images.watch();
       images.setSums(before.sums);
-      if (reached !== undefined && applied.length > 0) applyTogether(entries.slice(0, applied.length));
-      throw reached === undefined ? error : new Broken(meta.position + 1, reached.command.kind, error);
+      if (reached === undefined) throw error;
+      const earlier = applied.length === 0 ? [] : applyTogether(entries.slice(0, applied.length));
+      const broken = new Broken(meta.position + 1, reached.command.kind, error);
+      broken.applied = earlier;
+      throw broken;
     }
     step('after commit');
     return applied;
@@ -274,7 +277,12 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
       const applied: AppliedEntry[] = [];
       let group: { bytes: Uint8Array; command: Command }[] = [];
       const run = (): void => {
-        if (group.length > 0) applied.push(...applyTogether(group));
+        try {
+          if (group.length > 0) applied.push(...applyTogether(group));
+        } catch (error) {
+          if (error instanceof Broken) error.applied = [...applied, ...error.applied];
+          throw error;
+        }
         group = [];
       };
       for (const bytes of entries) {
@@ -283,7 +291,9 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
           command = decodeEntry(bytes);
         } catch (error) {
           run();
-          throw new Broken(meta.position + 1, 'no entry of this release', error);
+          const broken = new Broken(meta.position + 1, 'no entry of this release', error);
+          broken.applied = applied;
+          throw broken;
         }
         // A migration is on its own: the sums are counted anew after it.
         if (command.kind === 'schema.activate') run();
@@ -310,7 +320,6 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
       for (const row of rows.iterate()) if (hashEntry(row.logged) !== row.entry.toString('hex')) damaged.push(row.position);
       return damaged;
     },
-    verify: () => verify(db),
     close: () => db.close(),
   };
 }

@@ -1,17 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
+import { openCluster } from './cluster.ts';
+import type { CoreOptions } from './core.ts';
 import type { Store } from './database.ts';
 import type { Command } from './entry.ts';
 import { fileStorage } from './file-storage.ts';
 import { loadKinds, loadSchema } from './kind.ts';
 import type { AppliedEntry, Outcome } from './machine.ts';
+import type { Peers, Pipe } from './pipe.ts';
 import { openSingle } from './single.ts';
 import { spaceOf, type Space } from './space.ts';
 
 /**
  * The replicated state: SQLite is the truth, the log is the pipe.
  *
- *     const replica = await openReplica({ self: 'node-a', dir: '/var/lib/terrarium/cloud/state/replica', log });
+ *     const replica = await openReplica({ self: 'node-a', dir: '/var/lib/terrarium/cloud/state/replica', log });       // one instance
+ *     const cluster = { pipe: streamPipe(nc, streams), peers: busPeers(nc, 'node-a'), instances: () => [...] };         // three or five: add it
  *     const { position, result } = await replica.propose({ kind: 'user.create', actor: 'admin', args: { name: 'eva', … } });
  *     if (!result.ok) …                                          // version-conflict, not-found, exists, denied: the same on every instance
  *     await replica.waitFor(position, 2000);                     // on another instance: read your writes
@@ -117,11 +121,14 @@ export interface Timing {
   now(): number;
   /** Resolves after `ms`, or as soon as the signal is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls back once what has come in by now has been taken. */
+  soon(work: () => void): void;
 }
 
 export const realTiming: Timing = {
   now: () => Date.now(),
   sleep: (ms, signal) => wait(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined),
+  soon: (work) => void setImmediate(work),
 };
 
 export interface ReplicaOptions {
@@ -132,18 +139,41 @@ export interface ReplicaOptions {
   log(line: string): void;
   /** Free space; by default that of `dir`. */
   space?: () => Space;
+  /** Given with three or five instances. */
+  cluster?: ClusterParts;
 }
 
-/** One instance: the log is a table of the database. */
+/** What an instance needs to be one of several. */
+export interface ClusterParts {
+  /** `streamPipe` of src/bus/stream.ts. */
+  pipe: Pipe;
+  /** `busPeers` of src/bus/instances.ts. */
+  peers: Peers;
+  /** All registered instances, this one included: 3 or 5. May change. */
+  instances(): Instance[];
+}
+
+export interface Instance {
+  name: string;
+  /** Newest schema that its release supports; by default what it announces itself. */
+  supports?: number;
+}
+
+/**
+ * Opens this instance's replica. Without `cluster` the log is a table of the database, and it is ready at once. With `cluster` it finds the stream,
+ * or makes it together with the others, in the background: `status().state` tells. The same folder serves both: who was one instance and is
+ * opened with `cluster` beside empty ones gives them its history.
+ */
 export async function openReplica(options: ReplicaOptions): Promise<Replica> {
-  return openSingle({
+  const parts: CoreOptions = {
     self: options.self,
     kinds: await loadKinds(),
     schema: await loadSchema(),
-    storage: fileStorage(options.dir, 'FULL'),
+    storage: fileStorage(options.dir, options.cluster === undefined ? 'FULL' : 'NORMAL'),
     timing: realTiming,
     random: (n) => randomBytes(n),
     log: options.log,
     space: options.space ?? (() => spaceOf(options.dir)),
-  });
+  };
+  return options.cluster === undefined ? openSingle(parts) : openCluster({ ...parts, ...options.cluster });
 }

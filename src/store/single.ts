@@ -1,13 +1,11 @@
 import { Failure } from '../errors.ts';
-import { DEADLINE_MS, openCore, type Core, type CoreOptions } from './core.ts';
+import { DEADLINE_MS, LIMITS, openCore, type Core, type CoreOptions } from './core.ts';
 import { Broken } from './machine.ts';
 import type { Replica, ScrubReport } from './replica.ts';
 import { restore } from './restore.ts';
 
 /** Proposals in one transaction, at most: one fsync for all of them. */
 const TOGETHER = 256;
-/** Entries that stay in the log below the oldest snapshot. */
-export const LOG_MARGIN = 1000;
 const SCRUB_EVERY_MS = 3_600_000;
 const SNAPSHOT_CHECK_MS = 10_000;
 
@@ -44,13 +42,9 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
   }
   /** What could not be applied was not logged either: only its proposer is concerned, and the others try again. */
   function settleAfter(error: Error, together: typeof queue): void {
-    const machine = core.machine();
-    const done = together.filter((p) => machine.find(p.id) !== undefined);
-    core.announce(done.flatMap((p) => {
-      const outcome = machine.find(p.id);
-      return outcome === undefined ? [] : [{ ...outcome, at: outcome.position, id: p.id, kind: '' }];
-    }));
-    const rest = together.filter((p) => !done.includes(p));
+    const applied = error instanceof Broken ? error.applied : [];
+    core.announce(applied);
+    const rest = together.slice(applied.length);
     log(`store: ${error.message}`);
     const failed = error instanceof Broken ? rest.slice(0, 1) : rest;
     for (const p of failed) p.reject(new Failure('store-stopped', `The change could not be carried out: ${error.message}.`, { host: options.self, cause: error }));
@@ -60,18 +54,18 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
   function schedule(): void {
     if (flushing) return;
     flushing = true;
-    setImmediate(flush);
+    timing.soon(flush);
   }
 
   async function snapshot(): Promise<void> {
     if ((await core.snapshot()) === undefined) return;
     const oldest = options.storage.snapshots().at(-1);
-    if (oldest !== undefined) core.machine().trimLog(oldest.position - LOG_MARGIN);
+    if (oldest !== undefined) core.machine().trimLog(oldest.position - (options.limits ?? LIMITS).logMargin);
   }
 
   async function scrub(): Promise<ScrubReport> {
     const from = timing.now();
-    const problems = core.machine().verify();
+    const problems = options.storage.verify();
     if (problems.length > 0) {
       for (const problem of problems) log(`store: ${problem}`);
       log('store: restoring the database from its newest snapshot and the log');

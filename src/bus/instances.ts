@@ -1,0 +1,41 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { Announcement, Peers, Question } from '../store/pipe.ts';
+import { token } from './subjects.ts';
+
+/** Subjects of the replicated state; what they carry is in src/store/pipe.ts. Clouds only. */
+export const stateSubjects = {
+  announce: 'store.announce',
+  ask: (instance: string): string => `store.ask.${token(instance)}`,
+  /** Entries of the log of one epoch, stored by stream `LOG_<epoch>`. */
+  log: (epoch: number): string => `log.${epoch}`,
+  allLogs: 'log.*',
+} as const;
+
+/** The other clouds over the bus. */
+export function busPeers(nc: NatsConnection, self: string): Peers {
+  const subscriptions: { unsubscribe(): void }[] = [];
+  return {
+    announce: (announcement) => nc.publish(stateSubjects.announce, JSON.stringify(announcement)),
+    onAnnouncement(heard) {
+      subscriptions.push(nc.subscribe(stateSubjects.announce, {
+        callback(error, msg) {
+          if (error !== null) return;
+          const announcement = msg.json<Announcement>();
+          if (announcement.v === 1 && announcement.from !== self) heard(announcement);
+        },
+      }));
+    },
+    ask: async (instance, question, ms) => (await nc.request(stateSubjects.ask(instance), JSON.stringify(question), { timeout: ms })).data,
+    onQuestion(answer) {
+      subscriptions.push(nc.subscribe(stateSubjects.ask(self), {
+        callback(error, msg) {
+          // No answer is an answer: the other one asks again, or somebody else.
+          if (error === null) void answer(msg.json<Question>()).then((bytes) => msg.respond(bytes), () => undefined);
+        },
+      }));
+    },
+    stop() {
+      for (const subscription of subscriptions) subscription.unsubscribe();
+    },
+  };
+}

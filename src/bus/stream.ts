@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  DeliverPolicy, DiscardPolicy, JetStreamApiError, RetentionPolicy, StorageType, jetstream, jetstreamManager,
+  type JetStreamManager, type StreamInfo,
+} from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { isErrno } from '../errors.ts';
+import { NotLogged, type LogInfo, type Pipe } from '../store/pipe.ts';
+import { stateSubjects } from './instances.ts';
+import { readBlocks } from './stream-blocks.ts';
+
+const GB = 1_000_000_000;
+/** nats-server gives nanoseconds. */
+const MINUTE = 60_000_000_000;
+/** Short, since it is repeated under the same id: a stream without leader does not answer at all. */
+const PUBLISH_MS = 1_500;
+const API_MS = 5_000;
+/** Entries that the server sends ahead of what has been applied. */
+const AHEAD = 500;
+/** A consumer lives on one server; two missed beats tell that this one is gone. */
+const CONSUME = { expires: 10_000, idle_heartbeat: 1_000 } as const;
+
+/** JetStream's error codes (server/errors.json). */
+const STREAM_NOT_FOUND = 10059;
+const STREAM_STORE_FULL = new Set([10077, 10047, 10023]);
+
+const nameOf = (epoch: number): string => `LOG_${epoch}`;
+
+function toLog(info: StreamInfo): LogInfo | undefined {
+  const { epoch, base, chain } = info.config.metadata ?? {};
+  if (epoch === undefined || base === undefined || chain === undefined) return undefined;
+  const start = Number(base);
+  return {
+    epoch: Number(epoch), base: start, chain, replicas: info.config.num_replicas,
+    first: start + (info.state.messages === 0 ? info.state.last_seq + 1 : info.state.first_seq), last: start + info.state.last_seq,
+  };
+}
+
+/**
+ * The log as JetStream streams, one for each epoch.
+ * @param streams folder of this node's own copies: `<store_dir>/jetstream/<account>/streams`.
+ */
+export function streamPipe(nc: NatsConnection, streams: string): Pipe {
+  const js = jetstream(nc, { timeout: API_MS });
+  let manager: Promise<JetStreamManager> | undefined;
+  const jsm = (): Promise<JetStreamManager> => {
+    manager ??= jetstreamManager(nc, { timeout: API_MS, checkAPI: false });
+    return manager;
+  };
+
+  async function epochs(): Promise<number[]> {
+    const names: string[] = [];
+    for await (const name of (await jsm()).streams.names(stateSubjects.allLogs)) names.push(name);
+    return names.map((n) => /^LOG_(\d+)$/.exec(n)?.[1]).filter((n) => n !== undefined).map(Number).sort((a, b) => b - a);
+  }
+  async function info(epoch: number): Promise<LogInfo | undefined> {
+    try {
+      return toLog(await (await jsm()).streams.info(nameOf(epoch)));
+    } catch (error) {
+      if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return undefined;
+      throw error;
+    }
+  }
+
+  return {
+    async newest() {
+      const [epoch] = await epochs();
+      return epoch === undefined ? undefined : info(epoch);
+    },
+    async create({ epoch, base, chain, replicas }) {
+      await (await jsm()).streams.add({
+        name: nameOf(epoch), subjects: [stateSubjects.log(epoch)], num_replicas: replicas, storage: StorageType.File, retention: RetentionPolicy.Limits,
+        discard: DiscardPolicy.New, max_bytes: GB, max_age: 0, duplicate_window: 10 * MINUTE, deny_delete: true, allow_direct: false,
+        metadata: { epoch: String(epoch), base: String(base), chain },
+      });
+    },
+    async remove(upTo) {
+      for (const epoch of await epochs()) if (epoch <= upTo) await (await jsm()).streams.delete(nameOf(epoch)).catch((error: unknown) => {
+        if (!(error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND)) throw error;
+      });
+    },
+    async publish({ epoch, base }, id, entry) {
+      try {
+        const ack = await js.publish(stateSubjects.log(epoch), entry, { msgID: id, timeout: PUBLISH_MS, expect: { streamName: nameOf(epoch) } });
+        return ack.duplicate ? undefined : base + ack.seq;
+      } catch (error) {
+        throw new NotLogged((error as Error).message, error instanceof JetStreamApiError && STREAM_STORE_FULL.has(error.code), error);
+      }
+    },
+    async consume(log, from, entry, ended) {
+      const consumer = await js.consumers.get(nameOf(log.epoch), { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: from - log.base });
+      let stopped = false;
+      const messages = await consumer.consume({
+        max_messages: AHEAD,
+        ...CONSUME,
+        callback: (m) => {
+          if (!stopped) entry(log.base + m.seq, m.data);
+        },
+      });
+      void messages.closed().then(() => {
+        if (!stopped) ended();
+      });
+      return {
+        stop() {
+          stopped = true;
+          void messages.close();
+        },
+      };
+    },
+    async purge(log, below) {
+      await (await jsm()).streams.purge(nameOf(log.epoch), { seq: below - log.base });
+    },
+    async setReplicas(log, replicas) {
+      await (await jsm()).streams.update(nameOf(log.epoch), { num_replicas: replicas });
+    },
+    async inspect(log, hashes) {
+      let problems = await inspectBlocks(streams, log, hashes);
+      // What was being written at that moment looks torn.
+      if (problems.length > 0) {
+        await sleep(300);
+        problems = await inspectBlocks(streams, log, hashes);
+      }
+      return problems;
+    },
+  };
+}
+
+const BATCH = 1000;
+
+async function inspectBlocks(streams: string, log: LogInfo, hashes: (from: number, to: number) => Map<number, string>): Promise<string[]> {
+  const problems: string[] = [];
+  const found = new Map<number, string>();
+  const compare = (): void => {
+    if (found.size === 0) return;
+    const positions = [...found.keys()];
+    const known = hashes(positions.reduce((a, b) => Math.min(a, b)), positions.reduce((a, b) => Math.max(a, b)));
+    for (const [position, hash] of found) if (known.has(position) && known.get(position) !== hash) problems.push(`Position ${position} of stream ${nameOf(log.epoch)} is not the entry that was applied.`);
+    found.clear();
+  };
+  let last = 0;
+  try {
+    for await (const record of readBlocks(streams, nameOf(log.epoch))) {
+      if (!record.sound) problems.push(`A record in ${record.file} of stream ${nameOf(log.epoch)} is damaged.`);
+      const position = log.base + record.sequence;
+      if (!record.sound || record.sequence === 0 || position < log.first) continue;
+      if (last !== 0 && position > last + 1) problems.push(`Positions ${last + 1} to ${position - 1} are missing in stream ${nameOf(log.epoch)}.`);
+      last = Math.max(last, position);
+      found.set(position, createHash('sha256').update(record.payload).digest('hex'));
+      if (found.size >= BATCH) compare();
+    }
+    compare();
+  } catch (error) {
+    // This node has no copy: with five nodes three may have one.
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+  return [...new Set(problems)].slice(0, 10);
+}
+

@@ -1,0 +1,332 @@
+import { Failure } from '../errors.ts';
+import { openComparison } from './comparison.ts';
+import { DEADLINE_MS, LIMITS, openCore, type Core, type CoreOptions } from './core.ts';
+import { openFollower } from './follower.ts';
+import type { Outcome } from './machine.ts';
+import { NotLogged, type Announcement, type LogInfo } from './pipe.ts';
+import { rebuild, replicasFor } from './rebuild.ts';
+import type { ClusterParts, Replica, ReplicaStatus, ScrubReport } from './replica.ts';
+import { fetchSnapshot, serveSnapshot } from './transfer.ts';
+
+export interface ClusterOptions extends CoreOptions, ClusterParts {}
+
+const TICK_MS = 1000;
+export const ANNOUNCE_MS = 5000;
+/** A stream must be missing for so long, and be seen so twice. */
+const MISSING_MS = 2000;
+const SCRUB_EVERY_MS = 3_600_000;
+/** Entries behind, up to which an instance counts as ready. */
+const READY_BEHIND = 100;
+const RETRY_STOPPED_MS = 5000;
+
+/** Three or five instances: the log is a JetStream stream, whose order each of them follows. */
+export async function openCluster(options: ClusterOptions): Promise<Replica> {
+  const { self, pipe, peers, timing, log, storage } = options;
+  const ending = new AbortController();
+  const comparison = openComparison(self, timing);
+  const core = openOrEmpty();
+  /** The stream as seen last; undefined while there is none or the bus does not tell. */
+  let stream: LogInfo | undefined;
+  let activity: 'reseeding' | 'rebuilding' | undefined;
+  let reason: string | undefined = 'The log has not been found yet.';
+  let missing: { since: number; dead: number } | undefined;
+  let condemned: { epoch: number; why: string } | undefined;
+  let unfit: string | undefined;
+  const last = { announced: -Infinity, scrubbed: -Infinity, purged: -Infinity, replicas: -Infinity, activation: -Infinity };
+  let kick = new AbortController();
+
+  const follower = openFollower({ ...options, core, wake: () => kick.abort() });
+  const meta = (): ReturnType<ReturnType<Core['machine']>['meta']> => core.machine().meta();
+  const names = (): string[] => options.instances().map((i) => i.name);
+
+  function openOrEmpty(): Core {
+    try {
+      return openCore(options, false);
+    } catch (error) {
+      log(`store: the database cannot be opened (${(error as Error).message}), it is put aside`);
+      storage.setAside();
+      return openCore(options, false);
+    }
+  }
+
+  function freeze(epoch: number): { epoch: number; position: number; chain: string } {
+    follower.freeze(epoch);
+    const { epoch: mine, position, chain } = meta();
+    return { epoch: mine, position, chain };
+  }
+
+  function announce(): void {
+    last.announced = timing.now();
+    const { epoch, position, chain, schema } = meta();
+    const announcement: Announcement = {
+      v: 1, from: self, epoch, position, chain, schema, supports: options.schema.at(-1)?.version ?? 0,
+      snapshot: storage.snapshots().find((s) => s.epoch === epoch)?.position ?? -1, applying: applying(), differs: comparison.differs(),
+    };
+    peers.announce(announcement);
+  }
+  function applying(): boolean {
+    return follower.following() && follower.broken() === undefined && activity === undefined && unfit === undefined;
+  }
+
+  /** Makes this instance follow the newest stream, whatever is in the way: adopts a new epoch, re-seeds, rebuilds. One step; called again and again. */
+  async function attend(): Promise<void> {
+    let newest: LogInfo | undefined;
+    try {
+      newest = await pipe.newest();
+    } catch (error) {
+      // Elections take up to 9 s: what is known stays, and entries may come all the same.
+      reason = `The bus does not answer: ${(error as Error).message}.`;
+      return;
+    }
+    const { epoch, position, chain } = meta();
+    if (newest !== undefined && condemned?.epoch === newest.epoch && enoughInTouch()) {
+      log(`store: ${condemned.why} The stream of epoch ${newest.epoch} is rebuilt.`);
+      await rebuildFrom(newest.epoch, Infinity);
+      return;
+    }
+    if (newest === undefined || newest.epoch < epoch || (newest.epoch === epoch && newest.last < position)) {
+      stream = undefined;
+      missing ??= { since: timing.now(), dead: Math.max(epoch, newest?.epoch ?? 0) };
+      missing.dead = Math.max(missing.dead, epoch, newest?.epoch ?? 0);
+      const since = timing.now() - missing.since;
+      reason = newest === undefined ? 'There is no stream for the log.' : 'The stream of the log ends before what was applied.';
+      if (since >= MISSING_MS) await rebuildFrom(missing.dead, since);
+      return;
+    }
+    missing = undefined;
+    stream = newest;
+    if (unfit !== undefined) return reseed(newest, unfit);
+    if (newest.epoch > epoch) {
+      const continues = position === newest.base && chain === newest.chain && (epoch > 0 || position === 0);
+      if (!continues) return reseed(newest, epoch === 0 ? 'This instance is new.' : `It ended at position ${position}, epoch ${newest.epoch} began after ${newest.base}.`);
+      core.machine().startEpoch(newest.epoch);
+      log(`store: epoch ${newest.epoch} from position ${position}`);
+    }
+    if (newest.first > meta().position + 1) return reseed(newest, `The log begins at position ${newest.first}, and this instance is at ${meta().position}.`);
+    reason = follower.broken() ?? (comparison.differs().length > 0 ? `The hash chain is another one than on ${comparison.differs().join(', ')}.` : undefined);
+    await follower.follow(newest);
+  }
+
+  function enoughInTouch(): boolean {
+    const live = new Set(comparison.live().map((a) => a.from));
+    return names().filter((n) => n === self || live.has(n)).length * 2 > names().length;
+  }
+
+  async function rebuildFrom(dead: number, sinceMs: number): Promise<void> {
+    activity = 'rebuilding';
+    try {
+      const result = await rebuild(dead, sinceMs, { self, instances: names(), pipe, peers, timing, replicas: replicasFor(names().length), freeze });
+      if (result === undefined) {
+        reason = 'The log has to be begun anew, and too few instances answer.';
+        missing ??= { since: timing.now(), dead };
+      } else if ('known' in result) missing = { since: missing?.since ?? timing.now(), dead: result.known };
+      else {
+        log(`store: the stream of epoch ${result.made} was made`);
+        kick.abort();
+      }
+    } catch (error) {
+      reason = `The stream cannot be made: ${(error as Error).message}.`;
+    } finally {
+      activity = undefined;
+    }
+  }
+
+  async function reseed(newest: LogInfo, why: string): Promise<void> {
+    activity = 'reseeding';
+    reason = why;
+    follower.stop();
+    try {
+      const donors = comparison.live().filter((a) => a.applying && a.epoch >= newest.epoch && (unfit !== undefined || !comparison.differs().includes(a.from))).sort((a, b) => b.position - a.position);
+      for (const donor of donors) {
+        log(`store: re-seeding from ${donor.from}: ${why}`);
+        try {
+          const snapshot = await fetchSnapshot(donor.from, { epoch: newest.epoch, position: newest.first - 1 }, peers, storage, timing);
+          if (ending.signal.aborted) return;
+          core.exchange(() => storage.replace('received'));
+          follower.retryAfter(0);
+          comparison.forget();
+          unfit = undefined;
+          log(`store: re-seeded at position ${snapshot.position} of epoch ${snapshot.epoch}`);
+          kick.abort();
+          return;
+        } catch (error) {
+          log(`store: not re-seeded from ${donor.from}: ${(error as Error).message}`);
+        }
+      }
+      if (donors.length === 0 && newest.base === 0 && newest.first === 1) {
+        log(`store: the whole history is in the log: ${why}`);
+        core.exchange(() => storage.setAside());
+        core.machine().startEpoch(newest.epoch);
+        follower.retryAfter(0);
+        comparison.forget();
+        unfit = undefined;
+        kick.abort();
+      }
+    } finally {
+      activity = undefined;
+    }
+  }
+
+  async function scrub(): Promise<ScrubReport> {
+    const from = timing.now();
+    last.scrubbed = from;
+    const problems = storage.verify();
+    if (problems.length > 0) {
+      unfit = problems[0];
+      for (const problem of problems) log(`store: ${problem}`);
+      kick.abort();
+      return { problems, healing: 'reseeding', ms: timing.now() - from };
+    }
+    const newest = stream;
+    if (newest === undefined || newest.epoch !== meta().epoch) return { problems, healing: 'none', ms: timing.now() - from };
+    const machine = core.machine();
+    const found = await pipe.inspect(newest, (a, b) => (machine === core.machine() ? machine.entryHashes(a, b) : new Map()));
+    if (found.length > 0 && machine === core.machine()) {
+      for (const problem of found) log(`store: ${problem}`);
+      condemned = { epoch: newest.epoch, why: found[0] ?? '' };
+      kick.abort();
+    }
+    return { problems: found, healing: found.length > 0 ? 'rebuilding' : 'none', ms: timing.now() - from };
+  }
+
+  /** Whether this instance does what only one has to do. Two doing it at once is harmless. */
+  function isFirst(): boolean {
+    return applying() && stream !== undefined && comparison.live().every((a) => !a.applying || a.from > self);
+  }
+  const due = (what: keyof typeof last, everyMs: number): boolean => {
+    if (timing.now() - last[what] < everyMs) return false;
+    last[what] = timing.now();
+    return true;
+  };
+
+  async function keepHouse(): Promise<void> {
+    if (timing.now() - last.announced >= ANNOUNCE_MS) announce();
+    if (unfit === undefined && comparison.odd(names().length)) {
+      unfit = 'The hash chain is another one than on most instances.';
+      log(`store: ${unfit}`);
+    }
+    if (follower.corrupt() && unfit === undefined) unfit = follower.broken();
+    if (applying() && core.snapshotDue()) await core.snapshot();
+    if (applying() && due('scrubbed', SCRUB_EVERY_MS)) await scrub();
+    const log_ = stream;
+    if (log_ === undefined || !isFirst()) return;
+    if (due('purged', 30_000)) {
+      const snapshots = [storage.snapshots().find((s) => s.epoch === log_.epoch)?.position ?? -1, ...comparison.live().filter((a) => names().includes(a.from)).map((a) => (a.epoch === log_.epoch ? a.snapshot : -1))];
+      const below = Math.min(...snapshots) - (options.limits ?? LIMITS).logMargin;
+      if (below > log_.first) await pipe.purge(log_, below).catch((error: Error) => log(`store: the log was not purged: ${error.message}`));
+    }
+    if (log_.replicas !== replicasFor(names().length) && due('replicas', 30_000)) {
+      await pipe.setReplicas(log_, replicasFor(names().length)).catch((error: Error) => log(`store: the stream keeps ${log_.replicas} copies: ${error.message}`));
+    }
+    const supported = schemaOfAll();
+    if (supported > meta().schema && due('activation', 5_000)) {
+      void replica.propose({ kind: 'schema.activate', actor: `cloud/${self}`, args: { version: supported } }).catch((error: Error) => log(`store: schema ${supported} was not activated: ${error.message}`));
+    }
+  }
+
+  /** Newest schema that all registered instances support; 0 while one of them is not known. */
+  function schemaOfAll(): number {
+    const announced = new Map(comparison.live().map((a) => [a.from, a.supports]));
+    announced.set(self, options.schema.at(-1)?.version ?? 0);
+    return Math.min(...options.instances().map((i) => i.supports ?? announced.get(i.name) ?? 0));
+  }
+
+  async function run(): Promise<void> {
+    while (!ending.signal.aborted) {
+      const since = timing.now();
+      try {
+        kick = new AbortController();
+        await attend();
+        if (!ending.signal.aborted) await keepHouse();
+        follower.retryAfter(RETRY_STOPPED_MS);
+      } catch (error) {
+        if (ending.signal.aborted) return;
+        options.step?.('loop');
+        log(`store: ${(error as Error).message}`);
+      }
+      await timing.sleep(Math.max(50, TICK_MS - (timing.now() - since)), AbortSignal.any([kick.signal, ending.signal]));
+    }
+  }
+
+  /** Logs an entry again and again, under whatever epoch there is, until it is applied here. */
+  async function keepLogging(id: string, bytes: Uint8Array, over: AbortSignal): Promise<never> {
+    for (;;) {
+      const into = stream;
+      if (into !== undefined && into.epoch === meta().epoch) {
+        try {
+          const position = await pipe.publish(into, id, bytes);
+          if (position !== undefined) follower.offer(into.epoch, position, bytes);
+          // Acknowledged; if its stream is lost before it comes to be applied here, it goes into the next one.
+          while (!over.aborted && meta().epoch === into.epoch && stream !== undefined) await timing.sleep(200, over);
+        } catch (error) {
+          if (!(error instanceof NotLogged)) throw error;
+          if (error.full) throw new Failure('store-disk-full', 'The log of changes is full.', { host: self, cause: error });
+        }
+      }
+      await timing.sleep(50 + (options.random(1)[0] ?? 0), over);
+      if (over.aborted) return new Promise<never>(() => undefined);
+    }
+  }
+
+  const replica: Replica = {
+    async propose(draft): Promise<Outcome> {
+      if (ending.signal.aborted) throw new Failure('store-stopped', 'The cloud is ending.', { host: self });
+      const broken = follower.broken();
+      if (broken !== undefined) throw new Failure('store-stopped', broken, { host: self, remedy: 'Ask another control plane.' });
+      const { command, bytes } = core.prepare(draft);
+      const known = core.machine().find(command.id);
+      if (known !== undefined) return known;
+      const { outcome, cancel } = core.awaitOutcome(command.id);
+      const over = new AbortController();
+      try {
+        return await Promise.race([
+          outcome,
+          keepLogging(command.id, bytes, over.signal),
+          timing.sleep(DEADLINE_MS, AbortSignal.any([over.signal, ending.signal])).then(() => {
+            if (ending.signal.aborted) throw new Failure('store-stopped', 'The cloud is ending; the change may still be carried out.', { host: self, remedy: 'Ask another control plane, with the same id.' });
+            throw new Failure('store-unavailable', `The change was not confirmed within ${DEADLINE_MS / 1000} s. It may still be carried out.`, { host: self, remedy: 'Try again with the same id.' });
+          }),
+        ]);
+      } finally {
+        over.abort();
+        cancel();
+      }
+    },
+    get db() {
+      return core.reader();
+    },
+    position: () => meta().position,
+    waitFor: core.waitFor,
+    onChange: core.onChange,
+    status(): ReplicaStatus {
+      const { epoch, position, chain, schema } = meta();
+      const behind = Math.max(0, (stream?.last ?? position) - position);
+      const state = activity ?? (follower.broken() !== undefined ? 'stopped' : stream === undefined || !follower.following() || schema === 0 ? 'starting' : behind > READY_BEHIND ? 'catching-up' : 'ready');
+      return { mode: 'cluster', state, reason, epoch, position, behind, chain, schema, snapshot: storage.snapshots().find((s) => s.epoch === epoch)?.position ?? -1, peers: comparison.status() };
+    },
+    scrub,
+    async snapshot() {
+      await core.snapshot();
+    },
+    async stop() {
+      ending.abort();
+      follower.stop();
+      await running;
+      peers.stop();
+      core.close();
+    },
+  };
+
+  peers.onAnnouncement((announcement) => {
+    if (ending.signal.aborted) return;
+    comparison.hear(announcement, core.machine());
+    if (announcement.epoch > meta().epoch) kick.abort();
+  });
+  peers.onQuestion(async (question) => {
+    if (ending.signal.aborted) throw new Error('ending');
+    return question.ask === 'freeze' ? Buffer.from(JSON.stringify(freeze(question.epoch))) : serveSnapshot(question, core, storage);
+  });
+  announce();
+  const running = run();
+  return replica;
+}

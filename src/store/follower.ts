@@ -1,0 +1,151 @@
+import { MAX_WAITING, type Core, type CoreOptions } from './core.ts';
+import { Broken } from './machine.ts';
+import type { LogInfo, Pipe } from './pipe.ts';
+
+/** Entries applied in one transaction, at most. */
+const TOGETHER = 256;
+/** The stream is ahead, and nothing has come for so long: the consumer is made anew. */
+const SILENT_CONSUMER_MS = 10_000;
+
+export interface FollowerOptions extends Pick<CoreOptions, 'timing' | 'log'> {
+  core: Core;
+  pipe: Pipe;
+  /** Something happened that has to be attended to. */
+  wake(): void;
+}
+
+/** Applies what the stream delivers. */
+export interface Follower {
+  /** Follows this stream from the database's position on, where it does not already. Called again and again; makes a silent consumer anew. */
+  follow(log: LogInfo): Promise<void>;
+  following(): boolean;
+  /** An entry whose position is known from its acknowledgement: it need not wait until the stream delivers it. */
+  offer(epoch: number, position: number, bytes: Uint8Array): void;
+  /** Applies what has been received, and nothing more of this epoch or earlier ones. */
+  freeze(epoch: number): void;
+  stop(): void;
+  /** Why nothing can be applied, one sentence. */
+  broken(): string | undefined;
+  /** Whether it is the database that is at fault. */
+  corrupt(): boolean;
+  /** Tries again where it was broken for longer than `ms`: a full disk may have been freed. */
+  retryAfter(ms: number): void;
+}
+
+const CORRUPTION = /malformed|not a database|is not what was written/;
+
+export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions): Follower {
+  let subscription: { epoch: number; stop(): void } | undefined;
+  let pending: Uint8Array[] = [];
+  /** Position of the entry that has to come next. */
+  let expected = 0;
+  let frozen = 0;
+  /** Offered entries whose turn has not come. */
+  let early = new Map<number, Uint8Array>();
+  let scheduled = false;
+  let heard = timing.now();
+  let fault: { sentence: string; corrupt: boolean; at: number } | undefined;
+
+  function unsubscribe(): void {
+    subscription?.stop();
+    subscription = undefined;
+    pending = [];
+    early = new Map();
+  }
+  function take(bytes: Uint8Array): void {
+    for (let next: Uint8Array | undefined = bytes; next !== undefined; next = early.get(expected)) {
+      early.delete(expected);
+      expected += 1;
+      pending.push(next);
+    }
+    schedule();
+  }
+  function apply(): void {
+    scheduled = false;
+    while (pending.length > 0 && fault === undefined) {
+      const together = pending.splice(0, TOGETHER);
+      try {
+        core.announce(core.machine().apply(together));
+      } catch (error) {
+        unsubscribe();
+        if (!(error instanceof Broken)) throw error;
+        core.announce(error.applied);
+        fault = { sentence: `This instance has stopped: ${error.message}.`, corrupt: CORRUPTION.test(error.message), at: timing.now() };
+        log(`store: ${fault.sentence}`);
+        wake();
+      }
+      // Others get their turn, and what comes meanwhile goes into the next transaction.
+      if (pending.length > 0) return schedule();
+    }
+  }
+  function schedule(): void {
+    if (scheduled) return;
+    scheduled = true;
+    timing.soon(() => {
+      if (scheduled) apply();
+    });
+  }
+
+  return {
+    async follow(stream) {
+      if (fault !== undefined || stream.epoch <= frozen) return;
+      const { position } = core.machine().meta();
+      if (subscription?.epoch === stream.epoch) {
+        if (stream.last <= position || timing.now() - heard < SILENT_CONSUMER_MS) return;
+        log(`store: nothing came for ${SILENT_CONSUMER_MS / 1000} s at position ${position} of ${stream.last}`);
+      }
+      unsubscribe();
+      expected = position + 1;
+      heard = timing.now();
+      const mine: { epoch: number; stop(): void } = { epoch: stream.epoch, stop: () => undefined };
+      subscription = mine;
+      try {
+        const consumer = await pipe.consume(
+          stream,
+          expected,
+          (at, bytes) => {
+            if (subscription !== mine || at < expected) return;
+            heard = timing.now();
+            if (at > expected) {
+              log(`store: position ${at} came instead of ${expected}`);
+              unsubscribe();
+              wake();
+              return;
+            }
+            take(bytes);
+          },
+          () => {
+            if (subscription !== mine) return;
+            apply();
+            unsubscribe();
+            wake();
+          },
+        );
+        if (subscription === mine) mine.stop = () => consumer.stop();
+        else consumer.stop();
+      } catch (error) {
+        if (subscription === mine) unsubscribe();
+        log(`store: the log cannot be followed: ${(error as Error).message}`);
+      }
+    },
+    offer(epoch, position, bytes) {
+      if (subscription?.epoch !== epoch || position < expected) return;
+      if (position === expected) take(bytes);
+      else if (early.size < MAX_WAITING) early.set(position, bytes);
+    },
+    following: () => subscription !== undefined,
+    freeze(epoch) {
+      frozen = Math.max(frozen, epoch);
+      if (subscription === undefined || subscription.epoch > frozen) return;
+      apply();
+      while (pending.length > 0 && fault === undefined) apply();
+      unsubscribe();
+    },
+    stop: unsubscribe,
+    broken: () => fault?.sentence,
+    corrupt: () => fault?.corrupt === true,
+    retryAfter(ms) {
+      if (fault !== undefined && timing.now() - fault.at >= ms) fault = undefined;
+    },
+  };
+}

@@ -1,0 +1,105 @@
+import { join } from 'node:path';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { connectBus } from '../../src/bus/connect.ts';
+import type { Topology } from '../../src/bus/config.ts';
+import { busPeers } from '../../src/bus/instances.ts';
+import { BusServer } from '../../src/bus/server.ts';
+import { streamPipe } from '../../src/bus/stream.ts';
+import { openReplica, type Replica } from '../../src/store/replica.ts';
+import { busFiles, freePorts, NATS_SERVER, type BusFiles } from './bus-files.ts';
+import { until } from './local-cloud.ts';
+import { contents } from './store-temp.ts';
+
+const ROOMY = { free: 1e12, total: 1e12 };
+
+export interface Member {
+  name: string;
+  server: BusServer;
+  /** Its replica's folder. */
+  dir: string;
+  /** Its own copies of streams. */
+  streams: string;
+  connection?: NatsConnection;
+  replica?: Replica;
+}
+
+/** Real nats-servers over TLS on loopback addresses, each with a replica in this process that is connected to its own server first. */
+export interface TestCluster {
+  members: Member[];
+  log: string[];
+  files: BusFiles;
+  open(member: Member): Promise<Replica>;
+  close(member: Member): Promise<void>;
+  ready(members?: Member[]): Promise<void>;
+  /** Waits until all are at the same position, and fails where their tables are not equal row by row. */
+  equal(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startCluster(count: number): Promise<TestCluster> {
+  const nodes = Array.from({ length: count }, (_, i) => ({ name: `n${i + 1}`, address: `127.0.0.${i + 1}` }));
+  const files = await busFiles(nodes);
+  const [port = 0, clusterPort = 0] = await freePorts(2);
+  const topology: Topology = { servers: nodes, satellites: [], jetstream: true };
+  const log: string[] = [];
+  const started = Date.now();
+  const note = (name: string, line: string): void => void log.push(`${((Date.now() - started) / 1000).toFixed(2)} ${name} ${line}`);
+  const members: Member[] = nodes.map(({ name, address }) => ({
+    name,
+    dir: join(files.data(name), 'replica'),
+    streams: join(files.data(name), 'cloud/state/jetstream/jetstream/TERRARIUM/streams'),
+    server: new BusServer({
+      binary: NATS_SERVER, topology, log: (line) => note(name, line),
+      settings: { node: name, address, port, clusterPort, clusterId: 'test', tlsDir: join(files.data(name), 'cloud/tls'), stateDir: join(files.data(name), 'cloud/state') },
+    }),
+  }));
+  await Promise.all(members.map((m) => m.server.start()));
+  const cluster: TestCluster = {
+    members,
+    log,
+    files,
+    async open(member) {
+      const own = nodes.findIndex((n) => n.name === member.name);
+      const servers = [...nodes.slice(own), ...nodes.slice(0, own)].map((n) => `${n.address}:${port}`);
+      member.connection = await connectBus({ servers, tls: files.cloudTls(member.name), name: `cloud ${member.name}`, inOrder: true, onlyThese: true });
+      member.replica = await openReplica({
+        self: member.name, dir: member.dir, log: (line) => note(member.name, line), space: () => ROOMY,
+        cluster: { pipe: streamPipe(member.connection, member.streams), peers: busPeers(member.connection, member.name), instances: () => nodes.map(({ name }) => ({ name })) },
+      });
+      return member.replica;
+    },
+    async close(member) {
+      await member.replica?.stop();
+      await member.connection?.close();
+      delete member.replica;
+      delete member.connection;
+    },
+    async ready(some = members) {
+      await until('all ready', () => (some.every((m) => m.replica?.status().state === 'ready') ? true : undefined), 60_000).catch((error: Error) => {
+        throw new Error(`${error.message}\n${JSON.stringify(some.map((m) => m.replica?.status()))}\n${log.join('\n')}`);
+      });
+    },
+    async equal() {
+      await until('one position', () => {
+        const places = members.map((m) => `${m.replica?.status().state} ${m.replica?.status().epoch} ${m.replica?.position()}`);
+        return places.every((p) => p === places[0] && p.startsWith('ready')) ? true : undefined;
+      }, 60_000).catch((error: Error) => {
+        throw new Error(`${error.message}\n${JSON.stringify(members.map((m) => m.replica?.status()))}\n${log.join('\n')}`);
+      });
+      const [first, ...rest] = members.map((m) => ({ name: m.name, rows: contents((m.replica as Replica).db) }));
+      for (const other of rest) {
+        for (const [table, rows] of Object.entries(first?.rows ?? {})) {
+          const theirs = other.rows[table] ?? [];
+          const different = rows.findIndex((row, i) => row !== theirs[i]);
+          if (rows.length !== theirs.length || different >= 0) throw new Error(`${table} differs on ${first?.name} (${rows.length} rows) and ${other.name} (${theirs.length}): ${String(rows[different])} | ${String(theirs[different])}`);
+        }
+      }
+    },
+    async stop() {
+      await Promise.all(members.map((m) => cluster.close(m)));
+      await Promise.all(members.map((m) => m.server.stop()));
+      files.remove();
+    },
+  };
+  return cluster;
+}
