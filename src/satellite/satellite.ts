@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { connectBus } from '../bus/connect.ts';
 import { busUser } from '../bus/subjects.ts';
@@ -60,6 +61,8 @@ async function logStatus(nc: NatsConnection, log: (line: string) => void): Promi
  * @throws Failure `no-clouds`, `bus-closed`, or `clouds-changed` where the list changed before any cloud of it answered (start again)
  */
 export async function runSatellite({ env, signal, log }: SatelliteOptions): Promise<void> {
+  // It idles for years on machines that belong to others: V8 is to keep a small heap rather than to be fast.
+  setFlagsFromString('--optimize-for-size');
   const node = (env['TERRARIUM_NODE'] ?? hostname()).toLowerCase();
   const tls = join(env['TERRARIUM_DATA'] ?? '/var/lib/terrarium', 'satellite/tls');
   const tables = await loadTables();

@@ -1,10 +1,12 @@
-import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import t from 'tap';
+import { parseAllDocuments } from 'yaml';
 import { addonPath } from '../../src/assets.ts';
+import type { KubeObject } from '../../src/kube/types.ts';
 import { startCollector, type Collector } from '../../src/satellite/collector/collector.ts';
 import { Pool } from '../../src/satellite/sql/pool.ts';
 import { loadTables, type Table } from '../../src/satellite/table.ts';
@@ -134,6 +136,26 @@ t.test('a flood of logs stays within its limits, of the file and of what it cost
   await running.stop();
 });
 
+t.test('while the database cannot be written, logs wait in their files', async (t) => {
+  const file = join(root, 'locked/pods/a_b_11111111-2222-3333-4444-555555555555/c/0.log');
+  mkdirSync(join(file, '..'), { recursive: true });
+  writeFileSync(file, cri('one'));
+  const running = start('locked');
+  const other = new Database(running.collector.file ?? '', { nativeBinding: addonPath(), timeout: 100 });
+  other.exec('BEGIN IMMEDIATE');
+  appendFileSync(file, cri('two'));
+  await until('a sentence in the log', async () => (running.log.some((l) => /cannot be written: database is locked/.test(l)) ? true : undefined), 20_000);
+  appendFileSync(file, cri('three'));
+  other.exec('ROLLBACK');
+  other.close();
+  const messages = (): unknown[] => running.rows('SELECT message FROM container_logs ORDER BY rowid').map((r) => r['message']);
+  await until('all lines', async () => (messages().length >= 3 ? true : undefined), 10_000);
+  t.strictSame(messages(), ['one', 'two', 'three']);
+  t.equal(running.log.filter((l) => /cannot be written/.test(l)).length, 1, 'said once');
+  t.match(running.log.at(-1), /can be written again/);
+  await running.stop();
+});
+
 t.test('statements read while it writes, and those that hold its log for too long are to be ended', async (t) => {
   const logs = Array.from({ length: 8 }, (_, i) => join(root, `wal/pods/a_b_11111111-2222-3333-4444-555555555555/c${i}/0.log`));
   for (const file of logs) mkdirSync(join(file, '..'), { recursive: true });
@@ -204,24 +226,19 @@ t.test('pods and events of this node, from a real API server, also while it is a
   const account = join(root, 'kube/account');
   mkdirSync(account, { recursive: true });
   writeFileSync(join(account, 'ca.crt'), api.authority.cert);
-  const path = '/api/v1/namespaces/default/serviceaccounts';
-  await api.client.request(path, { method: 'POST', body: { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'satellite' } } });
-  const token = async (): Promise<string> =>
-    (await api.client.request<{ status: { token: string } }>(`${path}/satellite/token`, { method: 'POST', body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} } })).status.token;
-  writeFileSync(join(account, 'token'), await token());
+  const documents = parseAllDocuments(readFileSync('manifests/satellite.yaml', 'utf8').replace(/\$\{[A-Z_]+\}/g, '65532')).map((d) => d.toJS() as KubeObject);
+  const accounts = '/api/v1/namespaces/terrarium-system/serviceaccounts';
+  await api.client.request('/api/v1/namespaces', { method: 'POST', body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'terrarium-system' } } });
+  await api.client.request(accounts, { method: 'POST', body: { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'satellite' } } });
+  const { status } = await api.client.request<{ status: { token: string } }>(`${accounts}/satellite/token`, { method: 'POST', body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} } });
+  writeFileSync(join(account, 'token'), status.token);
   const running = start('kube', { TERRARIUM_SERVICE_ACCOUNT: account, TERRARIUM_API: `https://127.0.0.1:${api.port}` });
   t.teardown(() => running.stop());
 
   await until('the refusal', async () => (/refuses/.test(running.collector.notes['pods']?.reason ?? '') ? true : undefined), 10_000);
   t.match(running.collector.notes['kubernetes_events'], { state: 'stale', reason: /Kubernetes refuses: events is forbidden/ });
-  const rules = [{ apiGroups: [''], resources: ['pods', 'events'], verbs: ['list', 'watch'] }];
-  await api.client.apply({ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'satellite' }, rules } as never);
-  await api.client.apply({
-    apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name: 'satellite' },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'satellite' },
-    subjects: [{ kind: 'ServiceAccount', name: 'satellite', namespace: 'default' }],
-  } as never);
-  await until('rights, the same that the manifest gives', async () => (running.collector.notes['pods'] === undefined ? true : undefined), 20_000);
+  for (const document of documents) if (document.kind?.startsWith('ClusterRole') === true) await api.client.apply(document);
+  await until('the rights that the manifest gives', async () => (running.collector.notes['pods'] === undefined ? true : undefined), 20_000);
 
   const pod = async (name: string, node: string): Promise<string> => {
     const made = await api.client.request<{ metadata: { uid: string } }>('/api/v1/namespaces/default/pods', {

@@ -103,6 +103,24 @@ t.test('rotation while nobody reads', async (t) => {
   t.strictSame(messages(all(new LogFile(path, before.stored, true))), ['two'], 'where the old one has been compressed meanwhile, it is lost');
 });
 
+t.test('what could not be kept is read again, also across a rotation', async (t) => {
+  const path = join(t.testdir({}), '0.log');
+  writeFileSync(path, cri('one') + cri('half', 'P'));
+  const file = new LogFile(path, undefined, false);
+  t.strictSame(messages(all(file)), ['one']);
+  const before = file.stored;
+  appendFileSync(path, cri(' and half'));
+  t.strictSame(messages(all(file)), ['half and half']);
+  file.rewind(before);
+  t.strictSame(messages(all(file)), ['half and half']);
+  renameSync(path, `${path}.20261121-120000`);
+  writeFileSync(path, cri('two'));
+  t.strictSame(messages(all(file)), ['two']);
+  file.rewind(before);
+  t.strictSame(messages(all(file)), ['half and half', 'two']);
+  file.close();
+});
+
 t.test('truncated in place', async (t) => {
   const path = join(t.testdir({}), '0.log');
   writeFileSync(path, cri('a long first line') + cri('x'));

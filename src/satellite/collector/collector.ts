@@ -110,14 +110,16 @@ export function startCollector({ env, node, tables, log }: CollectorOptions): Co
   const logStore: LogStore = {
     position: (path) => history.all<Position>('SELECT identity, position, partial FROM log_positions WHERE file = ?', path)[0],
     save(rows, path, { identity, position, partial }) {
-      write(() => {
+      const done = write(() => {
         history.append('container_logs', rows);
         history.run('INSERT OR REPLACE INTO log_positions (file, identity, position, partial) VALUES (?, ?, ?, ?)', path, identity, position, partial);
       });
       unpruned += rows.length;
-      if (unpruned < 10_000) return;
-      unpruned = 0;
-      prune();
+      if (unpruned >= 10_000) {
+        unpruned = 0;
+        prune();
+      }
+      return done;
     },
     keepOnly(exists) {
       const gone = history.all<{ file: string }>('SELECT file FROM log_positions').filter((p) => !exists(p.file));

@@ -14,6 +14,8 @@ const VACUUM_PAGES = 2_048;
 /** What a row needs besides its texts, at most about. */
 const ROW_BYTES = 16;
 const NUMBER_BYTES = 6;
+/** Nobody else writes; if somebody does, heartbeats must not wait. */
+const BUSY_MS = 200;
 const WAL_KEPT_BYTES = 4 * 1024 * 1024;
 
 /** Tables of the collector's own, which statements may not read. */
@@ -72,7 +74,7 @@ export class History {
     this.#maxFileBytes = maxFileBytes;
     const umask = process.umask(0o077);
     try {
-      this.#db = new Database(file, { nativeBinding: addonPath() });
+      this.#db = new Database(file, { nativeBinding: addonPath(), timeout: BUSY_MS });
       this.#db.pragma(`page_size = ${PAGE_BYTES}`);
       // Before the first table, or it has no effect.
       this.#db.pragma('auto_vacuum = INCREMENTAL');

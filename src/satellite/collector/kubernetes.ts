@@ -156,6 +156,8 @@ export interface KubernetesOptions {
 /** Keeps pods and events of this node in step until the signal; while the API is away, it tries. Never rejects. */
 export async function watchKubernetes({ access, node, store, maxAgeMs, now, state, signal }: KubernetesOptions): Promise<void> {
   const client = createKubeClient(access);
+  // A list that is under way knows no signal.
+  signal.addEventListener('abort', () => client.close(), { once: true });
   const pods = new Map<string, PodDetails>();
   const filter = new EventFilter(node, store.knownEvents(), maxAgeMs, now);
   let timer: NodeJS.Timeout | undefined;
@@ -206,5 +208,4 @@ export async function watchKubernetes({ access, node, store, maxAgeMs, now, stat
     ),
   ]);
   clearTimeout(timer);
-  client.close();
 }

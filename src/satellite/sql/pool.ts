@@ -9,6 +9,8 @@ export const MAX_RUNNING = 4;
 const MAX_WARM = 2;
 export const QUEUE_MS = 5_000;
 const MAX_QUEUED = 32;
+/** A spare process is started so long after the last one was taken: not while that one starts, too. */
+const SPARE_MS = 300;
 /** A process without work is kept so long. */
 const KEEP_MS = 60_000;
 
@@ -38,8 +40,8 @@ interface Entry {
 }
 
 /**
- * The processes that run statements: none until the first one, then as many as are needed, one of them spare, so that the next one
- * need not wait for a start. A process takes statement after statement, unless one had to be stopped: then it is killed with it.
+ * The processes that run statements: none until the first one, then as many as are needed, and a spare one when all are taken, so that
+ * the next statement need not wait for a start. A process takes statement after statement, unless one had to be stopped: then it is killed with it.
  */
 export class Pool {
   readonly #options: PoolOptions;
@@ -48,6 +50,7 @@ export class Pool {
   readonly #busy = new Map<Child, Entry>();
   readonly #queue: Entry[] = [];
   #keep: NodeJS.Timeout | undefined;
+  #spare: NodeJS.Timeout | undefined;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -84,10 +87,12 @@ export class Pool {
         clearTimeout(entry.timer);
         const at = this.#queue.indexOf(entry);
         if (at >= 0) this.#queue.splice(at, 1);
-        if (entry.child !== undefined && this.#busy.delete(entry.child)) {
-          entry.child.kill();
-          this.#next();
-        }
+        const { child } = entry;
+        // A process that has ended this statement may run another one by now.
+        if (child === undefined || this.#busy.get(child) !== entry) return;
+        this.#busy.delete(child);
+        child.kill();
+        this.#next();
       },
     };
   }
@@ -130,7 +135,15 @@ export class Pool {
         this.#next();
       },
     });
-    if (this.#idle.size === 0 && this.#busy.size < MAX_RUNNING) this.#idle.add(this.#fork());
+    this.#prepareSpare();
+  }
+
+  #prepareSpare(): void {
+    if (this.#idle.size > 0) return;
+    this.#spare ??= setTimeout(() => {
+      this.#spare = undefined;
+      if (this.#idle.size === 0 && this.#busy.size < MAX_RUNNING) this.#idle.add(this.#fork());
+    }, SPARE_MS);
   }
 
   #next(): void {
@@ -139,12 +152,15 @@ export class Pool {
       clearTimeout(entry.timer);
       this.#start(entry);
     }
+    this.#prepareSpare();
     if (this.#busy.size > 0) return;
     clearTimeout(this.#keep);
     this.#keep = setTimeout(() => this.#dropIdle(), this.#options.keepMs ?? KEEP_MS);
   }
 
   #dropIdle(): void {
+    clearTimeout(this.#spare);
+    this.#spare = undefined;
     for (const child of this.#idle) child.kill();
     this.#idle.clear();
   }
@@ -156,7 +172,7 @@ export class Pool {
       env,
       rowsOf: (name): Row[] => {
         const table = tables.find((t) => t.name === name);
-        return table?.kind === 'live' ? [...table.rows(sourcesFrom(env, tables, notes()))] : [];
+        return table?.kind === 'live' && table.privileged === true ? [...table.rows(sourcesFrom(env, tables, notes()))] : [];
       },
       onExit: () => void this.#idle.delete(child),
     });

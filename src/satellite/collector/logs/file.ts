@@ -61,6 +61,14 @@ export class LogFile {
     return { lines, bytes, more: this.#followRotation() };
   }
 
+  /** Goes back to where it was, since what was read could not be kept. */
+  rewind({ identity, position, partial }: Position): void {
+    if (identity !== this.#identity) this.close();
+    this.#identity = identity;
+    this.#position = position;
+    this.#lines = new CriLines(partial);
+  }
+
   close(): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;

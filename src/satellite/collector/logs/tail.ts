@@ -17,8 +17,8 @@ const POLL_MS = 10_000;
 /** What is kept of all this between two starts. */
 export interface LogStore {
   position(file: string): Position | undefined;
-  /** Adds rows of `container_logs` and remembers how far they were read, both or neither. */
-  save(rows: Row[], file: string, position: Position): void;
+  /** Adds rows of `container_logs` and remembers how far they were read; false where neither could be done. */
+  save(rows: Row[], file: string, position: Position): boolean;
   /** Forgets files that are no more. */
   keepOnly(exists: (file: string) => boolean): void;
 }
@@ -192,13 +192,14 @@ export class LogTail {
     this.#tokens = Math.min(this.#tokens + ((now - this.#refilled) * BYTES_PER_S) / 1000, BYTES_PER_S);
     this.#refilled = now;
     if (this.#tokens < VISIT_BYTES) return true;
+    const before = file.stored;
     const { lines, bytes, more } = file.read(VISIT_BYTES, now);
     this.#tokens -= bytes;
-    if (bytes > 0 || lines.length > 0) {
-      const oldest = now - this.#options.maxAgeMs;
-      const row = ({ unixMs, stream, message }: LogLine): Row => ({ ...of, stream, message, unix_ms: unixMs });
-      this.#options.store.save(lines.filter((l) => l.unixMs >= oldest).map(row), file.path, file.stored);
-    }
-    return more;
+    if (bytes === 0 && lines.length === 0) return more;
+    const oldest = now - this.#options.maxAgeMs;
+    const row = ({ unixMs, stream, message }: LogLine): Row => ({ ...of, stream, message, unix_ms: unixMs });
+    if (this.#options.store.save(lines.filter((l) => l.unixMs >= oldest).map(row), file.path, file.stored)) return more;
+    file.rewind(before);
+    return true;
   }
 }
