@@ -31,11 +31,13 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
   let reason: string | undefined = 'The log has not been found yet.';
   let missing: { since: number; dead: number } | undefined;
   let condemned: { epoch: number; why: string } | undefined;
-  let unfit: string | undefined;
+  /** What is wrong with the database. */
+  let unfit: string | undefined = storage.verify()[0];
   const last = { announced: -Infinity, scrubbed: -Infinity, purged: -Infinity, replicas: -Infinity, activation: -Infinity };
   let kick = new AbortController();
 
   const follower = openFollower({ ...options, core, wake: () => kick.abort() });
+  if (unfit !== undefined) log(`store: ${unfit}`);
   const meta = (): ReturnType<ReturnType<Core['machine']>['meta']> => core.machine().meta();
   const names = (): string[] => options.instances().map((i) => i.name);
 
@@ -60,9 +62,14 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     const { epoch, position, chain, schema } = meta();
     const announcement: Announcement = {
       v: 1, from: self, epoch, position, chain, schema, supports: options.schema.at(-1)?.version ?? 0,
-      snapshot: storage.snapshots().find((s) => s.epoch === epoch)?.position ?? -1, applying: applying(), differs: comparison.differs(),
+      snapshot: newestSnapshot(), applying: applying(), differs: comparison.differs(),
     };
     peers.announce(announcement);
+  }
+  /** Position of a snapshot of this epoch that does not lie ahead of the database: after a re-seed an own one may. */
+  function newestSnapshot(): number {
+    const { epoch, position } = meta();
+    return storage.snapshots().find((s) => s.epoch === epoch && s.position <= position)?.position ?? -1;
   }
   function applying(): boolean {
     return follower.following() && follower.broken() === undefined && activity === undefined && unfit === undefined;
@@ -142,29 +149,33 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
         try {
           const snapshot = await fetchSnapshot(donor.from, { epoch: newest.epoch, position: newest.first - 1 }, peers, storage, timing);
           if (ending.signal.aborted) return;
-          core.exchange(() => storage.replace('received'));
-          follower.retryAfter(0);
-          comparison.forget();
-          unfit = undefined;
+          exchange(() => storage.replace('received'));
           log(`store: re-seeded at position ${snapshot.position} of epoch ${snapshot.epoch}`);
-          kick.abort();
           return;
         } catch (error) {
           log(`store: not re-seeded from ${donor.from}: ${(error as Error).message}`);
         }
       }
-      if (donors.length === 0 && newest.base === 0 && newest.first === 1) {
+      const own = storage.snapshots().find((s) => s.epoch >= newest.epoch && s.position >= newest.first - 1 && (unfit !== undefined || s.position > meta().position));
+      if (own !== undefined) {
+        log(`store: back to the own snapshot of position ${own.position}: ${why}`);
+        exchange(() => storage.replace(own));
+      } else if (donors.length === 0 && newest.base === 0 && newest.first === 1) {
         log(`store: the whole history is in the log: ${why}`);
-        core.exchange(() => storage.setAside());
+        exchange(() => storage.setAside());
         core.machine().startEpoch(newest.epoch);
-        follower.retryAfter(0);
-        comparison.forget();
-        unfit = undefined;
-        kick.abort();
       }
     } finally {
       activity = undefined;
     }
+  }
+
+  function exchange(change: () => void): void {
+    core.exchange(change);
+    unfit = storage.verify()[0];
+    comparison.forget();
+    follower.retryAfter(0);
+    kick.abort();
   }
 
   async function scrub(): Promise<ScrubReport> {
@@ -211,7 +222,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     const log_ = stream;
     if (log_ === undefined || !isFirst()) return;
     if (due('purged', 30_000)) {
-      const snapshots = [storage.snapshots().find((s) => s.epoch === log_.epoch)?.position ?? -1, ...comparison.live().filter((a) => names().includes(a.from)).map((a) => (a.epoch === log_.epoch ? a.snapshot : -1))];
+      const snapshots = [newestSnapshot(), ...comparison.live().filter((a) => names().includes(a.from)).map((a) => (a.epoch === log_.epoch ? a.snapshot : -1))];
       const below = Math.min(...snapshots) - (options.limits ?? LIMITS).logMargin;
       if (below > log_.first) await pipe.purge(log_, below).catch((error: Error) => log(`store: the log was not purged: ${error.message}`));
     }
@@ -241,7 +252,6 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
         follower.retryAfter(RETRY_STOPPED_MS);
       } catch (error) {
         if (ending.signal.aborted) return;
-        options.step?.('loop');
         log(`store: ${(error as Error).message}`);
       }
       await timing.sleep(Math.max(50, TICK_MS - (timing.now() - since)), AbortSignal.any([kick.signal, ending.signal]));
@@ -301,8 +311,8 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     status(): ReplicaStatus {
       const { epoch, position, chain, schema } = meta();
       const behind = Math.max(0, (stream?.last ?? position) - position);
-      const state = activity ?? (follower.broken() !== undefined ? 'stopped' : stream === undefined || !follower.following() || schema === 0 ? 'starting' : behind > READY_BEHIND ? 'catching-up' : 'ready');
-      return { mode: 'cluster', state, reason, epoch, position, behind, chain, schema, snapshot: storage.snapshots().find((s) => s.epoch === epoch)?.position ?? -1, peers: comparison.status() };
+      const state = activity ?? (unfit !== undefined ? 'reseeding' : undefined) ?? (follower.broken() !== undefined ? 'stopped' : stream === undefined || !follower.following() || schema === 0 ? 'starting' : behind > READY_BEHIND ? 'catching-up' : 'ready');
+      return { mode: 'cluster', state, reason, epoch, position, behind, chain, schema, snapshot: newestSnapshot(), peers: comparison.status() };
     },
     scrub,
     async snapshot() {

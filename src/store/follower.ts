@@ -4,8 +4,11 @@ import type { LogInfo, Pipe } from './pipe.ts';
 
 /** Entries applied in one transaction, at most. */
 const TOGETHER = 256;
-/** The stream is ahead, and nothing has come for so long: the consumer is made anew. */
-const SILENT_CONSUMER_MS = 10_000;
+/**
+ * The stream is ahead, and nothing has come for so long: the consumer is made anew. It lives on one server; where that is killed, writes wait for
+ * this as they do for an election (4 to 9 s), and both have to fit into a proposal's 15 s.
+ */
+const SILENT_CONSUMER_MS = 4_000;
 
 export interface FollowerOptions extends Pick<CoreOptions, 'timing' | 'log'> {
   core: Core;

@@ -247,8 +247,9 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
     try {
       for (const entry of entries) {
         reached = entry;
-        applied.push(applyOne(entry.bytes, entry.command));
+        const one = applyOne(entry.bytes, entry.command);
         step('applied');
+        applied.push(one);
       }
       reached = undefined;
       flush(before.sums);

@@ -29,6 +29,10 @@ export interface TestCluster {
   log: string[];
   files: BusFiles;
   open(member: Member): Promise<Replica>;
+  /** One that is the only instance. */
+  openSingle(member: Member): Promise<Replica>;
+  /** All servers become a cluster with JetStream. */
+  grow(): Promise<void>;
   close(member: Member): Promise<void>;
   ready(members?: Member[]): Promise<void>;
   /** Waits until all are at the same position, and fails where their tables are not equal row by row. */
@@ -36,7 +40,8 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
-export async function startCluster(count: number): Promise<TestCluster> {
+/** @param alone the first server only, by itself and without JetStream, until `grow`. */
+export async function startCluster(count: number, alone = false): Promise<TestCluster> {
   const nodes = Array.from({ length: count }, (_, i) => ({ name: `n${i + 1}`, address: `127.0.0.${i + 1}` }));
   const files = await busFiles(nodes);
   const [port = 0, clusterPort = 0] = await freePorts(2);
@@ -49,11 +54,11 @@ export async function startCluster(count: number): Promise<TestCluster> {
     dir: join(files.data(name), 'replica'),
     streams: join(files.data(name), 'cloud/state/jetstream/jetstream/TERRARIUM/streams'),
     server: new BusServer({
-      binary: NATS_SERVER, topology, log: (line) => note(name, line),
+      binary: NATS_SERVER, topology: alone && name === 'n1' ? { servers: nodes.slice(0, 1), satellites: [], jetstream: false } : topology, log: (line) => note(name, line),
       settings: { node: name, address, port, clusterPort, clusterId: 'test', tlsDir: join(files.data(name), 'cloud/tls'), stateDir: join(files.data(name), 'cloud/state') },
     }),
   }));
-  await Promise.all(members.map((m) => m.server.start()));
+  await Promise.all(members.slice(0, alone ? 1 : count).map((m) => m.server.start()));
   const cluster: TestCluster = {
     members,
     log,
@@ -67,6 +72,14 @@ export async function startCluster(count: number): Promise<TestCluster> {
         cluster: { pipe: streamPipe(member.connection, member.streams), peers: busPeers(member.connection, member.name), instances: () => nodes.map(({ name }) => ({ name })) },
       });
       return member.replica;
+    },
+    async openSingle(member) {
+      member.replica = await openReplica({ self: member.name, dir: member.dir, log: (line) => note(member.name, line), space: () => ROOMY });
+      return member.replica;
+    },
+    async grow() {
+      const [first, ...others] = members;
+      await Promise.all([first?.server.apply(topology), ...others.map((m) => m.server.start())]);
     },
     async close(member) {
       await member.replica?.stop();
