@@ -13,12 +13,15 @@ export class Queries {
   readonly #nc: NatsConnection;
   readonly #sat: string;
   readonly #pool: Pool;
+  readonly #idleMs: number;
   readonly #running = new Map<string, Running>();
 
-  constructor(nc: NatsConnection, sat: string, pool: Pool) {
+  /** @param idleMs milliseconds that a reader may take nothing */
+  constructor(nc: NatsConnection, sat: string, pool: Pool, idleMs: number = IDLE_READER_MS) {
     this.#nc = nc;
     this.#sat = sat;
     this.#pool = pool;
+    this.#idleMs = idleMs;
     nc.subscribe(subjects.query(sat), { callback: (error, msg) => (error === null ? this.#start(msg) : undefined) });
     nc.subscribe(subjects.credit(sat), {
       callback: (_, msg) => {
@@ -83,8 +86,8 @@ export class Queries {
         if (credits > 0) return;
         idle = setTimeout(() => {
           stop();
-          publish(encode({ q, sat, seq, error: { code: 'query.idle-reader', message: `The reader took nothing for ${IDLE_READER_MS / 1000} s.` } }));
-        }, IDLE_READER_MS);
+          publish(encode({ q, sat, seq, error: { code: 'query.idle-reader', message: `The reader took nothing for ${this.#idleMs / 1000} s.` } }));
+        }, this.#idleMs);
       },
       onEnd: (outcome) => {
         stop();

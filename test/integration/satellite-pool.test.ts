@@ -1,0 +1,197 @@
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NatsConnection } from '@nats-io/transport-node';
+import t from 'tap';
+import { connectBus } from '../../src/bus/connect.ts';
+import { decode, encode, frameSchema, type Frame } from '../../src/bus/frames.ts';
+import { BusServer } from '../../src/bus/server.ts';
+import { subjects } from '../../src/bus/subjects.ts';
+import { Queries } from '../../src/satellite/queries.ts';
+import { Pool, QUEUE_MS, type Ticket } from '../../src/satellite/sql/pool.ts';
+import { loadTables } from '../../src/satellite/table.ts';
+import { NATS_SERVER, busFiles, freePorts, type BusFiles } from '../support/bus-files.ts';
+import { until } from '../support/local-cloud.ts';
+
+/** The processes that run statements, in this very process's hands, and their queue. */
+const main = process.argv[1] ?? '';
+const env = { ...process.env, NODE_NO_WARNINGS: '1' };
+const ENDLESS = 'with recursive c(x) as (select 1 union all select x + 1 from c) select max(x) from c';
+let now = 0;
+let pool: Pool;
+let root: string;
+
+type Ended = { end?: { rows: number }; error?: { code: string; message: string } };
+
+function run(sql: string, credits = 16, timeoutMs = 20_000): { ticket: Ticket; done: Promise<Ended>; frames: string[] } {
+  const frames: string[] = [];
+  let ended: (outcome: Ended) => void;
+  const done = new Promise<Ended>((resolve) => {
+    ended = resolve;
+  });
+  const ticket = pool.run({ q: 'query0001', sat: 'n1', sql, timeoutMs, maxRows: 1_000_000, maxBytes: 100_000_000, credits, onBatch: (frame) => frames.push(frame), onEnd: (outcome) => ended(outcome) });
+  return { ticket, done, frames };
+}
+
+function children(): number[] {
+  return readdirSync('/proc')
+    .filter((pid) => /^\d+$/.test(pid))
+    .filter((pid) => {
+      try {
+        return new RegExp(`^PPid:\\s+${process.pid}$`, 'm').test(readFileSync(`/proc/${pid}/status`, 'utf8')) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('sql-worker');
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+t.before(async () => {
+  process.argv[1] = join(import.meta.dirname, '../../src/main.ts');
+  root = mkdtempSync(join(tmpdir(), 'terrarium-pool-'));
+  pool = new Pool({ tables: await loadTables(), env, history: undefined, notes: () => ({}), now: () => now, keepMs: 1_000 });
+});
+t.after(() => {
+  pool.close();
+  process.argv[1] = main;
+  rmSync(root, { recursive: true, force: true });
+});
+
+t.test('no process before the first statement, none a while after the last', async (t) => {
+  t.strictSame(children(), []);
+  t.match(await run('select 1').done, { end: { rows: 1 } });
+  const first = children();
+  t.ok(first.length > 0);
+  await sleep(700);
+  t.match(await run('select 1').done, { end: { rows: 1 } }, 'which begins the while anew');
+  await sleep(700);
+  t.ok(children().some((pid) => first.includes(pid)));
+  await until('the end of all', () => (children().length === 0 ? true : undefined), 2_000);
+  t.strictSame(pool.counts, { running: 0, queued: 0, warm: 0 });
+});
+
+t.test('while all are taken a spare one waits, and four are the most', async (t) => {
+  const first = run(ENDLESS);
+  await until('a spare process', () => (pool.counts.warm === 1 ? true : undefined), 2_000);
+  const more = [run(ENDLESS), run(ENDLESS), run(ENDLESS)];
+  await sleep(800);
+  t.strictSame([children().length, pool.counts], [4, { running: 4, queued: 0, warm: 0 }]);
+  const waits = run('select 5', 1);
+  t.equal(pool.counts.queued, 1);
+  first.ticket.stop();
+  t.match(await waits.done, { end: { rows: 1 } });
+  for (const { ticket } of more) ticket.stop();
+});
+
+t.test('who waits too long is refused, and who stops waiting is forgotten; credit given meanwhile counts', async (t) => {
+  const running = Array.from({ length: 4 }, () => run(ENDLESS));
+  const started = Date.now();
+  const refused = run('select 1');
+  const stopped = run('select 2');
+  const granted = run('with recursive c(x) as (select 1 union all select x + 1 from c where x < 2000) select x from c', 1);
+  granted.ticket.grant(10);
+  stopped.ticket.stop();
+  t.equal(pool.counts.queued, 2);
+  await sleep(QUEUE_MS / 2);
+  running[0]?.ticket.stop();
+  t.match(await refused.done, { end: { rows: 1 } }, 'the first in the queue is the first to run');
+  t.match(await granted.done, { end: { rows: 2000 } });
+  const late = run(ENDLESS);
+  const tooLate = run('select 3');
+  const from = Date.now();
+  t.match(await tooLate.done, { error: { code: 'query.busy', message: /within 5 s/ } });
+  t.ok(Date.now() - from > QUEUE_MS - 50 && Date.now() - started < 3 * QUEUE_MS);
+  for (const { ticket } of [...running, late]) ticket.stop();
+  t.equal(pool.counts.running, 0);
+});
+
+t.test('a queue has an end', async (t) => {
+  const running = Array.from({ length: 4 }, () => run(ENDLESS));
+  const waiting = Array.from({ length: 32 }, () => run('select 1'));
+  t.match(await run('select 1').done, { error: { code: 'query.busy' } });
+  for (const { ticket } of [...waiting, ...running]) ticket.stop();
+  t.strictSame({ ...pool.counts, warm: 0 }, { running: 0, queued: 0, warm: 0 });
+});
+
+t.test('a statement that was stopped for its memory twice within an hour is denied for an hour', async (t) => {
+  const greedy = "with recursive c(x) as (select 1 union all select x + 1 from c) select count(distinct hex(randomblob(9000)) || x) from c";
+  t.match(await run(greedy).done, { error: { code: 'query.memory' } });
+  now += 3_700_000;
+  t.match(await run(greedy).done, { error: { code: 'query.memory' } }, 'the first time is forgotten');
+  now += 60_000;
+  t.match(await run(greedy).done, { error: { code: 'query.memory' } });
+  t.match(await run(` ${greedy.replaceAll(' ', '  ')}`).done, { error: { code: 'query.denied' } });
+  t.match(await run('select 1').done, { end: { rows: 1 } }, 'others are not');
+  now += 3_599_000;
+  t.match(await run(greedy).done, { error: { code: 'query.denied' } });
+  now += 2_000;
+  t.match(await run(greedy).done, { error: { code: 'query.memory' } });
+});
+
+t.test('what one statement did is not seen by the next', async (t) => {
+  const first = run('select count(*) from processes');
+  await first.done;
+  const second = run('select (select count(*) from processes), (select count(*) from processes p join processes q using (pid))');
+  await second.done;
+  const [[n = 0, m] = []] = (JSON.parse(second.frames[0] ?? '{}') as { rows: number[][] }).rows;
+  t.ok(n === m && n < 1.5 * Number((JSON.parse(first.frames[0] ?? '{}') as { rows: number[][] }).rows[0]?.[0]) + 50, `${n} and ${m} rows`);
+  const cut = run('with recursive c(x) as (select 1 union all select x + 1 from c) select x, y.pid from c, (select pid from processes limit 1) y limit 3000', 100);
+  t.match(await cut.done, { end: { rows: 3000 } });
+  t.match(await run("select json('{')").done, { error: { code: 'query.syntax' } });
+  t.match(await run('select count(*) from processes').done, { end: { rows: 1 } });
+});
+
+t.test('a process that ends by itself is an error of its statement, not of the next one', async (t) => {
+  await run('select 1').done;
+  const lost = run(ENDLESS);
+  await sleep(500);
+  for (const pid of children()) process.kill(pid, 'SIGKILL');
+  t.match(await lost.done, { error: { code: 'query.internal', message: /ended early \(SIGKILL\)/ } });
+  // The spare one was killed, too, and that has to be noticed.
+  await sleep(200);
+  t.match(await run('select 1').done, { end: { rows: 1 } });
+});
+
+t.test('a reader that takes nothing for long is left alone; each credit begins the while anew', async (t) => {
+  const files: BusFiles = await busFiles([{ name: 'n1', address: '127.0.0.1' }]);
+  const [port = 0] = await freePorts(1);
+  const server = new BusServer({
+    binary: NATS_SERVER,
+    log: () => undefined,
+    settings: { node: 'n1', address: '127.0.0.1', port, clusterPort: 0, clusterId: 'test', tlsDir: `${files.data('n1')}/cloud/tls`, stateDir: `${files.data('n1')}/cloud/state` },
+    topology: { servers: [{ name: 'n1', address: '127.0.0.1' }], satellites: ['n1'], jetstream: false },
+  });
+  await server.start();
+  const connect = (tls: Parameters<typeof connectBus>[0]['tls']): Promise<NatsConnection> => connectBus({ servers: [`127.0.0.1:${port}`], tls, name: 'test' });
+  const satellite = await connect(files.satelliteTls('n1'));
+  const cloud = await connect(files.cloudTls('n1'));
+  const queries = new Queries(satellite, 'n1', pool, 1_000);
+  await satellite.flush();
+  const frames: Frame[] = [];
+  const reply = subjects.reply('n1', 'idle00001', 'n1');
+  cloud.subscribe(reply, {
+    callback: (_, msg) => {
+      const frame = decode(frameSchema, msg.string());
+      if (frame !== undefined && !('alive' in frame)) frames.push(frame);
+    },
+  });
+  const sql = 'with recursive c(x) as (select 1 union all select x + 1 from c) select x from c';
+  cloud.publish(subjects.query('n1'), encode({ q: 'idle00001', sql, timeoutMs: 1_000, maxRows: 1_000_000, maxBytes: 100_000_000, credits: 1 }), { reply });
+  for (let i = 1; i <= 4; i += 1) {
+    await until(`batch ${i}`, () => (frames.length === i ? true : undefined), 3_000);
+    await sleep(700);
+    cloud.publish(subjects.credit('n1'), encode({ q: 'idle00001', credits: 1 }));
+  }
+  await until('the fifth batch', () => (frames.length === 5 ? true : undefined), 3_000);
+  const from = Date.now();
+  await until('its end', () => (frames.length === 6 ? true : undefined), 3_000);
+  t.match(frames[5], { seq: 5, error: { code: 'query.idle-reader', message: 'The reader took nothing for 1 s.' } });
+  t.ok(Date.now() - from > 800);
+  t.equal(queries.count, 0);
+  await cloud.close();
+  await satellite.close();
+  await server.stop();
+  files.remove();
+  t.notOk(existsSync(files.root));
+});
