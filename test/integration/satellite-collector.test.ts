@@ -6,6 +6,7 @@ import Database from 'better-sqlite3';
 import t from 'tap';
 import { parseAllDocuments } from 'yaml';
 import { addonPath } from '../../src/assets.ts';
+import { renderManifest } from '../../src/kube/manifest.ts';
 import type { KubeObject } from '../../src/kube/types.ts';
 import { startCollector, type Collector } from '../../src/satellite/collector/collector.ts';
 import { Pool } from '../../src/satellite/sql/pool.ts';
@@ -226,7 +227,8 @@ t.test('pods and events of this node, from a real API server, also while it is a
   const account = join(root, 'kube/account');
   mkdirSync(account, { recursive: true });
   writeFileSync(join(account, 'ca.crt'), api.authority.cert);
-  const documents = parseAllDocuments(readFileSync('manifests/satellite.yaml', 'utf8').replace(/\$\{[A-Z_]+\}/g, '65532')).map((d) => d.toJS() as KubeObject);
+  const manifest = renderManifest(readFileSync('manifests/satellite.yaml', 'utf8'), { DATA: '/data', IMAGE: 'terrarium', SATELLITE_UID: '65532' });
+  const documents = parseAllDocuments(manifest).map((d) => d.toJS() as KubeObject);
   const accounts = '/api/v1/namespaces/terrarium-system/serviceaccounts';
   await api.client.request('/api/v1/namespaces', { method: 'POST', body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'terrarium-system' } } });
   await api.client.request(accounts, { method: 'POST', body: { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'satellite' } } });
@@ -237,7 +239,7 @@ t.test('pods and events of this node, from a real API server, also while it is a
 
   await until('the refusal', async () => (/refuses/.test(running.collector.notes['pods']?.reason ?? '') ? true : undefined), 10_000);
   t.match(running.collector.notes['kubernetes_events'], { state: 'stale', reason: /Kubernetes refuses: events is forbidden/ });
-  for (const document of documents) if (document.kind?.startsWith('ClusterRole') === true) await api.client.apply(document);
+  for (const document of documents) await api.client.apply(document);
   await until('the rights that the manifest gives', async () => (running.collector.notes['pods'] === undefined ? true : undefined), 20_000);
 
   const pod = async (name: string, node: string): Promise<string> => {

@@ -202,12 +202,13 @@ export class History {
     while (this.#pages() * PAGE_BYTES > this.#maxFileBytes * 0.95 && this.#shrinkLargest());
   }
 
-  /** Goes down to nine tenths of the limit, so that this is not needed again at once. */
+  /** Goes a little below the limit, so that this is not needed again at once. */
   #shrink(name: string, maxBytes: number): void {
     const table = this.#of(name);
     if (table.bytes <= maxBytes) return;
-    while (table.rows > 0 && table.bytes > maxBytes * 0.9) {
-      const surplus = Math.ceil((table.rows * (table.bytes - maxBytes * 0.9)) / table.bytes);
+    const enough = maxBytes * 0.97;
+    while (table.rows > 0 && table.bytes > enough) {
+      const surplus = Math.ceil((table.rows * (table.bytes - enough)) / table.bytes);
       if (this.#deleteOldest(name, Math.min(surplus, BLOCK)) === 0) return;
     }
   }
