@@ -68,7 +68,7 @@ export async function runSatellite({ env, signal, log }: SatelliteOptions): Prom
   const tables = await loadTables();
   const collector = startCollector({ env, node, tables, log });
   const pool = new Pool({ tables, env, history: collector.file, notes: () => collector.notes, now: Date.now });
-  collector.onOvertaken(() => pool.failAll({ code: 'query.overtaken', message: "The statement was stopped: it read the satellite's database for so long that it outgrew its limit." }));
+  collector.onOvertaken(() => pool.failAll({ code: 'query.overtaken', message: "The statement was stopped: it held the satellite's database for too long." }));
   let session: Session | undefined;
   let unwatch = (): void => undefined;
   try {

@@ -157,6 +157,41 @@ t.test('while the database cannot be written, logs wait in their files', async (
   await running.stop();
 });
 
+t.test('a file that is damaged while it is in use is begun anew', async (t) => {
+  const file = join(root, 'damage/pods/a_b_11111111-2222-3333-4444-555555555555/c/0.log');
+  mkdirSync(join(file, '..'), { recursive: true });
+  const running = start('damage', { TERRARIUM_COLLECTOR: '{"sampleSeconds":1,"logs":{"mib":0.5},"fileMib":8}' });
+  let ended = 0;
+  running.collector.onOvertaken(() => {
+    ended += 1;
+  });
+  const database = running.collector.file ?? '';
+  // Old rows are looked for after so many new ones, too.
+  const flood = (): void => appendFileSync(file, cri('x'.repeat(40)).repeat(1_500));
+  for (let i = 0; i < 10; i += 1) {
+    flood();
+    await sleep(1_100);
+  }
+  const { ino } = statSync(database);
+  writeFileSync(database, Buffer.alloc(statSync(database).size, 0x5a), { flag: 'r+' });
+  await until(
+    'a new file',
+    async () => {
+      flood();
+      await sleep(1_000);
+      return statSync(database).ino !== ino ? true : undefined;
+    },
+    100_000,
+  );
+  t.equal(ended, 1, 'and who read the old one is to be ended');
+  t.match(running.log.join(), /cannot be written: .*(malformed|not a database)/);
+  const reader = openReader(running.collector);
+  await until('new rows', async () => (Number((reader.prepare('SELECT count(*) AS n FROM cpu_history').get() as { n: number }).n) > 0 ? true : undefined), 10_000);
+  reader.close();
+  t.match(running.log.at(-1), /can be written again/);
+  await running.stop();
+});
+
 t.test('statements read while it writes, and those that hold its log for too long are to be ended', async (t) => {
   const logs = Array.from({ length: 8 }, (_, i) => join(root, `wal/pods/a_b_11111111-2222-3333-4444-555555555555/c${i}/0.log`));
   for (const file of logs) mkdirSync(join(file, '..'), { recursive: true });

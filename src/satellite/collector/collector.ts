@@ -5,7 +5,7 @@ import { loadClusterConfig } from '../../cluster-config.ts';
 import type { KubeAccess } from '../../kube/client.ts';
 import { SERVICE_ACCOUNT_DIR, serviceAccountAccess } from '../../kube/service-account.ts';
 import { sourcesFrom, type Row, type Table, type TableNote, type TableNotes } from '../table.ts';
-import { History } from './history.ts';
+import { History, isDamage, removeDatabase } from './history.ts';
 import { watchKubernetes } from './kubernetes.ts';
 import { LogTail, type LogStore } from './logs/tail.ts';
 import type { Position } from './logs/file.ts';
@@ -22,7 +22,7 @@ export interface Collector {
   readonly file: string | undefined;
   /** Tables that are not up to date now, and why. */
   readonly notes: TableNotes;
-  /** Calls back whenever statements have read the database for so long that its log has grown beyond its limit: they have to be ended. */
+  /** Calls back when what reads the database has to be ended: its log has grown beyond its limit meanwhile, or it was damaged and begun anew. */
   onOvertaken(callback: () => void): void;
   stop(): Promise<void>;
 }
@@ -57,9 +57,10 @@ export function startCollector({ env, node, tables, log }: CollectorOptions): Co
   };
   const collected = tables.filter((t) => t.kind !== 'live');
   const file = env['TERRARIUM_HISTORY'] ?? join(env['TERRARIUM_DATA'] ?? '/var/lib/terrarium', 'satellite/state/history.db');
+  const open = (): History => History.open(file, collected, settings.limits, settings.maxFileBytes);
   let history: History;
   try {
-    history = History.open(file, collected, settings.limits, settings.maxFileBytes);
+    history = open();
   } catch (error) {
     const reason = `The satellite's database ${file} cannot be opened: ${(error as Error).message}.`;
     log(reason);
@@ -67,22 +68,36 @@ export function startCollector({ env, node, tables, log }: CollectorOptions): Co
     return { file: undefined, notes, onOvertaken: () => undefined, stop: async () => undefined };
   }
 
+  let overtaken = (): void => undefined;
   let failing = '';
-  /** A full disk must not end the satellite, nor fill its log. */
-  const write = (action: () => void): boolean => {
+  /** A full disk must not end the satellite, nor fill its log; a damaged file is begun anew. */
+  const attempt = (action: () => void): boolean => {
     try {
-      history.transaction(action);
+      action();
       if (failing !== '') log('the database can be written again');
       failing = '';
       return true;
     } catch (error) {
-      if (failing !== (error as Error).message) log(`the database cannot be written: ${(error as Error).message}`);
-      failing = (error as Error).message;
+      const { message } = error as Error;
+      if (failing !== message) log(`the database cannot be written: ${message}`);
+      failing = message;
+      if (isDamage(error)) beginAnew();
       return false;
     }
   };
+  const beginAnew = (): void => {
+    try {
+      history.close();
+      removeDatabase(file);
+      history = open();
+      // Those that have read the old file until now.
+      overtaken();
+    } catch (error) {
+      log(`the database cannot be begun anew: ${(error as Error).message}`);
+    }
+  };
+  const write = (action: () => void): boolean => attempt(() => history.transaction(action));
 
-  let overtaken = (): void => undefined;
   const sources = sourcesFrom(env, tables);
   const sampler = new Sampler(sources);
   const processes = new ProcessEvents(sources.proc);
@@ -94,13 +109,7 @@ export function startCollector({ env, node, tables, log }: CollectorOptions): Co
     });
     if (history.size().wal > settings.maxLogBytes) overtaken();
   };
-  const prune = (): void => {
-    try {
-      history.prune(Date.now());
-    } catch (error) {
-      log(`old rows cannot be deleted: ${(error as Error).message}`);
-    }
-  };
+  const prune = (): void => void attempt(() => history.prune(Date.now()));
   prune();
   sample();
   const timers = [setInterval(sample, settings.sampleMs), setInterval(prune, PRUNE_MS)];

@@ -40,8 +40,14 @@ export function createSql(table: CollectedTable): string {
   return `CREATE TABLE ${table.name} (${columns.join(', ')})`;
 }
 
-function isDamage(error: unknown): boolean {
+/** Whether an error says that the file is no sound database (any more). */
+export function isDamage(error: unknown): boolean {
   return /^SQLITE_(CORRUPT|NOTADB)/.test((error as { code?: string }).code ?? '');
+}
+
+/** Removes a database's files; who has them open goes on with what is no longer there. */
+export function removeDatabase(file: string): void {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
 }
 
 /**
@@ -63,7 +69,7 @@ export class History {
       return new History(file, tables, limits, maxFileBytes);
     } catch (error) {
       if (!isDamage(error)) throw error;
-      for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
+      removeDatabase(file);
       return new History(file, tables, limits, maxFileBytes);
     }
   }
