@@ -3,10 +3,27 @@ export const API_PATHS = {
   login: '/api/v1/login',
   logout: '/api/v1/logout',
   session: '/api/v1/session',
+  password: '/api/v1/password',
   overview: '/api/v1/overview',
   watch: '/api/v1/watch',
   queries: '/api/v1/queries',
+  users: '/api/v1/users',
+  tokens: '/api/v1/tokens',
+  sessions: '/api/v1/sessions',
+  savedQueries: '/api/v1/saved-queries',
+  satellites: '/api/v1/satellites',
+  nodes: '/api/v1/nodes',
+  pods: '/api/v1/pods',
+  clouds: '/api/v1/clouds',
+  applications: '/api/v1/applications',
+  audit: '/api/v1/audit',
+  openapi: '/api/v1/openapi.json',
 } as const;
 
 export const CLIENT_HEADER = 'X-Terrarium-Client';
+/** Of an answer: the state's position that it was made from, or that a change came to. Of a request: the position that the answer must have seen. */
+export const SEQ_HEADER = 'Terrarium-Seq';
+export const MIN_SEQ_HEADER = 'Terrarium-Min-Seq';
+/** Of a change: a ULID made by the client. The same change with the same id is carried out once, however often it is sent. */
+export const COMMAND_HEADER = 'Terrarium-Command-Id';
 export const SESSION_COOKIE = '__Host-terrarium';

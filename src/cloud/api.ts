@@ -1,27 +1,97 @@
 import { z } from 'zod';
-import { QUERY_LIMITS, type Value } from '../bus/frames.ts';
+import { QUERY_LIMITS, valueSchema } from '../bus/frames.ts';
+import { details, resourceId, role, title, userName } from '../store/fields.ts';
 
-export { API_PATHS, CLIENT_HEADER, SESSION_COOKIE } from './api-paths.ts';
+export { API_PATHS, CLIENT_HEADER, COMMAND_HEADER, MIN_SEQ_HEADER, SEQ_HEADER, SESSION_COOKIE } from './api-paths.ts';
 
 /**
- * The cloud's HTTP API as cloud, CLI and console share it.
+ * The cloud's HTTP API as cloud, CLI and console share it; what each route takes and gives is in routes/, and all of it at /api/v1/openapi.json.
  *
  * Credentials: `Authorization: Bearer <session token or API token>`, or the cookie of a login; a request by cookie that is not a
  * GET must carry the header `X-Terrarium-Client` with any value, which no foreign page can send. Errors are `Problem`.
+ * Times are ISO 8601. Lists are `{items, next}`; `next` is the cursor of the next page, null at the end. Versions are positions of the state.
  */
+
+const time = z.iso.datetime();
+const version = z.int().nonnegative();
+
+/** What a caller may do. A user's role has some of them, an API token those that it was given, as far as its owner's role has them too. */
+export const SCOPES = ['read', 'query', 'operate', 'admin', 'metrics'] as const;
+export const scopeSchema = z.enum(SCOPES);
+export type Scope = z.infer<typeof scopeSchema>;
+
+export const roleSchema = role;
+export type Role = z.infer<typeof roleSchema>;
+
+/** At least 12 characters, as NIST SP 800-63B and ASVS want; no rules about which. */
+export const newPassword = z.string().min(12).max(1024);
 
 /** POST /api/v1/login */
 export const loginSchema = z.strictObject({ user: z.string().min(1).max(64), password: z.string().min(1).max(1024) });
 export type LoginRequest = z.infer<typeof loginSchema>;
-export interface LoginReply {
-  token: string;
-  /** ISO 8601. */
-  expiresAt: string;
-}
+
+/** `required`: nothing else is answered before. `offered`: it is the one that the install printed. */
+export const passwordChangeSchema = z.enum(['none', 'offered', 'required']);
+export type PasswordChange = z.infer<typeof passwordChangeSchema>;
+
+export const loginReply = z.object({ token: z.string(), expiresAt: time, passwordChange: passwordChangeSchema });
+export type LoginReply = z.infer<typeof loginReply>;
 
 /** GET /api/v1/session: who the caller is; null where not logged in. */
-export interface SessionReply {
-  user: string | null;
+export const sessionReply = z.object({
+  user: z.string().nullable(),
+  role: roleSchema.optional(),
+  scopes: z.array(scopeSchema).optional(),
+  passwordChange: passwordChangeSchema.optional(),
+});
+export type SessionReply = z.infer<typeof sessionReply>;
+
+export const passwordSchema = z.strictObject({ current: z.string().min(1).max(1024), password: newPassword });
+
+export const userSchema = z.object({
+  name: z.string(), role: roleSchema, disabled: z.boolean(), mustChangePassword: z.boolean(), createdAt: time, passwordAt: time, version,
+});
+export type User = z.infer<typeof userSchema>;
+export const userCreateSchema = z.strictObject({ name: userName, role: roleSchema, password: newPassword, mustChangePassword: z.boolean().default(true) });
+export const userChangeSchema = z.strictObject({ role: roleSchema.optional(), disabled: z.boolean().optional(), password: newPassword.optional(), expect: version.optional() });
+
+export const tokenSchema = z.object({ id: z.string(), owner: z.string(), name: z.string(), scopes: z.array(scopeSchema), createdAt: time, expiresAt: time, version });
+export type Token = z.infer<typeof tokenSchema>;
+export const MAX_TOKEN_DAYS = 365;
+export const tokenCreateSchema = z.strictObject({ name: title, scopes: z.array(scopeSchema).min(1).max(SCOPES.length), days: z.int().min(1).max(MAX_TOKEN_DAYS).default(90) });
+export const tokenReply = tokenSchema.extend({ token: z.string() });
+
+export const sessionSchema = z.object({ id: z.string(), user: z.string(), address: z.string(), createdAt: time, expiresAt: time, current: z.boolean() });
+export type SessionInfo = z.infer<typeof sessionSchema>;
+
+export const savedQuerySchema = z.object({ id: z.string(), owner: z.string(), name: z.string(), sql: z.string(), details: z.record(z.string(), z.json()), updatedAt: time, version });
+export type SavedQuery = z.infer<typeof savedQuerySchema>;
+export const savedQueryBody = z.strictObject({ name: title, sql: z.string().min(1).max(64 * 1024), details: details.default({}), expect: version.optional() });
+
+export const auditSchema = z.object({
+  seq: version, id: z.string(), at: time, actor: z.string(), kind: z.string(),
+  /** `ok`, or why it was refused. */
+  outcome: z.string(),
+  changes: z.array(z.object({ resource: z.string(), before: z.json(), after: z.json() })),
+});
+export type AuditEntry = z.infer<typeof auditSchema>;
+
+/** Keys of things in a path. */
+export const userParams = z.strictObject({ name: userName });
+export const idParams = z.strictObject({ id: resourceId });
+
+/** `?limit=&cursor=` of every list. */
+export const pageQuery = { limit: z.coerce.number().int().min(1).max(500).default(100), cursor: z.string().min(1).max(400).optional() };
+export const listQuery = z.strictObject(pageQuery);
+/** `?expect=` of a deletion. */
+export const expectQuery = z.strictObject({ expect: z.coerce.number().int().nonnegative().optional() });
+
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+export function pageOf<T>(item: z.ZodType<T>): z.ZodType<Page<T>> {
+  return z.object({ items: z.array(item), next: z.string().nullable() });
 }
 
 /** POST /api/v1/queries; the answer is `QueryLine`s, one JSON object a line (application/x-ndjson). */
@@ -35,98 +105,123 @@ export const querySchema = z.strictObject({
 export type QueryBody = z.input<typeof querySchema>;
 
 /** How a satellite's part of a query ended; at the end none is `pending`, and they sum to the number asked. */
-export type QueryState = 'pending' | 'rows' | 'empty' | 'error' | 'lost' | 'denied';
+export const queryStateSchema = z.enum(['pending', 'rows', 'empty', 'error', 'lost', 'denied']);
+export type QueryState = z.infer<typeof queryStateSchema>;
 
-export type QueryLine =
-  | { q: string; sat: string; seq: number; columns?: string[]; rows: Value[][] }
-  | { q: string; sat: string; end: { rows: number; ms: number; truncated?: 'rows' | 'bytes' | 'time' | 'memory' } }
-  | { q: string; sat: string; error: { code: string; message: string } }
-  | { q: string; done: true; satellites: Record<string, QueryState>; rows: number; ms: number };
+const part = { q: z.string(), sat: z.string() };
+export const queryLineSchema = z.union([
+  z.object({ ...part, seq: z.int(), columns: z.array(z.string()).exactOptional(), rows: z.array(z.array(valueSchema)) }),
+  z.object({ ...part, end: z.object({ rows: z.int(), ms: z.number(), truncated: z.enum(['rows', 'bytes', 'time', 'memory']).exactOptional() }) }),
+  z.object({ ...part, error: z.object({ code: z.string(), message: z.string() }) }),
+  z.object({ q: z.string(), done: z.literal(true), satellites: z.record(z.string(), queryStateSchema), rows: z.int(), ms: z.number() }),
+]);
+export type QueryLine = z.infer<typeof queryLineSchema>;
+
+/** Of a vendor, as far as it is deployed. */
+export const applicationSchema = z.object({
+  name: z.string(),
+  /** `http://HOST:PORT`, `https://HOST:PORT` or `HOST:PORT`, of the nodes that it runs on. */
+  addresses: z.array(z.string()),
+});
+export type ApplicationInfo = z.infer<typeof applicationSchema>;
+
+export const nodeSchema = z.object({
+  name: z.string(),
+  address: z.string(),
+  role: z.enum(['control-plane', 'worker']),
+  ready: z.boolean(),
+  /** Why it is not ready, in a sentence. */
+  reason: z.string().exactOptional(),
+  version: z.string(),
+  /** ISO 8601. */
+  createdAt: z.string(),
+});
+export type NodeInfo = z.infer<typeof nodeSchema>;
+
+export const podSchema = z.object({
+  namespace: z.string(),
+  name: z.string(),
+  node: z.string(),
+  phase: z.string(),
+  ready: z.boolean(),
+  hostNetwork: z.boolean(),
+  restarts: z.int(),
+  /** Ports of its node that it takes, where it names any. */
+  hostPorts: z.array(z.int()).exactOptional(),
+  /** Why it is not ready. */
+  reason: z.string().exactOptional(),
+});
+export type PodInfo = z.infer<typeof podSchema>;
+
+export const cloudSchema = z.object({
+  name: z.string(),
+  node: z.string(),
+  ready: z.boolean(),
+  /** `unreachable`: not heard of for 6 s. */
+  state: z.enum(['healthy', 'not-ready', 'unreachable']),
+  reason: z.string().exactOptional(),
+  version: z.string(),
+  nats: z.object({ role: z.enum(['single', 'leader', 'follower', 'none']), peers: z.array(z.string()), version: z.string() }),
+  lastSeen: time,
+});
+export type CloudInfo = z.infer<typeof cloudSchema>;
+
+export const satelliteStateSchema = z.enum(['healthy', 'degraded', 'unreachable']);
+export type SatelliteState = z.infer<typeof satelliteStateSchema>;
+
+export const satelliteSchema = z.object({
+  id: z.string(),
+  node: z.string(),
+  state: satelliteStateSchema,
+  version: z.string(),
+  addresses: z.array(z.string()),
+  tables: z.array(z.object({ name: z.string(), columns: z.array(z.string()) })),
+  load: z.tuple([z.number(), z.number(), z.number()]),
+  startedAt: time,
+  firstSeen: time,
+  lastSeen: time,
+});
+export type SatelliteInfo = z.infer<typeof satelliteSchema>;
 
 /** GET /api/v1/overview; GET /api/v1/watch sends the same as server-sent events `overview`, at once and on each change. */
-export interface Overview {
-  cluster: { id: string; name: string; version: string };
+export const overviewSchema = z.object({
+  cluster: z.object({ id: z.string(), name: z.string(), version: z.string() }),
   /** The instance that answers. */
-  instance: string;
-  /** ISO 8601. */
-  at: string;
+  instance: z.string(),
+  at: time,
   /** Where not reachable, nodes and pods are as last seen. */
-  kubernetes: { reachable: boolean; since?: string; error?: string };
-  nodes: NodeInfo[];
-  pods: PodInfo[];
-  clouds: CloudInfo[];
-  satellites: SatelliteInfo[];
-  /** Of a vendor, as far as they are deployed. */
-  applications: ApplicationInfo[];
-}
+  kubernetes: z.object({ reachable: z.boolean(), since: z.string().exactOptional(), error: z.string().exactOptional() }),
+  nodes: z.array(nodeSchema),
+  pods: z.array(podSchema),
+  clouds: z.array(cloudSchema),
+  satellites: z.array(satelliteSchema),
+  applications: z.array(applicationSchema),
+});
+export type Overview = z.infer<typeof overviewSchema>;
 
-export interface ApplicationInfo {
-  name: string;
-  /** `http://HOST:PORT`, `https://HOST:PORT` or `HOST:PORT`, of the nodes that it runs on. */
-  addresses: string[];
-}
+/** What a watch can be asked for; the kinds beside `overview` come as events `change`, with the position as id. */
+export const TOPICS = ['overview', 'users', 'tokens', 'sessions', 'saved-queries', 'satellites', 'audit'] as const;
+export type Topic = (typeof TOPICS)[number];
 
-export interface NodeInfo {
-  name: string;
-  address: string;
-  role: 'control-plane' | 'worker';
-  ready: boolean;
-  /** Why it is not ready, in a sentence. */
-  reason?: string;
-  version: string;
-  /** ISO 8601. */
-  createdAt: string;
-}
-
-export interface PodInfo {
-  namespace: string;
-  name: string;
-  node: string;
-  phase: string;
-  ready: boolean;
-  hostNetwork: boolean;
-  restarts: number;
-  /** Ports of its node that it takes, where it names any. */
-  hostPorts?: number[];
-  /** Why it is not ready. */
-  reason?: string;
-}
-
-export interface CloudInfo {
-  name: string;
-  node: string;
-  ready: boolean;
-  /** `unreachable`: not heard of for 6 s. */
-  state: 'healthy' | 'not-ready' | 'unreachable';
-  reason?: string;
-  version: string;
-  nats: { role: 'single' | 'leader' | 'follower' | 'none'; peers: string[]; version: string };
-  /** ISO 8601. */
-  lastSeen: string;
-}
-
-export type SatelliteState = 'healthy' | 'degraded' | 'unreachable';
-
-export interface SatelliteInfo {
-  id: string;
-  node: string;
-  state: SatelliteState;
-  version: string;
-  addresses: string[];
-  tables: { name: string; columns: string[] }[];
-  load: [number, number, number];
-  /** ISO 8601 all of them. */
-  startedAt: string;
-  firstSeen: string;
-  lastSeen: string;
+/** An event `change` of a watch. */
+export interface ChangeLine {
+  seq: number;
+  topic: Topic;
+  change: 'created' | 'changed' | 'deleted';
+  key: string;
+  /** As a GET shows it now; null where it is deleted, or is not there any more. */
+  item: unknown;
 }
 
 /** RFC 9457, application/problem+json. */
-export interface Problem {
+export const problemSchema = z.object({
   /** `urn:terrarium:problem:<code>`, stable. */
-  type: string;
-  title: string;
-  status: number;
-  detail?: string;
-  errors?: { path: string; message: string }[];
-}
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string().exactOptional(),
+  errors: z.array(z.object({ path: z.string(), message: z.string() })).exactOptional(),
+  /** Of this request, as in the header X-Request-Id and the cloud's log. */
+  requestId: z.string().exactOptional(),
+});
+export type Problem = z.infer<typeof problemSchema>;

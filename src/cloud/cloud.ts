@@ -2,20 +2,20 @@ import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { connectBus } from '../bus/connect.ts';
-import { decode, encode, sessionEndedSchema, type Announcement } from '../bus/frames.ts';
+import type { Announcement } from '../bus/frames.ts';
 import { monitorBus, type BusMonitor } from '../bus/monitor.ts';
 import { BusServer } from '../bus/server.ts';
-import { subjects } from '../bus/subjects.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { serviceAccountAccess } from '../kube/service-account.ts';
 import { openDatabase } from '../store/database.ts';
 import { openFacts } from '../store/facts.ts';
 import { openSatellites } from '../store/satellites.ts';
-import { openEndedSessions } from '../store/sessions.ts';
 import { VERSION } from '../version.ts';
 import type { NodeInfo, Overview } from './api.ts';
 import { openCredentials } from './auth/credentials.ts';
+import { trackSessions } from './auth/sessions.ts';
 import { createThrottle } from './auth/throttle.ts';
+import { shareSessionUse } from './auth/shared-use.ts';
 import { createChanges } from './changes.ts';
 import type { CloudContext } from './context.ts';
 import { createApp } from './http/app.ts';
@@ -23,10 +23,14 @@ import { consoleFiles, loadConsole } from './http/console-files.ts';
 import { serveHttps } from './http/server.ts';
 import { createInstances } from './instances.ts';
 import { watchKubernetes } from './kubernetes.ts';
+import { createMetrics } from './metrics.ts';
 import { createQueryProxy, type QueryProxy } from './queries.ts';
 import { createRegistry } from './satellites.ts';
 import type { CloudSettings } from './settings.ts';
-import { loadTopology, saveTopology, topologyOf } from './topology.ts';
+import { clusterState } from './state/cluster.ts';
+import { createRecovery } from './state/recovery.ts';
+import { createState } from './state/state.ts';
+import { loadTopology, saveTopology, savedTopology, topologyOf } from './topology.ts';
 
 export interface Cloud {
   /** Stops politely; the order is: readers, bus, database. */
@@ -51,11 +55,16 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const facts = openFacts(db);
   const changes = createChanges();
   const credentials = openCredentials(facts);
-  const ended = openEndedSessions(db);
   const registry = createRegistry(openSatellites(db), changes, log);
+  const natsDir = join(settings.stateDir, 'nats');
+  const sessionUse = trackSessions();
+  const state = createState({ self: node, dir: join(settings.stateDir, 'state'), log, cluster: (connection, names) => clusterState(connection, node, natsDir, names) });
+  const recovery = createRecovery({ state, credentials: credentials.current, self: node, log });
+  /** Whether it has ever been known who belongs to the cluster: an instance that only supposes to be alone must not begin a history of its own. */
+  let known = savedTopology(facts, self) !== undefined;
   const bus = new BusServer({
     binary: settings.natsBinary,
-    settings: { node, address, port: config.ports.nats, clusterPort: config.ports.natsCluster, clusterId: config.id, tlsDir, stateDir: join(settings.stateDir, 'nats') },
+    settings: { node, address, port: config.ports.nats, clusterPort: config.ports.natsCluster, clusterId: config.id, tlsDir, stateDir: natsDir },
     topology: loadTopology(facts, self),
     log,
   });
@@ -67,7 +76,8 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const notReady = (): string | undefined => {
     if (stopping.signal.aborted) return 'This instance is stopping.';
     if (!connected) return 'nats-server of this node is not reached.';
-    return db.open ? undefined : 'The database is closed.';
+    if (!db.open) return 'The database is closed.';
+    return state.notReady() ?? (recovery.pending() ? `The credentials of the Secret ${SECRET} are not in the state yet.` : undefined);
   };
   const announcement = (): Announcement => {
     const reason = notReady();
@@ -75,6 +85,9 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   };
   const instances = createInstances(announcement, changes);
 
+  const followState = (): void => {
+    if (known && !stopping.signal.aborted) state.follow(bus.topology, nc);
+  };
   let settle: NodeJS.Timeout | undefined;
   const onNodes = (nodes: NodeInfo[]): void => {
     clearTimeout(settle);
@@ -82,7 +95,8 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
       const topology = topologyOf(nodes, self, bus.topology);
       saveTopology(facts, topology);
       registry.keepOnly(new Set(topology.satellites));
-      bus.apply(topology).catch((error: Error) => log(`bus: the new topology was not taken: ${error.message}`));
+      known = true;
+      bus.apply(topology).then(followState, (error: Error) => log(`bus: the new topology was not taken: ${error.message}`));
     }, SETTLE_MS);
   };
   const access = serviceAccountAccess(settings.api, settings.serviceAccountDir);
@@ -94,7 +108,8 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     log,
     onNodes,
     onSecret: (values) => {
-      if (!credentials.update(values)) log(`cloud: the Secret ${SECRET} is not valid; the credentials last known stay`);
+      if (credentials.update(values)) recovery.check();
+      else log(`cloud: the Secret ${SECRET} is not valid; the credentials last known stay`);
     },
   });
 
@@ -109,18 +124,15 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     satellites: registry.all(),
     applications: kubernetes.applications(),
   });
+  const metrics = createMetrics({ state, satellites: registry.all, queries: () => queries?.active() ?? 0, notReady });
   const context: CloudContext = {
     changes,
     credentials,
     throttle: createThrottle(),
-    sessions: {
-      ended,
-      end(id, expiresAt) {
-        ended.add(id, expiresAt);
-        nc?.publish(subjects.sessionEnded, encode({ id, expiresAt }));
-      },
-    },
+    state,
+    sessionUse,
     registry,
+    metrics,
     queries: () => (connected ? queries : undefined),
     overview,
     notReady,
@@ -137,6 +149,9 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     await https.stop();
     queries?.stop();
     instances.stop();
+    recovery.stop();
+    await state.stop();
+    metrics.stop();
     await nc?.close();
     await monitor?.stop();
     await bus.stop();
@@ -145,6 +160,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     db.close();
   };
 
+  followState();
   try {
     await bus.start();
     const server = `${isIPv6(address) ? `[${address}]` : address}:${config.ports.nats}`;
@@ -159,14 +175,10 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     });
     queries = createQueryProxy(node, connection, (id) => registry.get(id) !== undefined);
     registry.listen(connection);
-    connection.subscribe(subjects.sessionEnded, {
-      callback: (error, msg) => {
-        const session = error === null ? decode(sessionEndedSchema, msg.string()) : undefined;
-        if (session !== undefined) ended.add(session.id, session.expiresAt);
-      },
-    });
+    shareSessionUse(connection, sessionUse);
     monitor = await monitorBus({ server, tlsDir, node });
     instances.listen(connection);
+    followState();
   } catch (error) {
     await stop();
     throw error;

@@ -1,22 +1,22 @@
 import type { CredentialsHolder } from './auth/credentials.ts';
+import type { SessionUse } from './auth/sessions.ts';
 import type { Throttle } from './auth/throttle.ts';
-import type { EndedSessions } from '../store/sessions.ts';
 import type { Overview } from './api.ts';
 import type { Changes } from './changes.ts';
+import type { Metrics } from './metrics.ts';
 import type { QueryProxy } from './queries.ts';
 import type { Registry } from './satellites.ts';
+import type { State } from './state/state.ts';
 
 /** What the routes work with. */
 export interface CloudContext {
   changes: Changes;
   credentials: CredentialsHolder;
+  state: State;
+  sessionUse: SessionUse;
   throttle: Throttle;
-  sessions: {
-    ended: EndedSessions;
-    /** Ends a session on every instance. */
-    end(id: string, expiresAt: number): void;
-  };
   registry: Registry;
+  metrics: Metrics;
   queries(): QueryProxy | undefined;
   overview(): Overview;
   /** Why this instance is not ready; undefined when it is. */

@@ -11,8 +11,8 @@ const schema = z.object({
   jetstream: z.boolean(),
 });
 
-/** Three servers are the fewest that can lose one. */
-const JETSTREAM_SERVERS = 3;
+/** From two on there is one state for all of them, which needs a majority of them, as etcd does. */
+const JETSTREAM_SERVERS = 2;
 
 /** Who takes part in the bus, by the cluster's nodes. JetStream, once on, stays on. */
 export function topologyOf(nodes: NodeInfo[], self: { name: string; address: string }, before: Topology | undefined): Topology {
@@ -26,10 +26,15 @@ export function topologyOf(nodes: NodeInfo[], self: { name: string; address: str
   };
 }
 
-/** The topology as last known: what a server starts with while Kubernetes cannot be asked. */
-export function loadTopology(facts: Facts, self: { name: string; address: string }): Topology {
+/** The topology as last known; undefined where it is not, or is of another address. */
+export function savedTopology(facts: Facts, self: { name: string; address: string }): Topology | undefined {
   const saved = schema.safeParse(facts.get(FACT));
-  return saved.success && saved.data.servers.some((s) => s.name === self.name && s.address === self.address) ? saved.data : topologyOf([], self, undefined);
+  return saved.success && saved.data.servers.some((s) => s.name === self.name && s.address === self.address) ? saved.data : undefined;
+}
+
+/** What a server starts with while Kubernetes cannot be asked. */
+export function loadTopology(facts: Facts, self: { name: string; address: string }): Topology {
+  return savedTopology(facts, self) ?? topologyOf([], self, undefined);
 }
 
 export function saveTopology(facts: Facts, topology: Topology): void {

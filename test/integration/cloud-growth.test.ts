@@ -79,9 +79,9 @@ t.test('one', { timeout: 60_000 }, async (t) => {
   t.pass();
 });
 
-t.test('a second joins: a cluster without JetStream', { timeout: 60_000 }, async (t) => {
+t.test('a second joins: one state for both', { timeout: 60_000 }, async (t) => {
   await arrive(n2);
-  await settled([n1, n2], ['single', 'single']);
+  await settled([n1, n2], ['follower', 'leader']);
   const seen = await until('a route between them', async () => {
     const o = await overview(n1);
     return o?.clouds.find((c) => c.name === 'n1')?.nats.peers.join() === 'n2' ? o : undefined;

@@ -26,6 +26,7 @@ export interface LocalClouds {
   ports: Ports;
   configFile: string;
   env(node: LocalNode): NodeJS.ProcessEnv;
+  /** Resolves when it is ready; of several, a majority has to be started together. */
   start(node: LocalNode, env?: NodeJS.ProcessEnv): Promise<ChildProcess>;
   stop(): Promise<void>;
   output: string[];
@@ -37,7 +38,7 @@ export async function localClouds(nodes: LocalNode[]): Promise<LocalClouds> {
   const ports = Object.fromEntries(PORT_NAMES.map((name, i) => [name, numbers[i]])) as Ports;
   const configFile = join(files.root, 'cluster.json');
   writeFileSync(configFile, JSON.stringify({ id: 'c0ffee', name: 'test', version: '0.1.0', ports, serviceRange: '240.96.0.0/16', controlPlanes: nodes.map((n) => n.address) }));
-  const credentials = { adminPasswordHash: await hashPassword(PASSWORD), sessionKey: randomBytes(32).toString('base64'), apiTokenHash: createHash('sha256').update(API_TOKEN).digest('hex') };
+  const credentials = { adminPasswordHash: await hashPassword(PASSWORD), apiTokenHash: createHash('sha256').update(API_TOKEN).digest('hex') };
   for (const node of nodes) {
     const state = join(files.data(node.name), 'cloud/state');
     mkdirSync(state, { recursive: true });
@@ -49,6 +50,16 @@ export async function localClouds(nodes: LocalNode[]): Promise<LocalClouds> {
     db.close();
   }
   const output: string[] = [];
+  const ready = async (node: LocalNode): Promise<void> => {
+    let last = '';
+    await until(`${node.name} to be ready`, async () => {
+      const answer = await call(clouds, node, '/readyz').catch((error: Error) => ({ status: 0, body: error.message }));
+      last = answer.body;
+      return answer.status === 200 ? true : undefined;
+    }, 45_000).catch((error: Error) => {
+      throw new Error(`${error.message}: ${last}\n${output.join('')}`);
+    });
+  };
   const children = new Set<ChildProcess>();
   const env = (node: LocalNode): NodeJS.ProcessEnv => ({
     ...process.env,
@@ -61,7 +72,7 @@ export async function localClouds(nodes: LocalNode[]): Promise<LocalClouds> {
     TERRARIUM_LISTEN: node.address,
     TERRARIUM_CONSOLE: 'build/console',
   });
-  return {
+  const clouds: LocalClouds = {
     files,
     nodes,
     ports,
@@ -81,6 +92,7 @@ export async function localClouds(nodes: LocalNode[]): Promise<LocalClouds> {
           });
         }
       });
+      await ready(node);
       return child;
     },
     async stop() {
@@ -91,6 +103,7 @@ export async function localClouds(nodes: LocalNode[]): Promise<LocalClouds> {
       files.remove();
     },
   };
+  return clouds;
 }
 
 export interface Answer {

@@ -1,15 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto';
 import t from 'tap';
-import { apiTokenMatches, type Credentials } from '../../src/cloud/auth/credentials.ts';
+import { scopesOf } from '../../src/cloud/auth/access.ts';
 import { hashPassword, verifyPassword } from '../../src/cloud/auth/password.ts';
-import { SESSION_MS, createSession, readSession } from '../../src/cloud/auth/sessions.ts';
+import { IDLE_MS, createSession, trackSessions } from '../../src/cloud/auth/sessions.ts';
 import { createThrottle } from '../../src/cloud/auth/throttle.ts';
-
-const credentials: Credentials = {
-  adminPasswordHash: 'scrypt$17$8$1$AAAA$BBBB',
-  sessionKey: randomBytes(32).toString('base64'),
-  apiTokenHash: createHash('sha256').update('trr_x').digest('hex'),
-};
+import { createToken, hashSecret } from '../../src/cloud/auth/tokens.ts';
 
 t.test('a password fits its own hash only', async (t) => {
   const hash = await hashPassword('pässword');
@@ -25,28 +19,53 @@ t.test('what is no hash lets nobody in', async (t) => {
   t.notOk(await verifyPassword('', 'scrypt$10$8$1$AAAA$QQ=='), 'too short to mean anything');
 });
 
-t.test('a session is valid on every instance with the same key, until its time', async (t) => {
-  const now = 1_000_000;
-  const { token, session } = createSession('admin', credentials, now);
-  t.same(readSession(token, credentials, now), session);
-  t.equal(readSession(token, credentials, now + SESSION_MS), undefined, 'expired');
-  t.equal(readSession(token, { ...credentials, sessionKey: randomBytes(32).toString('base64') }, now), undefined, 'another key');
-  t.equal(readSession(token, { ...credentials, adminPasswordHash: 'scrypt$17$8$1$CCCC$DDDD' }, now), undefined, 'the password was changed');
+t.test('a session is idle after half an hour without use, wherever it was used', (t) => {
+  let now = 1_000_000;
+  const told: [string, number][] = [];
+  const use = trackSessions(() => now);
+  use.tellBy((id, at) => told.push([id, at]));
+  t.equal(use.use('a', now), false);
+  now += IDLE_MS;
+  t.equal(use.use('a', 1_000_000), false, 'just in time');
+  now += IDLE_MS - 1;
+  use.heard('a', now);
+  now += IDLE_MS;
+  t.equal(use.idle('a', 1_000_000), false, 'used on another instance');
+  use.heard('a', now + 10 * IDLE_MS);
+  now += IDLE_MS + 1;
+  t.equal(use.use('a', 1_000_000), true, 'a clock that is ahead gives no more time');
+  t.same(told, [['a', 1_000_000], ['a', 1_000_000 + IDLE_MS]]);
+  t.end();
 });
 
-t.test('no altered session is taken', async (t) => {
-  const { token } = createSession('admin', credentials, 0);
-  for (let i = 0; i < token.length; i += 1) {
-    const altered = `${token.slice(0, i)}${token[i] === 'A' ? 'B' : 'A'}${token.slice(i + 1)}`;
-    // The last character of a base64 text carries bits that mean nothing.
-    if (i === token.length - 1) continue;
-    t.equal(readSession(altered, credentials, 0), undefined, `character ${i}`);
+t.test('others are told of a use once a minute, and a new instance gives every session its time', (t) => {
+  let now = 10 * IDLE_MS;
+  let told = 0;
+  const use = trackSessions(() => now);
+  use.tellBy(() => (told += 1));
+  for (let i = 0; i < 120; i += 1) {
+    t.equal(use.use('a', 0), false);
+    now += 1000;
   }
+  t.equal(told, 2);
+  t.end();
 });
 
-t.test('the API token is compared by its hash', async (t) => {
-  t.ok(apiTokenMatches('trr_x', credentials));
-  t.notOk(apiTokenMatches('trr_y', credentials));
+t.test('secrets: 256 bits, and only their hash is kept', (t) => {
+  const { token, id } = createSession();
+  t.match(token, /^trs_[A-Za-z0-9_-]{43}$/);
+  t.equal(id, hashSecret(token));
+  const made = createToken();
+  t.match(made.token, /^trr_[a-z2-9]{10}_[A-Za-z0-9_-]{43}$/);
+  t.equal(made.token.split('_')[1], made.id);
+  t.end();
+});
+
+t.test('a role has the rights of the one below it', (t) => {
+  for (const [less, more] of [['viewer', 'operator'], ['operator', 'admin']] as const) for (const scope of scopesOf(less)) t.ok(scopesOf(more).includes(scope), `${more} ${scope}`);
+  t.notOk(scopesOf('viewer').includes('query'));
+  t.notOk(scopesOf('operator').includes('admin'));
+  t.end();
 });
 
 t.test('failed logins: five free, then growing waits, never for good', async (t) => {

@@ -1,21 +1,20 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import type { Facts } from '../../store/facts.ts';
 
-/** The Secret `credentials`, decoded. */
+/** The Secret `credentials`, decoded: the first administrator and the way back in. */
 export const credentialsSchema = z.object({
   /** See password.ts. */
-  adminPasswordHash: z.string().min(1),
-  /** 32 bytes as base64: signs sessions, equal on every instance. */
-  sessionKey: z.base64().min(43),
-  /** sha256 (hex) of the command line's token. */
+  adminPasswordHash: z.string().min(1).max(512),
+  /** When the password was set, milliseconds since 1970; the install's first one has none. */
+  passwordAt: z.coerce.number().int().nonnegative().default(0),
+  /** sha256 (hex) of the command line's first token. */
   apiTokenHash: z.string().regex(/^[0-9a-f]{64}$/),
 });
 export type Credentials = z.infer<typeof credentialsSchema>;
 
 const KEY = 'credentials';
 
-/** The credentials that hold now: from Kubernetes when it can be reached, as last seen when it cannot. */
+/** The Secret as last seen: from Kubernetes when it can be reached, from before when it cannot. */
 export interface CredentialsHolder {
   current(): Credentials | undefined;
   /** Takes new ones; false where they are not valid, and the old ones stay. */
@@ -37,8 +36,4 @@ export function openCredentials(facts: Facts): CredentialsHolder {
       return true;
     },
   };
-}
-
-export function apiTokenMatches(token: string, credentials: Credentials): boolean {
-  return timingSafeEqual(createHash('sha256').update(token).digest(), Buffer.from(credentials.apiTokenHash, 'hex'));
 }

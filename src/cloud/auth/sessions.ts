@@ -1,43 +1,61 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { z } from 'zod';
-import type { Credentials } from './credentials.ts';
+import { randomBytes } from 'node:crypto';
+import { hashSecret } from './tokens.ts';
 
-/** How long a session lasts, in milliseconds. */
+/** How long a session lasts at most, and unused, in milliseconds. */
 export const SESSION_MS = 12 * 60 * 60 * 1000;
+export const IDLE_MS = 30 * 60 * 1000;
+/** Other instances are told of a session's use at most so often. */
+const TELL_MS = 60_000;
 
-const payloadSchema = z.strictObject({
-  id: z.string(),
-  user: z.string(),
-  /** Milliseconds since 1970. */
-  expiresAt: z.int(),
-  /** Ties the session to the password: a new password ends it. */
-  password: z.string(),
-});
-export type Session = z.infer<typeof payloadSchema>;
-
-function passwordMark(credentials: Credentials): string {
-  return createHash('sha256').update(credentials.adminPasswordHash).digest('base64url').slice(0, 16);
+/** A new session's token `trs_<256 random bits>` and its id, the token's hash, which is all that is stored. */
+export function createSession(): { token: string; id: string } {
+  const token = `trs_${randomBytes(32).toString('base64url')}`;
+  return { token, id: hashSecret(token) };
 }
 
-function mac(payload: string, credentials: Credentials): Buffer {
-  return createHmac('sha256', Buffer.from(credentials.sessionKey, 'base64')).update(`session.${payload}`).digest();
+/** When sessions were used last: in memory, told to the other instances by the way, never in the log. */
+export interface SessionUse {
+  /** Notes a use now. @returns whether the session had been idle for too long, and is over. */
+  use(id: string, createdAt: number): boolean;
+  /** As `use`, without using it: whether it is over. */
+  idle(id: string, createdAt: number): boolean;
+  /** Another instance has seen a use at this time. */
+  heard(id: string, at: number): void;
+  /** How others are told; there may be no way yet. */
+  tellBy(tell: (id: string, at: number) => void): void;
 }
 
-/** A token `trs_<payload>.<mac>` that every instance can judge by itself. */
-export function createSession(user: string, credentials: Credentials, now: number): { token: string; session: Session } {
-  const session: Session = { id: randomBytes(16).toString('base64url'), user, expiresAt: now + SESSION_MS, password: passwordMark(credentials) };
-  const payload = Buffer.from(JSON.stringify(session)).toString('base64url');
-  return { token: `trs_${payload}.${mac(payload, credentials).toString('base64url')}`, session };
-}
-
-/** The session of a token; undefined where it is forged, expired or of an older password. Whether it was ended is the store's to say. */
-export function readSession(token: string, credentials: Credentials, now: number): Session | undefined {
-  const match = /^trs_([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{43})$/.exec(token);
-  const payload = match?.[1];
-  const given = match?.[2];
-  if (payload === undefined || given === undefined) return undefined;
-  if (!timingSafeEqual(mac(payload, credentials), Buffer.from(given, 'base64url'))) return undefined;
-  const parsed = payloadSchema.safeParse(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')));
-  if (!parsed.success || parsed.data.expiresAt <= now || parsed.data.password !== passwordMark(credentials)) return undefined;
-  return parsed.data;
+/** @param now milliseconds since 1970 */
+export function trackSessions(now: () => number = Date.now): SessionUse {
+  const used = new Map<string, number>();
+  const told = new Map<string, number>();
+  // What was used before this instance started it cannot know: such a session has its full time from here on.
+  const startedAt = now();
+  let tell: (id: string, at: number) => void = () => undefined;
+  const idle = (id: string, createdAt: number): boolean => now() - Math.max(used.get(id) ?? 0, createdAt, startedAt) > IDLE_MS;
+  const forget = (): void => {
+    for (const [id, at] of used) {
+      if (now() - at <= SESSION_MS) continue;
+      used.delete(id);
+      told.delete(id);
+    }
+  };
+  return {
+    idle,
+    use(id, createdAt) {
+      if (idle(id, createdAt)) return true;
+      if (!used.has(id)) forget();
+      used.set(id, now());
+      if (now() - (told.get(id) ?? -Infinity) >= TELL_MS) {
+        told.set(id, now());
+        tell(id, now());
+      }
+      return false;
+    },
+    heard(id, at) {
+      // A clock that is ahead must not give a session more time than it has.
+      used.set(id, Math.max(used.get(id) ?? 0, Math.min(at, now())));
+    },
+    tellBy: (way) => void (tell = way),
+  };
 }

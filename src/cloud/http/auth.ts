@@ -1,41 +1,70 @@
 import type { Context } from 'koa';
-import { CLIENT_HEADER, SESSION_COOKIE } from '../api.ts';
-import { apiTokenMatches } from '../auth/credentials.ts';
-import { readSession, type Session } from '../auth/sessions.ts';
+import { CLIENT_HEADER, SESSION_COOKIE, scopeSchema, type PasswordChange, type Scope } from '../api.ts';
+import { scopesOf, type Caller } from '../auth/access.ts';
+import { hashSecret } from '../auth/tokens.ts';
 import type { CloudContext } from '../context.ts';
-import { HttpProblem } from './problem.ts';
+import { one, sessionById, userByName } from '../state/read.ts';
+import type { TokenRow, UserRow } from '../../store/rows.ts';
+import { HttpProblem, unauthorized } from './problem.ts';
 
-/** Who sends a request: a session (of the browser or the command line), or the command line's API token. */
-export type Caller = { kind: 'session'; session: Session } | { kind: 'token' };
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** @throws HttpProblem 401 without valid credentials, 403 for a cookie that a foreign page may have sent, 503 before credentials are known. */
+/**
+ * Who sends a request.
+ * @throws HttpProblem 401 without valid credentials, 403 for a cookie that a foreign page may have sent; Failure `starting`.
+ */
 export function authenticate(ctx: Context, cloud: CloudContext): Caller {
-  const credentials = cloud.credentials.current();
-  if (credentials === undefined) throw notYet();
-  const bearer = /^Bearer +(\S+)$/i.exec(ctx.get('authorization'))?.[1];
-  if (bearer !== undefined) {
-    if (bearer.startsWith('trr_') && apiTokenMatches(bearer, credentials)) return { kind: 'token' };
-    return bySession(bearer, cloud);
+  const header = ctx.get('authorization');
+  if (header !== '') {
+    const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
+    if (token === undefined) throw unauthorized('The header Authorization is no bearer token.');
+    return token.startsWith('trr_') ? byToken(token, cloud) : bySession(token, cloud);
   }
   const cookie = ctx.cookies.get(SESSION_COOKIE);
   if (cookie === undefined) throw unauthorized('Log in first.');
-  if (ctx.method !== 'GET' && ctx.method !== 'HEAD' && ctx.get(CLIENT_HEADER) === '') {
-    throw new HttpProblem(403, 'foreign-page', `A request with the cookie needs the header ${CLIENT_HEADER}.`);
-  }
+  refuseForeignPage(ctx);
+  if (!SAFE.has(ctx.method) && ctx.get(CLIENT_HEADER) === '') throw new HttpProblem(403, 'foreign-page', `A request with the cookie needs the header ${CLIENT_HEADER}.`);
   return bySession(cookie, cloud);
 }
 
+/** A browser says where a request comes from; only the console's own pages may change anything, or log in. @throws HttpProblem 403 */
+export function refuseForeignPage(ctx: Context): void {
+  const from = ctx.get('sec-fetch-site');
+  if (SAFE.has(ctx.method) || from === '' || from === 'same-origin' || from === 'none') return;
+  throw new HttpProblem(403, 'foreign-page', 'This request comes from a page of another origin.');
+}
+
+/** `offered` while the first password of all, the one that the install printed, has not been changed. */
+export function passwordChangeOf(user: UserRow): PasswordChange {
+  if (user.must_change === 1) return 'required';
+  return user.created_at === user.password_at ? 'offered' : 'none';
+}
+
 function bySession(token: string, cloud: CloudContext): Caller {
-  const credentials = cloud.credentials.current();
-  const session = credentials === undefined ? undefined : readSession(token, credentials, Date.now());
-  if (session === undefined || cloud.sessions.ended.has(session.id)) throw unauthorized('The session has ended. Log in again.');
-  return { kind: 'session', session };
+  const { db } = cloud.state.replica();
+  const session = token.startsWith('trs_') ? sessionById(db, hashSecret(token)) : undefined;
+  const user = session === undefined ? undefined : userByName(db, session.user);
+  if (session === undefined || user === undefined || user.disabled === 1 || session.expires_at <= Date.now() || cloud.sessionUse.use(session.id, session.created_at)) {
+    throw unauthorized('The session has ended. Log in again.');
+  }
+  return { user: user.name, role: user.role, scopes: new Set(scopesOf(user.role)), actor: user.name, passwordChange: passwordChangeOf(user), session: { id: session.id, expiresAt: session.expires_at } };
 }
 
-function unauthorized(title: string): HttpProblem {
-  return new HttpProblem(401, 'unauthorized', title, { headers: { 'WWW-Authenticate': 'Bearer' } });
+function byToken(token: string, cloud: CloudContext): Caller {
+  const { db } = cloud.state.replica();
+  const row = one<TokenRow>(db, 'SELECT * FROM tokens WHERE hash = ?', hashSecret(token));
+  const user = row === undefined ? undefined : userByName(db, row.owner);
+  if (row === undefined || user === undefined || user.disabled === 1) throw unauthorized('The API token is not valid.');
+  if (row.expires_at <= Date.now()) throw unauthorized('The API token has expired.');
+  const allowed = scopesOf(user.role);
+  const scopes = tokenScopes(row).filter((s) => allowed.includes(s));
+  return { user: user.name, role: user.role, scopes: new Set(scopes), actor: `token/${row.id}`, passwordChange: 'none' };
 }
 
-export function notYet(): HttpProblem {
-  return new HttpProblem(503, 'starting', 'This instance does not know the credentials yet: the Kubernetes API has not been reached since it was installed.', { headers: { 'Retry-After': '2' } });
+/** Scopes of a newer release count for nothing here. */
+export function tokenScopes(row: TokenRow): Scope[] {
+  return (JSON.parse(row.scope) as unknown[]).flatMap((s) => {
+    const known = scopeSchema.safeParse(s);
+    return known.success ? [known.data] : [];
+  });
 }

@@ -3,9 +3,8 @@ import { HttpProblem } from './problem.ts';
 
 const MAX_BYTES = 1024 * 1024;
 
-/** Reads a JSON body. @throws HttpProblem 413, 415, 400 */
-export async function readJson(req: IncomingMessage): Promise<unknown> {
-  if (!/^application\/json\b/i.test(req.headers['content-type'] ?? '')) throw new HttpProblem(415, 'not-json', 'The body must be application/json.');
+/** Reads a body and forgets it, for routes that have none. @throws HttpProblem 413 */
+export async function readBody(req: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of req) {
@@ -13,8 +12,15 @@ export async function readJson(req: IncomingMessage): Promise<unknown> {
     if (size > MAX_BYTES) throw new HttpProblem(413, 'too-large', 'The body is larger than 1 MiB.', { headers: { Connection: 'close' } });
     chunks.push(chunk as Buffer);
   }
+  return Buffer.concat(chunks);
+}
+
+/** Reads a JSON body. @throws HttpProblem 413, 415, 400 */
+export async function readJson(req: IncomingMessage): Promise<unknown> {
+  if (!/^application\/json *(;|$)/i.test(req.headers['content-type'] ?? '')) throw new HttpProblem(415, 'not-json', 'The body must be application/json.');
+  const bytes = await readBody(req);
   try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
     throw new HttpProblem(400, 'not-json', 'The body is not valid JSON.');
   }

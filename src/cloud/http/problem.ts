@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { Failure } from '../../errors.ts';
+import { HTTP_STATUS } from '../../store/replica.ts';
 import type { Problem } from '../api.ts';
 
 /** An answer that is an error, as RFC 9457 wants it. `code` is stable. */
@@ -7,7 +9,7 @@ export class HttpProblem extends Error {
   readonly problem: Problem;
   readonly headers: Record<string, string>;
 
-  constructor(status: number, code: string, title: string, extra: { detail?: string; errors?: Problem['errors']; headers?: Record<string, string> } = {}) {
+  constructor(status: number, code: string, title: string, extra: { detail?: string; errors?: NonNullable<Problem['errors']>; headers?: Record<string, string> } = {}) {
     super(title);
     this.headers = extra.headers ?? {};
     this.problem = {
@@ -20,9 +22,28 @@ export class HttpProblem extends Error {
   }
 }
 
-/** The problem of a body that does not fit its schema. */
-export function invalidBody(error: z.ZodError): HttpProblem {
-  return new HttpProblem(400, 'invalid-body', 'The request is not valid.', {
-    errors: error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message })),
-  });
+const RETRY = { 'Retry-After': '2' };
+
+/** The problem of a body, a query or a path that does not fit its schema. */
+export function invalid(what: 'body' | 'query' | 'path', error: z.ZodError): HttpProblem {
+  const errors = error.issues.slice(0, 50).map((issue) => ({ path: issue.path.map(String).join('.'), message: issue.message }));
+  // A path that no resource can have is one that is not there.
+  if (what === 'path') return new HttpProblem(404, 'not-found', 'There is nothing of that name.', { errors });
+  return new HttpProblem(400, `invalid-${what}`, 'The request is not valid.', { errors });
+}
+
+export const unauthorized = (title: string): HttpProblem => new HttpProblem(401, 'unauthorized', title, { headers: { 'WWW-Authenticate': 'Bearer' } });
+export const forbidden = (title: string): HttpProblem => new HttpProblem(403, 'forbidden', title);
+export const notFound = (title: string): HttpProblem => new HttpProblem(404, 'not-found', title);
+export const unavailable = (code: string, title: string): HttpProblem => new HttpProblem(503, code, title, { headers: RETRY });
+
+/** A Failure of the state as an answer; undefined for what is no failure of the kind that a client is told of. */
+export function problemOf(error: unknown): HttpProblem | undefined {
+  if (error instanceof HttpProblem) return error;
+  if (!(error instanceof Failure)) return undefined;
+  if (error.code === 'starting') return unavailable('starting', error.message);
+  const status = HTTP_STATUS[error.code];
+  if (status === undefined) return undefined;
+  const detail = error.remedy;
+  return new HttpProblem(status, error.code, error.message, { ...(detail === undefined ? {} : { detail }), ...(status === 503 ? { headers: RETRY } : {}) });
 }

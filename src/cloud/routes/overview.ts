@@ -1,10 +1,11 @@
-import { API_PATHS } from '../api.ts';
+import { API_PATHS, overviewSchema } from '../api.ts';
 import { route as define } from '../http/route.ts';
 
 export const route = define({
   method: 'GET',
   path: API_PATHS.overview,
-  handle({ ctx, cloud }) {
-    ctx.body = cloud.overview();
-  },
+  summary: 'Health of machines, Kubernetes, cloud and satellites.',
+  scope: 'read',
+  reply: overviewSchema,
+  handle: ({ cloud }) => cloud.overview(),
 });

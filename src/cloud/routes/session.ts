@@ -1,21 +1,22 @@
-import { API_PATHS, type SessionReply } from '../api.ts';
+import { API_PATHS, sessionReply, type SessionReply } from '../api.ts';
 import { authenticate } from '../http/auth.ts';
-import { HttpProblem } from '../http/problem.ts';
+import { problemOf } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
 
 /** Whether the caller is logged in: a question and not an error, so that the console's first page leaves none in the browser's log. */
 export const route = define({
   method: 'GET',
   path: API_PATHS.session,
-  open: true,
-  handle({ ctx, cloud }) {
-    let user: string | null = null;
+  summary: 'Who the caller is; user null where nobody is logged in.',
+  scope: 'open',
+  reply: sessionReply,
+  handle({ ctx, cloud }): SessionReply {
     try {
-      const caller = authenticate(ctx, cloud);
-      user = caller.kind === 'session' ? caller.session.user : 'admin';
+      const { user, role, scopes, passwordChange } = authenticate(ctx, cloud);
+      return { user, role, scopes: [...scopes], passwordChange };
     } catch (error) {
-      if (!(error instanceof HttpProblem)) throw error;
+      if (problemOf(error) === undefined) throw error;
+      return { user: null };
     }
-    ctx.body = { user } satisfies SessionReply;
   },
 });

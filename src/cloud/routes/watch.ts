@@ -1,51 +1,29 @@
-import { PassThrough } from 'node:stream';
-import { API_PATHS } from '../api.ts';
+import { z } from 'zod';
+import { API_PATHS, TOPICS, type Topic } from '../api.ts';
+import { HttpProblem, forbidden } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
+import { oldestChange, watchable } from '../state/changes.ts';
+import { openWatch } from '../watch.ts';
 
-/** At most one event in this time; a comment where nothing changed, so that both ends notice a dead connection. */
-const PACE_MS = 500;
-const KEEP_ALIVE_MS = 10_000;
+const topicsSchema = z.string().regex(new RegExp(`^(${TOPICS.join('|')})(,(${TOPICS.join('|')}))*$`)).default('overview');
 
 export const route = define({
   method: 'GET',
   path: API_PATHS.watch,
-  handle({ ctx, cloud, caller }) {
-    const out = new PassThrough();
-    let timer: NodeJS.Timeout | undefined;
-    let last = '';
-    const send = (): void => {
-      timer = undefined;
-      // A reader that does not keep up gets the newest state when it does.
-      if (out.writableNeedDrain) {
-        timer = setTimeout(send, PACE_MS);
-        return;
-      }
-      const overview = cloud.overview();
-      const content = JSON.stringify({ ...overview, at: '' });
-      if (content === last) return;
-      last = content;
-      out.write(`event: overview\ndata: ${JSON.stringify(overview)}\n\n`);
-    };
-    const stopListening = cloud.changes.listen(() => (timer ??= setTimeout(send, PACE_MS)));
-    const keepAlive = setInterval(() => {
-      if (!out.writableNeedDrain) out.write(': still here\n\n');
-    }, KEEP_ALIVE_MS);
-    const end = (): void => {
-      out.end();
-    };
-    const expiry = caller?.kind === 'session' ? setTimeout(end, Math.min(caller.session.expiresAt - Date.now(), 2 ** 31 - 1)) : undefined;
-    cloud.signal.addEventListener('abort', end);
-    out.once('close', () => {
-      stopListening();
-      clearInterval(keepAlive);
-      clearTimeout(timer);
-      clearTimeout(expiry);
-      cloud.signal.removeEventListener('abort', end);
-    });
-    ctx.res.once('close', () => out.destroy());
-    ctx.type = 'text/event-stream';
-    ctx.set('X-Accel-Buffering', 'no');
-    ctx.body = out;
-    send();
+  summary: 'Server-sent events: "overview" as it changes, and "change" with the position as id for what the state holds, from since or Last-Event-ID on.',
+  scope: 'self',
+  query: z.strictObject({ topics: topicsSchema, since: z.coerce.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER).optional() }),
+  reply: { type: 'text/event-stream', description: 'Events "overview" (an overview), "change" ({seq, topic, change, key, item}) and "end" ({reason}).' },
+  stream: true,
+  handle({ ctx, cloud, query, caller }) {
+    const topics = new Set(query.topics.split(',') as Topic[]);
+    for (const topic of topics) if (!watchable(topic, caller)) throw forbidden(`${caller.actor} may not watch "${topic}".`);
+    const lastId = ctx.get('last-event-id');
+    const since = /^\d{1,15}$/.test(lastId) ? Number(lastId) : query.since;
+    const { db, position } = { db: cloud.state.replica().db, position: cloud.state.replica().position() };
+    if (since !== undefined && (since > position || since < oldestChange(db) - 1)) {
+      throw new HttpProblem(410, 'compacted', `The changes after position ${since} are not known any more. Read everything anew and watch from there.`);
+    }
+    openWatch(ctx, cloud, caller, topics, since ?? position);
   },
 });

@@ -1,17 +1,22 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
-import { API_PATHS, querySchema, type QueryLine } from '../api.ts';
-import { HttpProblem } from '../http/problem.ts';
+import { API_PATHS, queryLineSchema, querySchema, type QueryLine } from '../api.ts';
+import { HttpProblem, unavailable } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
 import { MAX_QUERIES } from '../queries.ts';
 
 export const route = define({
   method: 'POST',
   path: API_PATHS.queries,
+  summary: 'Runs a query on satellites; rows are sent as they come.',
+  scope: 'query',
   body: querySchema,
+  reply: { type: 'application/x-ndjson', description: 'One JSON object a line.', item: queryLineSchema },
+  stream: true,
+  audit: [],
   handle({ ctx, cloud, body }) {
     const proxy = cloud.queries();
-    if (proxy === undefined) throw new HttpProblem(503, 'bus-down', 'This instance is not connected to its satellites now.', { headers: { 'Retry-After': '2' } });
+    if (proxy === undefined) throw unavailable('bus-down', 'This instance is not connected to its satellites now.');
     if (proxy.active() >= MAX_QUERIES) throw new HttpProblem(429, 'too-many-queries', `This instance already runs ${MAX_QUERIES} queries.`, { headers: { 'Retry-After': '5' } });
     const satellites = [...new Set(body.satellites ?? cloud.registry.all().map((s) => s.id))];
     const out = new PassThrough();

@@ -1,0 +1,26 @@
+import type { Context } from 'koa';
+import { SEQ_HEADER, SESSION_COOKIE } from '../api.ts';
+import { SESSION_MS, createSession } from '../auth/sessions.ts';
+import type { CloudContext } from '../context.ts';
+import type { UserRow } from '../../store/rows.ts';
+import { HTTP_STATUS } from '../../store/replica.ts';
+import { HttpProblem } from './problem.ts';
+
+export const COOKIE = { httpOnly: true, secure: true, sameSite: 'strict', path: '/', overwrite: true } as const;
+
+/**
+ * Opens a session for a user whose password has just been checked and sets its cookie.
+ * @throws HttpProblem 409 where the user was changed meanwhile, so that a password that is no longer his opens none.
+ */
+export async function openSession({ ctx, cloud }: { ctx: Context; cloud: CloudContext }, user: UserRow): Promise<{ token: string; expiresAt: string }> {
+  const { token, id } = createSession();
+  const expires = new Date(Date.now() + SESSION_MS);
+  const { position, result } = await cloud.state.replica().propose({
+    kind: 'session.create', actor: user.name, expect: { resource: `user/${user.name}`, version: user.version },
+    args: { id, user: user.name, address: ctx.ip, expiresAt: expires.getTime() },
+  });
+  if (!result.ok) throw new HttpProblem(HTTP_STATUS[result.code] ?? 409, result.code, result.code === 'version-conflict' ? 'The user has just been changed. Log in again.' : result.message);
+  ctx.set(SEQ_HEADER, String(position));
+  ctx.cookies.set(SESSION_COOKIE, token, { ...COOKIE, expires });
+  return { token, expiresAt: expires.toISOString() };
+}

@@ -1,0 +1,37 @@
+import { API_PATHS, loginReply, passwordSchema } from '../api.ts';
+import { hashPassword, verifyPassword } from '../auth/password.ts';
+import { change } from '../http/change.ts';
+import { openSession } from '../http/login.ts';
+import { HttpProblem, forbidden, unauthorized } from '../http/problem.ts';
+import { route as define } from '../http/route.ts';
+import { userByName } from '../state/read.ts';
+
+export const route = define({
+  method: 'POST',
+  path: API_PATHS.password,
+  summary: 'Changes the own password; all sessions end, and the caller gets a new one.',
+  scope: 'self',
+  beforePasswordChange: true,
+  body: passwordSchema,
+  reply: loginReply,
+  audit: ['user.password', 'session.create'],
+  async handle(request) {
+    const { ctx, cloud, body, caller } = request;
+    if (caller.session === undefined) throw forbidden('A password is changed in a session, not by an API token.');
+    const wait = cloud.throttle.attempt(caller.user, ctx.ip);
+    if (wait > 0) throw new HttpProblem(429, 'too-many-logins', `Too many wrong passwords. Try again in ${Math.ceil(wait / 1000)} s.`, { headers: { 'Retry-After': String(Math.ceil(wait / 1000)) } });
+    const user = userByName(cloud.state.replica().db, caller.user);
+    if (user === undefined) throw unauthorized('The session has ended. Log in again.');
+    if (!(await verifyPassword(body.current, user.password_hash))) {
+      cloud.throttle.failed(caller.user, ctx.ip);
+      throw new HttpProblem(403, 'wrong-password', 'The current password is wrong.');
+    }
+    cloud.throttle.succeeded(caller.user, ctx.ip);
+    if (body.password === body.current) throw new HttpProblem(400, 'invalid-body', 'The request is not valid.', { errors: [{ path: 'password', message: 'This is the current password.' }] });
+    const passwordHash = await hashPassword(body.password);
+    await change(request, { kind: 'user.password', args: { name: user.name, passwordHash, mustChangePassword: false }, on: { resource: `user/${user.name}`, expect: user.version } });
+    const changed = userByName(cloud.state.replica().db, user.name);
+    if (changed === undefined) throw unauthorized('The user is no longer there.');
+    return { ...(await openSession({ ctx, cloud }, changed)), passwordChange: 'none' as const };
+  },
+});

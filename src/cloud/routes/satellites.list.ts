@@ -1,0 +1,13 @@
+import { API_PATHS, satelliteSchema, listQuery, pageOf } from '../api.ts';
+import { pageOfList } from '../http/pages.ts';
+import { route as define } from '../http/route.ts';
+
+export const route = define({
+  method: 'GET',
+  path: API_PATHS.satellites,
+  summary: 'The satellites that have been heard.',
+  scope: 'read',
+  query: listQuery,
+  reply: pageOf(satelliteSchema),
+  handle: ({ cloud, query }) => pageOfList(cloud.overview().satellites, query, (s) => s.id),
+});

@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import { secretHash } from '../../store/fields.ts';
+import { API_PATHS } from '../api.ts';
+import { change } from '../http/change.ts';
+import { route as define } from '../http/route.ts';
+import { ownSession } from '../state/own.ts';
+
+export const route = define({
+  method: 'DELETE',
+  path: `${API_PATHS.sessions}/{id}`,
+  summary: 'Ends a session.',
+  scope: 'self',
+  params: z.strictObject({ id: secretHash }),
+  audit: ['session.delete'],
+  async handle(request) {
+    const { cloud, params, caller } = request;
+    ownSession(cloud, caller, params.id);
+    await change(request, { kind: 'session.delete', args: { id: params.id } });
+  },
+});

@@ -1,0 +1,19 @@
+import { API_PATHS, expectQuery, idParams } from '../api.ts';
+import { change } from '../http/change.ts';
+import { route as define } from '../http/route.ts';
+import { ownToken } from '../state/own.ts';
+
+export const route = define({
+  method: 'DELETE',
+  path: `${API_PATHS.tokens}/{id}`,
+  summary: 'Ends an API token.',
+  scope: 'self',
+  params: idParams,
+  query: expectQuery,
+  audit: ['token.delete'],
+  async handle(request) {
+    const { cloud, params, query, caller } = request;
+    ownToken(cloud, caller, params.id);
+    await change(request, { kind: 'token.delete', args: { id: params.id }, on: { resource: `token/${params.id}`, expect: query.expect } });
+  },
+});

@@ -1,0 +1,21 @@
+import { z } from 'zod';
+import type { TokenRow } from '../../store/rows.ts';
+import { API_PATHS, pageOf, pageQuery, tokenSchema } from '../api.ts';
+import { decodeCursor, page } from '../http/pages.ts';
+import { route as define } from '../http/route.ts';
+import { many } from '../state/read.ts';
+import { showToken } from '../state/views.ts';
+
+export const route = define({
+  method: 'GET',
+  path: API_PATHS.tokens,
+  summary: 'API tokens without their secrets: the own ones; for administrators all, or one owner\'s.',
+  scope: 'self',
+  query: z.strictObject({ ...pageQuery, owner: z.string().min(1).max(64).optional() }),
+  reply: pageOf(tokenSchema),
+  handle({ cloud, query, caller }) {
+    const owner = caller.scopes.has('admin') ? (query.owner ?? null) : caller.user;
+    const rows = many<TokenRow>(cloud.state.replica().db, 'SELECT * FROM tokens WHERE id > ? AND (? IS NULL OR owner = ?) ORDER BY id LIMIT ?', decodeCursor(query.cursor) ?? '', owner, owner, query.limit + 1);
+    return page(rows, query.limit, (r) => r.id, showToken);
+  },
+});

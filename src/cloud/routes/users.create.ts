@@ -1,0 +1,29 @@
+import { API_PATHS, COMMAND_HEADER, userCreateSchema, userSchema } from '../api.ts';
+import { hashPassword } from '../auth/password.ts';
+import { change, setVersion } from '../http/change.ts';
+import { HttpProblem, notFound } from '../http/problem.ts';
+import { route as define } from '../http/route.ts';
+import { userByName } from '../state/read.ts';
+import { showUser } from '../state/views.ts';
+
+export const route = define({
+  method: 'POST',
+  path: API_PATHS.users,
+  summary: 'Creates a user, who has to change the password at the first login.',
+  scope: 'admin',
+  body: userCreateSchema,
+  reply: userSchema,
+  status: 201,
+  audit: ['user.create'],
+  async handle(request) {
+    const { ctx, cloud, body } = request;
+    const { name, role, password, mustChangePassword } = body;
+    // The hash is dear: what is there already is refused before it. A repetition of the same command finds its result by its id.
+    if (ctx.get(COMMAND_HEADER) === '' && userByName(cloud.state.replica().db, name) !== undefined) throw new HttpProblem(409, 'exists', `There is a user ${name} already.`);
+    await change(request, { kind: 'user.create', args: { name, role, passwordHash: await hashPassword(password), mustChangePassword } });
+    const user = userByName(cloud.state.replica().db, name);
+    if (user === undefined) throw notFound(`The user ${name} has been deleted meanwhile.`);
+    setVersion(ctx, user);
+    return showUser(user);
+  },
+});

@@ -1,0 +1,59 @@
+import type { Store } from '../../store/database.ts';
+import type { AuditRow, SavedQueryRow } from '../../store/rows.ts';
+import type { ChangeLine, Scope, Topic } from '../api.ts';
+import type { Caller } from '../auth/access.ts';
+import { many, one, sessionById, tokenById, userByName } from './read.ts';
+import { showAudit, showQuery, showSession, showToken, showUser } from './views.ts';
+
+interface Source {
+  scope: Scope;
+  /** First part of the resource's name in the audit log. */
+  type: string;
+  /** As a GET shows it now. */
+  show(db: Store, key: string): unknown;
+}
+
+const shown = <Row>(row: Row | undefined, show: (row: Row) => unknown): unknown => (row === undefined ? null : show(row));
+
+const SOURCES: Partial<Record<Topic, Source>> = {
+  users: { scope: 'admin', type: 'user', show: (db, key) => shown(userByName(db, key), showUser) },
+  tokens: { scope: 'admin', type: 'token', show: (db, key) => shown(tokenById(db, key), showToken) },
+  sessions: { scope: 'admin', type: 'session', show: (db, key) => shown(sessionById(db, key), (row) => showSession(row, undefined)) },
+  'saved-queries': { scope: 'read', type: 'query', show: (db, key) => shown(one<SavedQueryRow>(db, 'SELECT * FROM saved_queries WHERE id = ?', key), showQuery) },
+  // What the registry knows of a satellite comes with the overview; here is what is in the state.
+  satellites: { scope: 'read', type: 'satellite', show: () => null },
+};
+
+export function watchable(topic: Topic, caller: Caller): boolean {
+  if (topic === 'overview') return caller.scopes.has('read');
+  return caller.scopes.has(SOURCES[topic]?.scope ?? 'admin');
+}
+
+/** Position of the oldest change that is kept; 0 where there is none. */
+export function oldestChange(db: Store): number {
+  return one<{ oldest: number | null }>(db, 'SELECT min(position) AS oldest FROM audit')?.oldest ?? 0;
+}
+
+/** At most so many entries are read at once. */
+export const CHANGES_AT_ONCE = 200;
+
+/** Changes after a position, in order, and the position up to which has been looked. */
+export function changesAfter(db: Store, after: number, topics: ReadonlySet<Topic>): { lines: ChangeLine[]; upTo: number; more: boolean } {
+  const rows = many<AuditRow>(db, 'SELECT * FROM audit WHERE position > ? ORDER BY position LIMIT ?', after, CHANGES_AT_ONCE);
+  const lines: ChangeLine[] = [];
+  for (const row of rows) {
+    const entry = showAudit(row);
+    if (topics.has('audit')) lines.push({ seq: row.position, topic: 'audit', change: 'created', key: entry.id, item: entry });
+    if (row.outcome !== 'ok') continue;
+    for (const { resource, before, after: now } of entry.changes) {
+      const slash = resource.indexOf('/');
+      const key = resource.slice(slash + 1);
+      for (const topic of topics) {
+        const source = SOURCES[topic];
+        if (source === undefined || source.type !== resource.slice(0, slash)) continue;
+        lines.push({ seq: row.position, topic, change: now === null ? 'deleted' : before === null ? 'created' : 'changed', key, item: now === null ? null : source.show(db, key) });
+      }
+    }
+  }
+  return { lines, upTo: rows.at(-1)?.position ?? after, more: rows.length === CHANGES_AT_ONCE };
+}

@@ -1,0 +1,123 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { Topology } from '../../bus/config.ts';
+import { Failure } from '../../errors.ts';
+import { openReplica, type ChangeEvent, type ClusterParts, type Replica } from '../../store/replica.ts';
+
+/** The replicated state of this instance: opened as soon as it is known how many instances there are, as one of them or alone. */
+export interface State {
+  /** @throws Failure `starting` while it is not open, or empty. */
+  replica(): Replica;
+  current(): Replica | undefined;
+  /** Calls back after each commit, and as a `reset` when another replica is open. @returns how to end it. */
+  onChange(listener: (change: ChangeEvent) => void): () => void;
+  /** Why nothing can be read or changed here; undefined when all is well. */
+  notReady(): string | undefined;
+  /** What is known of the cluster now; opens, or goes from one instance to several. Returns at once. */
+  follow(topology: Topology, nc: NatsConnection | undefined): void;
+  stop(): Promise<void>;
+}
+
+export interface StateOptions {
+  self: string;
+  /** Folder of its own. */
+  dir: string;
+  log(line: string): void;
+  /** What makes this instance one of several. */
+  cluster(nc: NatsConnection, instances: () => string[]): ClusterState;
+}
+
+/** The parts of a replica, and when its bus answered last. */
+export interface ClusterState {
+  parts: ClusterParts;
+  /** Milliseconds since the log was seen last. */
+  silentMs(): number;
+}
+
+type Mode = 'single' | 'cluster';
+
+/** Elections take up to 9 s, but what asks every second should not call a lost quorum ready for so long. */
+const SILENT_MS = 5_000;
+const RETRY_MS = 5_000;
+const SCHEMA = 2;
+
+export function createState(options: StateOptions): State {
+  const { self, log } = options;
+  const listeners = new Set<(change: ChangeEvent) => void>();
+  let replica: Replica | undefined;
+  let mode: Mode | undefined;
+  let cluster: ClusterState | undefined;
+  let names: string[] = [];
+  let stopped = false;
+  /** Whether the tables are there: an instance of several is empty until it has found the others. */
+  let usable = false;
+  let failure: string | undefined;
+  let queue: Promise<void> = Promise.resolve();
+  let retry: NodeJS.Timeout | undefined;
+
+  const tell = (change: ChangeEvent): void => {
+    if (change.type === 'reset') usable = false;
+    for (const listener of listeners) listener(change);
+  };
+
+  async function open(wanted: Mode, nc: NatsConnection | undefined): Promise<void> {
+    if (stopped || mode === wanted) return;
+    const old = replica;
+    replica = undefined;
+    await old?.stop();
+    try {
+      cluster = wanted === 'cluster' && nc !== undefined ? options.cluster(nc, () => names) : undefined;
+      replica = await openReplica({ self, dir: options.dir, log, ...(cluster === undefined ? {} : { cluster: cluster.parts }) });
+      mode = wanted;
+      failure = undefined;
+      replica.onChange(tell);
+      log(`state: open, ${wanted === 'single' ? 'one instance' : `one of ${names.length} instances`}`);
+      tell({ type: 'reset', position: replica.position() });
+    } catch (error) {
+      mode = undefined;
+      failure = (error as Error).message;
+      log(`state: it cannot be opened: ${failure}`);
+      retry = setTimeout(() => (queue = queue.then(() => open(wanted, nc))), RETRY_MS);
+    }
+  }
+
+  return {
+    replica() {
+      if (replica === undefined) throw new Failure('starting', failure ?? 'This instance does not know yet what belongs to the cluster: neither the Kubernetes API nor the bus has been reached since it was installed.', { host: self });
+      if (!usable) {
+        const { schema, reason } = replica.status();
+        if (schema < SCHEMA) throw new Failure('starting', `This instance has no state yet: ${reason ?? 'it waits for the others'}.`, { host: self });
+        usable = true;
+      }
+      return replica;
+    },
+    current: () => replica,
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    notReady() {
+      if (replica === undefined) return failure === undefined ? 'The state is not open yet.' : `The state cannot be opened: ${failure}.`;
+      const { state, reason, behind, schema } = replica.status();
+      if (state !== 'ready') return `The state is ${state}${reason === undefined ? '' : `: ${reason}`}`;
+      if (schema < SCHEMA) return 'The state waits for all instances to run this release.';
+      if (cluster !== undefined && cluster.silentMs() > SILENT_MS) return `The log of changes has no quorum${reason === undefined ? '.' : `: ${reason}`}`;
+      return behind >= 100 ? `The state is ${behind} changes behind.` : undefined;
+    },
+    follow(topology, nc) {
+      names = topology.servers.map((s) => s.name);
+      const wanted: Mode = topology.jetstream || names.length > 1 ? 'cluster' : 'single';
+      if (wanted === 'cluster' && nc === undefined) return;
+      // One that has been several stays so: who was left out may come back with what it has.
+      if (mode === wanted || mode === 'cluster') return;
+      queue = queue.then(() => open(wanted, nc));
+    },
+    async stop() {
+      stopped = true;
+      clearTimeout(retry);
+      await queue;
+      const last = replica;
+      replica = undefined;
+      await last?.stop();
+    },
+  };
+}

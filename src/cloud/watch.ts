@@ -1,0 +1,89 @@
+import { PassThrough } from 'node:stream';
+import type { Context } from 'koa';
+import type { Topic } from './api.ts';
+import type { Caller } from './auth/access.ts';
+import type { CloudContext } from './context.ts';
+import { authenticate } from './http/auth.ts';
+import { changesAfter, oldestChange } from './state/changes.ts';
+import { sessionById, userByName } from './state/read.ts';
+
+/** At most one overview in this time; a comment where nothing changed, so that both ends notice a dead connection. */
+const PACE_MS = 500;
+const KEEP_ALIVE_MS = 10_000;
+
+/** Sends server-sent events until the reader, the session or this instance goes. A reader that does not keep up gets the newest overview when it does, and every change. */
+export function openWatch(ctx: Context, cloud: CloudContext, caller: Caller, topics: ReadonlySet<Topic>, since: number): void {
+  const out = new PassThrough();
+  let timer: NodeJS.Timeout | undefined;
+  let last = '';
+  let sent = since;
+
+  const end = (reason: string): void => {
+    if (!out.writableEnded) out.end(`event: end\ndata: ${JSON.stringify({ reason })}\n\n`);
+  };
+  const sendOverview = (): void => {
+    timer = undefined;
+    if (out.writableNeedDrain) {
+      timer = setTimeout(sendOverview, PACE_MS);
+      return;
+    }
+    const overview = cloud.overview();
+    const content = JSON.stringify({ ...overview, at: '' });
+    if (content === last) return;
+    last = content;
+    out.write(`event: overview\ndata: ${JSON.stringify(overview)}\n\n`);
+  };
+  const sendChanges = (): void => {
+    const replica = cloud.state.current();
+    if (replica === undefined) return;
+    for (let more = true; more && !out.writableNeedDrain && !out.writableEnded; ) {
+      if (sent < oldestChange(replica.db) - 1 || sent > replica.position()) return end('compacted');
+      const found = changesAfter(replica.db, sent, topics);
+      for (const line of found.lines) out.write(`id: ${line.seq}\nevent: change\ndata: ${JSON.stringify(line)}\n\n`);
+      sent = found.upTo;
+      more = found.more;
+    }
+  };
+  /** Whether who opened it may still read: the connection must not outlive session, token or user. */
+  const stillAllowed = (): boolean => {
+    const db = cloud.state.current()?.db;
+    if (db === undefined) return true;
+    if (caller.session === undefined) {
+      try {
+        authenticate(ctx, cloud);
+        return true;
+      } catch {
+        return false;
+      }
+    }
+    const session = sessionById(db, caller.session.id);
+    // Watching is no use of a session: who only looks on has to log in again, too.
+    return session !== undefined && session.expires_at > Date.now() && !cloud.sessionUse.idle(session.id, session.created_at) && userByName(db, caller.user)?.role === caller.role;
+  };
+
+  const stopListening = topics.has('overview') ? cloud.changes.listen(() => (timer ??= setTimeout(sendOverview, PACE_MS))) : (): void => undefined;
+  const stopChanges = cloud.state.onChange(() => {
+    if (!stillAllowed()) end('session');
+    else if (topics.size > (topics.has('overview') ? 1 : 0)) sendChanges();
+  });
+  out.on('drain', () => sendChanges());
+  const keepAlive = setInterval(() => {
+    if (!stillAllowed()) end('session');
+    else if (!out.writableNeedDrain) out.write(': still here\n\n');
+  }, KEEP_ALIVE_MS);
+  const stopped = (): void => end('stopping');
+  cloud.signal.addEventListener('abort', stopped);
+  out.once('close', () => {
+    stopListening();
+    stopChanges();
+    clearInterval(keepAlive);
+    clearTimeout(timer);
+    cloud.signal.removeEventListener('abort', stopped);
+  });
+  ctx.res.once('close', () => out.destroy());
+  ctx.type = 'text/event-stream';
+  ctx.set('X-Accel-Buffering', 'no');
+  ctx.body = out;
+  if (topics.has('overview')) sendOverview();
+  sendChanges();
+}
