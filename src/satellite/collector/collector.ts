@@ -46,6 +46,9 @@ function kubernetesAccess(env: NodeJS.ProcessEnv): KubeAccess | undefined {
 /**
  * Collects into the satellite's own database below TERRARIUM_DATA until it is stopped. What cannot be collected is said in the
  * notes of its tables; nothing of this keeps a satellite from answering about the rest.
+ *
+ * By the environment: TERRARIUM_COLLECTOR (settings.ts); TERRARIUM_POD_LOGS, default /var/log/pods; TERRARIUM_API, default the node's balancer,
+ * and TERRARIUM_SERVICE_ACCOUNT, a folder with token and ca.crt; TERRARIUM_PROC, TERRARIUM_SYS, TERRARIUM_ROOT as for live tables.
  * @throws Failure `bad-collector-settings`
  */
 export function startCollector({ env, node, tables, log }: CollectorOptions): Collector {
@@ -56,7 +59,7 @@ export function startCollector({ env, node, tables, log }: CollectorOptions): Co
     else notes[table] = value;
   };
   const collected = tables.filter((t) => t.kind !== 'live');
-  const file = env['TERRARIUM_HISTORY'] ?? join(env['TERRARIUM_DATA'] ?? '/var/lib/terrarium', 'satellite/state/history.db');
+  const file = join(env['TERRARIUM_DATA'] ?? '/var/lib/terrarium', 'satellite/state/history.db');
   const open = (): History => History.open(file, collected, settings.limits, settings.maxFileBytes);
   let history: History;
   try {
