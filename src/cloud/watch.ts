@@ -84,6 +84,8 @@ export function openWatch(ctx: Context, cloud: CloudContext, caller: Caller, top
   ctx.type = 'text/event-stream';
   ctx.set('X-Accel-Buffering', 'no');
   ctx.body = out;
+  // Headers go out with the first byte: the reader shall know at once that it is heard.
+  out.write(': watching\n\n');
   if (topics.has('overview')) sendOverview();
   sendChanges();
 }

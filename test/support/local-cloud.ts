@@ -32,7 +32,8 @@ export interface LocalClouds {
   output: string[];
 }
 
-export async function localClouds(nodes: LocalNode[]): Promise<LocalClouds> {
+/** @param options `credentials: false`: as new instances, which have never read the Secret. */
+export async function localClouds(nodes: LocalNode[], options: { credentials?: false } = {}): Promise<LocalClouds> {
   const files = await busFiles(nodes);
   const numbers = await freePorts(PORT_NAMES.length);
   const ports = Object.fromEntries(PORT_NAMES.map((name, i) => [name, numbers[i]])) as Ports;
@@ -45,7 +46,7 @@ export async function localClouds(nodes: LocalNode[]): Promise<LocalClouds> {
     const db = await openDatabase(join(state, 'cloud.db'));
     const facts = openFacts(db);
     // What an instance has learnt from Kubernetes before: it starts with that while Kubernetes is not there.
-    facts.put('credentials', credentials);
+    if (options.credentials !== false) facts.put('credentials', credentials);
     facts.put('topology', { servers: nodes, satellites: nodes.map((n) => n.name), jetstream: nodes.length >= 3 });
     db.close();
   }
