@@ -1,6 +1,6 @@
 import { Failure } from '../errors.ts';
 import { openComparison } from './comparison.ts';
-import { DEADLINE_MS, LIMITS, openCore, type Core, type CoreOptions } from './core.ts';
+import { DEADLINE_MS, LIMITS, NEWER, openCore, type Core, type CoreOptions } from './core.ts';
 import { openFollower } from './follower.ts';
 import type { Outcome } from './machine.ts';
 import { NotLogged, type Announcement, type LogInfo } from './pipe.ts';
@@ -10,6 +10,8 @@ import { fetchSnapshot, serveSnapshot } from './transfer.ts';
 
 export interface ClusterOptions extends CoreOptions, ClusterParts {}
 
+/** Why a pause ends early: nothing to be thrown, and an exception with its stack would cost more than the rest. */
+const OVER = 'over';
 const TICK_MS = 1000;
 export const ANNOUNCE_MS = 5000;
 /** A stream must be missing for so long, and be seen so twice. */
@@ -32,11 +34,13 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
   let missing: { since: number; dead: number } | undefined;
   let condemned: { epoch: number; why: string } | undefined;
   /** What is wrong with the database. */
-  let unfit: string | undefined = storage.verify()[0];
+  let unfit = (await storage.verify()).problems[0];
   const last = { announced: -Infinity, scrubbed: -Infinity, purged: -Infinity, replicas: -Infinity, activation: -Infinity };
   let kick = new AbortController();
+  /** Proposals that wait. */
+  const underWay = new Set<AbortController>();
 
-  const follower = openFollower({ ...options, core, wake: () => kick.abort() });
+  const follower = openFollower({ ...options, core, wake: () => kick.abort(OVER) });
   if (unfit !== undefined) log(`store: ${unfit}`);
   const meta = (): ReturnType<ReturnType<Core['machine']>['meta']> => core.machine().meta();
   const names = (): string[] => options.instances().map((i) => i.name);
@@ -45,6 +49,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     try {
       return openCore(options, false);
     } catch (error) {
+      if (error instanceof Failure && error.code === NEWER) throw error;
       log(`store: the database cannot be opened (${(error as Error).message}), it is put aside`);
       storage.setAside();
       return openCore(options, false);
@@ -129,7 +134,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
       } else if ('known' in result) missing = { since: missing?.since ?? timing.now(), dead: result.known };
       else {
         log(`store: the stream of epoch ${result.made} was made`);
-        kick.abort();
+        kick.abort(OVER);
       }
     } catch (error) {
       reason = `The stream cannot be made: ${(error as Error).message}.`;
@@ -149,7 +154,8 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
         try {
           const snapshot = await fetchSnapshot(donor.from, { epoch: newest.epoch, position: newest.first - 1 }, peers, storage, timing);
           if (ending.signal.aborted) return;
-          exchange(() => storage.replace('received'));
+          if (snapshot.schema > (options.schema.at(-1)?.version ?? 0)) throw new Error(`it has schema ${snapshot.schema}, which is newer than this release`);
+          await exchange(() => storage.replace('received'));
           log(`store: re-seeded at position ${snapshot.position} of epoch ${snapshot.epoch}`);
           return;
         } catch (error) {
@@ -159,10 +165,10 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
       const own = storage.snapshots().find((s) => s.epoch >= newest.epoch && s.position >= newest.first - 1 && (unfit !== undefined || s.position > meta().position));
       if (own !== undefined) {
         log(`store: back to the own snapshot of position ${own.position}: ${why}`);
-        exchange(() => storage.replace(own));
+        await exchange(() => storage.replace(own));
       } else if (donors.length === 0 && newest.base === 0 && newest.first === 1) {
         log(`store: the whole history is in the log: ${why}`);
-        exchange(() => storage.setAside());
+        await exchange(() => storage.setAside());
         core.machine().startEpoch(newest.epoch);
       }
     } finally {
@@ -170,22 +176,22 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     }
   }
 
-  function exchange(change: () => void): void {
+  async function exchange(change: () => void): Promise<void> {
     core.exchange(change);
-    unfit = storage.verify()[0];
+    unfit = (await storage.verify()).problems[0];
     comparison.forget();
     follower.retryAfter(0);
-    kick.abort();
+    kick.abort(OVER);
   }
 
   async function scrub(): Promise<ScrubReport> {
     const from = timing.now();
     last.scrubbed = from;
-    const problems = storage.verify();
+    const { problems } = await storage.verify();
     if (problems.length > 0) {
       unfit = problems[0];
       for (const problem of problems) log(`store: ${problem}`);
-      kick.abort();
+      kick.abort(OVER);
       return { problems, healing: 'reseeding', ms: timing.now() - from };
     }
     const newest = stream;
@@ -195,7 +201,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     if (found.length > 0 && machine === core.machine()) {
       for (const problem of found) log(`store: ${problem}`);
       condemned = { epoch: newest.epoch, why: found[0] ?? '' };
-      kick.abort();
+      kick.abort(OVER);
     }
     return { problems: found, healing: found.length > 0 ? 'rebuilding' : 'none', ms: timing.now() - from };
   }
@@ -288,17 +294,22 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
       if (known !== undefined) return known;
       const { outcome, cancel } = core.awaitOutcome(command.id);
       const over = new AbortController();
+      let settled = false;
+      underWay.add(over);
       try {
         return await Promise.race([
           outcome,
           keepLogging(command.id, bytes, over.signal),
-          timing.sleep(DEADLINE_MS, AbortSignal.any([over.signal, ending.signal])).then(() => {
+          timing.sleep(DEADLINE_MS, over.signal).then((): never => {
+            if (settled) return undefined as never;
             if (ending.signal.aborted) throw new Failure('store-stopped', 'The cloud is ending; the change may still be carried out.', { host: self, remedy: 'Ask another control plane, with the same id.' });
             throw new Failure('store-unavailable', `The change was not confirmed within ${DEADLINE_MS / 1000} s. It may still be carried out.`, { host: self, remedy: 'Try again with the same id.' });
           }),
         ]);
       } finally {
-        over.abort();
+        settled = true;
+        underWay.delete(over);
+        over.abort(OVER);
         cancel();
       }
     },
@@ -319,7 +330,8 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
       await core.snapshot();
     },
     async stop() {
-      ending.abort();
+      ending.abort(OVER);
+      for (const over of underWay) over.abort(OVER);
       follower.stop();
       await running;
       peers.stop();
@@ -330,7 +342,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
   peers.onAnnouncement((announcement) => {
     if (ending.signal.aborted) return;
     comparison.hear(announcement, core.machine());
-    if (announcement.epoch > meta().epoch) kick.abort();
+    if (announcement.epoch > meta().epoch) kick.abort(OVER);
   });
   peers.onQuestion(async (question) => {
     if (ending.signal.aborted) throw new Error('ending');

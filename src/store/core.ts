@@ -40,6 +40,8 @@ export const LIMITS: Limits = { snapshotEntries: 10_000, snapshotMs: 15 * 60_000
 export const MAX_WAITING = 1024;
 /** A proposal's answer, or `store-unavailable`. */
 export const DEADLINE_MS = 15_000;
+/** A database that this release must leave alone. */
+export const NEWER = 'store-newer';
 const SPACE_EVERY_MS = 1000;
 
 export interface Core {
@@ -74,7 +76,11 @@ export function openCore(options: CoreOptions, keepLog: boolean): Core {
   function openBoth(): { machine: Machine; reader: Store } {
     const { writer, reader } = storage.open();
     try {
-      return { machine: openMachine(writer, { kinds: options.kinds, schema: options.schema, keepLog, ...(options.step === undefined ? {} : { step: options.step }) }), reader };
+      const supported = options.schema.at(-1)?.version ?? 0;
+      const machine = openMachine(writer, { kinds: options.kinds, schema: options.schema, keepLog, ...(options.step === undefined ? {} : { step: options.step }) });
+      const { schema } = machine.meta();
+      if (schema > supported) throw new Failure(NEWER, `The database of the cloud has schema ${schema}; this release knows ${supported} at most.`, { host: options.self, remedy: 'Run the release that wrote it, or a newer one.' });
+      return { machine, reader };
     } catch (error) {
       reader.close();
       writer.close();
@@ -101,6 +107,10 @@ export function openCore(options: CoreOptions, keepLog: boolean): Core {
     prepare(draft) {
       const kind = options.kinds.get(draft.kind);
       if (kind === undefined) throw new Failure('store-invalid', `There is no change of the kind ${draft.kind}.`);
+      // An instance of the older release would stop at a kind that it does not know.
+      const active = opened.machine.meta().schema;
+      if (active === 0 && kind.since > 0) throw new Failure('store-unavailable', 'This control plane has not got the state of the cloud yet.', { host: options.self, remedy: 'Ask another control plane, or try again in a moment.' });
+      if (active < kind.since) throw new Failure('store-not-active', `The change ${draft.kind} is possible once all control planes run this release.`, { host: options.self, remedy: 'Try again when the upgrade is complete.' });
       const args = kind.args.safeParse(draft.args);
       if (!args.success) throw new Failure('store-invalid', `The change ${draft.kind} is not valid: ${z.prettifyError(args.error)}.`);
       const at = timing.now();
@@ -141,7 +151,7 @@ export function openCore(options: CoreOptions, keepLog: boolean): Core {
         position,
         reached: (): void => {
           found = true;
-          over.abort();
+          over.abort('over');
         },
       };
       byPosition.add(waiter);

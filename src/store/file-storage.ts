@@ -3,8 +3,9 @@ import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readF
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { addonPath } from '../assets.ts';
-import { verify, type Meta } from './machine.ts';
+import type { Meta } from './machine.ts';
 import { KEEP_SNAPSHOTS, type Snapshot, type Storage } from './storage.ts';
+import { damagedLog, inTurns, verifySteps } from './verify.ts';
 
 /** Bytes hashed at a time, between which other work gets its turn. */
 const HASH_CHUNK = 4 * 1024 * 1024;
@@ -166,16 +167,17 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
         },
       };
     },
-    verify() {
+    async verify() {
       try {
         const db = new Database(current, { nativeBinding: addonPath(), readonly: true });
         try {
-          return verify(db);
+          const problems = await inTurns(verifySteps(db));
+          return { problems, log: problems.length > 0 ? [] : await inTurns(damagedLog(db)) };
         } finally {
           db.close();
         }
       } catch (error) {
-        return [`SQLite: ${(error as Error).message}.`];
+        return { problems: [`SQLite: ${(error as Error).message}.`], log: [] };
       }
     },
     openAside() {

@@ -44,6 +44,14 @@ function add(sums: Sums, table: string, rows: number, images: bigint): void {
 
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
+/** What is kept beside the replicated tables and has sums as well, though its rows are no effects of a command. */
+const KEPT = ['_history', '_seen'];
+
+/** All tables that have a sum. */
+export function summedTables(db: Store): string[] {
+  return [...KEPT, ...replicatedTables(db)];
+}
+
 /** The replicated tables: all whose name does not begin with `_`. Sorted. */
 export function replicatedTables(db: Store): string[] {
   return db.prepare<[], string>("SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name").pluck().all();
@@ -53,12 +61,29 @@ function columnsOf(db: Store, table: string): string[] {
   return db.prepare<[string], string>("SELECT name FROM pragma_table_info(?, 'main') ORDER BY cid").pluck().all(table);
 }
 
-/** Reads all of a table. @param where a condition, for the newest part of a table that is only appended to. */
-export function scanTable(db: Store, table: string, where = 'true'): TableSum {
+/** Rows read at a time, between which a check lets other work have its turn. */
+const ROWS_AT_ONCE = 1000;
+
+/** Reads all of a table, in steps. @param where a condition, for the newest part of a table that is only appended to. */
+export function* scanSteps(db: Store, table: string, where = 'true'): Generator<undefined, TableSum> {
   const sums: Sums = new Map([[table, { rows: 0, sum: 0n }]]);
   const rows = db.prepare<[], SqlValue[]>(`SELECT ${columnsOf(db, table).map(quote).join(', ')} FROM main.${quote(table)} WHERE ${where}`).raw().safeIntegers();
-  for (const row of rows.iterate()) add(sums, table, 1, BigInt(`0x${image(table, row)}`));
+  let read = 0;
+  for (const row of rows.iterate()) {
+    add(sums, table, 1, BigInt(`0x${image(table, row)}`));
+    read += 1;
+    if (read % ROWS_AT_ONCE === 0) yield;
+  }
   return sums.get(table) as TableSum;
+}
+
+/** As `scanSteps`, at once. */
+export function scanTable(db: Store, table: string, where = 'true'): TableSum {
+  const steps = scanSteps(db, table, where);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
 }
 
 export interface ImageRecorder {
@@ -79,7 +104,7 @@ export function recordImages(db: Store): ImageRecorder {
   let effects = '';
   const record = (sign: '+' | '-', table: string, values: SqlValue[]): void => {
     const hex = image(table, values);
-    effects += sign + hex;
+    if (!table.startsWith('_')) effects += sign + hex;
     add(pending, table, sign === '+' ? 1 : -1, sign === '+' ? BigInt(`0x${hex}`) : -BigInt(`0x${hex}`));
   };
   db.function('_image', { varargs: true, safeIntegers: true }, (sign: '+' | '-', table: string, ...values: SqlValue[]) => {
@@ -89,9 +114,10 @@ export function recordImages(db: Store): ImageRecorder {
   return {
     watch() {
       for (const name of db.prepare<[], string>("SELECT name FROM temp.sqlite_schema WHERE type = 'trigger'").pluck().all()) db.exec(`DROP TRIGGER temp.${quote(name)}`);
-      for (const table of replicatedTables(db)) {
+      for (const table of summedTables(db)) {
         const text = `'${table.replaceAll("'", "''")}'`;
-        const call = (sign: string, row: string): string => `SELECT _image('${sign}', ${text}, ${columnsOf(db, table).map((c) => `${row}.${quote(c)}`).join(', ')});`;
+        const columns = columnsOf(db, table);
+        const call = (sign: string, row: string): string => `SELECT _image('${sign}', ${text}, ${columns.map((c) => `${row}.${quote(c)}`).join(', ')});`;
         for (const [event, body] of [['INSERT', call('+', 'NEW')], ['DELETE', call('-', 'OLD')], ['UPDATE', call('-', 'OLD') + call('+', 'NEW')]]) {
           db.exec(`CREATE TEMP TRIGGER ${quote(`_image ${table} ${event}`)} AFTER ${event} ON main.${quote(table)} BEGIN ${body} END`);
         }

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as wait } from 'node:timers/promises';
 import { openCluster } from './cluster.ts';
 import type { CoreOptions } from './core.ts';
 import type { Store } from './database.ts';
@@ -32,7 +31,8 @@ export interface Replica {
    * Fixes time and id, has the command logged and applied, and answers what it came to. A refusal is a result, not an error.
    * @throws Failure, with the HTTP status that fits it (`HTTP_STATUS`):
    *   `store-invalid` and `store-too-large` the command itself; `store-disk-full` too little free space; `store-busy` too many wait;
-   *   `store-unavailable` not within 15 s: it may have been carried out or not, the same id tells; `store-stopped` this instance cannot apply.
+   *   `store-unavailable` not within 15 s: it may have been carried out or not, the same id tells; `store-stopped` this instance cannot apply;
+   *   `store-not-active` another instance does not know this kind yet.
    */
   propose(draft: Draft): Promise<Outcome>;
   /** To read from, on this instance. */
@@ -108,6 +108,7 @@ export const HTTP_STATUS: Record<string, number> = {
   'store-busy': 503,
   'store-unavailable': 503,
   'store-stopped': 503,
+  'store-not-active': 503,
   'version-conflict': 409,
   exists: 409,
   'not-found': 404,
@@ -127,7 +128,18 @@ export interface Timing {
 
 export const realTiming: Timing = {
   now: () => Date.now(),
-  sleep: (ms, signal) => wait(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      // Many of these end long before their time: nothing is thrown for that, as node:timers/promises would.
+      const done = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      signal?.addEventListener('abort', done);
+      if (signal?.aborted === true) done();
+    }),
   soon: (work) => void setImmediate(work),
 };
 
@@ -163,6 +175,7 @@ export interface Instance {
  * Opens this instance's replica. Without `cluster` the log is a table of the database, and it is ready at once. With `cluster` it finds the stream,
  * or makes it together with the others, in the background: `status().state` tells. The same folder serves both: who was one instance and is
  * opened with `cluster` beside empty ones gives them its history.
+ * @throws Failure `store-newer` where the database was written by a newer release.
  */
 export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const parts: CoreOptions = {

@@ -1,5 +1,5 @@
 import { Failure } from '../errors.ts';
-import { DEADLINE_MS, LIMITS, openCore, type Core, type CoreOptions } from './core.ts';
+import { LIMITS, NEWER, openCore, type Core, type CoreOptions } from './core.ts';
 import { Broken } from './machine.ts';
 import type { Replica, ScrubReport } from './replica.ts';
 import { restore } from './restore.ts';
@@ -17,6 +17,7 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
   try {
     core = openCore(options, true);
   } catch (error) {
+    if (error instanceof Failure && error.code === NEWER) throw error;
     options.log(`store: the database cannot be opened (${(error as Error).message}), restoring it`);
     options.storage.setAside();
     reason = restore(options);
@@ -65,7 +66,7 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
 
   async function scrub(): Promise<ScrubReport> {
     const from = timing.now();
-    const problems = options.storage.verify();
+    const { problems, log: damaged } = await options.storage.verify();
     if (problems.length > 0) {
       for (const problem of problems) log(`store: ${problem}`);
       log('store: restoring the database from its newest snapshot and the log');
@@ -75,7 +76,6 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
       });
       return { problems, healing: 'restored', ms: timing.now() - from };
     }
-    const damaged = core.machine().damagedLog();
     if (damaged.length === 0) return { problems, healing: 'none', ms: timing.now() - from };
     // The tables are sound: with a snapshot of them nobody needs the log up to here.
     problems.push(`The log's entry of position ${damaged.join(', ')} is not what was written.`);
@@ -96,13 +96,9 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
       failed.catch(() => undefined);
       queue.push({ id: command.id, bytes, reject });
       schedule();
-      const over = new AbortController();
       try {
-        return await Promise.race([outcome, failed, timing.sleep(DEADLINE_MS, over.signal).then(() => {
-          throw new Failure('store-unavailable', 'The change was not carried out within 15 s.', { host: options.self, remedy: 'Try again with the same id.' });
-        })]);
+        return await Promise.race([outcome, failed]);
       } finally {
-        over.abort();
         cancel();
       }
     },
@@ -119,7 +115,7 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
     scrub,
     snapshot,
     async stop() {
-      ending.abort();
+      ending.abort('over');
       await background;
       while (queue.length > 0) flush();
       core.close();

@@ -2,11 +2,16 @@ import { closeSync, openSync, readFileSync, readdirSync, rmSync, statSync, write
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import Database from 'better-sqlite3';
 import t, { type Test } from 'tap';
+import { fileStorage } from '../../src/store/file-storage.ts';
+import { loadKinds, loadSchema } from '../../src/store/kind.ts';
+import { openMachine } from '../../src/store/machine.ts';
 import type { Replica } from '../../src/store/replica.ts';
 import { until } from '../support/local-cloud.ts';
 import { startCluster, type Member, type TestCluster } from '../support/store-cluster.ts';
 import { lostOrTwice, startWriters, type Load } from '../support/store-load.ts';
+import { entryOf } from '../support/store-temp.ts';
 
 let cluster: TestCluster;
 
@@ -29,10 +34,21 @@ async function leader(): Promise<string> {
   });
 }
 
-/** Everything acknowledged is there once, on all instances, and they are equal. */
-async function settle(t: Test, load: Load): Promise<void> {
-  await load.stop();
-  await cluster.equal();
+/** While writers write, `work`; afterwards everything acknowledged is there once, on all instances, and they are equal. */
+async function underLoad(t: Test, work: () => Promise<void>): Promise<void> {
+  const load = writers();
+  const from = cluster.log.length;
+  try {
+    await sleep(1500);
+    await work();
+    await load.stop();
+    await cluster.equal();
+  } catch (error) {
+    t.comment(cluster.log.slice(from).join('\n'));
+    throw error;
+  } finally {
+    await load.stop();
+  }
   for (const m of cluster.members) t.same(lostOrTwice((m.replica as Replica).db, load), [], m.name);
   t.comment(`${load.acknowledged.size} acknowledged, ${load.failed.length} tries failed, slowest ${load.slowest()} ms: ${[...new Set(load.failed)].join(' | ')}`);
 }
@@ -65,29 +81,27 @@ t.test('three empty servers: one history, read where it was not written', async 
 });
 
 t.test('20 writers while the leader of the stream is killed -9 and an instance is away', async (t) => {
-  const load = writers();
-  await sleep(2000);
-  const name = await leader();
-  const killed = cluster.members.find((m) => m.name === name) as Member;
-  process.kill(killed.server.pid as number, 'SIGKILL');
-  const away = cluster.members.find((m) => m.name !== name) as Member;
-  await cluster.close(away);
-  await sleep(8000);
-  await cluster.open(away);
-  await sleep(4000);
-  await settle(t, load);
+  await underLoad(t, async () => {
+    const name = await leader();
+    const killed = cluster.members.find((m) => m.name === name) as Member;
+    process.kill(killed.server.pid as number, 'SIGKILL');
+    const away = cluster.members.find((m) => m.name !== name) as Member;
+    await cluster.close(away);
+    await sleep(8000);
+    await cluster.open(away);
+    await sleep(4000);
+  });
 });
 
 t.test('the stream is deleted under load: a new epoch, nothing lost', async (t) => {
   const before = replica(0).status();
-  const load = writers();
-  await sleep(2000);
   const nc = member(1).connection;
   if (nc === undefined) throw new Error('not connected');
-  await (await jetstreamManager(nc)).streams.delete(`LOG_${before.epoch}`);
-  await until('the next epoch', () => (replica(0).status().epoch > before.epoch ? true : undefined), 30_000);
-  await sleep(3000);
-  await settle(t, load);
+  await underLoad(t, async () => {
+    await (await jetstreamManager(nc)).streams.delete(`LOG_${before.epoch}`);
+    await until('the next epoch', () => (replica(0).status().epoch > before.epoch ? true : undefined), 30_000);
+    await sleep(3000);
+  });
   t.equal(replica(0).status().epoch, before.epoch + 1);
 });
 
@@ -109,67 +123,71 @@ function flipInBlock(m: Member, epoch: number): string {
 for (const whose of ['leader', 'follower'] as const) {
   t.test(`a bit flipped in the ${whose}'s stream files is found by its scrub, and the stream rebuilt`, async (t) => {
     const { epoch } = replica(0).status();
-    const load = writers();
-    await sleep(1500);
-    const name = await leader();
-    const m = cluster.members.find((x) => (x.name === name) === (whose === 'leader')) as Member;
-    flipInBlock(m, epoch);
-    for (const other of cluster.members) if (other !== m) t.match(await (other.replica as Replica).scrub(), { problems: [] });
-    const from = Date.now();
-    const report = await (m.replica as Replica).scrub();
-    t.ok(Date.now() - from < 10_000, `found within ${Date.now() - from} ms`);
-    t.equal(report.healing, 'rebuilding');
-    t.ok(report.problems.length > 0);
-    await until('the next epoch', () => (cluster.members.every((x) => (x.replica as Replica).status().epoch > epoch) ? true : undefined), 30_000);
-    await sleep(1000);
-    await settle(t, load);
+    await underLoad(t, async () => {
+      const name = await leader();
+      const m = cluster.members.find((x) => (x.name === name) === (whose === 'leader')) as Member;
+      flipInBlock(m, epoch);
+      for (const other of cluster.members) if (other !== m) t.match(await (other.replica as Replica).scrub(), { problems: [] });
+      const from = Date.now();
+      const report = await (m.replica as Replica).scrub();
+      t.ok(Date.now() - from < 10_000, `found within ${Date.now() - from} ms`);
+      t.equal(report.healing, 'rebuilding');
+      t.ok(report.problems.length > 0);
+      await until('the next epoch', () => (cluster.members.every((x) => (x.replica as Replica).status().epoch > epoch) ? true : undefined), 30_000);
+      await sleep(1000);
+    });
     for (const x of cluster.members) t.same((await (x.replica as Replica).scrub()).problems, []);
   });
 }
 
-t.test('a bit flipped in a database is found by its scrub, and the instance re-seeds', async (t) => {
-  const load = writers();
-  await sleep(1500);
-  const m = member(2);
-  await cluster.close(m);
-  const file = join(m.dir, 'state.db');
-  const at = readFileSync(file).indexOf('evaadminh');
-  t.ok(at > 0);
-  const fd = openSync(file, 'r+');
-  writeSync(fd, 'w', at);
-  closeSync(fd);
-  await cluster.open(m);
-  const report = await replica(2).scrub();
-  t.ok(report.ms < 10_000);
-  t.match(report, { healing: 'reseeding', problems: [/./] });
-  await until('re-seeded', () => (cluster.log.some((l) => l.includes('n3 store: re-seeded at')) ? true : undefined), 30_000);
-  await settle(t, load);
+t.test('a bit flipped in a database under work is found by its scrub, and the instance re-seeds', async (t) => {
+  await underLoad(t, async () => {
+    await Promise.all(cluster.members.map((m) => (m.replica as Replica).snapshot()));
+    const file = join(member(2).dir, 'state.db');
+    // Written back from the WAL by then.
+    const db = new Database(file);
+    db.pragma('wal_checkpoint(TRUNCATE)');
+    db.close();
+    const at = readFileSync(file).indexOf('evaadminh');
+    t.ok(at > 0);
+    const fd = openSync(file, 'r+');
+    writeSync(fd, 'w', at);
+    closeSync(fd);
+    const before = cluster.log.length;
+    const report = await replica(2).scrub();
+    t.ok(report.ms < 10_000);
+    t.match(report, { healing: 'reseeding', problems: [/./] });
+    await until('re-seeded', () => (cluster.log.slice(before).some((l) => l.includes('n3 store: re-seeded at')) ? true : undefined), 30_000);
+  });
   t.same((await replica(2).scrub()).problems, []);
 });
 
-t.test('an instance whose tables were changed behind its back is the odd one out, and re-seeds by itself', async (t) => {
-  const load = writers();
-  await cluster.close(member(1));
-  const Database = (await import('better-sqlite3')).default;
-  const db = new Database(join(member(1).dir, 'state.db'));
-  db.prepare("UPDATE _meta SET chain = ?").run('0'.repeat(64));
-  db.close();
-  const before = cluster.log.length;
-  await cluster.open(member(1));
-  await until('re-seeded', () => (cluster.log.slice(before).some((l) => l.includes('n2 store: re-seeded at')) ? true : undefined), 40_000);
-  await settle(t, load);
+t.test('an instance that has applied something else is the odd one out, and re-seeds by itself', async (t) => {
+  await underLoad(t, async () => {
+    await cluster.close(member(1));
+    const { writer, reader } = fileStorage(member(1).dir, 'NORMAL').open();
+    const machine = openMachine(writer, { kinds: await loadKinds(), schema: await loadSchema(), keepLog: false });
+    machine.apply([entryOf('audit.note', { resource: 'nobody else has this', before: null, after: null })]);
+    reader.close();
+    machine.close();
+    const before = cluster.log.length;
+    await cluster.open(member(1));
+    await until('re-seeded', () => (cluster.log.slice(before).some((l) => l.includes('n2 store: re-seeded at')) ? true : undefined), 40_000);
+    t.ok(cluster.log.slice(before).some((l) => l.includes('n2 store: The hash chain is another one than on most instances.')));
+  });
 });
 
 t.test('a wiped instance re-seeds from a snapshot and catches up', async (t) => {
-  const load = writers();
-  await Promise.all([0, 1].map((n) => replica(n).snapshot()));
-  await cluster.close(member(2));
-  rmSync(member(2).dir, { recursive: true });
-  await sleep(2000);
-  await cluster.open(member(2));
-  await cluster.ready([member(2)]);
-  await sleep(1000);
-  await settle(t, load);
+  await underLoad(t, async () => {
+    const before = cluster.log.length;
+    await cluster.close(member(2));
+    rmSync(member(2).dir, { recursive: true });
+    await sleep(2000);
+    await cluster.open(member(2));
+    await cluster.ready([member(2)]);
+    t.ok(cluster.log.slice(before).some((l) => l.includes('n3 store: re-seeded at')));
+    await sleep(1000);
+  });
 });
 
 t.test('replicated writes cost little more than raw publishes to a stream of three', async (t) => {

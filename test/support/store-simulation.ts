@@ -7,7 +7,7 @@ import type { Draft, Replica } from '../../src/store/replica.ts';
 import { ulid } from '../../src/store/ulid.ts';
 import { contents } from './store-temp.ts';
 import { seeded } from './seeded.ts';
-import { Crash, diskStorage, emptyDisk, makeNetwork, makeWorld, peersOf, pipeOf, timingOf, unplug, type Disk, type Life, type World } from './store-world.ts';
+import { Crash, diskStorage, emptyDisk, makeNetwork, makeWorld, peersOf, pipeOf, timingOf, unplug, type Disk, type Life } from './store-world.ts';
 
 /** A release: the kinds and the schema that it knows. */
 export interface Release {
@@ -44,6 +44,8 @@ export interface HistoryReport {
   crashes: number;
   reseeds: number;
   epochs: number;
+  /** Commands of the newer release that were carried out. */
+  stamps: number;
   failures: string[];
 }
 
@@ -72,7 +74,7 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
   const trouble = TROUBLES[pick(TROUBLES.length)] as (typeof TROUBLES)[number];
   const losses = random() < 0.5 ? 0 : 0.03;
   const log: string[] = [];
-  const report: HistoryReport = { commands: 0, crashes: 0, reseeds: 0, epochs: 0, failures: [] };
+  const report: HistoryReport = { commands: 0, crashes: 0, reseeds: 0, epochs: 0, stamps: 0, failures: [] };
   const upgrades = random() < 0.5;
   const nodes: Node[] = Array.from({ length: options.instances }, (_, i) => ({ name: `n${i + 1}`, disk: emptyDisk(), life: undefined, replica: undefined, release: upgrades ? (pick(2) as 0 | 1) : 0, fuse: Infinity }));
   let settling = false;
@@ -150,6 +152,11 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
       const again = (error: unknown): void => {
         if (over) return;
         over = true;
+        // The older release does not know the kind; its client gives up.
+        if (draft.kind === 'query.stamp' && ['store-invalid', 'store-not-active'].includes((error as { code?: string }).code ?? '')) {
+          working -= 1;
+          return;
+        }
         if (settling) log.push(`${draft.id} ${draft.kind} is tried again: ${String(error)}`);
         world.at(100 + random() * 300, attempt);
       };
@@ -179,6 +186,7 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
     const expect = random() < 0.3 ? { resource: `query/${key}`, version: random() < 0.3 ? 0 : versions() } : undefined;
     const more = { id, actor: 'client', ...(expect === undefined ? {} : { expect }) };
     const kind = random();
+    if (upgrades && random() < 0.2) return { ...more, kind: 'query.stamp', args: { id: key, stamp: `s${pick(100)}` } };
     if (kind < 0.6) return { ...more, kind: 'query.put', args: { id: key, owner: 'eva', name: `n${pick(100)}`, sql: 'select 1', details: {} } };
     if (kind < 0.75) return { ...more, kind: 'query.delete', args: { id: key } };
     if (kind < 0.9) return { id, actor: 'client', kind: 'user.create', args: { name: `u${pick(6)}`, role: 'admin', passwordHash: 'h', mustChangePassword: false } };
@@ -207,7 +215,19 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
   const begin = world.now();
   await world.run(() => world.now() - begin > 3000 + writing, begin + 3000 + writing);
   settling = true;
-  for (const node of nodes) node.fuse = Infinity;
+  for (const node of nodes) {
+    node.fuse = Infinity;
+    if (!upgrades || node.release === 1) continue;
+    node.release = 1;
+    world.at(random() * 10_000, () => {
+      crash(node, true);
+      world.at(500, () => start(node));
+    });
+  }
+  // Some more when all have the newer release.
+  for (let n = 0; n < 5; n += 1) world.at(25_000 + random() * 10_000, () => submit(someDraft()));
+  working += 1;
+  world.at(36_000, () => (working -= 1));
   const equalPlaces = (): boolean => {
     if (working > 0) return false;
     const places = nodes.map((n) => `${n.replica?.status().state} ${n.replica?.status().epoch} ${n.replica?.position()}`);
@@ -250,6 +270,11 @@ class Model {
       case 'query.put':
         this.queries.set(args.id, { name: args.name, version: position });
         return { ok: true };
+      case 'query.stamp': {
+        const query = this.queries.get(args.id);
+        if (query !== undefined) query.version = position;
+        return { ok: true };
+      }
       case 'query.delete':
         return this.queries.delete(args.id) ? { ok: true } : { ok: false, code: 'not-found', message: '' };
       case 'user.create':
@@ -284,6 +309,7 @@ function judge(instances: { name: string; db: Store }[], drafts: Map<string, Dra
     seen.add(id);
     const expected = outcome === 'not-active' ? 'not-active' : short(model.apply(position, draft));
     if (expected !== outcome) report.failures.push(`position ${position}, ${draft.kind}: ${outcome}, the model says ${expected}`);
+    if (draft.kind === 'query.stamp' && outcome === 'ok') report.stamps += 1;
     const answer = acknowledged.get(id);
     if (answer !== undefined && (answer.position !== position || short(answer.result) !== outcome)) report.failures.push(`${id} was answered ${answer.position} ${short(answer.result)} and is at ${position} ${outcome}`);
   }

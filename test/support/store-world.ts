@@ -1,10 +1,11 @@
 import Database from 'better-sqlite3';
 import { addonPath } from '../../src/assets.ts';
 import type { Store } from '../../src/store/database.ts';
-import { verify, type Meta } from '../../src/store/machine.ts';
+import type { Meta } from '../../src/store/machine.ts';
 import { NotLogged, type Announcement, type LogInfo, type Peers, type Pipe, type Question } from '../../src/store/pipe.ts';
 import type { Timing } from '../../src/store/replica.ts';
 import { KEEP_SNAPSHOTS, type Snapshot, type Storage } from '../../src/store/storage.ts';
+import { atOnce, verifySteps } from '../../src/store/verify.ts';
 
 /**
  * A world for the property test: one virtual clock, one stream, messages that take their time or are lost, machines that crash. Everything is decided
@@ -90,6 +91,7 @@ export function timingOf(world: World, life: Life): Timing {
         const wake = (): void => {
           if (over) return;
           over = true;
+          signal?.removeEventListener('abort', wake);
           if (life.alive) resolve();
         };
         signal?.addEventListener('abort', wake);
@@ -198,9 +200,9 @@ export function diskStorage(disk: Disk, life: Life): Storage {
         abort: () => undefined,
       };
     },
-    verify() {
+    async verify() {
       alive('verify');
-      return disk.open === undefined ? [] : verify(disk.open);
+      return { problems: disk.open === undefined ? [] : atOnce(verifySteps(disk.open)), log: [] };
     },
     openAside: () => (disk.aside === undefined ? undefined : fromBytes(disk.aside)),
   };

@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readdirSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { fileStorage } from '../../src/store/file-storage.ts';
+import { loadSchema } from '../../src/store/kind.ts';
 import { openReplica, type Replica } from '../../src/store/replica.ts';
 
 const ROOMY = { free: 1e12, total: 1e12 };
@@ -29,7 +31,7 @@ t.test('proposes, reads, waits, tells of changes, and is there after another sta
   await r.stop();
   r = await open(dir);
   t.equal(r.position(), position);
-  t.match(r.status(), { mode: 'single', state: 'ready', reason: undefined, epoch: 1, schema: 1 });
+  t.match(r.status(), { mode: 'single', state: 'ready', reason: undefined, epoch: 1, schema: (await loadSchema()).at(-1)?.version });
   await r.stop();
 });
 
@@ -142,4 +144,19 @@ t.test('each write of one instance is on disk before it is answered', async (t) 
   const text = readFileSync(trace, 'utf8');
   const between = text.slice(text.indexOf('"BEGIN'), text.indexOf('"END'));
   t.ok((between.match(/f(data)?sync\(/g) ?? []).length >= 20, 'at least one fsync each');
+});
+
+t.test('a database of a newer release is left alone', async (t) => {
+  const dir = t.testdir();
+  const r = await open(dir);
+  await r.propose(user('eva'));
+  await r.stop();
+  const storage = fileStorage(dir, 'FULL');
+  const { writer, reader } = storage.open();
+  writer.exec('UPDATE _meta SET schema = 9999');
+  reader.close();
+  writer.close();
+  await t.rejects(open(dir), { code: 'store-newer', message: /schema 9999/, remedy: /./ });
+  t.ok(readdirSync(dir).includes('state.db'));
+  t.notOk(readdirSync(dir).includes('aside.db'));
 });
