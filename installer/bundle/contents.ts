@@ -91,10 +91,10 @@ function sharedFiles(root: string): { path: string; mode: number; content: Buffe
   return [...files, { path: 'addon/better_sqlite3.node', mode: 0o755, content: addon.content }];
 }
 
-/** A root with nothing but the C and C++ libraries, users, name resolution and /tmp. */
+/** A root with nothing but the C and C++ libraries, prlimit, users, name resolution and /tmp. */
 export function baseFiles(parts: ObtainedPart[]): LayerFile[] {
-  const base = parts.find((p) => p.name === 'base-libraries');
-  const libraries = Object.entries(base?.files ?? {}).map(([path, file]) => ({ path: path.endsWith('/ld-linux-x86-64.so.2') ? 'lib64/ld-linux-x86-64.so.2' : path, mode: 0o755, content: file.path }));
+  const base = parts.filter((p) => p.name === 'base-libraries' || p.name === 'prlimit');
+  const libraries = base.flatMap((p) => Object.entries(p.files)).map(([path, file]) => ({ path: path.endsWith('/ld-linux-x86-64.so.2') ? 'lib64/ld-linux-x86-64.so.2' : path, mode: 0o755, content: file.path }));
   const text = (path: string, lines: string[]): LayerFile => ({ path, mode: 0o644, content: Buffer.from(`${lines.join('\n')}\n`) });
   const users = [['terrarium', CLOUD_UID], ['satellite', SATELLITE_UID]] as const;
   return [

@@ -48,6 +48,9 @@ export async function bundleScripts(root: string, trustedKey: string): Promise<S
     target: 'node24',
     format: 'cjs',
     keepNames: true,
+    // Only the spaces: names and lines stay readable in a log, and each process holds some 7 MiB less.
+    minifyWhitespace: true,
+    lineLimit: 500,
     legalComments: 'eof',
     // What is external below is found by require only, inside the executable.
     supported: { 'dynamic-import': false },

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { chownSync } from 'node:fs';
+import { chownSync, existsSync } from 'node:fs';
 import { nodePaths } from '../cluster/paths.ts';
 import { controlPlanes } from '../cluster/spec.ts';
 import { storeConsoleTls, storedConsoleTls } from '../node/console-tls.ts';
 import { credentialReady, storeCredential } from '../node/credentials.ts';
 import { makeDir } from '../node/files.ts';
 import { removeTrees } from '../node/remove.ts';
-import { CLOUD_UID, stackCredentials } from '../node/stack-credentials.ts';
+import { CLOUD_UID, SATELLITE_UID, stackCredentials } from '../node/stack-credentials.ts';
 import type { Phase } from '../plan/types.ts';
 
 const signedSchema = z.object({ ca: z.string(), certs: z.record(z.string(), z.string()) });
@@ -28,6 +28,7 @@ export const phase: Phase = {
   async isDone({ spec, node }, input) {
     const { console } = inputSchema.parse(input);
     const shown = storedConsoleTls(spec);
+    if (!existsSync(`${nodePaths(spec).satellite}/state`)) return false;
     if (console !== null && (shown?.cert !== console.cert || shown.key !== console.key)) return false;
     return stackCredentials(spec, node).every((c) => credentialReady(c.files));
   },
@@ -38,6 +39,7 @@ export const phase: Phase = {
     for (const credential of stackCredentials(spec, node)) storeCredential(credential.files, certs[credential.id] ?? '', ca);
     // The pods' users must be able to walk down to their folders, and to nothing else there.
     for (const dir of [paths.satellite, ...(node.role === 'control-plane' ? [paths.cloud] : [])]) makeDir(dir, { mode: 0o755 });
+    makeDir(`${paths.satellite}/state`, { mode: 0o700, uid: SATELLITE_UID });
     if (node.role === 'control-plane') {
       makeDir(`${paths.cloud}/state`, { mode: 0o700, uid: CLOUD_UID });
       chownSync(`${paths.cloud}/tls`, CLOUD_UID, CLOUD_UID);
