@@ -16,6 +16,8 @@ const TICK_MS = 1000;
 export const ANNOUNCE_MS = 5000;
 /** A stream must be missing for so long, and be seen so twice. */
 const MISSING_MS = 2000;
+const PURGE_EVERY_MS = 10_000;
+const DOUBTFUL_MS = 10_000;
 const SCRUB_EVERY_MS = 3_600_000;
 /** Entries behind, up to which an instance counts as ready. */
 const READY_BEHIND = 100;
@@ -36,6 +38,8 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
   /** What is wrong with the database. */
   let unfit = (await storage.verify()).problems[0];
   const last = { announced: -Infinity, scrubbed: -Infinity, purged: -Infinity, replicas: -Infinity, activation: -Infinity };
+  /** When the bus did not answer last. */
+  let silentBus = -Infinity;
   let kick = new AbortController();
   /** Proposals that wait. */
   const underWay = new Set<AbortController>();
@@ -88,6 +92,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     } catch (error) {
       // Elections take up to 9 s: what is known stays, and entries may come all the same.
       reason = `The bus does not answer: ${(error as Error).message}.`;
+      silentBus = timing.now();
       return;
     }
     const { epoch, position, chain } = meta();
@@ -97,6 +102,8 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
       return;
     }
     if (newest === undefined || newest.epoch < epoch || (newest.epoch === epoch && newest.last < position)) {
+      // What is there is removed by a rebuild: not unless it can be completed.
+      if (newest !== undefined && !enoughInTouch()) return;
       stream = undefined;
       missing ??= { since: timing.now(), dead: Math.max(epoch, newest?.epoch ?? 0) };
       missing.dead = Math.max(missing.dead, epoch, newest?.epoch ?? 0);
@@ -116,7 +123,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     }
     if (newest.first > meta().position + 1) return reseed(newest, `The log begins at position ${newest.first}, and this instance is at ${meta().position}.`);
     reason = follower.broken() ?? (comparison.differs().length > 0 ? `The hash chain is another one than on ${comparison.differs().join(', ')}.` : undefined);
-    await follower.follow(newest);
+    await follower.follow(newest, timing.now() - silentBus < DOUBTFUL_MS);
   }
 
   function enoughInTouch(): boolean {
@@ -227,7 +234,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     if (applying() && due('scrubbed', SCRUB_EVERY_MS)) await scrub();
     const log_ = stream;
     if (log_ === undefined || !isFirst()) return;
-    if (due('purged', 30_000)) {
+    if (due('purged', PURGE_EVERY_MS)) {
       const snapshots = [newestSnapshot(), ...comparison.live().filter((a) => names().includes(a.from)).map((a) => (a.epoch === log_.epoch ? a.snapshot : -1))];
       const below = Math.min(...snapshots) - (options.limits ?? LIMITS).logMargin;
       if (below > log_.first) await pipe.purge(log_, below).catch((error: Error) => log(`store: the log was not purged: ${error.message}`));

@@ -9,6 +9,7 @@ const TOGETHER = 256;
  * this as they do for an election (4 to 9 s), and both have to fit into a proposal's 15 s.
  */
 const SILENT_CONSUMER_MS = 4_000;
+const DOUBTFUL_CONSUMER_MS = 1_000;
 
 export interface FollowerOptions extends Pick<CoreOptions, 'timing' | 'log'> {
   core: Core;
@@ -19,8 +20,11 @@ export interface FollowerOptions extends Pick<CoreOptions, 'timing' | 'log'> {
 
 /** Applies what the stream delivers. */
 export interface Follower {
-  /** Follows this stream from the database's position on, where it does not already. Called again and again; makes a silent consumer anew. */
-  follow(log: LogInfo): Promise<void>;
+  /**
+   * Follows this stream from the database's position on, where it does not already. Called again and again; makes a silent consumer anew.
+   * @param doubtful the bus did not answer lately: the consumer may have been on a server that is gone.
+   */
+  follow(log: LogInfo, doubtful: boolean): Promise<void>;
   following(): boolean;
   /** An entry whose position is known from its acknowledgement: it need not wait until the stream delivers it. */
   offer(epoch: number, position: number, bytes: Uint8Array): void;
@@ -90,12 +94,13 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
   }
 
   return {
-    async follow(stream) {
+    async follow(stream, doubtful) {
       if (fault !== undefined || stream.epoch <= frozen) return;
       const { position } = core.machine().meta();
       if (subscription?.epoch === stream.epoch) {
-        if (stream.last <= position || timing.now() - heard < SILENT_CONSUMER_MS) return;
-        log(`store: nothing came for ${SILENT_CONSUMER_MS / 1000} s at position ${position} of ${stream.last}`);
+        const patience = doubtful ? DOUBTFUL_CONSUMER_MS : SILENT_CONSUMER_MS;
+        if (stream.last <= position || timing.now() - heard < patience) return;
+        log(`store: nothing came for ${patience / 1000} s at position ${position} of ${stream.last}`);
       }
       unsubscribe();
       expected = position + 1;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { openCluster } from './cluster.ts';
-import type { CoreOptions } from './core.ts';
+import type { CoreOptions, Limits } from './core.ts';
 import type { Store } from './database.ts';
 import type { Command } from './entry.ts';
 import { fileStorage } from './file-storage.ts';
@@ -153,6 +153,8 @@ export interface ReplicaOptions {
   space?: () => Space;
   /** Given with three or five instances. */
   cluster?: ClusterParts;
+  /** By default `LIMITS` of core.ts; a test has smaller ones. */
+  limits?: Limits;
 }
 
 /** What an instance needs to be one of several. */
@@ -187,6 +189,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     random: (n) => randomBytes(n),
     log: options.log,
     space: options.space ?? (() => spaceOf(options.dir)),
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
   };
   return options.cluster === undefined ? openSingle(parts) : openCluster({ ...parts, ...options.cluster });
 }

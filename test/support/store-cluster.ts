@@ -69,6 +69,7 @@ export async function startCluster(count: number, alone = false): Promise<TestCl
       member.connection = await connectBus({ servers, tls: files.cloudTls(member.name), name: `cloud ${member.name}`, inOrder: true, onlyThese: true });
       member.replica = await openReplica({
         self: member.name, dir: member.dir, log: (line) => note(member.name, line), space: () => ROOMY,
+        limits: { snapshotEntries: 400, snapshotMs: 60_000, logMargin: 50 },
         cluster: { pipe: streamPipe(member.connection, member.streams), peers: busPeers(member.connection, member.name), instances: () => nodes.map(({ name }) => ({ name })) },
       });
       return member.replica;
