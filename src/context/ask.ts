@@ -8,7 +8,7 @@ import type { Context } from './context.ts';
 export type Plane = Context['controlPlanes'][number];
 
 export interface AskOptions {
-  method?: 'GET' | 'POST';
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   headers?: Record<string, string>;
   body?: string;
   signal?: AbortSignal;

@@ -1,18 +1,39 @@
+import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import type { Problem } from '../cloud/api.ts';
+import { COMMAND_HEADER, SEQ_HEADER } from '../cloud/api-paths.ts';
 import { EXIT, Failure } from '../errors.ts';
+import { ulid } from '../store/ulid.ts';
 import { askConsole, reason, textOf, type AskOptions, type Plane } from './ask.ts';
 import type { Context } from './context.ts';
 
 /** After this long without an answer the next control plane is asked too. */
 const STAGGER_MS = 150;
 const READY_MS = 2_000;
+/** A change may wait for a quorum (15 s), behind the hash of a password. */
+const CHANGE_MS = 25_000;
+/** Of a watch, which says something every 10 s. */
+const SILENT_MS = 30_000;
+
+/** A server-sent event. */
+export interface ServerEvent {
+  event: string;
+  /** The last one given. */
+  id: string | undefined;
+  data: string;
+}
 
 /** The cloud's HTTP API through any control plane that answers. */
 export interface CloudClient {
   /** @throws Failure `unreachable` (exit 5), or by the cloud's own code */
   get<T>(path: string, signal?: AbortSignal): Promise<T>;
+  /** As `get`, with the position of the state that the answer was made from. */
+  read<T>(path: string, signal?: AbortSignal): Promise<{ value: T; seq: number }>;
+  /** Changes something, once, also where it has to be sent to several control planes. @returns undefined for an answer without content. @throws Failure */
+  change<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown, signal?: AbortSignal): Promise<T | undefined>;
+  /** Events as they come, until the connection ends, which is no failure. @throws Failure */
+  events(path: string, signal?: AbortSignal): AsyncGenerator<ServerEvent, void, undefined>;
   /** POSTs JSON and gives the answer line by line as it comes; leaving the loop cancels it. @throws Failure */
   lines<T>(path: string, body: unknown, signal?: AbortSignal): AsyncGenerator<T, void, undefined>;
 }
@@ -31,22 +52,64 @@ export function createCloudClient(context: Context): CloudClient {
       if (plane === undefined) throw unreachable(context, failed);
       try {
         const answer = await askConsole(context, plane, path, options);
+        if (answer.statusCode === 503 && left.length > 1) {
+          // It says itself that it cannot answer now; another one may.
+          failed.set(plane, (await problem(answer, plane)).message);
+          continue;
+        }
         last = plane;
         if ((answer.statusCode ?? 0) >= 400) throw await problem(answer, plane);
         return answer;
       } catch (error) {
         if (aborted()) throw options.signal?.reason;
         if (error instanceof Failure) throw error;
-        // It died between two requests. Nothing of an answer has come, and no request of ours changes anything when repeated.
+        // It died between two requests. Nothing of an answer has come, and a change carries an id by which it is carried out once.
         failed.set(plane, reason(error));
       }
     }
   }
 
+  const read = async <T>(path: string, signal?: AbortSignal): Promise<{ value: T; seq: number }> => {
+    const answer = await open(path, signal === undefined ? {} : { signal });
+    const value = JSON.parse(await textOf(answer)) as T;
+    return { value, seq: Number(answer.headers[SEQ_HEADER.toLowerCase()] ?? 0) };
+  };
+
   return {
-    async get<T>(path: string, signal?: AbortSignal): Promise<T> {
+    read,
+    get: async <T>(path: string, signal?: AbortSignal): Promise<T> => (await read<T>(path, signal)).value,
+    async change<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown, signal?: AbortSignal): Promise<T | undefined> {
+      const answer = await open(path, {
+        method,
+        answerMs: CHANGE_MS,
+        headers: { [COMMAND_HEADER]: ulid(Date.now(), randomBytes(10)), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(signal === undefined ? {} : { signal }),
+      });
+      const text = await textOf(answer);
+      return text === '' ? undefined : (JSON.parse(text) as T);
+    },
+    async *events(path: string, signal?: AbortSignal): AsyncGenerator<ServerEvent, void, undefined> {
       const answer = await open(path, signal === undefined ? {} : { signal });
-      return JSON.parse(await textOf(answer)) as T;
+      answer.on('error', () => undefined);
+      answer.setTimeout(SILENT_MS, () => void answer.destroy());
+      let id: string | undefined;
+      let event = 'message';
+      let data: string[] = [];
+      try {
+        for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
+          if (line === '') {
+            if (data.length > 0) yield { event, id, data: data.join('\n') };
+            event = 'message';
+            data = [];
+          } else if (line.startsWith('id: ')) id = line.slice(4);
+          else if (line.startsWith('event: ')) event = line.slice(7);
+          else if (line.startsWith('data: ')) data.push(line.slice(6));
+        }
+      } finally {
+        answer.destroy();
+      }
+      if (signal?.aborted === true) throw signal.reason;
     },
     async *lines<T>(path: string, body: unknown, signal?: AbortSignal): AsyncGenerator<T, void, undefined> {
       const answer = await open(path, {

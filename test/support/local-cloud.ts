@@ -26,8 +26,10 @@ export interface LocalClouds {
   ports: Ports;
   configFile: string;
   env(node: LocalNode): NodeJS.ProcessEnv;
-  /** Resolves when it is ready; of several, a majority has to be started together. */
+  /** Resolves when it is ready; several are started together the first time, later a majority of them. */
   start(node: LocalNode, env?: NodeJS.ProcessEnv): Promise<ChildProcess>;
+  /** Ends the clouds; the files stay. */
+  halt(): Promise<void>;
   stop(): Promise<void>;
   output: string[];
 }
@@ -96,11 +98,14 @@ export async function localClouds(nodes: LocalNode[], options: { credentials?: f
       await ready(node);
       return child;
     },
-    async stop() {
+    async halt() {
       await Promise.all([...children].map((child) => {
         child.kill('SIGTERM');
         return once(child, 'exit');
       }));
+    },
+    async stop() {
+      await clouds.halt();
       files.remove();
     },
   };

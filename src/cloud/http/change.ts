@@ -36,6 +36,9 @@ export async function change(request: { ctx: Context; cloud: CloudContext; calle
   throw new HttpProblem(status, result.code, result.message, status === 503 ? { headers: { 'Retry-After': '2' } } : {});
 }
 
+/** Whether the client may have sent the same change before. */
+export const isRepetition = (ctx: Context): boolean => ctx.get(COMMAND_HEADER) !== '';
+
 function commandId(ctx: Context): { id?: string } {
   const id = ctx.get(COMMAND_HEADER);
   if (id === '') return {};

@@ -1,6 +1,6 @@
 import type { SavedQueryRow } from '../../store/rows.ts';
 import { API_PATHS, expectQuery, idParams } from '../api.ts';
-import { change } from '../http/change.ts';
+import { change, isRepetition } from '../http/change.ts';
 import { forbidden, notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
 import { one } from '../state/read.ts';
@@ -14,10 +14,10 @@ export const route = define({
   query: expectQuery,
   audit: ['query.delete'],
   async handle(request) {
-    const { cloud, params, query, caller } = request;
+    const { ctx, cloud, params, query, caller } = request;
     const before = one<SavedQueryRow>(cloud.state.replica().db, 'SELECT * FROM saved_queries WHERE id = ?', params.id);
-    if (before === undefined) throw notFound(`There is no saved query ${params.id}.`);
-    if (before.owner !== caller.user && !caller.scopes.has('admin')) throw forbidden(`The query ${params.id} is ${before.owner}'s.`);
-    await change(request, { kind: 'query.delete', args: { id: params.id }, on: { resource: `query/${params.id}`, expect: query.expect ?? before.version } });
+    if (before === undefined && !isRepetition(ctx)) throw notFound(`There is no saved query ${params.id}.`);
+    if (before !== undefined && before.owner !== caller.user && !caller.scopes.has('admin')) throw forbidden(`The query ${params.id} is ${before.owner}'s.`);
+    await change(request, { kind: 'query.delete', args: { id: params.id }, on: { resource: `query/${params.id}`, expect: query.expect ?? before?.version } });
   },
 });

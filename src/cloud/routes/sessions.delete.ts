@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { secretHash } from '../../store/fields.ts';
 import { API_PATHS } from '../api.ts';
-import { change } from '../http/change.ts';
+import { change, isRepetition } from '../http/change.ts';
 import { route as define } from '../http/route.ts';
 import { ownSession } from '../state/own.ts';
+import { sessionById } from '../state/read.ts';
 
 export const route = define({
   method: 'DELETE',
@@ -13,8 +14,8 @@ export const route = define({
   params: z.strictObject({ id: secretHash }),
   audit: ['session.delete'],
   async handle(request) {
-    const { cloud, params, caller } = request;
-    ownSession(cloud, caller, params.id);
+    const { ctx, cloud, params, caller } = request;
+    if (!isRepetition(ctx) || sessionById(cloud.state.replica().db, params.id) !== undefined) ownSession(cloud, caller, params.id);
     await change(request, { kind: 'session.delete', args: { id: params.id } });
   },
 });

@@ -1,0 +1,54 @@
+import { InvalidArgumentError } from 'commander';
+import type { Format } from '../resource-printer.ts';
+import type { CommandModule } from '../command.ts';
+
+interface Options {
+  output: Format;
+  watch?: boolean;
+  limit?: number;
+  context?: string;
+}
+
+const FORMATS = ['table', 'wide', 'json', 'yaml', 'name'];
+
+export const command: CommandModule = {
+  summary: 'List what the cloud knows: users, tokens, satellites, nodes, …',
+  group: 'Use',
+  configure(cmd, io) {
+    cmd
+      .argument('<kind>', 'nodes, pods, clouds, satellites, applications, users, tokens, sessions, queries, audit')
+      .argument('[names...]', 'only these')
+      .option('-o, --output <format>', FORMATS.join(', '), (text: string): Format => {
+        if (!FORMATS.includes(text)) throw new InvalidArgumentError(`It must be one of ${FORMATS.join(', ')}.`);
+        return text as Format;
+      }, 'table')
+      .option('-w, --watch', 'go on, and print what changes')
+      .option('--limit <n>', 'at most so many', (text) => {
+        if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+        return Number(text);
+      })
+      .option('--context <name>', 'the cluster; default: the current one')
+      .addHelpText('after', '\nExit codes: 0 done, 1 nothing of that name, 2 bad input, 3 only some of the names were found, 5 no machine answers.\n')
+      .action(async (word: string, names: string[], options: Options) => {
+        const { kindOf, readAll, readNamed } = await import('../resources.ts');
+        const kind = kindOf(word);
+        const { loadContext } = await import('../../context/context.ts');
+        const { createCloudClient } = await import('../../context/client.ts');
+        const { printItems, watchPrinter } = await import('../resource-printer.ts');
+        const { outcome } = await import('../partial.ts');
+        const client = createCloudClient(loadContext(io.env, options.context));
+        const read = names.length === 0 ? { ...(await readAll(client, kind, options.limit ?? (kind.name === 'audit' ? 100 : undefined), io.signal)), missing: new Map<string, string>() } : await readNamed(client, kind, names, io.signal);
+        if (options.watch !== true) {
+          io.stdout.write(printItems(kind, read.items, options.output, names.length === 1, Date.now()));
+          outcome(io, read.items.length, read.missing);
+          return;
+        }
+        const { watchKind } = await import('../resource-watch.ts');
+        const printer = watchPrinter(kind, options.output, Date.now);
+        io.stdout.write(printer.first(read.items));
+        for await (const { change, key, item } of watchKind(client, kind, read.seq, new Map(read.items.map((i) => [kind.key(i), i])), io.signal)) {
+          if (names.length === 0 || names.includes(key)) io.stdout.write(printer.changed(change, key, item));
+        }
+      });
+  },
+};

@@ -1,0 +1,103 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import t from 'tap';
+import { parse } from 'yaml';
+import { saveContext } from '../../src/context/context.ts';
+import { API_TOKEN, call, localClouds, until, type Answer, type LocalClouds } from '../support/local-cloud.ts';
+
+/** `get`, `describe` and `delete` against real clouds, one of which is not there. */
+const nodes = ['n1', 'n2', 'n3'].map((name, i) => ({ name, address: `127.0.0.${i + 1}` }));
+const n1 = nodes[0] as (typeof nodes)[0];
+let clouds: LocalClouds;
+let env: NodeJS.ProcessEnv;
+let second: ChildProcess;
+
+interface Running {
+  child: ChildProcess;
+  out: () => string;
+  result: Promise<{ code: number | null; stdout: string; stderr: string }>;
+}
+
+function start(...args: string[]): Running {
+  const child = spawn(process.execPath, ['src/main.ts', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const said = { stdout: '', stderr: '' };
+  child.stdout?.on('data', (chunk: Buffer) => (said.stdout += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (said.stderr += chunk.toString()));
+  return { child, out: () => said.stdout, result: once(child, 'close').then(([code]) => ({ ...said, code: code as number | null })) };
+}
+const run = (...args: string[]): Running['result'] => start(...args).result;
+const api = (path: string, body: unknown, method = 'POST'): Promise<Answer> => call(clouds, n1, `/api/v1/${path}`, { method, body, headers: { authorization: `Bearer ${API_TOKEN}` } });
+
+t.before(async () => {
+  clouds = await localClouds(nodes);
+  env = { PATH: process.env['PATH'], HOME: t.testdir(), NODE_NO_WARNINGS: '1' };
+  saveContext(env, {
+    name: 'test', clusterId: 'c0ffee',
+    // The third, which comes first here, is not there: the command line has to find another one.
+    controlPlanes: nodes.toReversed(),
+    ports: { api: clouds.ports.api, console: clouds.ports.console }, ca: clouds.files.authority.cert, caFingerprint: 'sha256:00', token: API_TOKEN,
+    kubeconfig: { ca: clouds.files.authority.cert, clientCertificate: '', clientKey: '' },
+  });
+  const processes = await Promise.all(nodes.map((n) => clouds.start(n)));
+  second = processes[1] as ChildProcess;
+  processes[2]?.kill('SIGTERM');
+  await once(processes[2] as ChildProcess, 'exit');
+  for (const name of ['eva', 'max', 'tom']) t.equal((await api('users', { name, role: 'viewer', password: 'a long password' })).status, 201);
+});
+t.teardown(() => clouds.stop());
+
+t.test('get: all, some, in every format, and what is not there by its exit code', async (t) => {
+  const table = await run('get', 'users');
+  t.equal(table.code, 0, table.stderr);
+  t.match(table.stdout, /^NAME +ROLE +DISABLED +CREATED\nadmin +admin +no .*\neva +viewer/);
+  t.match(JSON.parse((await run('get', 'user', 'eva', '-o', 'json')).stdout), { name: 'eva', role: 'viewer' });
+  t.match(parse((await run('get', 'users', '-o', 'yaml')).stdout), { items: [{ name: 'admin' }, { name: 'eva' }, { name: 'max' }, { name: 'tom' }] });
+  t.equal((await run('get', 'users', '-o', 'name', '--limit', '2')).stdout, 'users/admin\nusers/eva\n');
+  t.match((await run('get', 'tokens', '-o', 'wide')).stdout, /cli +terrarium command line +admin +read,query/);
+  t.match(await run('get', 'users', 'nobody'), { code: 1, stdout: '', stderr: /no user nobody/ });
+  t.match(await run('get', 'users', 'eva', 'nobody', '-o', 'name'), { code: 3, stdout: 'users/eva\n', stderr: /no user nobody/ });
+  t.match(await run('get', 'cats'), { code: 2, stderr: /no kind cats.*users/ });
+  t.match(await run('get', 'users', '-o', 'xml'), { code: 2 });
+  for (const kind of ['nodes', 'pods', 'clouds', 'satellites', 'applications', 'sessions', 'queries', 'audit']) t.match(await run('get', kind), { code: 0, stderr: '' }, kind);
+});
+
+t.test('describe: all fields and the last changes', async (t) => {
+  await api('users/eva', { role: 'operator' }, 'PATCH');
+  const { code, stdout } = await run('describe', 'user', 'eva');
+  t.equal(code, 0);
+  t.match(stdout, /^users\/eva\n {2}name: eva\n {2}role: operator\n/);
+  t.match(stdout, /token\/cli +user.update +ok +role: viewer → operator/);
+});
+
+t.test('get --watch goes on over another control plane when its own dies', { timeout: 60_000 }, async (t) => {
+  const watching = start('get', 'queries', '--watch', '-o', 'json');
+  // A watch that was opened before the change and one after it see the same.
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  t.equal((await api('saved-queries/one', { name: 'one', sql: 'select 1' }, 'PUT')).status, 200);
+  await until('the first change', () => (watching.out().includes('"key":"one"') ? true : undefined), 10_000);
+  t.match(JSON.parse(watching.out().split('\n')[0] ?? ''), { change: 'created', key: 'one', item: { sql: 'select 1' } });
+  await clouds.start(nodes[2] as (typeof nodes)[0]);
+  second.kill('SIGTERM');
+  await once(second, 'exit');
+  t.equal((await api('saved-queries/two', { name: 'two', sql: 'select 2' }, 'PUT')).status, 200);
+  await until('the change after it', () => (watching.out().includes('"key":"two"') ? true : undefined), 15_000);
+  watching.child.kill('SIGINT');
+  const { code, stdout } = await watching.result;
+  t.equal(code, 130);
+  t.same(stdout.trimEnd().split('\n').map((l) => (JSON.parse(l) as { key: string }).key), ['one', 'two'], 'each once');
+});
+
+t.test('delete: what there is, with a version, and in part', async (t) => {
+  const { version } = JSON.parse((await run('get', 'user', 'max', '-o', 'json')).stdout) as { version: number };
+  t.match(await run('delete', 'user', 'max', '--expect', String(version - 1)), { code: 1, stderr: /has version/ });
+  t.match(await run('delete', 'user', 'max', '--expect', String(version)), { code: 0, stdout: 'users/max deleted\n' });
+  t.match(await run('delete', 'users', 'max', 'tom'), { code: 3, stdout: 'users/tom deleted\n', stderr: /no user max/ });
+  t.match(await run('delete', 'users', 'max'), { code: 1 });
+  t.match(await run('delete', 'user', 'admin'), { code: 1, stderr: /no user who is an administrator/ });
+  t.match(await run('delete', 'pods', 'x'), { code: 2 });
+});
+
+t.test('with no cloud left the exit code is 5', async (t) => {
+  await clouds.halt();
+  t.match(await run('get', 'users'), { code: 5, stderr: /n1.*n2|n2.*n1/s });
+});

@@ -1,0 +1,57 @@
+import t from 'tap';
+import { parse } from 'yaml';
+import { printItems, watchPrinter } from '../../src/cli/resource-printer.ts';
+import { describe } from '../../src/cli/resource-description.ts';
+import { kindOf } from '../../src/cli/resources.ts';
+
+const now = Date.parse('2026-01-02T00:00:00.000Z');
+const eva = { name: 'eva', role: 'viewer', disabled: false, mustChangePassword: true, createdAt: '2026-01-01T00:00:00.000Z', passwordAt: '2026-01-01T12:00:00.000Z', version: 17 };
+const max = { ...eva, name: 'max', role: 'admin' };
+const users = kindOf('users');
+
+t.test('a kind is found by its names, and another is named with those that there are', (t) => {
+  for (const word of ['users', 'user']) t.equal(kindOf(word).name, 'users');
+  t.throws(() => kindOf('cats'), { code: 'usage', exitCode: 2, remedy: /users, tokens/ });
+  t.end();
+});
+
+t.test('the formats of get', (t) => {
+  const table = printItems(users, [eva, max], 'table', false, now).trimEnd().split('\n');
+  t.match(table[0], /^NAME +ROLE +DISABLED +CREATED$/);
+  t.match(table[1], /^eva +viewer +no +/);
+  t.match(printItems(users, [eva], 'wide', true, now), /VERSION\n.* 17\n$/);
+  t.same(JSON.parse(printItems(users, [eva, max], 'json', false, now)), { items: [eva, max] });
+  t.same(JSON.parse(printItems(users, [eva], 'json', true, now)), eva);
+  t.same(parse(printItems(users, [eva, max], 'yaml', false, now)), { items: [eva, max] });
+  t.equal(printItems(users, [eva, max], 'name', false, now), 'users/eva\nusers/max\n');
+  t.equal(printItems(users, [], 'table', false, now), '');
+  t.same(JSON.parse(printItems(users, [], 'json', false, now)), { items: [] });
+  t.end();
+});
+
+t.test('what is printed cannot steer the terminal', (t) => {
+  const evil = { ...eva, name: '\u001b[2J' };
+  for (const format of ['table', 'wide', 'name', 'yaml', 'json'] as const) t.notMatch(printItems(users, [evil], format, true, now), /\u001b/, format);
+  t.notMatch(describe(users, evil, undefined), /\u001b/);
+  t.end();
+});
+
+t.test('a watch prints a line for each change, in every format', (t) => {
+  const table = watchPrinter(users, 'table', () => now);
+  t.match(table.first([eva]), /^NAME .*\neva /);
+  t.match(table.changed('changed', 'eva', { ...eva, role: 'operator' }), /^eva +operator/);
+  t.equal(table.changed('deleted', 'eva', null), 'eva was deleted\n');
+  const json = watchPrinter(users, 'json', () => now);
+  t.same(JSON.parse(json.first([eva])), { change: 'present', key: 'eva', item: eva });
+  t.same(JSON.parse(json.changed('deleted', 'eva', null)), { change: 'deleted', key: 'eva', item: null });
+  t.match(watchPrinter(users, 'yaml', () => now).changed('created', 'eva', eva), /^---\nchange: created\n/);
+  t.end();
+});
+
+t.test('a description tells what was changed', (t) => {
+  const entry = { seq: 1, id: 'x', at: '2026-01-01T00:00:00.000Z', actor: 'admin', kind: 'user.update', outcome: 'ok', changes: [{ resource: 'user/eva', before: { role: 'viewer', disabled: false }, after: { role: 'operator', disabled: false } }] };
+  const text = describe(users, eva, [entry]);
+  t.match(text, /^users\/eva\n {2}name: eva\n/);
+  t.match(text, /admin +user.update +ok +role: viewer → operator/);
+  t.end();
+});
