@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import Database from 'better-sqlite3';
 import t, { type Test } from 'tap';
+import { BusServer } from '../../src/bus/server.ts';
 import { readBlocks } from '../../src/bus/stream-blocks.ts';
 import { fileStorage } from '../../src/store/file-storage.ts';
 import { loadKinds, loadSchema } from '../../src/store/kind.ts';
@@ -121,6 +122,27 @@ t.test('20 writers while the leader of the stream is killed -9 and an instance i
     await cluster.open(away);
     await sleep(4000);
   });
+});
+
+t.test('every cloud is restarted politely, one after the other: no write fails', async (t) => {
+  const load = startWriters(20, 50, (writer, attempt) => [0, 1, 2].map((k) => cluster.members[(writer + attempt + k) % 3]?.replica).find((r) => r !== undefined));
+  try {
+    await sleep(1000);
+    for (const m of cluster.members) {
+      await cluster.close(m);
+      await m.server.stop();
+      m.server = new BusServer(m.options);
+      await m.server.start();
+      await cluster.open(m);
+      await cluster.ready([m]);
+      await sleep(1000);
+    }
+  } finally {
+    await load.stop();
+  }
+  await cluster.equal();
+  for (const m of cluster.members) t.same(lostOrTwice((m.replica as Replica).db, load), [], m.name);
+  t.ok(load.slowest() < 15_000, `${load.acknowledged.size} acknowledged, slowest ${load.slowest()} ms`);
 });
 
 t.test('the stream is deleted under load: a new epoch, nothing lost', async (t) => {

@@ -3,7 +3,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { connectBus } from '../../src/bus/connect.ts';
 import type { Topology } from '../../src/bus/config.ts';
 import { busPeers } from '../../src/bus/instances.ts';
-import { BusServer } from '../../src/bus/server.ts';
+import { BusServer, type BusServerOptions } from '../../src/bus/server.ts';
 import { streamPipe } from '../../src/bus/stream.ts';
 import { openReplica, type Replica } from '../../src/store/replica.ts';
 import { busFiles, freePorts, NATS_SERVER, type BusFiles } from './bus-files.ts';
@@ -14,6 +14,8 @@ const ROOMY = { free: 1e12, total: 1e12 };
 
 export interface Member {
   name: string;
+  /** Another one with these is its next process. */
+  options: BusServerOptions;
   server: BusServer;
   /** Its replica's folder. */
   dir: string;
@@ -49,14 +51,16 @@ export async function startCluster(count: number, alone = false): Promise<TestCl
   const log: string[] = [];
   const started = Date.now();
   const note = (name: string, line: string): void => void log.push(`${((Date.now() - started) / 1000).toFixed(2)} ${name} ${line}`);
-  const members: Member[] = nodes.map(({ name, address }) => ({
-    name,
-    dir: join(files.data(name), 'replica'),
-    streams: join(files.data(name), 'cloud/state/jetstream/jetstream/TERRARIUM/streams'),
-    server: new BusServer({
-      binary: NATS_SERVER, topology: alone && name === 'n1' ? { servers: nodes.slice(0, 1), satellites: [], jetstream: false } : topology, log: (line) => note(name, line),
-      settings: { node: name, address, port, clusterPort, clusterId: 'test', tlsDir: join(files.data(name), 'cloud/tls'), stateDir: join(files.data(name), 'cloud/state') },
-    }),
+  const optionsOf = ({ name, address }: (typeof nodes)[number]): BusServerOptions => ({
+    binary: NATS_SERVER, topology: alone && name === 'n1' ? { servers: nodes.slice(0, 1), satellites: [], jetstream: false } : topology, log: (line) => note(name, line),
+    settings: { node: name, address, port, clusterPort, clusterId: 'test', tlsDir: join(files.data(name), 'cloud/tls'), stateDir: join(files.data(name), 'cloud/state') },
+  });
+  const members: Member[] = nodes.map((node) => ({
+    name: node.name,
+    dir: join(files.data(node.name), 'replica'),
+    streams: join(files.data(node.name), 'cloud/state/jetstream/jetstream/TERRARIUM/streams'),
+    options: optionsOf(node),
+    server: new BusServer(optionsOf(node)),
   }));
   await Promise.all(members.slice(0, alone ? 1 : count).map((m) => m.server.start()));
   const cluster: TestCluster = {
@@ -83,9 +87,11 @@ export async function startCluster(count: number, alone = false): Promise<TestCl
       await Promise.all([first?.server.apply(topology), ...others.map((m) => m.server.start())]);
     },
     async close(member) {
-      await member.replica?.stop();
-      await member.connection?.close();
+      const { replica, connection } = member;
+      // Writers look for another one from here on.
       delete member.replica;
+      await replica?.stop();
+      await connection?.close();
       delete member.connection;
     },
     async ready(some = members) {
