@@ -82,7 +82,9 @@ t.test('the manifests of the stack', async (t) => {
     t.match(pod, { hostNetwork: true, securityContext: { runAsNonRoot: true } }, metadata.name);
     t.match(container, { image: values.IMAGE, imagePullPolicy: 'Never', securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } } }, metadata.name);
   }
-  t.equal(sets.find((s) => s.metadata.name === 'satellite')?.spec?.template?.spec.automountServiceAccountToken, false, 'a satellite has no rights in Kubernetes');
+  const satellite = objects.filter((o) => o.metadata.name.endsWith('satellite') && o.rules !== undefined).flatMap((o) => o.rules ?? []);
+  t.match(satellite, [{ resources: ['pods', 'events'], verbs: ['list', 'watch'] }], 'a satellite sees pods and events');
+  t.equal(satellite.length, 1, 'and nothing else');
   const rules = objects.filter((o) => o.metadata.name.endsWith('cloud') && o.rules !== undefined).flatMap((o) => o.rules ?? []);
   t.same([...new Set(rules.flatMap((r) => r.verbs))].sort(), ['get', 'list', 'watch'], 'the cloud only reads');
   for (const rule of rules) if (rule.resources.includes('secrets')) t.same(rule.resourceNames, ['credentials'], 'and one Secret only');
