@@ -1,4 +1,4 @@
-import type { LoginRequest, Overview, Problem, QueryBody, QueryLine, SessionReply } from '../cloud/api.ts';
+import type { LoginReply, LoginRequest, Overview, Problem, QueryBody, QueryLine, SessionReply } from '../cloud/api.ts';
 import { API_PATHS, CLIENT_HEADER } from '../cloud/api-paths.ts';
 
 /** An answer that was no success; the message is fit to be shown. */
@@ -27,17 +27,25 @@ async function send(path: string, body: unknown, signal?: AbortSignal): Promise<
   throw new ApiError(response.status, problem === undefined ? `The cloud answered ${response.status}.` : first === undefined ? problem.title : `${problem.title} ${first.path}: ${first.message}`);
 }
 
-export async function login(request: LoginRequest): Promise<void> {
-  await send(API_PATHS.login, request);
+/** @returns whether the password has to be changed before anything else is answered. */
+export async function login(request: LoginRequest): Promise<{ mustChange: boolean }> {
+  const reply = (await (await send(API_PATHS.login, request)).json()) as LoginReply;
+  return { mustChange: reply.passwordChange === 'required' };
+}
+
+/** Ends all sessions of the user; the one that it opens is in the cookie. */
+export async function changePassword(request: { current: string; password: string }): Promise<void> {
+  await send(API_PATHS.password, request);
 }
 
 export async function logout(): Promise<void> {
   await send(API_PATHS.logout, {});
 }
 
+/** Not before a password that has to be changed was changed: until then nothing but that is possible. */
 export async function isSignedIn(): Promise<boolean> {
   const reply = (await (await send(API_PATHS.session, undefined)).json()) as SessionReply;
-  return reply.user !== null;
+  return reply.user !== null && reply.passwordChange !== 'required';
 }
 
 /** Runs a query and calls back for each line as it comes. */

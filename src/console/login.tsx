@@ -1,22 +1,33 @@
 import { useRef, useState } from 'preact/hooks';
-import { login } from './api.ts';
+import { changePassword, login } from './api.ts';
 import { Logo } from './app.tsx';
 
 export function Login({ error, onDone }: { error: string | undefined; onDone: () => void }) {
   const [message, setMessage] = useState(error);
   const [busy, setBusy] = useState(false);
+  const [change, setChange] = useState<{ user: string; current: string; forced: boolean } | undefined>(undefined);
   const password = useRef<HTMLInputElement>(null);
 
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     const form = new FormData(event.currentTarget as HTMLFormElement);
+    const wanted = (event.submitter as HTMLButtonElement | null)?.value === 'change';
+    const user = String(form.get('user'));
+    const current = String(form.get('password'));
     setBusy(true);
-    login({ user: String(form.get('user')), password: String(form.get('password')) }).then(onDone, (e: Error) => {
-      setBusy(false);
-      setMessage(e.message);
-      password.current?.select();
-    });
+    login({ user, password: current }).then(
+      ({ mustChange }) => {
+        if (mustChange || wanted) setChange({ user, current, forced: mustChange });
+        else onDone();
+      },
+      (e: Error) => {
+        setBusy(false);
+        setMessage(e.message);
+        password.current?.select();
+      },
+    );
   };
+  if (change !== undefined) return <NewPassword {...change} onDone={onDone} />;
   return (
     <main class="login">
       <form onSubmit={submit} aria-label="Log in">
@@ -33,8 +44,53 @@ export function Login({ error, onDone }: { error: string | undefined; onDone: ()
           <input name="password" type="password" autocomplete="current-password" required maxLength={1024} autofocus ref={password} />
         </label>
         <button type="submit" class="primary" disabled={busy}>{busy ? 'Checking…' : 'Log in'}</button>
+        <button type="submit" name="then" value="change" disabled={busy}>Log in and change the password</button>
         <p class="message" role="alert">{message}</p>
         <p class="hint">The first password was printed by the install. <code>terrarium user reset-password</code>, as root on a node, makes a new one.</p>
+      </form>
+    </main>
+  );
+}
+
+/** Least length of a password, as the cloud has it. */
+const LEAST = 12;
+
+/** A new password for who has just logged in; who need not change it may leave it at that. */
+function NewPassword({ user, current, forced, onDone }: { user: string; current: string; forced: boolean; onDone: () => void }) {
+  const [message, setMessage] = useState<string | undefined>(undefined);
+  const [busy, setBusy] = useState(false);
+
+  const submit = (event: SubmitEvent): void => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget as HTMLFormElement);
+    const next = String(form.get('new'));
+    if (next !== String(form.get('again'))) return setMessage('The two are not the same.');
+    setBusy(true);
+    changePassword({ current, password: next }).then(onDone, (e: Error) => {
+      setBusy(false);
+      setMessage(e.message);
+    });
+  };
+  return (
+    <main class="login">
+      <form onSubmit={submit} aria-label="Change the password">
+        <div class="title">
+          <Logo />
+          <h1>New password</h1>
+        </div>
+        <p class="hint">{forced ? `Somebody else knows the password of ${user}: choose another one.` : `Of ${user}. All other sessions end.`}</p>
+        <input name="user" autocomplete="username" value={user} readOnly hidden />
+        <label>
+          New password, {LEAST} characters or more
+          <input name="new" type="password" autocomplete="new-password" required minLength={LEAST} maxLength={1024} autofocus />
+        </label>
+        <label>
+          Once more
+          <input name="again" type="password" autocomplete="new-password" required maxLength={1024} />
+        </label>
+        <button type="submit" class="primary" disabled={busy}>{busy ? 'Changing…' : 'Change'}</button>
+        {forced ? null : <button type="button" disabled={busy} onClick={onDone}>Later</button>}
+        <p class="message" role="alert">{message}</p>
       </form>
     </main>
   );

@@ -142,7 +142,12 @@ const known: Hint = async () => ({ params: { name: someUser() } });
 
 /** What makes a valid input also a meaningful one: names of things that are there. Used for three of four inputs. */
 const HINTS: Record<string, Hint> = {
-  'POST /api/v1/login': async (actor) => ({ body: { user: actor.name, password: actor.password } }),
+  'POST /api/v1/login': async (actor) => ({
+    body: { user: actor.name, password: actor.password },
+    after: async (got) => {
+      if (got.status === 200) await send({ method: 'POST', path: '/api/v1/logout', headers: { authorization: `Bearer ${(JSON.parse(got.body) as { token: string }).token}` } });
+    },
+  }),
   'POST /api/v1/password': async (actor) => ({
     body: { current: actor.password, password: `changed ${(counter += 1)} times` },
     after: async (got) => {
@@ -170,7 +175,14 @@ const HINTS: Record<string, Hint> = {
       if (got.status === 201) await send({ method: 'DELETE', path: `/api/v1/tokens/${(JSON.parse(got.body) as { id: string }).id}`, headers: { authorization: `Bearer ${actor.token}` } });
     },
   }),
-  'DELETE /api/v1/sessions/{id}': async (actor) => ({ params: { id: createHash('sha256').update(await login(actor.name, actor.password)).digest('hex') } }),
+  'DELETE /api/v1/sessions/{id}': async (actor) => {
+    const id = createHash('sha256').update(await login(actor.name, actor.password)).digest('hex');
+    return {
+      params: { id },
+      // Of 50 sessions of a user the oldest gives way, which would be the one that all use.
+      after: async () => void (await asAdmin('DELETE', `sessions/${id}`)),
+    };
+  },
   'GET /api/v1/saved-queries/{id}': saved,
   'PUT /api/v1/saved-queries/{id}': async (actor) => ({ params: { id: `put-${actor.name}-${(counter += 1)}` }, body: { expect: undefined } }),
   'DELETE /api/v1/saved-queries/{id}': async (actor) => ({ ...(await saved(actor)), query: { expect: undefined } }),
@@ -198,7 +210,8 @@ interface Spoilt {
 
 function spoil(route: Route, input: Input, actor: Actor, n: number): Spoilt {
   const sent = build(route, input, actor);
-  const pick = <T>(list: readonly T[]): T => list[n % list.length] as T;
+  // The way goes by n; what is taken for it must not go the same pace.
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(n / ways.length) % list.length] as T;
   const body = typeof input.body === 'object' && input.body !== null ? (input.body as Record<string, unknown>) : undefined;
   const withBody = (value: unknown): Sent => ({ ...sent, body: typeof value === 'string' ? value : (JSON.stringify(value) ?? ''), headers: { ...sent.headers, 'content-type': 'application/json' } });
   const ways: (() => Spoilt)[] = [
@@ -214,10 +227,10 @@ function spoil(route: Route, input: Input, actor: Actor, n: number): Spoilt {
           (): Spoilt => ({ sent: withBody(Object.fromEntries(Object.entries(body).slice(1))), refused: false }),
           (): Spoilt => ({ sent: withBody(pick(NASTY) ?? 'null'), refused: false }),
           (): Spoilt => ({ sent: withBody(JSON.stringify(body).slice(0, -1 - (n % 5))), refused: true }),
-          (): Spoilt => ({ sent: withBody(n % 40 === 0 ? `{"a":"${'x'.repeat(1_100_000)}"}` : '['.repeat(5000)), refused: true }),
+          (): Spoilt => ({ sent: withBody(n % 100 === 9 ? `{"a":"${'x'.repeat(1_100_000)}"}` : '['.repeat(5000)), refused: true }),
         ]),
   ];
-  return pick(ways)();
+  return (ways[n % ways.length] as () => Spoilt)();
 }
 
 /** What is wrong with an answer; undefined for nothing. */

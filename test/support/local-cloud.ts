@@ -73,7 +73,7 @@ export async function localClouds(nodes: LocalNode[], options: { credentials?: f
     TERRARIUM_NATS_SERVER: NATS_SERVER,
     TERRARIUM_SERVICE_ACCOUNT: join(files.root, 'none'),
     TERRARIUM_LISTEN: node.address,
-    TERRARIUM_CONSOLE: 'build/console',
+    TERRARIUM_CONSOLE: process.env['TERRARIUM_CONSOLE'] ?? 'build/console',
   });
   const clouds: LocalClouds = {
     files,

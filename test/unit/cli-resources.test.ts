@@ -31,8 +31,8 @@ t.test('the formats of get', (t) => {
 
 t.test('what is printed cannot steer the terminal', (t) => {
   const evil = { ...eva, name: '\u001b[2J' };
-  for (const format of ['table', 'wide', 'name', 'yaml', 'json'] as const) t.notMatch(printItems(users, [evil], format, true, now), /\u001b/, format);
-  t.notMatch(describe(users, evil, undefined), /\u001b/);
+  for (const format of ['table', 'wide', 'name', 'yaml', 'json'] as const) t.notOk(printItems(users, [evil], format, true, now).includes('\u001b'), format);
+  t.notOk(describe(users, evil, undefined).includes('\u001b'));
   t.end();
 });
 

@@ -1,0 +1,64 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import t from 'tap';
+import { API_TOKEN, PASSWORD, call, localClouds, type LocalClouds } from '../support/local-cloud.ts';
+
+/** How the console asks for a new password: of a user whose first one somebody else has chosen, and of who wants to. */
+const node = { name: 'n1', address: '127.0.0.1' };
+const complaints: string[] = [];
+let clouds: LocalClouds;
+let browser: Browser;
+let page: Page;
+
+t.before(async () => {
+  if (!existsSync(join(process.env['TERRARIUM_CONSOLE'] ?? 'build/console', 'index.html'))) throw new Error('build/console is missing: run ./build.sh first');
+  clouds = await localClouds([node]);
+  await clouds.start(node);
+  await call(clouds, node, '/api/v1/users', { body: { name: 'eva', role: 'viewer', password: 'chosen by admin' }, headers: { authorization: `Bearer ${API_TOKEN}` } });
+  browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  page = await browser.newPage({ ignoreHTTPSErrors: true });
+  page.setDefaultTimeout(15_000);
+  page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
+  page.on('pageerror', (error) => complaints.push(error.message));
+});
+t.teardown(async () => {
+  await browser.close();
+  await clouds.stop();
+});
+
+const home = (): string => `https://127.0.0.1:${clouds.ports.console}/`;
+const overview = (): Promise<void> => page.getByRole('heading', { name: 'Satellites' }).waitFor();
+
+t.test('a user whose password somebody else has chosen gets no further without another', async (t) => {
+  await page.goto(home());
+  await page.getByLabel('User').fill('eva');
+  await page.getByLabel('Password').fill('chosen by admin');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'New password' }).waitFor();
+  t.equal(await page.getByRole('button', { name: 'Later' }).count(), 0);
+  await page.reload();
+  await page.getByRole('button', { name: 'Log in', exact: true }).waitFor();
+  await page.getByLabel('User').fill('eva');
+  await page.getByLabel('Password').fill('chosen by admin');
+  await page.keyboard.press('Enter');
+  await page.getByLabel('New password').fill('chosen by eva herself');
+  await page.getByLabel('Once more').fill('chosen by somebody');
+  await page.keyboard.press('Enter');
+  await page.getByText('The two are not the same.').waitFor();
+  await page.getByLabel('Once more').fill('chosen by eva herself');
+  await page.keyboard.press('Enter');
+  await overview();
+  await page.reload();
+  await overview();
+  t.same(complaints, []);
+});
+
+t.test('others may change it, or later', async (t) => {
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Log in and change the password' }).click();
+  await page.getByRole('button', { name: 'Later' }).click();
+  await overview();
+  t.same(complaints, []);
+});
