@@ -8,7 +8,7 @@ import { openReplica } from '../../src/store/replica.ts';
 import { seeded } from '../support/seeded.ts';
 import { contents } from '../support/store-temp.ts';
 
-const SEED = Number(process.env['TERRARIUM_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const SEED = Number(process.env['TERRARIUM_SEED'] ?? 20261121);
 const FLIPS = 200;
 
 /** Everything that a machine goes by. */

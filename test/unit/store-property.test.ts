@@ -3,7 +3,7 @@ import { defineCommand, loadKinds, loadSchema, type CommandKind, type Kinds } fr
 import { neighbours, runHistory, type HistoryOptions } from '../support/store-simulation.ts';
 
 const HISTORIES = Number(process.env['TERRARIUM_HISTORIES'] ?? 150);
-const SEED = Number(process.env['TERRARIUM_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const SEED = Number(process.env['TERRARIUM_SEED'] ?? 20261121);
 const kinds = await loadKinds();
 const releases = neighbours(kinds, await loadSchema());
 
