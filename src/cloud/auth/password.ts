@@ -30,6 +30,9 @@ export async function hashPassword(password: string): Promise<string> {
   return ['scrypt', COST.log2N, COST.r, COST.p, salt.toString('base64'), key.toString('base64')].join('$');
 }
 
+/** A hash that no password has and that takes as long to find out as any: for names that nobody has. */
+export const HASH_OF_NOBODY = ['scrypt', COST.log2N, COST.r, COST.p, Buffer.alloc(16).toString('base64'), Buffer.alloc(KEY_BYTES).toString('base64')].join('$');
+
 /** Whether the password is the hash's. False for a hash that is none, never throws. */
 export async function verifyPassword(password: string, hash: string): Promise<boolean> {
   const match = /^scrypt\$(\d{1,2})\$(\d{1,2})\$(\d{1,2})\$([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+)$/.exec(hash);

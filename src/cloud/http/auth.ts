@@ -41,11 +41,14 @@ export function passwordChangeOf(user: UserRow): PasswordChange {
 }
 
 function bySession(token: string, cloud: CloudContext): Caller {
-  const { db } = cloud.state.replica();
-  const session = token.startsWith('trs_') ? sessionById(db, hashSecret(token)) : undefined;
-  const user = session === undefined ? undefined : userByName(db, session.user);
-  if (session === undefined || user === undefined || user.disabled === 1 || session.expires_at <= Date.now() || cloud.sessionUse.use(session.id, session.created_at)) {
-    throw unauthorized('The session has ended. Log in again.');
+  const replica = cloud.state.replica();
+  const session = token.startsWith('trs_') ? sessionById(replica.db, hashSecret(token)) : undefined;
+  const user = session === undefined ? undefined : userByName(replica.db, session.user);
+  if (session === undefined || user === undefined || user.disabled === 1 || session.expires_at <= Date.now()) throw unauthorized('The session has ended. Log in again.');
+  if (cloud.sessionUse.use(session.id, session.created_at)) {
+    // It is over here at once, whether or not the others can be told now.
+    void replica.propose({ kind: 'session.delete', actor: user.name, args: { id: session.id } }).catch(() => undefined);
+    throw unauthorized('The session was not used for 30 minutes. Log in again.');
   }
   return { user: user.name, role: user.role, scopes: new Set(scopesOf(user.role)), actor: user.name, passwordChange: passwordChangeOf(user), session: { id: session.id, expiresAt: session.expires_at } };
 }

@@ -1,13 +1,10 @@
 import { API_PATHS, loginReply, loginSchema } from '../api.ts';
-import { hashPassword, verifyPassword } from '../auth/password.ts';
+import { HASH_OF_NOBODY, verifyPassword } from '../auth/password.ts';
 import { passwordChangeOf, refuseForeignPage } from '../http/auth.ts';
 import { openSession } from '../http/login.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
 import { one, userByName } from '../state/read.ts';
-
-/** Compared with where there is no such user, so that the time taken does not tell which exist. */
-let nobody: Promise<string> | undefined;
 
 export const route = define({
   method: 'POST',
@@ -27,8 +24,8 @@ export const route = define({
       throw new HttpProblem(429, 'too-many-logins', `Too many failed logins. Try again in ${seconds} s.`, { headers: { 'Retry-After': String(seconds) } });
     }
     const user = userByName(db, body.user);
-    const hash = user?.password_hash ?? (await (nobody ??= hashPassword('nobody')));
-    const matches = await verifyPassword(body.password, hash);
+    // Hashed for any name, so that the time taken does not tell which exist.
+    const matches = await verifyPassword(body.password, user?.password_hash ?? HASH_OF_NOBODY);
     if (!matches || user === undefined || user.disabled === 1) {
       cloud.throttle.failed(body.user, ctx.ip);
       throw new HttpProblem(401, 'wrong-password', 'User or password is wrong.');

@@ -1,5 +1,6 @@
 import type { Store } from '../../store/database.ts';
-import type { AuditRow, SavedQueryRow } from '../../store/rows.ts';
+import type { AuditRow, SatelliteRow, SavedQueryRow } from '../../store/rows.ts';
+import { viewSatellite } from '../../store/views.ts';
 import type { ChangeLine, Scope, Topic } from '../api.ts';
 import type { Caller } from '../auth/access.ts';
 import { many, one, sessionById, tokenById, userByName } from './read.ts';
@@ -20,8 +21,8 @@ const SOURCES: Partial<Record<Topic, Source>> = {
   tokens: { scope: 'admin', type: 'token', show: (db, key) => shown(tokenById(db, key), showToken) },
   sessions: { scope: 'admin', type: 'session', show: (db, key) => shown(sessionById(db, key), (row) => showSession(row, undefined)) },
   'saved-queries': { scope: 'read', type: 'query', show: (db, key) => shown(one<SavedQueryRow>(db, 'SELECT * FROM saved_queries WHERE id = ?', key), showQuery) },
-  // What the registry knows of a satellite comes with the overview; here is what is in the state.
-  satellites: { scope: 'read', type: 'satellite', show: () => null },
+  // What its heartbeats say comes with the overview; here is what is in the state.
+  satellites: { scope: 'read', type: 'satellite', show: (db, key) => shown(one<SatelliteRow>(db, 'SELECT * FROM satellites WHERE id = ?', key), viewSatellite) },
 };
 
 export function watchable(topic: Topic, caller: Caller): boolean {
@@ -50,7 +51,8 @@ export function changesAfter(db: Store, after: number, topics: ReadonlySet<Topic
       const key = resource.slice(slash + 1);
       for (const topic of topics) {
         const source = SOURCES[topic];
-        if (source === undefined || source.type !== resource.slice(0, slash)) continue;
+        // `satellite/*` is what many did at once, of which each is told by its heartbeats.
+        if (source === undefined || source.type !== resource.slice(0, slash) || key === '*') continue;
         lines.push({ seq: row.position, topic, change: now === null ? 'deleted' : before === null ? 'created' : 'changed', key, item: now === null ? null : source.show(db, key) });
       }
     }
