@@ -15,7 +15,8 @@ const GB = 1_000_000_000;
 const MINUTE = 60_000_000_000;
 /** Short, since it is repeated under the same id: a stream without leader does not answer at all. */
 const PUBLISH_MS = 1_500;
-const API_MS = 5_000;
+/** Answers come within milliseconds, or not at all while a leader is elected; whoever asked asks again. */
+const API_MS = 2_000;
 /** Entries that the server sends ahead of what has been applied. */
 const AHEAD = 500;
 /** A consumer lives on one server; two missed beats tell that this one is gone. */
@@ -24,6 +25,9 @@ const CONSUME = { expires: 10_000, idle_heartbeat: 1_000 } as const;
 /** JetStream's error codes (server/errors.json). */
 const STREAM_NOT_FOUND = 10059;
 const STREAM_STORE_FULL = new Set([10077, 10047, 10023]);
+
+/** What the client says of a consumer that has to be made anew. It tries by itself too, but longer than writers can wait. */
+const GONE = new Set(['heartbeats_missed', 'consumer_not_found', 'consumer_deleted', 'no_responders', 'stream_not_found']);
 
 const nameOf = (epoch: number): string => `LOG_${epoch}`;
 
@@ -98,9 +102,16 @@ export function streamPipe(nc: NatsConnection, streams: string): Pipe {
           if (!stopped) entry(log.base + m.seq, m.data);
         },
       });
-      void messages.closed().then(() => {
-        if (!stopped) ended();
-      });
+      const end = (): void => {
+        if (stopped) return;
+        stopped = true;
+        void messages.close();
+        ended();
+      };
+      void messages.closed().then(end);
+      void (async () => {
+        for await (const { type } of messages.status()) if (GONE.has(type)) end();
+      })();
       return {
         stop() {
           stopped = true;

@@ -10,6 +10,8 @@ const TOGETHER = 256;
  */
 const SILENT_CONSUMER_MS = 4_000;
 const DOUBTFUL_CONSUMER_MS = 1_000;
+/** An entry is known to be logged, and those before it have not come for so long. */
+const GAP_MS = 700;
 
 export interface FollowerOptions extends Pick<CoreOptions, 'timing' | 'log'> {
   core: Core;
@@ -49,6 +51,8 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
   let frozen = 0;
   /** Offered entries whose turn has not come. */
   let early = new Map<number, Uint8Array>();
+  /** Since when the first of them has waited for those before it. */
+  let gapSince: number | undefined;
   let scheduled = false;
   let heard = timing.now();
   let fault: { sentence: string; corrupt: boolean; at: number } | undefined;
@@ -58,6 +62,7 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
     subscription = undefined;
     pending = [];
     early = new Map();
+    gapSince = undefined;
   }
   function take(bytes: Uint8Array): void {
     for (let next: Uint8Array | undefined = bytes; next !== undefined; next = early.get(expected)) {
@@ -65,6 +70,7 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
       expected += 1;
       pending.push(next);
     }
+    gapSince = early.size === 0 ? undefined : timing.now();
     schedule();
   }
   function apply(): void {
@@ -138,8 +144,14 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
     },
     offer(epoch, position, bytes) {
       if (subscription?.epoch !== epoch || position < expected) return;
-      if (position === expected) take(bytes);
-      else if (early.size < MAX_WAITING) early.set(position, bytes);
+      if (position === expected) return take(bytes);
+      if (early.size < MAX_WAITING) early.set(position, bytes);
+      gapSince ??= timing.now();
+      if (timing.now() - gapSince < GAP_MS) return;
+      log(`store: positions ${expected} to ${position - 1} have not come for ${GAP_MS} ms`);
+      apply();
+      unsubscribe();
+      wake();
     },
     following: () => subscription !== undefined,
     freeze(epoch) {

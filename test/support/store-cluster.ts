@@ -5,6 +5,7 @@ import type { Topology } from '../../src/bus/config.ts';
 import { busPeers } from '../../src/bus/instances.ts';
 import { BusServer, type BusServerOptions } from '../../src/bus/server.ts';
 import { streamPipe } from '../../src/bus/stream.ts';
+import type { Limits } from '../../src/store/core.ts';
 import { openReplica, type Replica } from '../../src/store/replica.ts';
 import { busFiles, freePorts, NATS_SERVER, type BusFiles } from './bus-files.ts';
 import { until } from './local-cloud.ts';
@@ -30,7 +31,8 @@ export interface TestCluster {
   members: Member[];
   log: string[];
   files: BusFiles;
-  open(member: Member): Promise<Replica>;
+  /** With limits that snapshots and purges are reached in a test, if not others are given. */
+  open(member: Member, limits?: Limits): Promise<Replica>;
   /** One that is the only instance. */
   openSingle(member: Member): Promise<Replica>;
   /** All servers become a cluster with JetStream. */
@@ -67,13 +69,13 @@ export async function startCluster(count: number, alone = false): Promise<TestCl
     members,
     log,
     files,
-    async open(member) {
+    async open(member, limits = { snapshotEntries: 400, snapshotMs: 60_000, logMargin: 50 }) {
       const own = nodes.findIndex((n) => n.name === member.name);
       const servers = [...nodes.slice(own), ...nodes.slice(0, own)].map((n) => `${n.address}:${port}`);
       member.connection = await connectBus({ servers, tls: files.cloudTls(member.name), name: `cloud ${member.name}`, inOrder: true, onlyThese: true });
       member.replica = await openReplica({
         self: member.name, dir: member.dir, log: (line) => note(member.name, line), space: () => ROOMY,
-        limits: { snapshotEntries: 400, snapshotMs: 60_000, logMargin: 50 },
+        limits,
         cluster: { pipe: streamPipe(member.connection, member.streams), peers: busPeers(member.connection, member.name), instances: () => nodes.map(({ name }) => ({ name })) },
       });
       return member.replica;
