@@ -86,6 +86,16 @@ t.test('a session of one instance is valid on all, and a logout ends it on all',
   for (const n of nodes) await until(`the end of the session on ${n.name}`, async () => ((await call(clouds, n, '/api/v1/overview', bearer)).status === 401 ? true : undefined), 3000);
 });
 
+t.test('what was written on one instance is read on the others from its position on', async (t) => {
+  for (let n = 0; n < 20; n += 1) {
+    const [writer, reader] = [nodes[n % 3] ?? n1, nodes[(n + 1) % 3] ?? n2];
+    const written = await call(clouds, writer, '/api/v1/saved-queries/rw', { ...asToken, method: 'PUT', body: { name: `n${n}`, sql: 'select 1' } });
+    t.equal(written.status, 200, written.body);
+    const read = await call(clouds, reader, '/api/v1/saved-queries/rw', { headers: { ...asToken.headers, 'terrarium-min-seq': String(written.headers['terrarium-seq']) } });
+    t.equal((JSON.parse(read.body) as { name: string }).name, `n${n}`);
+  }
+});
+
 t.test('all instances show all instances and all satellites', async (t) => {
   for (const n of nodes) {
     const seen = await until(`a whole overview on ${n.name}`, async () => {
