@@ -58,12 +58,26 @@ function delegate(root: string, top: string): void {
   }
 }
 
+/** The machine's folder where there is nothing but cgroup2; '' on a hybrid host, whose cgroup2 has no controllers. */
+export function unifiedCgroup(machine: string): string {
+  const all = hierarchies();
+  const [only] = all;
+  return only?.version === 2 && all.length === 1 ? join(only.mountPoint, CGROUP, machine.toLowerCase()) : '';
+}
+
+/** The folder that nspawn has given to the machine; undefined while there is none. */
+function payload(dir: string): string | undefined {
+  const boots = existsSync(dir) ? readdirSync(dir).filter((d) => d.startsWith('boot-')) : [];
+  const last = boots.sort((a, b) => Number(a.slice('boot-'.length)) - Number(b.slice('boot-'.length))).at(-1);
+  const given = join(dir, last ?? '.', 'payload');
+  return existsSync(given) ? given : undefined;
+}
+
 /** Where `lab exec` puts a process: the machine's cgroup, below systemd's own level where that must be a leaf. */
 export function execCgroups(machine: string): string[] {
   return hierarchies().map((h) => {
     const dir = join(h.mountPoint, CGROUP, machine.toLowerCase());
-    const payload = join(dir, 'payload');
-    const base = existsSync(payload) ? payload : dir;
+    const base = payload(dir) ?? dir;
     if (h.version === 1 && !h.controllers.includes('name=systemd')) return base;
     const leaf = join(base, 'lab-exec');
     mkdirSync(leaf, { recursive: true });

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../src/errors.ts';
-import { makeMachineCgroups, removeCgroups } from './cgroups.ts';
+import { makeMachineCgroups, removeCgroups, unifiedCgroup } from './cgroups.ts';
 import { attachDisk, loseDisk, tearOffDisk } from './disk.ts';
 import { freeze } from './freezer.ts';
 import { netnsFile, nspawnName } from './names.ts';
@@ -28,7 +28,7 @@ export async function powerOn(machine: MachinePlan, options: LabOptions): Promis
   const dirs = makeMachineCgroups(machine.name);
   await mkdir(labPaths(options.dir).logs, { recursive: true });
   const log = openSync(consoleLog(options, machine), 'a');
-  const child = spawn('sh', inCgroups(dirs, bootCommand(machine.name)), {
+  const child = spawn('sh', inCgroups(dirs, bootCommand(machine.name, unifiedCgroup(machine.name))), {
     detached: true,
     cwd: '/',
     env: { ...CLEAN_ENV, ...NSPAWN_ENV },

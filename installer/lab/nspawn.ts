@@ -32,18 +32,26 @@ export const NSPAWN_ENV = { SYSTEMD_NSPAWN_TMPFS_TMP: '0' };
  * unmounted: it would keep them in use for as long as it runs, and a machine whose power was cut could not start again.
  * It is started inside the machine's network namespace: by --network-namespace-path the machine's /sys/class/net would list
  * this machine's interfaces.
+ *
+ * @param cgroup the machine's folder where cgroup2 has all controllers; '' elsewhere. A cgroup2 folder hands controllers down only while no process
+ * is in it: what waits for nspawn sits in `keeper`, and each boot has a folder of its own, which nspawn divides between itself and the machine.
  */
-export function bootCommand(name: string): string[] {
+export function bootCommand(name: string, cgroup: string): string[] {
   const script = [
     'while read -r _ _ _ _ point _; do',
     `case "$point" in "$1"|"$2") ;; ${RUN_DIR}/*) umount "$point" || exit 125 ;; esac`,
-    'done < /proc/self/mountinfo; shift 2',
+    'done < /proc/self/mountinfo; cgroup=$3; shift 3',
+    'if [ -n "$cgroup" ]; then',
+    'mkdir -p "$cgroup/keeper"; echo 0 > "$cgroup/keeper/cgroup.procs" || exit 125',
+    // One by one: what this machine cannot hand down, the lab goes without.
+    'for c in $(cat "$cgroup/cgroup.controllers"); do echo "+$c" > "$cgroup/cgroup.subtree_control"; done; fi',
+    'boot() { [ -z "$cgroup" ] || { mkdir "$cgroup/boot-$n" && echo 0 > "$cgroup/boot-$n/cgroup.procs" || exit 125; }; exec "$@"; }',
     // 133: the machine asked for a reboot.
-    'while :; do "$@"; code=$?; [ "$code" = 133 ] || exit "$code"; done',
+    'n=1; while :; do (boot "$@"); code=$?; [ "$code" = 133 ] || exit "$code"; n=$((n + 1)); done',
   ].join('\n');
   return [
     'nsenter', `--net=${netnsFile(name)}`, 'unshare', '--mount', '--propagation=slave', 'sh', '-c', script, 'terrarium-lab',
-    rootDir(name), netnsFile(name), 'systemd-nspawn', ...nspawnArguments(name),
+    rootDir(name), netnsFile(name), cgroup, 'systemd-nspawn', ...nspawnArguments(name),
   ];
 }
 

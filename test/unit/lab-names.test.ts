@@ -17,7 +17,7 @@ t.test('what belongs to a lab is told by its name, and nothing else is', async (
   t.ok(isLabImage('/srv/terrarium-lab-node-a.ext4 (deleted)'));
   t.equal(machineOfImage('/srv/terrarium-lab-node-a.ext4 (deleted)'), 'node-a');
   for (const path of ['/srv/disk.ext4', '/srv/terrarium-lab-node-a.ext4.old', '']) t.notOk(isLabImage(path), path);
-  t.ok(isLabCommand(bootCommand('Node-A')));
+  t.ok(isLabCommand(bootCommand('Node-A', '')));
   t.ok(isLabCommand(['dnsmasq', '--conf-file=/run/terrarium-lab/dnsmasq.conf']));
   for (const argv of [[], ['systemd-nspawn', '--machine=web'], ['dnsmasq', '--conf-file=/etc/dnsmasq.conf'], ['vi', '/run/terrarium-lab/dnsmasq.conf']]) {
     t.notOk(isLabCommand(argv), argv.join(' '));
@@ -63,7 +63,7 @@ t.test('nspawn gets a namespace, no clock, and the same name everywhere', async 
   for (const wanted of [`--directory=${rootDir('node-a')}`, '--machine=trm-node-a', '--hostname=Node-A', '--drop-capability=CAP_SYS_TIME', '--boot']) {
     t.ok(args.includes(wanted), wanted);
   }
-  t.same(bootCommand('Node-A').slice(0, 2), ['nsenter', `--net=${netnsFile('node-a')}`]);
+  t.same(bootCommand('Node-A', '').slice(0, 2), ['nsenter', `--net=${netnsFile('node-a')}`]);
 });
 
 t.test('a command enters its cgroups and gets its arguments untouched', async (t) => {
