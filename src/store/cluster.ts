@@ -95,11 +95,14 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
       silentBus = timing.now();
       return;
     }
-    const { epoch, position, chain } = meta();
+    const { epoch, base, position, chain } = meta();
     if (newest !== undefined && condemned?.epoch === newest.epoch && enoughInTouch()) {
       log(`store: ${condemned.why} The stream of epoch ${newest.epoch} is rebuilt.`);
       await rebuildFrom(newest.epoch, Infinity);
       return;
+    }
+    if (newest?.epoch === epoch && epoch > 0 && (newest.base !== base || (base > 0 && (core.machine().chainAt(base) ?? newest.chain) !== newest.chain))) {
+      return reseed(newest, 'It belongs to another history than the log.');
     }
     if (newest === undefined || newest.epoch < epoch || (newest.epoch === epoch && newest.last < position)) {
       // What is there is removed by a rebuild: not unless it can be completed.

@@ -199,7 +199,12 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
   for (let n = 0; n < count; n += 1) world.at(3000 + random() * writing, () => submit(someDraft()));
   for (let n = pick(4); n > 0; n -= 1) world.at(3000 + random() * writing, () => void nodes[pick(nodes.length)]?.replica?.snapshot().catch(() => undefined));
   if (random() < 0.3) world.at(3000 + random() * writing, () => (network.silentUntil = world.now() + 9000));
-  if (trouble === 'stream deleted') for (let n = 1 + pick(2); n > 0; n -= 1) world.at(6000 + random() * writing, () => network.deleteStreams());
+  if (trouble === 'stream deleted') for (let n = 1 + pick(2); n > 0; n -= 1) {
+    // In the middle of a burst, of which some instances have seen more than others.
+    const at = 6000 + random() * writing;
+    for (let m = 0; m < 12; m += 1) world.at(at - 100 + random() * 200, () => submit(someDraft()));
+    world.at(at, () => network.deleteStreams());
+  }
   if (trouble === 'disk wiped' || trouble === 'row changed') {
     world.at(6000 + random() * writing, () => {
       const node = nodes[pick(nodes.length)] as Node;

@@ -310,7 +310,10 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
       call('consume', () => {
         const stream = streamOf(log.epoch);
         let ahead = 0;
+        // Some are far behind the others.
+        const slow = world.random() < 0.3 ? 3000 : 10;
         const consumer = {
+          stopped: false,
           next: Math.max(from, stream.log.first),
           deliver(): void {
             while (consumer.next + ahead <= lastOf(stream)) {
@@ -318,9 +321,9 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
               ahead += 1;
               // In order, whatever each of them takes.
               consumer.queue.push(position);
-              world.at(world.random() * 10, () => {
+              world.at(world.random() * slow, () => {
                 const due = consumer.queue.shift();
-                if (due === undefined || !life.alive || !stream.consumers.has(consumer)) return;
+                if (due === undefined || !life.alive || consumer.stopped) return;
                 consumer.next += 1;
                 ahead -= 1;
                 surviving(() => {
@@ -332,15 +335,22 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
           },
           queue: [] as number[],
           end(): void {
+            // What had been sent still arrives, or not.
+            if (world.random() < 0.5) consumer.stopped = true;
             stream.consumers.delete(consumer);
-            world.at(world.random() * 2000, () => {
-              if (life.alive) surviving(ended);
+            world.at(world.random() * 4000, () => {
+              if (life.alive && !consumer.stopped) surviving(ended);
             });
           },
         };
         stream.consumers.add(consumer);
         consumer.deliver();
-        return { stop: () => void stream.consumers.delete(consumer) };
+        return {
+          stop() {
+            consumer.stopped = true;
+            stream.consumers.delete(consumer);
+          },
+        };
       }),
     purge: (log, below) =>
       call('purge', () => {
