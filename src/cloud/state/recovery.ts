@@ -11,7 +11,6 @@ const DAY_MS = 24 * 3_600_000;
 const TOKEN_MS = 365 * DAY_MS;
 const RENEW_MS = 180 * DAY_MS;
 const AGAIN_MS = 2_000;
-const SCHEMA = 2;
 
 /**
  * Brings the Secret's credentials into the state: the first administrator and the command line's token where there is no user yet, and a
@@ -46,9 +45,8 @@ export function createRecovery(options: { state: State; credentials(): Credentia
   async function bring(): Promise<boolean> {
     const credentials = options.credentials();
     const replica = state.current();
-    if (credentials === undefined || replica === undefined) return false;
-    const { state: how, schema } = replica.status();
-    if (how !== 'ready' || schema < SCHEMA) return true;
+    if (credentials === undefined) return false;
+    if (replica === undefined || replica.status().state !== 'ready') return true;
     if (isNew(replica, credentials)) {
       const token = { id: CLI_TOKEN, name: 'terrarium command line', hash: credentials.apiTokenHash, scope: [...SCOPES], expiresAt: now() + TOKEN_MS };
       const { result } = await replica.propose({ kind: 'user.recover', actor, args: { name: ADMIN, passwordHash: credentials.adminPasswordHash, at: credentials.passwordAt, token } });
@@ -79,7 +77,7 @@ export function createRecovery(options: { state: State; credentials(): Credentia
       });
     }
     running = false;
-    done = !unfinished && state.current() !== undefined;
+    done = !unfinished;
     clearTimeout(timer);
     // A day, for the token's end.
     if (!stopped) timer = setTimeout(check, unfinished ? AGAIN_MS : DAY_MS);

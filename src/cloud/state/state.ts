@@ -7,6 +7,7 @@ import { openReplica, type ChangeEvent, type ClusterParts, type Replica } from '
 export interface State {
   /** @throws Failure `starting` while it is not open, or empty. */
   replica(): Replica;
+  /** As `replica`; undefined while there is none to read from. */
   current(): Replica | undefined;
   /** Calls back after each commit, and as a `reset` when another replica is open. @returns how to end it. */
   onChange(listener: (change: ChangeEvent) => void): () => void;
@@ -45,6 +46,8 @@ export function createState(options: StateOptions): State {
   const listeners = new Set<(change: ChangeEvent) => void>();
   let replica: Replica | undefined;
   let mode: Mode | undefined;
+  /** What it shall be, and by which connection; it may change before it is opened. */
+  let wanted: { mode: Mode; nc: NatsConnection | undefined } | undefined;
   let cluster: ClusterState | undefined;
   let names: string[] = [];
   let stopped = false;
@@ -59,38 +62,40 @@ export function createState(options: StateOptions): State {
     for (const listener of listeners) listener(change);
   };
 
-  async function open(wanted: Mode, nc: NatsConnection | undefined): Promise<void> {
-    if (stopped || mode === wanted) return;
+  function hasTables(of: Replica): boolean {
+    usable ||= of.status().schema >= SCHEMA;
+    return usable;
+  }
+
+  async function open(): Promise<void> {
+    if (stopped || wanted === undefined || mode === wanted.mode) return;
+    const { mode: next, nc } = wanted;
     const old = replica;
     replica = undefined;
     await old?.stop();
     try {
-      cluster = wanted === 'cluster' && nc !== undefined ? options.cluster(nc, () => names) : undefined;
+      cluster = next === 'cluster' && nc !== undefined ? options.cluster(nc, () => names) : undefined;
       replica = await openReplica({ self, dir: options.dir, log, ...(cluster === undefined ? {} : { cluster: cluster.parts }) });
-      mode = wanted;
+      mode = next;
       failure = undefined;
       replica.onChange(tell);
-      log(`state: open, ${wanted === 'single' ? 'one instance' : `one of ${names.length} instances`}`);
+      log(`state: open, ${next === 'single' ? 'one instance' : `one of ${names.length} instances`}`);
       tell({ type: 'reset', position: replica.position() });
     } catch (error) {
       mode = undefined;
       failure = (error as Error).message;
       log(`state: it cannot be opened: ${failure}`);
-      retry = setTimeout(() => (queue = queue.then(() => open(wanted, nc))), RETRY_MS);
+      retry = setTimeout(() => (queue = queue.then(open)), RETRY_MS);
     }
   }
 
   return {
     replica() {
       if (replica === undefined) throw new Failure('starting', failure ?? 'This instance does not know yet what belongs to the cluster: neither the Kubernetes API nor the bus has been reached since it was installed.', { host: self });
-      if (!usable) {
-        const { schema, reason } = replica.status();
-        if (schema < SCHEMA) throw new Failure('starting', `This instance has no state yet: ${reason ?? 'it waits for the others'}.`, { host: self });
-        usable = true;
-      }
+      if (!hasTables(replica)) throw new Failure('starting', `This instance has no state yet: ${replica.status().reason ?? 'it waits for the others'}.`, { host: self });
       return replica;
     },
-    current: () => replica,
+    current: () => (replica !== undefined && hasTables(replica) ? replica : undefined),
     onChange(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -105,11 +110,12 @@ export function createState(options: StateOptions): State {
     },
     follow(topology, nc) {
       names = topology.servers.map((s) => s.name);
-      const wanted: Mode = topology.jetstream || names.length > 1 ? 'cluster' : 'single';
-      if (wanted === 'cluster' && nc === undefined) return;
+      const next: Mode = topology.jetstream || names.length > 1 ? 'cluster' : 'single';
+      if (next === 'cluster' && nc === undefined) return;
       // One that has been several stays so: who was left out may come back with what it has.
-      if (mode === wanted || mode === 'cluster') return;
-      queue = queue.then(() => open(wanted, nc));
+      if (wanted?.mode === next || wanted?.mode === 'cluster') return;
+      wanted = { mode: next, nc };
+      queue = queue.then(open);
     },
     async stop() {
       stopped = true;
