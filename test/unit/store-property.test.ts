@@ -2,7 +2,7 @@ import t from 'tap';
 import { defineCommand, loadKinds, loadSchema, type CommandKind, type Kinds } from '../../src/store/kind.ts';
 import { neighbours, runHistory, type HistoryOptions } from '../support/store-simulation.ts';
 
-const HISTORIES = Number(process.env['TERRARIUM_HISTORIES'] ?? 150);
+const HISTORIES = Number(process.env['TERRARIUM_HISTORIES'] ?? 60);
 const SEED = Number(process.env['TERRARIUM_SEED'] ?? 20261121);
 const kinds = await loadKinds();
 const releases = neighbours(kinds, await loadSchema());
