@@ -1,7 +1,7 @@
 import t from 'tap';
 import { scopesOf } from '../../src/cloud/auth/access.ts';
 import { hashPassword, verifyPassword } from '../../src/cloud/auth/password.ts';
-import { IDLE_MS, createSession, trackSessions } from '../../src/cloud/auth/sessions.ts';
+import { IDLE_MS, createSession, splitPosition, withPosition, trackSessions } from '../../src/cloud/auth/sessions.ts';
 import { createThrottle } from '../../src/cloud/auth/throttle.ts';
 import { createToken, hashSecret } from '../../src/cloud/auth/tokens.ts';
 
@@ -53,6 +53,8 @@ t.test('others are told of a use once a minute, and a new instance gives every s
 
 t.test('secrets: 256 bits, and only their hash is kept', (t) => {
   const { token, id } = createSession();
+  t.strictSame(splitPosition(withPosition(token, 123_456)), { token, position: 123_456 });
+  for (const odd of ['', 'x', '.', `${token}.`, `${token}.-1`, `${token}.99999999999`]) t.equal(splitPosition(odd).position, 0, odd);
   t.match(token, /^trs_[A-Za-z0-9_-]{43}$/);
   t.equal(id, hashSecret(token));
   const made = createToken();

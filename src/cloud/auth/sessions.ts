@@ -13,6 +13,18 @@ export function createSession(): { token: string; id: string } {
   return { token, id: hashSecret(token) };
 }
 
+/** A session's token as clients have it, `TOKEN.POSITION`: an instance that has not applied its making yet knows what to wait for. */
+export function withPosition(token: string, position: number): string {
+  return `${token}.${position.toString(36)}`;
+}
+
+/** The position counts for waiting only, so that nothing depends on whether a client has changed it. */
+export function splitPosition(text: string): { token: string; position: number } {
+  const [token = '', suffix = ''] = text.split('.');
+  const position = /^[0-9a-z]{1,10}$/.test(suffix) ? Number.parseInt(suffix, 36) : 0;
+  return { token, position };
+}
+
 /** When sessions were used last: in memory, told to the other instances by the way, never in the log. */
 export interface SessionUse {
   /** Notes a use now. @returns whether the session had been idle for too long, and is over. */

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import { MIN_SEQ_HEADER, SEQ_HEADER, type Scope } from '../api.ts';
 import type { Caller } from '../auth/access.ts';
 import type { CloudContext } from '../context.ts';
-import { authenticate } from './auth.ts';
+import { authenticate, awaitSession } from './auth.ts';
 import { readJson } from './body.ts';
 import { securityHeaders } from './headers.ts';
 import { HttpProblem, forbidden, invalid, problemOf, unavailable } from './problem.ts';
@@ -50,6 +50,7 @@ function handler(route: Route, cloud: CloudContext): Koa.Middleware {
 }
 
 async function answer(route: Route, cloud: CloudContext, ctx: Koa.Context): Promise<void> {
+  await awaitSession(ctx, cloud);
   const caller = route.scope === 'open' ? NOBODY : allowed(route, authenticate(ctx, cloud));
   const given = ctx['params'] as Record<string, string>;
   const params = parse('path', route.params, given, route.path.includes('{'));

@@ -1,12 +1,14 @@
 import type { Context } from 'koa';
 import { CLIENT_HEADER, SESSION_COOKIE, scopeSchema, type PasswordChange, type Scope } from '../api.ts';
 import { scopesOf, type Caller } from '../auth/access.ts';
+import { splitPosition } from '../auth/sessions.ts';
 import { hashSecret } from '../auth/tokens.ts';
 import type { CloudContext } from '../context.ts';
 import { one, sessionById, userByName } from '../state/read.ts';
 import type { TokenRow, UserRow } from '../../store/rows.ts';
 import { HttpProblem, unauthorized } from './problem.ts';
 
+const SESSION_WAIT_MS = 2_000;
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
@@ -27,6 +29,15 @@ export function authenticate(ctx: Context, cloud: CloudContext): Caller {
   return bySession(cookie, cloud);
 }
 
+/** A session may have been made on another instance a moment ago: waits until this one has applied that, for two seconds at most. */
+export async function awaitSession(ctx: Context, cloud: CloudContext): Promise<void> {
+  const text = /^Bearer +(trs_\S+)$/i.exec(ctx.get('authorization'))?.[1] ?? ctx.cookies.get(SESSION_COOKIE);
+  const replica = cloud.state.current();
+  if (text === undefined || replica === undefined) return;
+  const { position } = splitPosition(text);
+  if (position > replica.position()) await replica.waitFor(position, SESSION_WAIT_MS);
+}
+
 /** A browser says where a request comes from; only the console's own pages may change anything, or log in. @throws HttpProblem 403 */
 export function refuseForeignPage(ctx: Context): void {
   const from = ctx.get('sec-fetch-site');
@@ -42,7 +53,7 @@ export function passwordChangeOf(user: UserRow): PasswordChange {
 
 function bySession(token: string, cloud: CloudContext): Caller {
   const replica = cloud.state.replica();
-  const session = token.startsWith('trs_') ? sessionById(replica.db, hashSecret(token)) : undefined;
+  const session = token.startsWith('trs_') ? sessionById(replica.db, hashSecret(splitPosition(token).token)) : undefined;
   const user = session === undefined ? undefined : userByName(replica.db, session.user);
   if (session === undefined || user === undefined || user.disabled === 1 || session.expires_at <= Date.now()) throw unauthorized('The session has ended. Log in again.');
   if (cloud.sessionUse.use(session.id, session.created_at)) {

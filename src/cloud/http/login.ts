@@ -1,6 +1,6 @@
 import type { Context } from 'koa';
 import { SEQ_HEADER, SESSION_COOKIE } from '../api.ts';
-import { SESSION_MS, createSession } from '../auth/sessions.ts';
+import { SESSION_MS, createSession, withPosition } from '../auth/sessions.ts';
 import type { CloudContext } from '../context.ts';
 import type { UserRow } from '../../store/rows.ts';
 import { HTTP_STATUS } from '../../store/replica.ts';
@@ -21,6 +21,7 @@ export async function openSession({ ctx, cloud }: { ctx: Context; cloud: CloudCo
   });
   if (!result.ok) throw new HttpProblem(HTTP_STATUS[result.code] ?? 409, result.code, result.code === 'version-conflict' ? 'The user has just been changed. Log in again.' : result.message);
   ctx.set(SEQ_HEADER, String(position));
-  ctx.cookies.set(SESSION_COOKIE, token, { ...COOKIE, expires });
-  return { token, expiresAt: expires.toISOString() };
+  const given = withPosition(token, position);
+  ctx.cookies.set(SESSION_COOKIE, given, { ...COOKIE, expires });
+  return { token: given, expiresAt: expires.toISOString() };
 }
