@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
-import { BUS_SERVER_NAME, busSubject, cloudClientIdentity, satelliteIdentity } from './identities.ts';
+import type { Identity } from '../pki/authority.ts';
+import { BUS_SERVER_NAME, busSubject, cloudClientIdentity, enrolledIdentity, satelliteIdentity } from './identities.ts';
 import { subjects } from './subjects.ts';
 
 /** Who takes part in the bus; what changes in a running cluster. */
@@ -9,8 +11,18 @@ export interface Topology {
   servers: { name: string; address: string }[];
   /** Nodes whose satellites may connect. */
   satellites: string[];
+  /** Satellites of other machines that have enrolled and are not revoked. */
+  enrolled?: readonly EnrolledSatellite[];
+  /** Certificates, PEM, of the authorities that signed for those; trusted for clients, never for servers of the bus. */
+  authorities?: readonly string[];
   /** Whether JetStream is on: from the day there have been three servers. */
   jetstream: boolean;
+}
+
+export interface EnrolledSatellite {
+  id: string;
+  /** `keyId` of its public key: a certificate of the same id for another key is somebody else's. */
+  key: string;
 }
 
 /** What stays the same for as long as the server lives. */
@@ -34,6 +46,30 @@ function isCluster(topology: Topology): boolean {
   return topology.servers.length > 1 || topology.jetstream;
 }
 
+/** All that clients of the bus may be signed by, as one file whose name tells its content; undefined where that is ca.crt alone. */
+export function clientAuthorities(settings: ServerSettings, topology: Topology, ca: string): { file: string; pem: string } | undefined {
+  const file = clientCaFile(settings, topology);
+  return file === undefined ? undefined : { file, pem: [ca, ...(topology.authorities ?? [])].map((pem) => pem.trimEnd()).join('\n').concat('\n') };
+}
+
+function clientCaFile(settings: ServerSettings, { authorities = [] }: Topology): string | undefined {
+  if (authorities.length === 0) return undefined;
+  return join(settings.stateDir, `clients-ca-${createHash('sha256').update(authorities.join()).digest('hex').slice(0, 16)}.crt`);
+}
+
+/** Users of everybody who may connect as a client. */
+export function clientUsers(topology: Topology): Set<string> {
+  const identities = [...topology.servers.map((s) => cloudClientIdentity(s.name)), ...satelliteUsers(topology).map((s) => s.identity)];
+  return new Set([BUS_SERVER_NAME, ...identities.map(busSubject)]);
+}
+
+function satelliteUsers(topology: Topology): { id: string; identity: Identity }[] {
+  return [
+    ...topology.satellites.map((id) => ({ id, identity: satelliteIdentity(id) })),
+    ...(topology.enrolled ?? []).map(({ id, key }) => ({ id, identity: enrolledIdentity(id, key) })),
+  ];
+}
+
 /** True where going from one topology to the other needs a new process: clustering and JetStream cannot be switched on by a reload. */
 export function needsRestart(from: Topology, to: Topology): boolean {
   return isCluster(from) !== isCluster(to) || from.jetstream !== to.jetstream;
@@ -45,18 +81,19 @@ export function needsRestart(from: Topology, to: Topology): boolean {
  * A user is the subject of a certificate (`CN=satellite-n1,O=terrarium:satellite`): it has no password that could leak.
  */
 export function natsConfig(settings: ServerSettings, topology: Topology): string {
-  const tls = (extra: string): string =>
-    `tls { cert_file: ${q(join(settings.tlsDir, 'server.crt'))}, key_file: ${q(join(settings.tlsDir, 'server.key'))}, ca_file: ${q(join(settings.tlsDir, 'ca.crt'))}, verify_and_map: true, min_version: "1.2", timeout: 5${extra} }`;
+  const ca = join(settings.tlsDir, 'ca.crt');
+  const tls = (caFile: string, extra: string): string =>
+    `tls { cert_file: ${q(join(settings.tlsDir, 'server.crt'))}, key_file: ${q(join(settings.tlsDir, 'server.key'))}, ca_file: ${q(caFile)}, verify_and_map: true, min_version: "1.2", timeout: 5${extra} }`;
   const clouds = topology.servers.map((s) => `{ user: ${q(busSubject(cloudClientIdentity(s.name)))} }`);
-  const satellites = topology.satellites.map(
-    (id) =>
-      `{ user: ${q(busSubject(satelliteIdentity(id)))}, permissions: { publish: { allow: [${q(subjects.heartbeat(id))}, ${q(subjects.repliesFrom(id))}] }, subscribe: { allow: [${q(subjects.forSatellite(id))}] } } }`,
+  const satellites = satelliteUsers(topology).map(
+    ({ id, identity }) =>
+      `{ user: ${q(busSubject(identity))}, permissions: { publish: { allow: [${q(subjects.heartbeat(id))}, ${q(subjects.repliesFrom(id))}] }, subscribe: { allow: [${q(subjects.forSatellite(id))}] } } }`,
   );
   const lines = [
     `server_name: ${q(settings.node)}`,
     `host: ${q(settings.address)}`,
     `port: ${settings.port}`,
-    tls(', handshake_first: true'),
+    tls(clientCaFile(settings, topology) ?? ca, ', handshake_first: true'),
     'max_payload: 1MB',
     'max_connections: 12000',
     'write_deadline: "5s"',
@@ -85,7 +122,7 @@ export function natsConfig(settings: ServerSettings, topology: Topology): string
       `  port: ${settings.clusterPort}`,
       // With verify_and_map the user is a name in the certificate; the password is never compared.
       `  authorization { user: ${q(BUS_SERVER_NAME)}, password: "unused", timeout: 5 }`,
-      `  ${tls('')}`,
+      `  ${tls(ca, '')}`,
       `  routes: [${others.map((s) => url(s.address, settings.clusterPort)).join(', ')}]`,
       '}',
     );

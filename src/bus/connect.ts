@@ -16,6 +16,8 @@ export interface BusOptions {
   inOrder?: boolean;
   /** Never another server than these, though the servers tell of each other. */
   onlyThese?: boolean;
+  /** Milliseconds between two tries of the same server; by default half a second, and a random part of another. */
+  reconnectDelay?: () => number;
 }
 
 /**
@@ -34,6 +36,7 @@ export function connectBus(options: BusOptions): Promise<NatsConnection> {
     reconnectTimeWait: 500,
     reconnectJitter: 500,
     reconnectJitterTLS: 1_000,
+    ...(options.reconnectDelay === undefined ? {} : { reconnectDelayHandler: options.reconnectDelay }),
     // A server whose machine loses its power says no goodbye: 10 to 15 s, then another one is tried.
     pingInterval: 5_000,
     maxPingOut: 2,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Identity } from '../pki/authority.ts';
 import { busUser } from './subjects.ts';
 
@@ -8,7 +9,7 @@ import { busUser } from './subjects.ts';
 export const BUS_SERVER_NAME = 'bus.terrarium.internal';
 
 /** Groups of identities: the certificate's organization. */
-export const BUS_GROUP = { cloud: 'terrarium:cloud', satellite: 'terrarium:satellite' } as const;
+export const BUS_GROUP = { cloud: 'terrarium:cloud', satellite: 'terrarium:satellite', enrolled: 'terrarium:enrolled' } as const;
 
 /** A certificate's subject as nats-server names a user. */
 export function busSubject(identity: Pick<Identity, 'commonName' | 'organization'>): string {
@@ -37,4 +38,17 @@ export function cloudClientIdentity(node: string): Identity {
 /** `DATA/satellite/tls/client.*`: a node's satellite on the bus. The bus knows it by exactly this subject. */
 export function satelliteIdentity(node: string): Identity {
   return { commonName: busUser.satellite(node), sans: [], usages: ['client'], days: DAYS, organization: BUS_GROUP.satellite };
+}
+
+/**
+ * A satellite of a machine outside the cluster. The key is part of who it is, so that after a revocation the old key's certificate
+ * is not the new one's. `key` as `keyId` gives it.
+ */
+export function enrolledIdentity(id: string, key: string): Identity {
+  return { commonName: busUser.satellite(id), sans: [], usages: ['client'], days: DAYS, organization: `${BUS_GROUP.enrolled}:${key}` };
+}
+
+/** Name of a public key: the first 128 bits of the sha256 of its SubjectPublicKeyInfo (DER), hexadecimal. */
+export function keyId(spki: Uint8Array): string {
+  return createHash('sha256').update(spki).digest('hex').slice(0, 32);
 }

@@ -9,6 +9,10 @@ const ANSWER_MS = 1_500;
 /** What the server of this node says of itself, asked over the bus's system account: there is no monitoring port. */
 export interface BusMonitor {
   current(): Announcement['nats'];
+  /** When the server read its configuration last, by its own word; undefined where it does not answer. */
+  loadedAt(): Promise<string | undefined>;
+  /** Ends the client connections of this server whose user is not one of these. @returns how many. */
+  cut(users: ReadonlySet<string>): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -18,6 +22,13 @@ interface Jsz {
 interface Routez {
   data?: { routes?: { remote_name?: string }[] };
 }
+interface Varz {
+  data?: { config_load_time?: string };
+}
+interface Connz {
+  data?: { total?: number; connections?: { cid: number; authorized_user?: string }[] };
+}
+const CONNECTIONS_AT_ONCE = 1024;
 
 /** Asks every two seconds. `server` as `host:port`; `tlsDir` holds ca.crt and the server's own certificate, which the system account admits. */
 export async function monitorBus(options: { server: string; tlsDir: string; node: string }): Promise<BusMonitor> {
@@ -25,11 +36,11 @@ export async function monitorBus(options: { server: string; tlsDir: string; node
   const nc = await connectBus({ servers: [options.server], tls, name: `monitor ${options.node}`, onlyThese: true });
   let current: Announcement['nats'] = { role: 'none', peers: [], version: '' };
 
-  const ask = async <T>(what: string): Promise<T | undefined> => {
+  const ask = async <T>(what: string, options: object = {}): Promise<T | undefined> => {
     const id = nc.info?.server_id;
     if (id === undefined) return undefined;
     try {
-      return (await nc.request(`$SYS.REQ.SERVER.${id}.${what}`, '{}', { timeout: ANSWER_MS })).json<T>();
+      return (await nc.request(`$SYS.REQ.SERVER.${id}.${what}`, JSON.stringify(options), { timeout: ANSWER_MS })).json<T>();
     } catch {
       return undefined;
     }
@@ -59,6 +70,18 @@ export async function monitorBus(options: { server: string; tlsDir: string; node
   const running = loop();
   return {
     current: () => current,
+    loadedAt: async () => (await ask<Varz>('VARZ'))?.data?.config_load_time,
+    async cut(users) {
+      const strangers: number[] = [];
+      for (let offset = 0, total = 1; offset < total; offset += CONNECTIONS_AT_ONCE) {
+        const page = (await ask<Connz>('CONNZ', { auth: true, offset, limit: CONNECTIONS_AT_ONCE }))?.data;
+        total = page?.total ?? 0;
+        // Who has not said yet who he is has his own limit of time.
+        for (const c of page?.connections ?? []) if (c.authorized_user !== undefined && !users.has(c.authorized_user)) strangers.push(c.cid);
+      }
+      for (const cid of strangers) await ask('KICK', { cid });
+      return strangers.length;
+    },
     async stop() {
       stopped.abort();
       await nc.close();

@@ -1,13 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { X509Certificate } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { Failure } from '../errors.ts';
 import { BUS_SERVER_NAME } from './identities.ts';
-import { natsConfig, needsRestart, type ServerSettings, type Topology } from './config.ts';
+import { clientAuthorities, natsConfig, needsRestart, type ServerSettings, type Topology } from './config.ts';
 import { watchLines, type LineWatch } from './lines.ts';
 
 export interface BusServerOptions {
@@ -20,6 +20,9 @@ export interface BusServerOptions {
 
 const READY_MS = 30_000;
 const RELOAD_MS = 10_000;
+/** For the server to tell another time of loading than before. */
+const CONFIRM_MS = 3_000;
+const CONFIRM_POLL_MS = 20;
 /** Lame duck, then SIGTERM, then SIGKILL: together below the 30 s that Kubernetes gives. */
 const LAME_DUCK_MS = 12_000;
 const TERM_MS = 5_000;
@@ -40,6 +43,7 @@ export class BusServer {
   #stopping = false;
   #backoff: number = BACKOFF_MS.first;
   #queue: Promise<unknown> = Promise.resolve();
+  #loadedAt: (() => Promise<string | undefined>) | undefined;
   /** Times the process has been started. */
   starts = 0;
 
@@ -54,6 +58,11 @@ export class BusServer {
 
   get topology(): Topology {
     return this.#topology;
+  }
+
+  /** From now on a reload counts only when the server itself tells another time of loading; undefined where it cannot be asked. */
+  verifyReloads(loadedAt: () => Promise<string | undefined>): void {
+    this.#loadedAt = loadedAt;
   }
 
   /**
@@ -82,6 +91,7 @@ export class BusServer {
         this.#topology = topology;
         await this.#reload();
       }
+      this.#forgetAuthorities();
     });
   }
 
@@ -111,6 +121,8 @@ export class BusServer {
   async #writeConfig(topology: Topology): Promise<void> {
     this.#checkCertificate();
     mkdirSync(this.#options.settings.stateDir, { recursive: true, mode: 0o700 });
+    const clients = this.#clientAuthorities(topology);
+    if (clients !== undefined) writeFileSync(clients.file, clients.pem, { mode: 0o600 });
     const next = `${this.#configFile}.next`;
     writeFileSync(next, natsConfig(this.#options.settings, topology), { mode: 0o600 });
     const check = await execa(this.#options.binary, ['-t', '-c', next], { reject: false, all: true });
@@ -118,6 +130,20 @@ export class BusServer {
       throw new Failure('bus-config', `nats-server refuses its configuration: ${check.all.trim() || check.shortMessage}.`, { host: this.#options.settings.node });
     }
     renameSync(next, this.#configFile);
+  }
+
+  #clientAuthorities(topology: Topology): ReturnType<typeof clientAuthorities> {
+    const { settings } = this.#options;
+    return clientAuthorities(settings, topology, readFileSync(join(settings.tlsDir, 'ca.crt'), 'utf8'));
+  }
+
+  /** Lists of authorities that no configuration names any more. */
+  #forgetAuthorities(): void {
+    const dir = this.#options.settings.stateDir;
+    const current = this.#clientAuthorities(this.#topology)?.file;
+    for (const name of readdirSync(dir)) {
+      if (name.startsWith('clients-ca-') && join(dir, name) !== current) rmSync(join(dir, name), { force: true });
+    }
   }
 
   #checkCertificate(): void {
@@ -176,13 +202,25 @@ export class BusServer {
     const child = this.#child;
     // Dead at this moment: the revival takes the new file.
     if (child === undefined || this.#output === undefined) return;
+    const before = await this.#loadedAt?.();
     const answer = this.#output.next(/Reloaded server configuration|Failed to reload server configuration/, RELOAD_MS);
     child.kill('SIGHUP');
     const line = await answer.catch((error: Error) => error.message);
-    if (line.includes('Reloaded server configuration')) return;
+    if (line.includes('Reloaded server configuration')) {
+      if (before === undefined || (await this.#loadedSince(before))) return;
+      this.#options.log('bus: nats-server says that it has reloaded, but not when');
+    }
     this.#options.log(`bus: reload failed, restarting: ${line}`);
     await this.#end();
     await this.#launch();
+  }
+
+  /** It writes its log a moment before it is done. */
+  async #loadedSince(before: string): Promise<boolean> {
+    for (const end = Date.now() + CONFIRM_MS; Date.now() < end; await sleep(CONFIRM_POLL_MS)) {
+      if ((await this.#loadedAt?.()) !== before) return true;
+    }
+    return false;
   }
 
   async #end(): Promise<void> {

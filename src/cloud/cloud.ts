@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { clientUsers, type Topology } from '../bus/config.ts';
 import { connectBus } from '../bus/connect.ts';
 import type { Announcement } from '../bus/frames.ts';
 import { monitorBus, type BusMonitor } from '../bus/monitor.ts';
@@ -26,10 +28,14 @@ import { watchKubernetes } from './kubernetes.ts';
 import { createMetrics } from './metrics.ts';
 import { createQueryProxy, type QueryProxy } from './queries.ts';
 import { createRegistry } from './satellites.ts';
+import { NOBODY } from './satellites-admission.ts';
+import { openSatellitesAuthority, type SatellitesAuthority } from './satellites-authority.ts';
+import type { Enrolment } from './satellites-enrolment.ts';
+import { createGate } from './satellites-gate.ts';
 import type { CloudSettings } from './settings.ts';
 import { clusterState } from './state/cluster.ts';
 import { createRecovery } from './state/recovery.ts';
-import { createState } from './state/state.ts';
+import { createState, type ClusterState } from './state/state.ts';
 import { loadTopology, saveTopology, savedTopology, topologyOf } from './topology.ts';
 
 export interface Cloud {
@@ -58,14 +64,17 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const registry = createRegistry(openSatellites(db), changes, log);
   const natsDir = join(settings.stateDir, 'nats');
   const sessionUse = trackSessions();
-  const state = createState({ self: node, dir: join(settings.stateDir, 'state'), log, cluster: (connection, names) => clusterState(connection, node, natsDir, names) });
+  let cluster: ClusterState | undefined;
+  const state = createState({ self: node, dir: join(settings.stateDir, 'state'), log, cluster: (connection, names) => (cluster = clusterState(connection, node, natsDir, names)) });
   const recovery = createRecovery({ state, credentials: credentials.current, self: node, log });
   /** Whether it has ever been known who belongs to the cluster: an instance that only supposes to be alone must not begin a history of its own. */
   let known = savedTopology(facts, self) !== undefined;
+  /** By the cluster's nodes; who of their satellites may connect is the gate's answer. */
+  let members = loadTopology(facts, self);
   const bus = new BusServer({
     binary: settings.natsBinary,
     settings: { node, address, port: config.ports.nats, clusterPort: config.ports.natsCluster, clusterId: config.id, tlsDir, stateDir: natsDir },
-    topology: loadTopology(facts, self),
+    topology: { ...members, ...NOBODY },
     log,
   });
   let nc: NatsConnection | undefined;
@@ -88,15 +97,52 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const followState = (): void => {
     if (known && !stopping.signal.aborted) state.follow(bus.topology, nc);
   };
+  /** By Kubernetes, since this instance started. */
+  let nodesKnown = false;
+  let waiting = false;
+  let again: NodeJS.Timeout | undefined;
+  let configured: Promise<void> = Promise.resolve();
+  const sweep = async (topology: Topology): Promise<void> => {
+    const cut = await monitor?.cut(clientUsers(topology));
+    if (cut !== undefined && cut > 0) log(`bus: ${cut} connections cut`);
+  };
+  let sweeping: NodeJS.Timeout | undefined;
+  /** Brings the server in line with nodes and satellites as they are when its turn comes; tries until it has worked. */
+  const reconfigure = (): void => {
+    clearTimeout(again);
+    if (waiting) return;
+    waiting = true;
+    configured = configured.then(async () => {
+      waiting = false;
+      if (stopping.signal.aborted) return;
+      const { revoked, known: stateKnown, ...admitted } = gate.current();
+      const topology: Topology = { ...members, ...admitted };
+      registry.refuse(new Set(revoked));
+      if (nodesKnown && stateKnown) registry.keepOnly(new Set([...members.satellites, ...admitted.enrolled.map((s) => s.id)]));
+      try {
+        await bus.apply(topology);
+        followState();
+        await sweep(topology);
+        // Who was just logging in while the server reloaded.
+        clearTimeout(sweeping);
+        sweeping = setTimeout(() => void sweep(bus.topology), SETTLE_MS);
+      } catch (error) {
+        log(`bus: the new topology was not taken: ${(error as Error).message}`);
+        again = setTimeout(reconfigure, SETTLE_MS);
+      }
+    });
+  };
+  const gate = createGate({ self: node, state, silentMs: () => cluster?.silentMs() ?? 0, nodes: () => members.satellites, changed: reconfigure, log });
   let settle: NodeJS.Timeout | undefined;
   const onNodes = (nodes: NodeInfo[]): void => {
     clearTimeout(settle);
     settle = setTimeout(() => {
-      const topology = topologyOf(nodes, self, bus.topology);
-      saveTopology(facts, topology);
-      registry.keepOnly(new Set(topology.satellites));
+      members = topologyOf(nodes, self, members);
+      saveTopology(facts, members);
       known = true;
-      bus.apply(topology).then(followState, (error: Error) => log(`bus: the new topology was not taken: ${error.message}`));
+      nodesKnown = true;
+      gate.look();
+      reconfigure();
     }, SETTLE_MS);
   };
   const access = serviceAccountAccess(settings.api, settings.serviceAccountDir);
@@ -120,10 +166,23 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     kubernetes: kubernetes.status(),
     nodes: kubernetes.nodes(),
     pods: kubernetes.pods(),
-    clouds: instances.all(bus.topology.servers.map((s) => s.name)),
+    clouds: instances.all(members.servers.map((s) => s.name)),
     satellites: registry.all(),
     applications: kubernetes.applications(),
   });
+  let authority: Promise<SatellitesAuthority> | undefined;
+  const everywhere = (port: number): string[] => members.servers.map((s) => `${isIPv6(s.address) ? `[${s.address}]` : s.address}:${port}`);
+  const enrolment: Enrolment = {
+    authority: () =>
+      (authority ??= openSatellitesAuthority(join(settings.stateDir, 'satellites'), node).catch((error: Error) => {
+        authority = undefined;
+        throw error;
+      })),
+    ca: () => readFileSync(join(tlsDir, 'ca.crt'), 'utf8'),
+    clouds: () => everywhere(config.ports.nats),
+    consoles: () => everywhere(config.ports.console),
+    nodes: () => members.satellites,
+  };
   const metrics = createMetrics({ state, satellites: registry.all, queries: () => queries?.active() ?? 0, notReady });
   const context: CloudContext = {
     changes,
@@ -132,6 +191,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     state,
     sessionUse,
     registry,
+    enrolment,
     metrics,
     queries: () => (connected ? queries : undefined),
     overview,
@@ -146,6 +206,10 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const stop = async (): Promise<void> => {
     stopping.abort(new Error('this instance stops'));
     clearTimeout(settle);
+    clearTimeout(again);
+    gate.stop();
+    await configured;
+    clearTimeout(sweeping);
     await https.stop();
     queries?.stop();
     instances.stop();
@@ -177,6 +241,8 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     registry.listen(connection);
     shareSessionUse(connection, sessionUse);
     monitor = await monitorBus({ server, tlsDir, node });
+    bus.verifyReloads(monitor.loadedAt);
+    reconfigure();
     instances.listen(connection);
     followState();
   } catch (error) {

@@ -6,6 +6,7 @@ import type { Changes } from './changes.ts';
 import type { Metrics } from './metrics.ts';
 import type { QueryProxy } from './queries.ts';
 import type { Registry } from './satellites.ts';
+import type { Enrolment } from './satellites-enrolment.ts';
 import type { State } from './state/state.ts';
 
 /** What the routes work with. */
@@ -16,6 +17,7 @@ export interface CloudContext {
   sessionUse: SessionUse;
   throttle: Throttle;
   registry: Registry;
+  enrolment: Enrolment;
   metrics: Metrics;
   queries(): QueryProxy | undefined;
   overview(): Overview;

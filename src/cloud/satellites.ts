@@ -13,8 +13,10 @@ const SAVE_MS = 10_000;
 export interface Registry {
   all(): SatelliteInfo[];
   get(id: string): SatelliteInfo | undefined;
-  /** From now on forgets satellites of other nodes, once they are silent. */
-  keepOnly(nodes: Set<string>): void;
+  /** From now on forgets satellites of other names than these, of nodes or their own, once they are silent. */
+  keepOnly(names: Set<string>): void;
+  /** From now on these are neither heard nor shown. */
+  refuse(revoked: Set<string>): void;
   listen(nc: NatsConnection): void;
   stop(): void;
 }
@@ -30,6 +32,7 @@ export function createRegistry(store: SatelliteStore, changes: Changes, log: (li
   const unsaved = new Set<string>();
   let subscription: Subscription | undefined;
   let present: Set<string> | undefined;
+  let refused: ReadonlySet<string> = new Set();
 
   const save = (): void => {
     const changed = [...unsaved].map((id) => records.get(id)).filter((r) => r !== undefined);
@@ -47,12 +50,12 @@ export function createRegistry(store: SatelliteStore, changes: Changes, log: (li
   };
   const forgetGone = (): void => {
     for (const { id, node } of records.values()) {
-      if (present === undefined || present.has(node) || states.get(id) !== 'unreachable') continue;
+      if (present === undefined || present.has(node) || present.has(id) || states.get(id) !== 'unreachable') continue;
       records.delete(id);
       states.delete(id);
       unsaved.delete(id);
       store.remove(id);
-      log(`satellite ${id}: forgotten, its node is no longer part of the cluster`);
+      log(`satellite ${id}: forgotten, it is no longer part of the cluster`);
       changes.notify();
     }
   };
@@ -67,7 +70,7 @@ export function createRegistry(store: SatelliteStore, changes: Changes, log: (li
   const heard = (subject: string, data: string): void => {
     const heartbeat = decode(heartbeatSchema, data);
     // The server lets a satellite publish on its own subject only, so the subject says who it is.
-    if (heartbeat === undefined || nameOf(subject.split('.')[1] ?? '') !== heartbeat.id) return;
+    if (heartbeat === undefined || nameOf(subject.split('.')[1] ?? '') !== heartbeat.id || refused.has(heartbeat.id)) return;
     const at = now();
     const isNew = !records.has(heartbeat.id);
     records.set(heartbeat.id, { ...heartbeat, firstSeen: records.get(heartbeat.id)?.firstSeen ?? at, lastSeen: at });
@@ -91,13 +94,17 @@ export function createRegistry(store: SatelliteStore, changes: Changes, log: (li
   });
 
   return {
-    all: () => [...records.values()].map(info).sort((a, b) => a.id.localeCompare(b.id)),
+    all: () => [...records.values()].filter((r) => !refused.has(r.id)).map(info).sort((a, b) => a.id.localeCompare(b.id)),
     get(id) {
       const record = records.get(id);
-      return record === undefined ? undefined : info(record);
+      return record === undefined || refused.has(id) ? undefined : info(record);
     },
-    keepOnly(nodes) {
-      present = nodes;
+    keepOnly(names) {
+      present = names;
+    },
+    refuse(revoked) {
+      refused = revoked;
+      changes.notify();
     },
     listen(nc) {
       subscription?.unsubscribe();

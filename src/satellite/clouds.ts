@@ -2,6 +2,7 @@ import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { loadClusterConfig } from '../cluster-config.ts';
 import { Failure } from '../errors.ts';
+import { readEnrolment } from './enrol/record.ts';
 
 /** `host:port` a line; kept in step with the control planes by the installer, mounted from a ConfigMap. */
 export const CLOUDS_FILE = '/etc/terrarium/clouds';
@@ -15,7 +16,7 @@ function entries(text: string, separator: RegExp): string[] {
 }
 
 /**
- * Addresses of the bus: TERRARIUM_CLOUDS, else the file (default /etc/terrarium/clouds), else the control planes of cluster.json.
+ * Addresses of the bus: TERRARIUM_CLOUDS, else the file (default /etc/terrarium/clouds), else those told at the enrolment, else the control planes of cluster.json.
  * @throws Failure `no-clouds`
  */
 export function cloudAddresses(env: NodeJS.ProcessEnv): string[] {
@@ -23,6 +24,8 @@ export function cloudAddresses(env: NodeJS.ProcessEnv): string[] {
   if (given.length > 0) return given;
   const listed = readList(cloudsFile(env));
   if (listed.length > 0) return listed;
+  const enrolment = readEnrolment(env['TERRARIUM_DATA'] ?? '/var/lib/terrarium');
+  if (enrolment !== undefined) return enrolment.clouds;
   const config = loadClusterConfig(env['TERRARIUM_CLUSTER_CONFIG']);
   const fromConfig = config.controlPlanes.map((address) => `${isIPv6(address) ? `[${address}]` : address}:${config.ports.nats}`);
   if (fromConfig.length > 0) return fromConfig;

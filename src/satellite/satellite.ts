@@ -7,6 +7,8 @@ import { busUser } from '../bus/subjects.ts';
 import { Failure } from '../errors.ts';
 import { cloudAddresses, watchClouds } from './clouds.ts';
 import { startCollector } from './collector/collector.ts';
+import { createBackoff } from './enrol/backoff.ts';
+import { readEnrolment } from './enrol/record.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { Queries } from './queries.ts';
 import { Pool } from './sql/pool.ts';
@@ -23,15 +25,19 @@ interface Session {
   close(): Promise<void>;
 }
 
-async function openSession(servers: string[], node: string, tls: string, tables: Table[], pool: Pool, log: (line: string) => void, ended: (error: Error) => void): Promise<Session> {
+async function openSession(servers: string[], node: string, enrolled: boolean, tls: string, tables: Table[], pool: Pool, log: (line: string) => void, ended: (error: Error) => void): Promise<Session> {
   log(`connecting to ${servers.join(', ')}`);
+  // Of the cluster's own nodes there are few, and they are to be back at once.
+  const backoff = enrolled ? createBackoff() : undefined;
   const nc = await connectBus({
     servers,
+    ...(backoff === undefined ? {} : { reconnectDelay: backoff.next }),
     tls: { caFile: join(tls, 'ca.crt'), certFile: join(tls, 'client.crt'), keyFile: join(tls, 'client.key') },
     name: busUser.satellite(node),
   });
   log(`connected to ${nc.getServer()}`);
-  void logStatus(nc, log);
+  backoff?.reset();
+  void logStatus(nc, log, () => backoff?.reset());
   const queries = new Queries(nc, node, pool);
   const stopHeartbeat = startHeartbeat(nc, node, node, tables);
   let closing = false;
@@ -48,10 +54,13 @@ async function openSession(servers: string[], node: string, tls: string, tables:
   };
 }
 
-async function logStatus(nc: NatsConnection, log: (line: string) => void): Promise<void> {
+async function logStatus(nc: NatsConnection, log: (line: string) => void, connected: () => void): Promise<void> {
   for await (const status of nc.status()) {
     if (status.type === 'disconnect') log(`disconnected from ${status.server}`);
-    if (status.type === 'reconnect') log(`connected to ${status.server}`);
+    if (status.type === 'reconnect') {
+      connected();
+      log(`connected to ${status.server}`);
+    }
     if (status.type === 'error') log(`bus: ${status.error.message}`);
   }
 }
@@ -63,8 +72,10 @@ async function logStatus(nc: NatsConnection, log: (line: string) => void): Promi
 export async function runSatellite({ env, signal, log }: SatelliteOptions): Promise<void> {
   // It idles for years on machines that belong to others: V8 is to keep a small heap rather than to be fast.
   setFlagsFromString('--optimize-for-size');
-  const node = (env['TERRARIUM_NODE'] ?? hostname()).toLowerCase();
-  const tls = join(env['TERRARIUM_DATA'] ?? '/var/lib/terrarium', 'satellite/tls');
+  const data = env['TERRARIUM_DATA'] ?? '/var/lib/terrarium';
+  const enrolment = readEnrolment(data);
+  const node = (env['TERRARIUM_NODE'] ?? enrolment?.id ?? hostname()).toLowerCase();
+  const tls = join(data, 'satellite/tls');
   const tables = await loadTables();
   const collector = startCollector({ env, node, tables, log });
   const pool = new Pool({ tables, env, history: collector.file, notes: () => collector.notes, now: Date.now });
@@ -76,7 +87,7 @@ export async function runSatellite({ env, signal, log }: SatelliteOptions): Prom
       if (signal.aborted) return resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });
       const connect = (servers: string[]): void => {
-        openSession(servers, node, tls, tables, pool, log, reject).then((opened) => {
+        openSession(servers, node, enrolment !== undefined, tls, tables, pool, log, reject).then((opened) => {
           session = opened;
         }, reject);
       };

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { natsConfig, needsRestart, type Topology } from '../../src/bus/config.ts';
+import { clientAuthorities, clientUsers, natsConfig, needsRestart, type Topology } from '../../src/bus/config.ts';
 import { loadTopology, saveTopology, topologyOf } from '../../src/cloud/topology.ts';
 import type { NodeInfo } from '../../src/cloud/api.ts';
 
@@ -31,6 +31,21 @@ t.test('a satellite is confined to its own subjects', async (t) => {
   const user = natsConfig(settings, three).split('\n').find((l) => l.includes('CN=satellite-w.example,O=terrarium:satellite'));
   t.match(user, 'publish: { allow: ["heartbeat.w_example", "reply.*.*.w_example"] }');
   t.match(user, 'subscribe: { allow: ["satellite.w_example.>"] }');
+});
+
+t.test('an enrolled satellite is its key; its authority is trusted for clients only', async (t) => {
+  const topology: Topology = { ...three, enrolled: [{ id: 'far.example', key: 'abcd' }], authorities: ['-----SATELLITES-----\n'] };
+  const text = natsConfig(settings, topology);
+  const user = text.split('\n').find((l) => l.includes('CN=satellite-far.example,O=terrarium:enrolled:abcd'));
+  t.match(user, 'publish: { allow: ["heartbeat.far_example", "reply.*.*.far_example"] }');
+  const clients = clientAuthorities(settings, topology, '-----CA-----\n');
+  t.equal(clients?.pem, '-----CA-----\n-----SATELLITES-----\n');
+  const trusts = [...text.matchAll(/ca_file: "([^"]+)"/g)].map((m) => m[1]);
+  t.same(trusts, [clients?.file, '/tls/ca.crt'], 'clients, then servers');
+  t.equal(clientAuthorities(settings, three, ''), undefined);
+  t.not(clientAuthorities(settings, { ...topology, authorities: ['another'] }, '')?.file, clients?.file, 'another list is another file, so another configuration');
+  t.ok(clientUsers(topology).has('CN=satellite-far.example,O=terrarium:enrolled:abcd'));
+  t.notOk(clientUsers(three).has('CN=satellite-far.example,O=terrarium:enrolled:abcd'));
 });
 
 t.test('what can be reloaded and what needs a new process', async (t) => {

@@ -4,6 +4,7 @@ import { API_PATHS } from '../../src/cloud/api.ts';
 import { openApi } from '../../src/cloud/http/openapi.ts';
 import { decodeCursor, encodeCursor, pageOfList } from '../../src/cloud/http/pages.ts';
 import { HttpProblem, problemOf } from '../../src/cloud/http/problem.ts';
+import { ENROLMENT_PATHS } from '../../src/cloud/satellites-api.ts';
 import { isMedia, loadRoutes } from '../../src/cloud/http/route.ts';
 import { Failure } from '../../src/errors.ts';
 import { loadKinds } from '../../src/store/kind.ts';
@@ -22,7 +23,7 @@ t.test('each route: once, described, its parameters named, and what it changes i
     t.equal(route.method === 'GET' ? route.audit : typeof route.audit, route.method === 'GET' ? undefined : 'object', `${name}: audit`);
     for (const kind of route.audit ?? []) t.ok(kinds.has(kind), `${name}: ${kind}`);
     // What is open to everybody is a short list, and stays one.
-    if (route.scope === 'open') t.ok(['/healthz', '/readyz', API_PATHS.openapi, API_PATHS.login, API_PATHS.session].includes(route.path), `${name} is open`);
+    if (route.scope === 'open') t.ok(['/healthz', '/readyz', API_PATHS.openapi, API_PATHS.login, API_PATHS.session, ENROLMENT_PATHS.authority, ENROLMENT_PATHS.enrol].includes(route.path), `${name} is open`);
     if (isMedia(route.reply) && route.reply.type === 'text/event-stream') t.equal(route.stream, true);
   }
 });

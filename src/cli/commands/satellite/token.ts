@@ -1,0 +1,34 @@
+import { EXIT, Failure } from '../../../errors.ts';
+import type { CommandModule } from '../../command.ts';
+
+interface Options {
+  ttl: string;
+  tag?: string[];
+  context?: string;
+}
+
+export const command: CommandModule = {
+  summary: 'Print the command by which one machine outside the cluster becomes a satellite',
+  group: 'Set up',
+  configure(cmd, io) {
+    cmd
+      .option('--ttl <minutes>', 'how long the token is good for', '60')
+      .option('--tag <name=value>', 'a tag that the satellite gets; repeatable', (text: string, all: string[] = []) => [...all, text])
+      .option('--context <name>', 'the cluster; default: the current one')
+      .action(async (options: Options) => {
+        const { loadContext } = await import('../../../context/context.ts');
+        const { createCloudClient } = await import('../../../context/client.ts');
+        const { ENROLMENT_PATHS, TOKEN_MINUTES } = await import('../../../cloud/satellites-api.ts');
+        type Reply = import('../../../cloud/satellites-api.ts').EnrolmentTokenReply;
+        const minutes = Number(options.ttl);
+        if (!(Number.isInteger(minutes) && minutes > 0 && minutes <= TOKEN_MINUTES.most)) throw new Failure('usage', `--ttl ${options.ttl} is no whole number of minutes up to a week.`, { exitCode: EXIT.usage });
+        const tags = Object.fromEntries((options.tag ?? []).map((tag) => {
+          const [name = '', ...value] = tag.split('=');
+          return [name, value.join('=')];
+        }));
+        const made = await createCloudClient(loadContext(io.env, options.context)).change<Reply>('POST', ENROLMENT_PATHS.tokens, { minutes, tags }, io.signal);
+        if (made === undefined) throw new Failure('broken-off', 'The cloud has answered nothing.', { remedy: 'Run the command again.' });
+        io.stdout.write(`terrarium satellite enrol ${made.addresses.join(',')} --token ${made.token} --ca-hash ${made.caHash}\n`);
+      });
+  },
+};

@@ -1,0 +1,20 @@
+import type { EnrolmentTokenRow } from '../../store/rows.ts';
+import { listQuery, pageOf } from '../api.ts';
+import { decodeCursor, page } from '../http/pages.ts';
+import { route as define } from '../http/route.ts';
+import { ENROLMENT_PATHS, enrolmentTokenSchema } from '../satellites-api.ts';
+import { showEnrolmentToken } from '../satellites-enrolment.ts';
+import { many } from '../state/read.ts';
+
+export const route = define({
+  method: 'GET',
+  path: ENROLMENT_PATHS.tokens,
+  summary: 'Tokens by which satellites can enrol, without their secrets.',
+  scope: 'operate',
+  query: listQuery,
+  reply: pageOf(enrolmentTokenSchema),
+  handle({ cloud, query }) {
+    const rows = many<EnrolmentTokenRow>(cloud.state.replica().db, 'SELECT * FROM enrolment_tokens WHERE id > ? ORDER BY id LIMIT ?', decodeCursor(query.cursor) ?? '', query.limit + 1);
+    return page(rows, query.limit, (r) => r.id, showEnrolmentToken);
+  },
+});

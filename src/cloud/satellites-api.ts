@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { satelliteId, tags, title } from '../store/fields.ts';
+
+/** Enrolment of satellites on machines outside the cluster, as cloud and CLI share it. */
+export const ENROLMENT_PATHS = {
+  tokens: '/api/v1/enrolment-tokens',
+  authority: '/api/v1/enrolment-authority',
+  enrol: '/api/v1/enrol',
+} as const;
+
+/** Minutes that a token is good for. */
+export const TOKEN_MINUTES = { default: 60, most: 7 * 24 * 60 } as const;
+
+const time = z.iso.datetime();
+
+export const enrolmentTokenSchema = z.object({ id: z.string(), tags, usesLeft: z.int(), createdAt: time, expiresAt: time, createdBy: z.string(), version: z.int() });
+export type EnrolmentToken = z.infer<typeof enrolmentTokenSchema>;
+
+export const enrolmentTokenCreateSchema = z.strictObject({ tags: tags.default({}), minutes: z.int().min(1).max(TOKEN_MINUTES.most).default(TOKEN_MINUTES.default) });
+export const enrolmentTokenReply = enrolmentTokenSchema.extend({
+  token: z.string(),
+  /** Fingerprint of the cluster's CA, by which the satellite knows that it talks to this cluster. */
+  caHash: z.string(),
+  /** `host:port` of console and API of each control plane. */
+  addresses: z.array(z.string()),
+});
+export type EnrolmentTokenReply = z.infer<typeof enrolmentTokenReply>;
+
+/** On the bus a satellite's id is a node's name: 63 characters. */
+export const enrolledId = satelliteId.max(63);
+
+export const authorityReply = z.object({ ca: z.string() });
+export type AuthorityReply = z.infer<typeof authorityReply>;
+
+export const enrolSchema = z.strictObject({
+  token: z.string().min(1).max(200),
+  /** Proposed by the satellite. */
+  id: enrolledId,
+  name: title.optional(),
+  /** PKCS#10, PEM, of a P-256 key that stays with the satellite. */
+  request: z.string().min(1).max(4096),
+});
+export type EnrolRequest = z.infer<typeof enrolSchema>;
+
+export const enrolReply = z.object({
+  id: z.string(),
+  /** PEM. */
+  certificate: z.string(),
+  /** The cluster's CA, PEM, by which the satellite knows the servers of the bus. */
+  ca: z.string(),
+  /** `host:port` of the bus on each control plane. */
+  clouds: z.array(z.string()),
+});
+export type EnrolReply = z.infer<typeof enrolReply>;

@@ -1,0 +1,93 @@
+import { X509Certificate } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type * as X509 from '@peculiar/x509';
+import { enrolledIdentity, keyId } from '../bus/identities.ts';
+import { Failure } from '../errors.ts';
+import { signRequest, type KeyPair } from '../pki/authority.ts';
+import { ALGORITHM, DAY_MS, exportKey, generateKeys, serialNumber, validity, x509 } from '../pki/crypto.ts';
+
+const AUTHORITY_DAYS = 3653;
+/** An authority that is about to end signs nothing more. */
+const LEAST_LEFT_MS = 400 * DAY_MS;
+
+/** Signs for satellites that enrol at this instance. */
+export interface SatellitesAuthority {
+  /** Its certificate, PEM. */
+  cert: string;
+  /** The id of the request's key. @throws Failure `bad-request` */
+  keyOf(csr: string): Promise<string>;
+  /** @throws Failure `bad-request` */
+  sign(csr: string, id: string): Promise<{ certificate: string; key: string }>;
+}
+
+/**
+ * This instance's own authority, made at its first use. The cluster's CA stays with root: this one's key never leaves the instance, and
+ * the bus trusts its certificate for clients only, for as long as a satellite in the state has one of its certificates. It can sign for clients
+ * alone, and for no name of a server: by its constraints, not by its good will.
+ */
+export async function openSatellitesAuthority(dir: string, instance: string, now: () => Date = () => new Date()): Promise<SatellitesAuthority> {
+  const own = await load(join(dir, 'authority.pem'), instance, now());
+  const keyOf = async (csr: string): Promise<string> => {
+    const lib = await x509();
+    try {
+      return keyId(new Uint8Array(new lib.Pkcs10CertificateRequest(csr).publicKey.rawData));
+    } catch (cause) {
+      throw new Failure('bad-request', 'The certificate request cannot be read.', { cause });
+    }
+  };
+  return {
+    cert: own.cert,
+    keyOf,
+    async sign(csr, id) {
+      const key = await keyOf(csr);
+      return { key, certificate: await signRequest(own, csr, enrolledIdentity(id, key), now()) };
+    },
+  };
+}
+
+/** Certificate and key lie in one file, so that there is never one without the other. */
+async function load(file: string, instance: string, now: Date): Promise<KeyPair> {
+  if (existsSync(file)) {
+    const [cert = '', key = ''] = readFileSync(file, 'utf8').split(/(?=-----BEGIN PRIVATE KEY-----)/);
+    if (new X509Certificate(cert).validToDate.getTime() - now.getTime() > LEAST_LEFT_MS) return { cert, key };
+  }
+  const made = await createSatellitesAuthority(instance, now);
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  writeFileSync(`${file}.next`, made.cert + made.key, { mode: 0o600, flush: true });
+  chmodSync(`${file}.next`, 0o600);
+  renameSync(`${file}.next`, file);
+  return made;
+}
+
+/** P-256, ten years, leaf certificates for clients only; of DNS names nothing but one that nobody has, so none of the bus's servers. */
+export async function createSatellitesAuthority(instance: string, now: Date): Promise<KeyPair> {
+  const lib = await x509();
+  const keys = await generateKeys();
+  const cert = await lib.X509CertificateGenerator.createSelfSigned({
+    serialNumber: serialNumber(),
+    name: [{ CN: [`terrarium-satellites ${instance}`] }],
+    ...validity(now, AUTHORITY_DAYS),
+    signingAlgorithm: ALGORITHM,
+    keys: keys as never,
+    extensions: [
+      new lib.BasicConstraintsExtension(true, 0, true),
+      new lib.KeyUsagesExtension(lib.KeyUsageFlags.keyCertSign, true),
+      new lib.ExtendedKeyUsageExtension([lib.ExtendedKeyUsage.clientAuth]),
+      await nameConstraints(),
+      await lib.SubjectKeyIdentifierExtension.create(keys.publicKey as never),
+    ],
+  });
+  return { cert: `${cert.toString('pem')}\n`, key: await exportKey(keys.privateKey) };
+}
+
+const NO_SERVER = 'no-server.terrarium.invalid';
+
+/** Extension nameConstraints (RFC 5280, 4.2.1.10), critical: the only permitted subtree of DNS names is that of NO_SERVER. */
+async function nameConstraints(): Promise<X509.Extension> {
+  const { Extension } = await x509();
+  const wrap = (tag: number, content: Buffer): Buffer => Buffer.concat([Buffer.from([tag, content.length]), content]);
+  // SEQUENCE { permittedSubtrees [0] { GeneralSubtree SEQUENCE { dNSName [2] } } }; all of it is shorter than 128 bytes.
+  const value = wrap(0x30, wrap(0xa0, wrap(0x30, wrap(0x82, Buffer.from(NO_SERVER, 'latin1')))));
+  return new Extension('2.5.29.30', true, value);
+}

@@ -1,0 +1,100 @@
+import { X509Certificate, randomBytes } from 'node:crypto';
+import type { Context } from 'koa';
+import { Failure } from '../errors.ts';
+import { DAY_MS } from '../pki/crypto.ts';
+import type { Store } from '../store/database.ts';
+import type { EnrolmentTokenRow, SatelliteRow } from '../store/rows.ts';
+import { hashSecret } from './auth/tokens.ts';
+import type { CloudContext } from './context.ts';
+import { change } from './http/change.ts';
+import { HttpProblem, forbidden } from './http/problem.ts';
+import type { EnrolmentDetails } from './satellites-admission.ts';
+import type { EnrolmentToken, EnrolReply, EnrolRequest } from './satellites-api.ts';
+import type { SatellitesAuthority } from './satellites-authority.ts';
+import { one } from './state/read.ts';
+
+/** What enrolment needs to know of this instance. */
+export interface Enrolment {
+  authority(): Promise<SatellitesAuthority>;
+  /** The cluster's CA, PEM. */
+  ca(): string;
+  /** `host:port` of the bus, and of console and API, on each control plane. */
+  clouds(): string[];
+  consoles(): string[];
+  /** Names of the cluster's nodes, whose satellites need no enrolment. */
+  nodes(): readonly string[];
+}
+
+/** `tre_<id>_<secret>`; the secret has 256 random bits and is stored nowhere. */
+export function createEnrolmentToken(): { id: string; token: string } {
+  const id = randomBytes(8).toString('hex');
+  return { id, token: `tre_${id}_${randomBytes(32).toString('base64url')}` };
+}
+
+export const showEnrolmentToken = (row: EnrolmentTokenRow): EnrolmentToken => ({
+  id: row.id,
+  tags: JSON.parse(row.tags) as EnrolmentToken['tags'],
+  usesLeft: row.uses_left,
+  createdAt: new Date(row.created_at).toISOString(),
+  expiresAt: new Date(row.expires_at).toISOString(),
+  createdBy: row.created_by,
+  version: row.version,
+});
+
+/**
+ * Enrols a satellite by its token. The same request again, whose first answer may have been lost, gets the same certificate.
+ * @throws HttpProblem 400 for a request that is none, 403 for the token, 409 for an id that is taken; Failure of the state
+ */
+export async function enrol(ctx: Context, cloud: CloudContext, body: EnrolRequest): Promise<EnrolReply> {
+  const { enrolment } = cloud;
+  const database = (): Store => cloud.state.replica().db;
+  const token = one<EnrolmentTokenRow>(database(), 'SELECT * FROM enrolment_tokens WHERE hash = ?', hashSecret(body.token));
+  if (token === undefined) throw forbidden('This enrolment token does not exist.');
+  const authority = await enrolment.authority();
+  const key = await valid(authority.keyOf(body.request));
+  const reply = (certificate: string): EnrolReply => ({ id: body.id, certificate, ca: enrolment.ca(), clouds: enrolment.clouds() });
+  if (enrolment.nodes().includes(body.id)) throw new HttpProblem(409, 'exists', `${body.id} is a node of the cluster, which has a satellite already. Choose another id.`);
+
+  const before = one<SatelliteRow>(database(), 'SELECT * FROM satellites WHERE id = ?', body.id);
+  const known = enrolledCertificate(before, key);
+  if (token.uses_left < 1 || token.expires_at < Date.now()) {
+    if (known !== undefined) return reply(known);
+    throw forbidden(token.uses_left < 1 ? 'This enrolment token has been used up.' : 'This enrolment token has expired.');
+  }
+  if (before !== undefined && before.state !== 'revoked' && before.bus_key !== key) throw new HttpProblem(409, 'exists', `There is another satellite ${body.id} already. Choose another id, or revoke that one first.`);
+  if (before?.state === 'revoked' && before.bus_key === key) throw forbidden(`This key of ${body.id} has been revoked for good. Enrol with a new one.`);
+
+  const { certificate } = await valid(authority.sign(body.request, body.id));
+  const details: EnrolmentDetails = { certificate, authority: authority.cert };
+  try {
+    await change(
+      { ctx, cloud, caller: { actor: `enrolment/${token.id}` } },
+      { kind: 'satellite.enrol', args: { id: body.id, name: body.name ?? body.id, tags: {}, access: 'both', busKey: key, httpsKey: '', details, token: token.id } },
+    );
+  } catch (error) {
+    // Two of the same request at once: the other one has spent the token.
+    const done = enrolledCertificate(one<SatelliteRow>(database(), 'SELECT * FROM satellites WHERE id = ?', body.id), key);
+    if (error instanceof HttpProblem && error.problem.status === 403 && done !== undefined) return reply(done);
+    throw error;
+  }
+  const row = one<SatelliteRow>(database(), 'SELECT * FROM satellites WHERE id = ?', body.id);
+  const stored = enrolledCertificate(row, key);
+  if (stored === undefined) throw new HttpProblem(409, 'exists', `${body.id} has been changed meanwhile.`);
+  return reply(stored);
+}
+
+/** The certificate that this key got for this id, while it is good for a day at least. */
+function enrolledCertificate(row: SatelliteRow | undefined, key: string): string | undefined {
+  if (row === undefined || row.state === 'revoked' || row.bus_key !== key) return undefined;
+  const { certificate } = JSON.parse(row.details) as Partial<EnrolmentDetails>;
+  return certificate !== undefined && new X509Certificate(certificate).validToDate.getTime() > Date.now() + DAY_MS ? certificate : undefined;
+}
+
+async function valid<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'bad-request') throw new HttpProblem(400, 'invalid-request', error.message);
+    throw error;
+  }
+}

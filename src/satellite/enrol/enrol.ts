@@ -1,0 +1,78 @@
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { credentialReady, credentialRequest, storeCredential, type CredentialFiles } from '../../../installer/node/credentials.ts';
+import { writeFileDurably } from '../../../installer/node/files.ts';
+import { Failure, EXIT } from '../../errors.ts';
+import { createBackoff } from './backoff.ts';
+import { fetchAuthority, sendEnrolment, type CloudAddress } from './client.ts';
+import { enrolmentFile, type EnrolmentRecord } from './record.ts';
+
+export interface EnrolOptions {
+  /** Tried in this order. */
+  addresses: CloudAddress[];
+  token: string;
+  /** `sha256:<hex>`, as `fingerprint` gives it. */
+  caHash: string;
+  /** Proposed. */
+  id: string;
+  /** The machine's DATA; the satellite's files lie in `satellite` below it. */
+  data: string;
+  /** Makes another key: the old one was revoked, or shall not be used any more. */
+  newKey: boolean;
+  /** Milliseconds for which control planes that do not answer are tried again. */
+  patienceMs: number;
+  signal: AbortSignal;
+  log(line: string): void;
+  random?: () => number;
+}
+
+/**
+ * Makes the satellite's key, has the cloud sign for it and lays down what `terrarium satellite` needs. The key never leaves the machine.
+ * After an interruption the same again continues: with the same key, so with the same answer though the token is spent.
+ * @throws Failure `enrolled` where it has been done, `wrong-cluster`, `unreachable`, or by the cloud's own code
+ */
+export async function enrolSatellite(options: EnrolOptions): Promise<EnrolmentRecord> {
+  const { id, token, data, signal } = options;
+  const folder = join(data, 'satellite');
+  const files: CredentialFiles = { dir: join(folder, 'tls'), name: 'client' };
+  if (options.newKey) for (const ending of ['crt', 'csr', 'key']) rmSync(join(files.dir, `client.${ending}`), { force: true });
+  else if (credentialReady(files) && existsSync(enrolmentFile(data))) throw new Failure('enrolled', `This machine has a satellite that has enrolled already, in ${folder}.`, { remedy: 'Give --new-key to enrol it anew, with another key.' });
+  const request = await credentialRequest(files, 'satellite');
+  const reply = await anyOf(options, async (address) => {
+    const ca = await fetchAuthority(address, options.caHash, signal);
+    return sendEnrolment(address, ca, { token, id, request }, signal);
+  });
+  storeCredential(files, reply.certificate, reply.ca);
+  const record: EnrolmentRecord = { id: reply.id, clouds: reply.clouds };
+  // Last: with it the enrolment is complete.
+  writeFileDurably(enrolmentFile(data), `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600 });
+  return record;
+}
+
+/** The first answer of any control plane; a refusal counts as one. Goes round with growing pauses while none can answer. */
+async function anyOf<T>({ addresses, patienceMs, signal, log, random }: EnrolOptions, work: (address: CloudAddress) => Promise<T>): Promise<T> {
+  const backoff = createBackoff(random);
+  const end = Date.now() + patienceMs;
+  let wrong: Failure | undefined;
+  for (;;) {
+    let last = '';
+    for (const address of addresses) {
+      try {
+        return await work(address);
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        if (error instanceof Failure && error.code !== 'wrong-cluster') throw error;
+        if (error instanceof Failure) wrong = error;
+        last = (error as Error).message;
+        log(`${address.host}:${address.port}: ${last}`);
+      }
+    }
+    if (wrong !== undefined) throw wrong;
+    const wait = backoff.next();
+    if (Date.now() + wait > end) {
+      throw new Failure('unreachable', `No control plane has answered: ${last.replace(/\.$/, '')}.`, { remedy: 'Check the addresses and that no firewall is in between, then run the same command again.', exitCode: EXIT.unreachable });
+    }
+    await sleep(wait, undefined, { signal });
+  }
+}

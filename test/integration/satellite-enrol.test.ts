@@ -1,0 +1,99 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer, type Server } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import t from 'tap';
+import { ENROLMENT_PATHS, type EnrolmentTokenReply } from '../../src/cloud/satellites-api.ts';
+import { fingerprint } from '../../src/pki/authority.ts';
+import { createBackoff } from '../../src/satellite/enrol/backoff.ts';
+import { parseAddress } from '../../src/satellite/enrol/client.ts';
+import { API_TOKEN, call, localClouds, until, type Answer, type LocalClouds, type LocalNode } from '../support/local-cloud.ts';
+
+/** One cloud, and a machine that is no node of its cluster: the commands as they are given there. */
+const node: LocalNode = { name: 'n1', address: '127.0.0.1' };
+const auth = { authorization: `Bearer ${API_TOKEN}` };
+let clouds: LocalClouds;
+const data = mkdtempSync(join(tmpdir(), 'terrarium-enrol-'));
+
+t.before(async () => {
+  clouds = await localClouds([node]);
+  await clouds.start(node);
+});
+t.teardown(async () => {
+  await clouds.stop();
+  rmSync(data, { recursive: true });
+});
+
+const ask = (method: string, path: string, body?: unknown): Promise<Answer> => call(clouds, node, path, { method, headers: auth, ...(body === undefined ? {} : { body }) });
+const token = async (): Promise<EnrolmentTokenReply> => JSON.parse((await ask('POST', ENROLMENT_PATHS.tokens, { tags: { site: 'far' } })).body) as EnrolmentTokenReply;
+
+async function enrol(addresses: string, more: string[], env: NodeJS.ProcessEnv = {}): Promise<{ code: number | undefined; stdout: string; stderr: string }> {
+  const done = await execa(process.execPath, ['src/main.ts', 'satellite', 'enrol', addresses, '--data', data, ...more], { reject: false, env, timeout: 60_000 });
+  return { code: done.exitCode, stdout: done.stdout, stderr: done.stderr };
+}
+
+t.test('the pause between tries', async (t) => {
+  const most = createBackoff(() => 0.9999999);
+  t.same(Array.from({ length: 8 }, () => most.next()), [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
+  most.reset();
+  t.equal(most.next(), 1000);
+  const least = createBackoff(() => 0);
+  t.same(Array.from({ length: 8 }, () => least.next()), Array.from({ length: 8 }, () => 1000));
+});
+
+t.test('addresses', async (t) => {
+  t.same(['a.b', '10.0.0.1:99', 'fd00::1', '[fd00::1]:99'].map((a) => parseAddress(a, 1)), [{ host: 'a.b', port: 1 }, { host: '10.0.0.1', port: 99 }, { host: 'fd00::1', port: 1 }, { host: 'fd00::1', port: 99 }]);
+  for (const bad of ['', 'a:b', 'a:0', 'a:70000', 'https://a', 'a b']) t.throws(() => parseAddress(bad, 1), { code: 'usage' });
+});
+
+t.test('another cluster is refused before anything secret is sent', async (t) => {
+  const { tls, asked } = { tls: clouds.files.data('n1'), asked: [] as string[] };
+  const other: Server = createServer({ cert: readFileSync(`${tls}/cloud/tls/server.crt`), key: readFileSync(`${tls}/cloud/tls/server.key`) }, (req, res) => {
+    asked.push(`${req.method} ${req.url}`);
+    res.end(JSON.stringify({ ca: readFileSync(`${tls}/cloud/tls/server.crt`, 'utf8') }));
+  });
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const { port } = other.address() as { port: number };
+  const done = await enrol(`127.0.0.1:${port}`, ['--token', 'secret', '--ca-hash', `sha256:${'0'.repeat(64)}`]);
+  other.close();
+  t.match(done, { code: 2, stderr: /is not the cluster that the command is for/ });
+  t.same(asked, [`GET ${ENROLMENT_PATHS.authority}`]);
+});
+
+let satellite: ChildProcess | undefined;
+t.teardown(async () => {
+  if (satellite?.exitCode !== null) return;
+  satellite.kill('SIGTERM');
+  await once(satellite, 'exit');
+});
+
+t.test('a machine enrols by the first control plane that answers, and its satellite answers queries', { timeout: 60_000 }, async (t) => {
+  const made = await token();
+  t.equal(made.caHash, fingerprint(clouds.files.authority.cert));
+  const done = await enrol(`127.0.0.99:${clouds.ports.console},${made.addresses.join()}`, ['--ca-hash', made.caHash, '--id', 'far'], { TERRARIUM_ENROLMENT_TOKEN: made.token });
+  t.match(done, { code: 0, stdout: /^far has enrolled/, stderr: /127\.0\.0\.99:\d+: connect ECONNREFUSED/ });
+  t.equal(statSync(join(data, 'satellite/tls/client.key')).mode & 0o777, 0o600);
+  t.notOk(readFileSync(join(data, 'satellite/tls/client.csr'), 'utf8').includes('PRIVATE'));
+  t.match(await enrol(made.addresses.join(), ['--ca-hash', made.caHash, '--token', 'x']), { code: 1, stderr: /has enrolled already/ });
+
+  satellite = spawn(process.execPath, ['src/main.ts', 'satellite'], { env: { ...process.env, TERRARIUM_DATA: data, TERRARIUM_CLUSTER_CONFIG: join(data, 'none'), TERRARIUM_CLOUDS_FILE: join(data, 'none') }, stdio: 'ignore' });
+  await until('its heartbeat', async () => ((await ask('GET', '/api/v1/satellites/far')).status === 200 ? true : undefined), 20_000);
+  const rows = await ask('POST', '/api/v1/queries', { sql: 'select 6 * 7 as answer', satellites: ['far'] });
+  t.match(rows.body, /\[\[42\]\]/);
+});
+
+t.test('revoked, it is neither heard nor asked; with a new key it comes back', { timeout: 60_000 }, async (t) => {
+  t.equal((await ask('POST', '/api/v1/satellites/far/revoke')).status, 204);
+  t.equal((await ask('GET', '/api/v1/satellites/far')).status, 404);
+  t.match((await ask('POST', '/api/v1/queries', { sql: 'select 1', satellites: ['far'] })).body, /"lost"|"error"/);
+  const made = await token();
+  t.match(await enrol(made.addresses.join(), ['--ca-hash', made.caHash, '--token', made.token, '--id', 'far', '--new-key']), { code: 0 });
+  const enrolledAt = Date.now();
+  await until('a heartbeat with the new key', async () => {
+    const { lastSeen } = JSON.parse((await ask('GET', '/api/v1/satellites/far')).body) as { lastSeen?: string };
+    return lastSeen !== undefined && Date.parse(lastSeen) > enrolledAt ? true : undefined;
+  }, 40_000);
+});
