@@ -132,7 +132,15 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
       }
     });
   };
-  const gate = createGate({ self: node, state, silentMs: () => cluster?.silentMs() ?? 0, nodes: () => members.satellites, changed: reconfigure, log });
+  const gate = createGate({
+    self: node,
+    state,
+    silentMs: () => cluster?.silentMs() ?? 0,
+    others: () => instances.all(members.servers.map((s) => s.name)).flatMap((c) => (c.name !== node && members.servers.some((s) => s.name === c.name) ? [Date.now() - Date.parse(c.lastSeen)] : [])),
+    nodes: () => members.satellites,
+    changed: reconfigure,
+    log,
+  });
   let settle: NodeJS.Timeout | undefined;
   const onNodes = (nodes: NodeInfo[]): void => {
     clearTimeout(settle);

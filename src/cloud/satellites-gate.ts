@@ -4,6 +4,8 @@ import { NOBODY, admitted, type Admitted } from './satellites-admission.ts';
 
 /** Without the state for so long, an instance does not know any more who has been revoked meanwhile: nobody may connect. */
 const BLIND_MS = 10_000;
+/** Without a sight of the log, while others are heard: the election of another leader takes no longer, and nothing is acknowledged meanwhile. */
+const LOG_MS = 30_000;
 const TICK_MS = 1_000;
 
 /** Who may connect to this instance's bus, by the state: nobody before it has been read, so that a starting server admits no one revoked meanwhile. */
@@ -20,6 +22,8 @@ export interface GateOptions {
   state: State;
   /** Milliseconds since the log of changes was seen last; 0 for an instance that is alone. */
   silentMs(): number;
+  /** Milliseconds since each of the cluster's other instances was heard. */
+  others(): number[];
   nodes(): readonly string[];
   /** The answer of `current` is another one. */
   changed(): void;
@@ -27,11 +31,11 @@ export interface GateOptions {
   now?: () => number;
 }
 
-export function createGate({ self, state, silentMs, nodes, changed, log, now = Date.now }: GateOptions): Gate {
+export function createGate({ self, state, silentMs, others, nodes, changed, log, now = Date.now }: GateOptions): Gate {
   let current: Admitted = NOBODY;
   let seen: number | undefined;
-  /** Whether all that had been acknowledged when this began to be asked has been applied here. */
-  let caughtUp = false;
+  /** When all that had been acknowledged was known to be applied here; undefined while that is not known. */
+  let caughtUpAt: number | undefined;
   let asking = false;
 
   /** Position alone does not tell: the log's end may not be known yet. What this instance logs itself comes after all that was acknowledged before. */
@@ -43,26 +47,36 @@ export function createGate({ self, state, silentMs, nodes, changed, log, now = D
       .then(
         () => {
           asking = false;
-          caughtUp = true;
+          caughtUpAt = now();
           look();
         },
         // No quorum, or it is ending: the next tick asks again.
         () => (asking = false),
       );
   };
+  /** Milliseconds since this instance was known to be one of a majority: those who are cut off from it may have revoked somebody. */
+  const alone = (): number => {
+    const heard = others().sort((a, b) => a - b);
+    const needed = Math.floor((heard.length + 1) / 2);
+    const silent = needed === 0 ? 0 : (heard[needed - 1] ?? Number.POSITIVE_INFINITY);
+    return Math.min(silent, caughtUpAt === undefined ? Number.POSITIVE_INFINITY : now() - caughtUpAt);
+  };
   const look = (): void => {
     const replica = state.current();
     const status = replica?.status();
-    let next: Admitted;
-    const readable = replica !== undefined && status?.state === 'ready' && status.schema > 0 && silentMs() < BLIND_MS;
-    if (readable && status.mode === 'cluster' && !caughtUp) catchUp(replica);
-    if (readable && (status.mode === 'single' || caughtUp)) {
-      seen = now();
-      next = admitted(replica.db, nodes());
-    } else {
+    let next: Admitted | undefined;
+    if (replica !== undefined && status?.state === 'ready' && status.schema > 0) {
+      const ms = status.mode === 'single' ? 0 : alone();
+      if (status.mode === 'cluster' && caughtUpAt === undefined) catchUp(replica);
+      else if (ms < BLIND_MS && silentMs() < LOG_MS) {
+        seen = now() - ms;
+        next = admitted(replica.db, nodes());
+      }
+    }
+    if (next === undefined) {
       if (seen === undefined || now() - seen < BLIND_MS) return;
       seen = undefined;
-      caughtUp = false;
+      caughtUpAt = undefined;
       log('satellites: the state has not been reached for 10 s, so none may connect until it is');
       next = { ...NOBODY, revoked: current.revoked };
     }
@@ -71,7 +85,7 @@ export function createGate({ self, state, silentMs, nodes, changed, log, now = D
     changed();
   };
   const unlisten = state.onChange((change) => {
-    if (change.type === 'reset') caughtUp = false;
+    if (change.type === 'reset') caughtUpAt = undefined;
     if (change.type === 'reset' || change.entries.some((e) => e.kind.startsWith('satellite.'))) look();
   });
   const timer = setInterval(look, TICK_MS);

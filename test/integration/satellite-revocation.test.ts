@@ -192,7 +192,7 @@ t.test('also while one server restarts, and on one that was down', async (t) => 
   await until('the third to stop', () => (child?.exitCode !== null ? true : undefined), 40_000);
   const trying = persistent(gone.tls, nodes);
   await until('connections to the others', () => (trying.lastUp.size === 2 ? true : undefined));
-  const starting = clouds.start(third);
+  const starting = clouds.start(third).then((started) => running.set(third.name, started));
   const at = Date.now();
   const answer = await ask(second, 'POST', '/api/v1/satellites/gone2/revoke');
   t.equal(answer.status, 204, answer.body);
@@ -212,4 +212,23 @@ t.test("a node's own satellite can be revoked, and admitted again", async (t) =>
   for (const node of nodes) await t.rejects(connectOnce(tls, node));
   t.equal((await ask(nodes[0], 'DELETE', '/api/v1/satellites/n2')).status, 204);
   for (const node of nodes) await (await admitted(tls, node)).close();
+});
+
+t.test('a server without quorum cuts everybody off after 10 s, and admits them when it has one again', { timeout: 120_000 }, async (t) => {
+  const [first, second, third] = nodes;
+  const { tls } = await enrol('lonely');
+  const nc = await admitted(tls, first);
+  let closedAt: number | undefined;
+  void nc.closed().then(() => (closedAt = Date.now()));
+  const at = Date.now();
+  await Promise.all([second, third].map(async (node) => {
+    const child = running.get(node.name);
+    child?.kill('SIGTERM');
+    await until(`${node.name} to stop`, () => (child?.exitCode !== null ? true : undefined), 45_000);
+  }));
+  await until('the connection to be cut', () => closedAt, 25_000);
+  t.comment(`cut ${(closedAt ?? 0) - at} ms after the others were told to stop`);
+  await t.rejects(connectOnce(tls, first));
+  await Promise.all([second, third].map(async (node) => running.set(node.name, await clouds.start(node))));
+  await (await until('to be admitted again', () => connectOnce(tls, first).catch(() => undefined), 30_000)).close();
 });
