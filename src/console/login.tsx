@@ -1,4 +1,5 @@
-import { useRef, useState } from 'preact/hooks';
+import type { RefObject } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { changePassword, login } from './api.ts';
 import { Logo } from './app.tsx';
 
@@ -6,7 +7,7 @@ export function Login({ error, onDone }: { error: string | undefined; onDone: ()
   const [message, setMessage] = useState(error);
   const [busy, setBusy] = useState(false);
   const [change, setChange] = useState<{ user: string; current: string; forced: boolean } | undefined>(undefined);
-  const password = useRef<HTMLInputElement>(null);
+  const password = useFocus();
 
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
@@ -41,7 +42,7 @@ export function Login({ error, onDone }: { error: string | undefined; onDone: ()
         </label>
         <label>
           Password
-          <input name="password" type="password" autocomplete="current-password" required maxLength={1024} autofocus ref={password} />
+          <input name="password" type="password" autocomplete="current-password" required maxLength={1024} ref={password} />
         </label>
         <button type="submit" class="primary" disabled={busy}>{busy ? 'Checking…' : 'Log in'}</button>
         <button type="submit" name="then" value="change" disabled={busy}>Log in and change the password</button>
@@ -52,6 +53,13 @@ export function Login({ error, onDone }: { error: string | undefined; onDone: ()
   );
 }
 
+/** Focuses a field as it appears; a browser grants the attribute autofocus only while nothing else has the focus, and complains. */
+function useFocus(): RefObject<HTMLInputElement> {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.focus(), []);
+  return field;
+}
+
 /** Least length of a password, as the cloud has it. */
 const LEAST = 12;
 
@@ -59,6 +67,7 @@ const LEAST = 12;
 function NewPassword({ user, current, forced, onDone }: { user: string; current: string; forced: boolean; onDone: () => void }) {
   const [message, setMessage] = useState<string | undefined>(undefined);
   const [busy, setBusy] = useState(false);
+  const first = useFocus();
 
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
@@ -82,7 +91,7 @@ function NewPassword({ user, current, forced, onDone }: { user: string; current:
         <input name="user" autocomplete="username" value={user} readOnly hidden />
         <label>
           New password, {LEAST} characters or more
-          <input name="new" type="password" autocomplete="new-password" required minLength={LEAST} maxLength={1024} autofocus />
+          <input name="new" type="password" autocomplete="new-password" required minLength={LEAST} maxLength={1024} ref={first} />
         </label>
         <label>
           Once more

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import type { Role } from '../../src/cloud/api.ts';
 import { scopesOf } from '../../src/cloud/auth/access.ts';
+import { splitPosition } from '../../src/cloud/auth/sessions.ts';
 import { isMedia, loadRoutes, type Route } from '../../src/cloud/http/route.ts';
 import { createRequest } from '../../src/pki/authority.ts';
 import { openReplica } from '../../src/store/replica.ts';
@@ -179,7 +180,7 @@ const HINTS: Record<string, Hint> = {
   'DELETE /api/v1/tokens/{id}': async (actor) => ({ ...(await ownToken(actor)), query: { expect: undefined } }),
   'POST /api/v1/tokens': async (actor) => ({ body: { scopes: scopesOf(actor.role).slice(0, 1) } }),
   'DELETE /api/v1/sessions/{id}': async (actor) => {
-    const id = createHash('sha256').update(await login(actor.name, actor.password)).digest('hex');
+    const id = createHash('sha256').update(splitPosition(await login(actor.name, actor.password)).token).digest('hex');
     return {
       params: { id },
       // Of 50 sessions of a user the oldest gives way, which would be the one that all use.
