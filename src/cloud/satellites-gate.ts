@@ -7,6 +7,8 @@ const BLIND_MS = 10_000;
 /** Without a sight of the log, while others are heard: the election of another leader takes no longer, and nothing is acknowledged meanwhile. */
 const LOG_MS = 30_000;
 const TICK_MS = 1_000;
+/** Commands that change who may connect. */
+const KINDS = new Set(['satellite.enrol', 'satellite.revoke', 'satellite.delete']);
 
 /** Who may connect to this instance's bus, by the state: nobody before it has been read, so that a starting server admits no one revoked meanwhile. */
 export interface Gate {
@@ -33,6 +35,8 @@ export interface GateOptions {
 
 export function createGate({ self, state, silentMs, others, nodes, changed, log, now = Date.now }: GateOptions): Gate {
   let current: Admitted = NOBODY;
+  /** As read last; undefined once something may have changed: with thousands of satellites it is not read every second. */
+  let read: Admitted | undefined;
   let seen: number | undefined;
   /** When all that had been acknowledged was known to be applied here; undefined while that is not known. */
   let caughtUpAt: number | undefined;
@@ -70,7 +74,7 @@ export function createGate({ self, state, silentMs, others, nodes, changed, log,
       if (status.mode === 'cluster' && caughtUpAt === undefined) catchUp(replica);
       else if (ms < BLIND_MS && silentMs() < LOG_MS) {
         seen = now() - ms;
-        next = admitted(replica.db, nodes());
+        next = read ??= admitted(replica.db, nodes());
       }
     }
     if (next === undefined) {
@@ -80,18 +84,23 @@ export function createGate({ self, state, silentMs, others, nodes, changed, log,
       log('satellites: the state has not been reached for 10 s, so none may connect until it is');
       next = { ...NOBODY, revoked: current.revoked };
     }
-    if (JSON.stringify(next) === JSON.stringify(current)) return;
+    if (next === current) return;
+    const same = JSON.stringify(next) === JSON.stringify(current);
     current = next;
-    changed();
+    if (!same) changed();
+  };
+  const lookAgain = (): void => {
+    read = undefined;
+    look();
   };
   const unlisten = state.onChange((change) => {
     if (change.type === 'reset') caughtUpAt = undefined;
-    if (change.type === 'reset' || change.entries.some((e) => e.kind.startsWith('satellite.'))) look();
+    if (change.type === 'reset' || change.entries.some((e) => KINDS.has(e.kind))) lookAgain();
   });
   const timer = setInterval(look, TICK_MS);
   return {
     current: () => current,
-    look,
+    look: lookAgain,
     stop() {
       unlisten();
       clearInterval(timer);
