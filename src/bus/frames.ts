@@ -120,12 +120,8 @@ export const announcementSchema = z.object({
 });
 export type Announcement = z.infer<typeof announcementSchema>;
 
-/** Somebody logged out: the session's id is void on every instance. `expiresAt` in milliseconds since 1970. */
-export const sessionEndedSchema = z.object({ id: z.string().min(1).max(64), expiresAt: z.int().positive() });
-export type SessionEnded = z.infer<typeof sessionEndedSchema>;
-
 /** Encodes a message for the bus. */
-export function encode(message: QueryRequest | Credit | Cancel | Frame | Heartbeat | Announcement | SessionEnded): string {
+export function encode(message: QueryRequest | Credit | Cancel | Frame | Heartbeat | Announcement): string {
   return JSON.stringify(message);
 }
 

@@ -7,7 +7,6 @@
  * | `satellite.<sat>.query`, `.credit`, `.cancel` | a cloud instance | one satellite |
  * | `reply.<instance>.<query>.<sat>` | a satellite | the one instance that asked |
  * | `cloud.<instance>` | a cloud instance | every cloud instance |
- * | `session.ended` | a cloud instance | every cloud instance |
  *
  * `<sat>` and `<instance>` are node names as tokens (see `token`).
  */
@@ -39,7 +38,6 @@ export const subjects = {
   repliesFrom: (sat: string): string => `reply.*.*.${token(sat)}`,
   cloud: (instance: string): string => `cloud.${token(instance)}`,
   allClouds: 'cloud.*',
-  sessionEnded: 'session.ended',
 } as const;
 
 /** The parts of `reply.<instance>.<query>.<sat>`; undefined for any other subject. */

@@ -5,7 +5,6 @@ import { stateOf } from '../../src/cloud/satellites.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { openFacts } from '../../src/store/facts.ts';
 import { openSatellites, type SatelliteRecord } from '../../src/store/satellites.ts';
-import { openEndedSessions } from '../../src/store/sessions.ts';
 
 const satellite: SatelliteRecord = { id: 'n1', node: 'n1', version: '0.1.0', addresses: ['10.0.0.1', 'fd00::1'], tables: [{ name: 'processes', columns: ['pid'] }], load: [0.5, 1, 2], startedAt: '2026-01-01T00:00:00.000Z', firstSeen: 1, lastSeen: 2 };
 
@@ -26,27 +25,13 @@ t.test('what was written is there after another start', async (t) => {
   openFacts(db).put('topology', { servers: ['n1'] });
   openSatellites(db).put([satellite]);
   openSatellites(db).put([{ ...satellite, lastSeen: 9, firstSeen: 9 }]);
-  openEndedSessions(db).add('gone', Date.now() + 1000);
   db.close();
   db = await openDatabase(file);
   t.same(openFacts(db).get('topology'), { servers: ['n1'] });
   t.equal(openFacts(db).get('nothing'), undefined);
   t.same(openSatellites(db).all(), [{ ...satellite, lastSeen: 9 }], 'the first time seen stays');
-  t.ok(openEndedSessions(db).has('gone'));
   openSatellites(db).remove('n1');
   t.same(openSatellites(db).all(), []);
-  db.close();
-});
-
-t.test('an ended session is kept no longer than it could have lasted', async (t) => {
-  const db = await openDatabase(join(t.testdir(), 'cloud.db'));
-  let now = 1000;
-  const ended = openEndedSessions(db, () => now);
-  ended.add('a', 2000);
-  now = 3000;
-  ended.add('b', 4000);
-  t.notOk(ended.has('a'));
-  t.ok(ended.has('b'));
   db.close();
 });
 

@@ -18,10 +18,4 @@ CREATE TABLE facts (
   value TEXT NOT NULL CHECK (json_valid(value)),
   updated_at INTEGER NOT NULL
 ) STRICT;
-
--- Sessions that were ended before their time; a row may go once the session has expired anyway.
-CREATE TABLE ended_sessions (
-  id TEXT PRIMARY KEY,
-  expires_at INTEGER NOT NULL
-) STRICT;
 `;

@@ -67,13 +67,6 @@ CREATE TABLE enrolment_tokens (
   version INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Sessions that were ended before their time.
-CREATE TABLE ended_sessions (
-  id TEXT PRIMARY KEY,
-  expires_at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX ended_sessions_expiry ON ended_sessions (expires_at);
-
 -- One row for each command, the newest 100,000. outcome: 'ok' or the code of the refusal; changes: [{resource, before, after}].
 CREATE TABLE audit (
   position INTEGER PRIMARY KEY,
