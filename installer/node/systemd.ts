@@ -49,5 +49,6 @@ export async function lastWords(name: string): Promise<string> {
 export function lastError(lines: string[]): string | undefined {
   const said = lines.filter((l) => l.trim() !== '');
   const line = said.findLast((l) => /^[EF]\d{4} /.test(l)) ?? said.at(-1);
-  return line?.replace(KLOG, '').slice(0, 300);
+  // Ids are new each time, the cause is not.
+  return line?.replace(KLOG, '').replace(/[0-9a-f]{32,}/g, '…').slice(0, 300);
 }

@@ -34,5 +34,6 @@ t.test('a unit\'s last error, in words that stay the same', async (t) => {
   t.equal(once, '"command failed" err="missing content for serving cert"');
   t.equal(lastError(['Started.', line('16:33:34.100000', 7492), 'kubelet.service: Failed.']), once);
   t.equal(lastError(['Started.', 'listening']), 'listening');
+  t.equal(lastError([`E1121 16:33:34.100000 7 x.go:1] "no sandbox" id="${'b3f2a593'.repeat(8)}"`]), '"no sandbox" id="…"');
   t.equal(lastError(['']), undefined);
 });

@@ -7,6 +7,8 @@ export const check: HostCheck = {
   scope: 'host',
   operations: ['install', 'join', 'upgrade'],
   judge({ facts }) {
+    // containerd copies it into every pod, and makes no pod without.
+    if (!facts.network.hostsFile) return [{ severity: 'fail', message: 'There is no /etc/hosts, without which no container can be started.', remedy: 'Make it, with the line "127.0.0.1 localhost".' }];
     const strange = facts.network.localhost.filter((a) => !a.startsWith('127.') && a !== '::1');
     if (strange.length > 0) return [{ severity: 'fail', message: `/etc/hosts says that localhost is ${list(strange)}.`, remedy: 'Let localhost be 127.0.0.1 and ::1 there.' }];
     const sources = facts.network.nameSources;

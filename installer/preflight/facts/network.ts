@@ -28,6 +28,8 @@ export interface NetworkFacts {
   routes: RouteFacts[];
   nameservers: string[];
   searchDomains: string[];
+  /** Whether there is an /etc/hosts. */
+  hostsFile: boolean;
   /** Addresses that /etc/hosts gives to `localhost`. */
   localhost: string[];
   /** Where names are looked up, in this order: `files`, `dns`, `resolve` …; empty where /etc/nsswitch.conf does not say. */
@@ -50,6 +52,7 @@ export async function gatherNetwork(): Promise<NetworkFacts> {
     routes: [...ipv4Routes(four ?? ''), ...ipv6Routes(six ?? '')],
     nameservers: words('nameserver').flatMap((w) => w.slice(0, 1)),
     searchDomains: words('search').at(-1) ?? words('domain').at(-1) ?? [],
+    hostsFile: hosts !== undefined,
     localhost: (hosts ?? '')
       .split('\n')
       .map((l) => l.replace(/#.*/, '').trim().split(/\s+/))
