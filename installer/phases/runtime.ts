@@ -40,6 +40,8 @@ export const phase: Phase = {
   async undo({ spec, log }) {
     const paths = nodePaths(spec);
     await stopContainers(paths, log);
+    // With the systemd driver they are units, whose cgroups systemd would make again at its next reload.
+    await run(['systemctl', 'stop', 'kubepods.slice'], { accept: [0, 1, 3, 4, 5] });
     removePodCgroups();
     await removeUnit(CONTAINERD_UNIT);
     removeTrees([`${RUN_DIR}/containerd`, SHIM_SOCKETS, RUNC_STATE, paths.containerd], log);
