@@ -6,7 +6,7 @@ import {
 } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { isErrno } from '../errors.ts';
-import { NotLogged, type LogInfo, type Pipe } from '../store/pipe.ts';
+import { type Inspection, NotLogged, type LogInfo, type Pipe } from '../store/pipe.ts';
 import { stateSubjects } from './instances.ts';
 import { readBlocks } from './stream-blocks.ts';
 
@@ -126,36 +126,35 @@ export function streamPipe(nc: NatsConnection, streams: string): Pipe {
       await (await jsm()).streams.update(nameOf(log.epoch), { num_replicas: replicas });
     },
     async inspect(log, hashes) {
-      let problems = await inspectBlocks(streams, log, hashes);
+      const found = await inspectBlocks(streams, log, hashes);
+      if (found.damaged.length === 0 && found.differing.length === 0) return found;
       // What was being written at that moment looks torn.
-      if (problems.length > 0) {
-        await sleep(300);
-        problems = await inspectBlocks(streams, log, hashes);
-      }
-      return problems;
+      await sleep(300);
+      return await inspectBlocks(streams, log, hashes);
     },
   };
 }
 
 const BATCH = 1000;
 
-async function inspectBlocks(streams: string, log: LogInfo, hashes: (from: number, to: number) => Map<number, string>): Promise<string[]> {
-  const problems: string[] = [];
+async function inspectBlocks(streams: string, log: LogInfo, hashes: (from: number, to: number) => Map<number, string>): Promise<Inspection> {
+  const damaged: string[] = [];
+  const differing: string[] = [];
   const found = new Map<number, string>();
   const compare = (): void => {
     if (found.size === 0) return;
     const positions = [...found.keys()];
     const known = hashes(positions.reduce((a, b) => Math.min(a, b)), positions.reduce((a, b) => Math.max(a, b)));
-    for (const [position, hash] of found) if (known.has(position) && known.get(position) !== hash) problems.push(`Position ${position} of stream ${nameOf(log.epoch)} is not the entry that was applied.`);
+    for (const [position, hash] of found) if (known.has(position) && known.get(position) !== hash) differing.push(`Position ${position} of stream ${nameOf(log.epoch)} is not the entry that was applied.`);
     found.clear();
   };
   let last = 0;
   try {
     for await (const record of readBlocks(streams, nameOf(log.epoch))) {
-      if (!record.sound) problems.push(`A record in ${record.file} of stream ${nameOf(log.epoch)} is damaged.`);
+      if (!record.sound) damaged.push(`A record in ${record.file} of stream ${nameOf(log.epoch)} is damaged.`);
       const position = log.base + record.sequence;
       if (!record.sound || record.sequence === 0 || position < log.first) continue;
-      if (last !== 0 && position > last + 1) problems.push(`Positions ${last + 1} to ${position - 1} are missing in stream ${nameOf(log.epoch)}.`);
+      if (last !== 0 && position > last + 1) damaged.push(`Positions ${last + 1} to ${position - 1} are missing in stream ${nameOf(log.epoch)}.`);
       last = Math.max(last, position);
       found.set(position, createHash('sha256').update(record.payload).digest('hex'));
       if (found.size >= BATCH) compare();
@@ -165,6 +164,7 @@ async function inspectBlocks(streams: string, log: LogInfo, hashes: (from: numbe
     // This node has no copy: with five nodes three may have one.
     if (!isErrno(error, 'ENOENT')) throw error;
   }
-  return [...new Set(problems)].slice(0, 10);
+  const some = (sentences: string[]): string[] => [...new Set(sentences)].slice(0, 10);
+  return { damaged: some(damaged), differing: some(differing) };
 }
 

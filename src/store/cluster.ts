@@ -19,6 +19,8 @@ const MISSING_MS = 2000;
 const PURGE_EVERY_MS = 10_000;
 const DOUBTFUL_MS = 10_000;
 const SCRUB_EVERY_MS = 3_600_000;
+/** The next look after one that could not say what is wrong: instances have compared their chains by then. */
+const RESCRUB_MS = 2 * ANNOUNCE_MS;
 /** Entries behind, up to which an instance counts as ready. */
 const READY_BEHIND = 100;
 const RETRY_STOPPED_MS = 5000;
@@ -208,12 +210,17 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     if (newest === undefined || newest.epoch !== meta().epoch) return { problems, healing: 'none', ms: timing.now() - from };
     const machine = core.machine();
     const found = await pipe.inspect(newest, (a, b) => (machine === core.machine() ? machine.entryHashes(a, b) : new Map()));
-    if (found.length > 0 && machine === core.machine()) {
-      for (const problem of found) log(`store: ${problem}`);
-      condemned = { epoch: newest.epoch, why: found[0] ?? '' };
-      kick.abort(OVER);
+    const all = [...found.damaged, ...found.differing];
+    // Where only the two differ, it is the stream's fault if most instances have applied what this one has; if not, the comparison will tell.
+    const blamed = found.damaged.length > 0 || (found.differing.length > 0 && comparison.agrees(names().length));
+    if (machine === core.machine()) {
+      for (const problem of all) log(`store: ${problem}`);
+      if (blamed) {
+        condemned = { epoch: newest.epoch, why: all[0] ?? '' };
+        kick.abort(OVER);
+      } else if (all.length > 0) last.scrubbed = from - SCRUB_EVERY_MS + RESCRUB_MS;
     }
-    return { problems: found, healing: found.length > 0 ? 'rebuilding' : 'none', ms: timing.now() - from };
+    return { problems: all, healing: blamed ? 'rebuilding' : 'none', ms: timing.now() - from };
   }
 
   /** Whether this instance does what only one has to do. Two doing it at once is harmless. */

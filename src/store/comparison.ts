@@ -14,6 +14,8 @@ export interface Comparison {
   differs(): string[];
   /** Whether a majority of `instances` has another chain than ours: then it is ours that is wrong. */
   odd(instances: number): boolean;
+  /** Whether a majority of `instances`, this one included, is known to have our chain. */
+  agrees(instances: number): boolean;
   status(): PeerStatus[];
   /** After our database was exchanged. */
   forget(): void;
@@ -39,6 +41,7 @@ export function openComparison(self: string, timing: Timing): Comparison {
     },
     live: () => [...peers.values()].filter((p) => !silent(p.at)).map((p) => p.announcement),
     differs: differing,
+    agrees: (instances) => [...peers.values()].filter((p) => !silent(p.at) && p.equal === true).length + 1 > instances / 2,
     odd: (instances) => differing().length > instances / 2,
     status: () =>
       [...peers].map(([name, { announcement, at, equal }]) => ({ name, epoch: announcement.epoch, position: announcement.position, schema: announcement.supports, silentMs: timing.now() - at, equal })),

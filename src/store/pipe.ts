@@ -22,6 +22,14 @@ export class NotLogged extends Error {
   }
 }
 
+/** What a look at the stream on disk has found, one sentence each. */
+export interface Inspection {
+  /** Not as it was written. */
+  damaged: string[];
+  /** As it was written, but not what was applied here: stream or database, it does not say which is wrong. */
+  differing: string[];
+}
+
 /** What carries entries in one order to all instances: src/bus/stream.ts; in memory for the property test. */
 export interface Pipe {
   /** The stream with the highest epoch; undefined where there is none. @throws where the bus cannot tell. */
@@ -44,9 +52,8 @@ export interface Pipe {
   /**
    * Reads this instance's own copy of the stream from its disk.
    * @param hashes sha256 (hexadecimal) of entries that were applied, by position.
-   * @returns what is wrong, one sentence each.
    */
-  inspect(log: LogInfo, hashes: (from: number, to: number) => Map<number, string>): Promise<string[]>;
+  inspect(log: LogInfo, hashes: (from: number, to: number) => Map<number, string>): Promise<Inspection>;
 }
 
 /**

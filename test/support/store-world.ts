@@ -361,7 +361,7 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
       call('replicas', () => {
         streamOf(log.epoch).log.replicas = replicas;
       }),
-    inspect: async () => [],
+    inspect: async () => ({ damaged: [], differing: [] }),
   };
 }
 
