@@ -11,7 +11,7 @@ import type { Phase } from '../plan/types.ts';
 const KUBELET_SYSCTLS = ['vm.overcommit_memory', 'vm.panic_on_oom', 'kernel.panic', 'kernel.panic_on_oops', 'kernel.keys.root_maxkeys', 'kernel.keys.root_maxbytes'];
 
 /** Folders that upstream's programs hard-code; removed by uninstall where they were not there before. */
-export const HARD_CODED_DIRS = ['/etc/kubernetes', '/var/lib/kubelet', '/var/log/pods', '/var/log/containers', '/run/containerd', '/var/run/netns', '/usr/libexec/kubernetes', '/etc/cni', '/opt/cni', '/var/lib/cni'];
+export const HARD_CODED_DIRS = ['/etc/kubernetes', '/var/lib/kubelet', '/var/log/pods', '/var/log/containers', '/run/containerd', '/var/run/netns', '/usr/libexec/kubernetes', '/etc/cni', '/opt/cni', '/var/lib/cni', '/etc/ssl', '/etc/ssl/certs'];
 
 function routeArgs(spec: ClusterSpec): [string, ...string[]] {
   return spec.family === 6 ? ['ip', '-6', 'route'] : ['ip', 'route'];
