@@ -2,9 +2,9 @@ import { chmodSync, chownSync, closeSync, fsyncSync, openSync, readlinkSync, ren
 import { dirname } from 'node:path';
 import { isErrno } from './errors.ts';
 
-/** Flushes a folder's entries, so that a new name in it survives a power cut. */
-export function syncFolder(dir: string): void {
-  const fd = openSync(dir, 'r');
+/** Flushes a file, or a folder's entries, so that a new name in it survives a power cut. */
+export function syncPath(path: string): void {
+  const fd = openSync(path, 'r');
   try {
     fsyncSync(fd);
   } finally {
@@ -34,7 +34,7 @@ export function replaceFile(path: string, content: string | Buffer, { mode, uid,
   if (uid !== undefined) chownSync(temporary, uid, gid ?? uid);
   chmodSync(temporary, mode);
   renameSync(temporary, path);
-  syncFolder(dirname(path));
+  syncPath(dirname(path));
 }
 
 /** Makes a symbolic link in one step; a link or a file of that name is replaced. False where it was there. The folder is not flushed. */

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { AssetEntry, Assets } from '../../src/assets.ts';
-import { replaceLink, syncFolder } from '../../src/durable.ts';
+import { replaceLink, syncPath } from '../../src/durable.ts';
 import { Failure, isErrno } from '../../src/errors.ts';
 import { ADDON } from '../../src/payload/addon.ts';
 
@@ -40,8 +40,8 @@ export async function unpackRelease(assets: Assets, dir: string): Promise<void> 
     renameSync(`${marker}.tmp`, marker);
   });
   for (const name of KUBE_LINKS) replaceLink(join(dir, 'bin', name), 'kube');
-  syncFolder(join(dir, 'bin'));
-  syncFolder(dir);
+  syncPath(join(dir, 'bin'));
+  syncPath(dir);
 }
 
 function target(entry: AssetEntry, dir: string): string | undefined {
@@ -74,7 +74,7 @@ async function writeEntry(content: Readable, entry: AssetEntry, to: string): Pro
     // The mode that open() gave went through the umask.
     chmodSync(temporary, entry.mode);
     renameSync(temporary, to);
-    syncFolder(dirname(to));
+    syncPath(dirname(to));
   } catch (error) {
     rmSync(temporary, { force: true });
     if (error instanceof Failure) throw error;

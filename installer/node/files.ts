@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { replaceFile, replaceLink, syncFolder } from '../../src/durable.ts';
+import { replaceFile, replaceLink, syncPath } from '../../src/durable.ts';
 import { isErrno } from '../../src/errors.ts';
 
 export interface WriteOptions {
@@ -51,5 +51,5 @@ export function makeDir(dir: string, options: WriteOptions = {}): void {
 
 /** Points a symbolic link somewhere else in one step, durably; a file of that name is replaced. */
 export function switchLink(link: string, target: string): void {
-  if (replaceLink(link, target)) syncFolder(dirname(link));
+  if (replaceLink(link, target)) syncPath(dirname(link));
 }

@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { syncPath } from '../../src/durable.ts';
 import { Failure, isErrno } from '../../src/errors.ts';
 
 /** A file of JSON lines that is only ever appended to, by one process at a time. */
@@ -9,21 +10,12 @@ export interface Lines {
   close(): void;
 }
 
-function syncFolder(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
 /** Makes a folder (mode 0700, missing ones above it 0755) whose being there survives a power cut. */
 export function makeFolder(path: string, mode = 0o700): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path), 0o755);
   mkdirSync(path, { recursive: true, mode });
-  syncFolder(dirname(path));
+  syncPath(dirname(path));
 }
 
 /** Opens a file (mode 0600) for appending; a line torn by a crash is cut off first. */
@@ -31,7 +23,7 @@ export function openLines(path: string): Lines {
   makeFolder(dirname(path));
   const isNew = !existsSync(path);
   const fd = openSync(path, 'a+', 0o600);
-  if (isNew) syncFolder(dirname(path));
+  if (isNew) syncPath(dirname(path));
   if (fstatSync(fd).size > 0) cutTorn(fd, path);
   return {
     append(value, { sync }) {

@@ -3,21 +3,13 @@ import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readF
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { addonPath } from '../assets.ts';
+import { replaceFile, syncPath } from '../durable.ts';
 import type { Meta } from './machine.ts';
 import { KEEP_SNAPSHOTS, type Snapshot, type Storage } from './storage.ts';
 import { damagedLog, inTurns, verifySteps } from './verify.ts';
 
 /** Bytes hashed at a time, between which other work gets its turn. */
 const HASH_CHUNK = 4 * 1024 * 1024;
-
-function syncPath(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
 
 async function sha256Of(path: string): Promise<string> {
   const sum = createHash('sha256');
@@ -122,9 +114,7 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
       renameSync(temporary, nameOf(snapshot));
       for (const suffix of ['-wal', '-shm']) rmSync(temporary + suffix, { force: true });
       const description = nameOf(snapshot).replace(/db$/, 'json');
-      writeFileSync(`${description}.tmp`, JSON.stringify(snapshot), { mode: 0o600, flush: true });
-      renameSync(`${description}.tmp`, description);
-      syncPath(folder);
+      replaceFile(description, JSON.stringify(snapshot), { mode: 0o600 });
       prune();
       return snapshot;
     },
