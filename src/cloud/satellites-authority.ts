@@ -1,13 +1,13 @@
 import { X509Certificate } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type * as X509 from '@peculiar/x509';
 import { enrolledIdentity, keyId } from '../bus/identities.ts';
+import { replaceFile } from '../durable.ts';
 import { Failure } from '../errors.ts';
-import { signRequest, type KeyPair } from '../pki/authority.ts';
-import { ALGORITHM, DAY_MS, exportKey, generateKeys, serialNumber, validity, x509 } from '../pki/crypto.ts';
+import { selfSigned, signRequest, type KeyPair } from '../pki/authority.ts';
+import { DAY_MS, x509 } from '../pki/crypto.ts';
 
-const AUTHORITY_DAYS = 3653;
 /** An authority that is about to end signs nothing more. */
 const LEAST_LEFT_MS = 400 * DAY_MS;
 
@@ -54,31 +54,15 @@ async function load(file: string, instance: string, now: Date): Promise<KeyPair>
   }
   const made = await createSatellitesAuthority(instance, now);
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeFileSync(`${file}.next`, made.cert + made.key, { mode: 0o600, flush: true });
-  chmodSync(`${file}.next`, 0o600);
-  renameSync(`${file}.next`, file);
+  replaceFile(file, made.cert + made.key, { mode: 0o600 });
   return made;
 }
 
-/** P-256, ten years, leaf certificates for clients only; of DNS names nothing but one that nobody has, so none of the bus's servers. */
+/** A CA for clients only; of DNS names nothing but one that nobody has, so none of the bus's servers. */
 export async function createSatellitesAuthority(instance: string, now: Date): Promise<KeyPair> {
   const lib = await x509();
-  const keys = await generateKeys();
-  const cert = await lib.X509CertificateGenerator.createSelfSigned({
-    serialNumber: serialNumber(),
-    name: [{ CN: [`terrarium-satellites ${instance}`] }],
-    ...validity(now, AUTHORITY_DAYS),
-    signingAlgorithm: ALGORITHM,
-    keys: keys as never,
-    extensions: [
-      new lib.BasicConstraintsExtension(true, 0, true),
-      new lib.KeyUsagesExtension(lib.KeyUsageFlags.keyCertSign, true),
-      new lib.ExtendedKeyUsageExtension([lib.ExtendedKeyUsage.clientAuth]),
-      await nameConstraints(),
-      await lib.SubjectKeyIdentifierExtension.create(keys.publicKey as never),
-    ],
-  });
-  return { cert: `${cert.toString('pem')}\n`, key: await exportKey(keys.privateKey) };
+  const extensions = [new lib.KeyUsagesExtension(lib.KeyUsageFlags.keyCertSign, true), new lib.ExtendedKeyUsageExtension([lib.ExtendedKeyUsage.clientAuth]), await nameConstraints()];
+  return await selfSigned(`terrarium-satellites ${instance}`, extensions, now);
 }
 
 const NO_SERVER = 'no-server.terrarium.invalid';

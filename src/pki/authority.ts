@@ -1,5 +1,6 @@
 import { X509Certificate, createHash, webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
+import type * as X509 from '@peculiar/x509';
 import { Failure } from '../errors.ts';
 import { ALGORITHM, exportKey, generateKeys, importKey, serialNumber, validity, x509 } from './crypto.ts';
 
@@ -21,24 +22,25 @@ export interface Identity {
 
 const AUTHORITY_DAYS = 3653;
 
-/** Makes a cluster's own CA: P-256, ten years, CN `terrarium-ca ID`; it may sign leaf certificates only. */
-export async function createAuthority(clusterId: string, now: Date): Promise<KeyPair> {
+/** Makes a CA: P-256, ten years; it may sign leaf certificates only, and what its key usage among `extensions` allows. */
+export async function selfSigned(commonName: string, extensions: X509.Extension[], now: Date): Promise<KeyPair> {
   const lib = await x509();
   const keys = await generateKeys();
-  const usage = lib.KeyUsageFlags;
   const cert = await lib.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
-    name: [{ CN: [`terrarium-ca ${clusterId}`] }],
+    name: [{ CN: [commonName] }],
     ...validity(now, AUTHORITY_DAYS),
     signingAlgorithm: ALGORITHM,
     keys: keys as never,
-    extensions: [
-      new lib.BasicConstraintsExtension(true, 0, true),
-      new lib.KeyUsagesExtension(usage.keyCertSign | usage.cRLSign, true),
-      await lib.SubjectKeyIdentifierExtension.create(keys.publicKey as never),
-    ],
+    extensions: [new lib.BasicConstraintsExtension(true, 0, true), ...extensions, await lib.SubjectKeyIdentifierExtension.create(keys.publicKey as never)],
   });
   return { cert: `${cert.toString('pem')}\n`, key: await exportKey(keys.privateKey) };
+}
+
+/** Makes a cluster's own CA, CN `terrarium-ca ID`. */
+export async function createAuthority(clusterId: string, now: Date): Promise<KeyPair> {
+  const { KeyUsagesExtension, KeyUsageFlags } = await x509();
+  return await selfSigned(`terrarium-ca ${clusterId}`, [new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true)], now);
 }
 
 /** Makes a key and a request for it; the key never leaves the machine that calls this. */

@@ -35,6 +35,12 @@ export function invalid(what: 'body' | 'query' | 'path', error: z.ZodError): Htt
 export const unauthorized = (title: string): HttpProblem => new HttpProblem(401, 'unauthorized', title, { headers: { 'WWW-Authenticate': 'Bearer' } });
 export const forbidden = (title: string): HttpProblem => new HttpProblem(403, 'forbidden', title);
 export const notFound = (title: string): HttpProblem => new HttpProblem(404, 'not-found', title);
+/** @param wait milliseconds */
+export function tooMany(title: string, wait: number): HttpProblem {
+  const seconds = Math.ceil(wait / 1000);
+  return new HttpProblem(429, 'too-many-logins', `${title} Try again in ${seconds} s.`, { headers: { 'Retry-After': String(seconds) } });
+}
+
 export const unavailable = (code: string, title: string): HttpProblem => new HttpProblem(503, code, title, { headers: RETRY });
 
 /** A Failure of the state as an answer; undefined for what is no failure of the kind that a client is told of. */

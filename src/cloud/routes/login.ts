@@ -2,7 +2,7 @@ import { API_PATHS, loginReply, loginSchema } from '../api.ts';
 import { HASH_OF_NOBODY, verifyPassword } from '../auth/password.ts';
 import { passwordChangeOf, refuseForeignPage } from '../http/auth.ts';
 import { openSession } from '../http/login.ts';
-import { HttpProblem } from '../http/problem.ts';
+import { HttpProblem, tooMany } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
 import { one, userByName } from '../state/read.ts';
 
@@ -19,10 +19,7 @@ export const route = define({
     const { db } = cloud.state.replica();
     if (one(db, 'SELECT 1 FROM users') === undefined) throw new HttpProblem(503, 'starting', 'This instance does not know any user yet.', { headers: { 'Retry-After': '2' } });
     const wait = cloud.throttle.attempt(body.user, ctx.ip);
-    if (wait > 0) {
-      const seconds = Math.ceil(wait / 1000);
-      throw new HttpProblem(429, 'too-many-logins', `Too many failed logins. Try again in ${seconds} s.`, { headers: { 'Retry-After': String(seconds) } });
-    }
+    if (wait > 0) throw tooMany('Too many failed logins.', wait);
     const user = userByName(db, body.user);
     // Hashed for any name, so that the time taken does not tell which exist.
     const matches = await verifyPassword(body.password, user?.password_hash ?? HASH_OF_NOBODY);

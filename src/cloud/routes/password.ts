@@ -2,7 +2,7 @@ import { API_PATHS, loginReply, passwordSchema } from '../api.ts';
 import { hashPassword, verifyPassword } from '../auth/password.ts';
 import { change } from '../http/change.ts';
 import { openSession } from '../http/login.ts';
-import { HttpProblem, forbidden, unauthorized } from '../http/problem.ts';
+import { HttpProblem, forbidden, tooMany, unauthorized } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
 import { userByName } from '../state/read.ts';
 
@@ -19,7 +19,7 @@ export const route = define({
     const { ctx, cloud, body, caller } = request;
     if (caller.session === undefined) throw forbidden('A password is changed in a session, not by an API token.');
     const wait = cloud.throttle.attempt(caller.user, ctx.ip);
-    if (wait > 0) throw new HttpProblem(429, 'too-many-logins', `Too many wrong passwords. Try again in ${Math.ceil(wait / 1000)} s.`, { headers: { 'Retry-After': String(Math.ceil(wait / 1000)) } });
+    if (wait > 0) throw tooMany('Too many wrong passwords.', wait);
     const user = userByName(cloud.state.replica().db, caller.user);
     if (user === undefined) throw unauthorized('The session has ended. Log in again.');
     if (!(await verifyPassword(body.current, user.password_hash))) {
