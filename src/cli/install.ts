@@ -50,13 +50,15 @@ async function installFrom(source: InstallSource, { file, targets }: Targets, op
     await stageTrustedKeys(staged, source.extraKeys);
     source.remove();
     const settings = { ...file, console };
-    if (await isBegun(settings, targets, hosts)) {
+    const found = await look(settings, targets, hosts);
+    if (found?.underWay === true) {
+      // It has passed its preflight, and another one would stand in its way: it listens on the very ports that are being taken.
       say('The machines are at it already: following');
     } else {
       say('Checking the machines and the network between them');
       await checkMachines(hosts, targets, file, staged, io, options.json === true);
     }
-    const spec = await clusterSpec(settings, targets, hosts);
+    const spec = found?.spec ?? (await clusterSpec(settings, targets, hosts));
     const reporter = await chooseReporter({ json: options.json === true, isTTY: io.stdout.isTTY === true, stdout: io.stdout });
     let result: InstallResult;
     try {
@@ -85,13 +87,13 @@ async function reportJoins(host: Host | undefined, spec: ClusterSpec, io: Io): P
   io.stdout.write('`terrarium token create` on a control plane makes more.\n');
 }
 
-/** An install that is under way has passed its preflight, and another one would stand in its way: it listens on the very ports that are being taken. */
-async function isBegun(file: ClusterFile, targets: HostTarget[], hosts: Host[]): Promise<boolean> {
+/** The cluster as the machines tell of themselves, and whether they are at it; undefined for twin names, no systemd and the like, which are preflight's to tell. */
+async function look(file: ClusterFile, targets: HostTarget[], hosts: Host[]): Promise<{ spec: ClusterSpec; underWay: boolean } | undefined> {
   try {
-    return await isUnderWay(hosts, await clusterSpec(file, targets, hosts));
+    const spec = await clusterSpec(file, targets, hosts);
+    return { spec, underWay: await isUnderWay(hosts, spec) };
   } catch (error) {
-    // Twin names and the like are preflight's to tell.
-    if (error instanceof Failure) return false;
+    if (error instanceof Failure) return undefined;
     throw error;
   }
 }
