@@ -53,6 +53,7 @@ t.test('log in with the keyboard alone', async (t) => {
 t.test('cloud instances and satellites appear by themselves', async (t) => {
   await page.locator('[data-kind=satellites] tbody tr:has-text("healthy")').nth(2).waitFor();
   await page.locator('[data-kind=clouds] tbody tr:not(:has-text("no leader")):has-text("leader")').waitFor();
+  await page.locator('[data-kind=clouds] tbody tr:has-text("healthy")').nth(2).waitFor();
   t.same((await rows('clouds')).map((r) => [r[0], r[1]]), [['n1', 'healthy'], ['n2', 'healthy'], ['n3', 'healthy']]);
   t.same((await rows('satellites')).map((r) => r[0]), ['n1', 'n2', 'n3']);
 });

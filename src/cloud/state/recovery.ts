@@ -50,7 +50,8 @@ export function createRecovery(options: { state: State; credentials(): Credentia
     if (isNew(replica, credentials)) {
       const token = { id: CLI_TOKEN, name: 'terrarium command line', hash: credentials.apiTokenHash, scope: [...SCOPES], expiresAt: now() + TOKEN_MS };
       const { result } = await replica.propose({ kind: 'user.recover', actor, args: { name: ADMIN, passwordHash: credentials.adminPasswordHash, at: credentials.passwordAt, token } });
-      if (!result.ok) return true;
+      // Refused where another instance was first, whose entry this replica has applied by now.
+      if (!result.ok) return isNew(replica, credentials);
       log(`cloud: the password of ${ADMIN} in the Secret was taken`);
     }
     const token = tokenById(replica.db, CLI_TOKEN);
