@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { Failure } from '../../src/errors.ts';
 import { baseFolder, removeStaleWork } from './base.ts';
 import { labCgroups, removeCgroups } from './cgroups.ts';
+import { hasTable, removeTable } from './faults/network.ts';
 import { DEFAULT_DIR, MARKER, PAUSE_FILE, RUN_DIR, machineOfImage, rootDir } from './names.ts';
 import { cutDisk, detachLoops, labLoops, labMounts, nspawnLock, releaseDisk, removeNspawnRemains, unmount } from './mounts.ts';
 import { labInterfaces, removeInterfaces } from './network.ts';
@@ -18,6 +19,7 @@ export interface Remains {
   interfaces: string[];
   loops: string[];
   cgroups: string[];
+  firewall: string[];
   files: string[];
 }
 
@@ -35,6 +37,7 @@ export async function labRemains(dir?: string): Promise<Remains> {
     interfaces: labInterfaces(),
     loops: (await labLoops()).map((l) => `${l.device} ${l.image}`),
     cgroups: labCgroups(),
+    firewall: (await hasTable()) ? ['the faults of the network'] : [],
     files: [RUN_DIR, ...(dir === undefined ? [] : [join(dir, MARKER)]), ...nspawnRemains().map((n) => join(NSPAWN_RUN, n))].filter((f) => existsSync(f)),
   };
 }
@@ -84,6 +87,7 @@ export async function tearDown(disks: 'keep' | 'lose'): Promise<void> {
     await unmount(mount);
     if (lock !== undefined) await rm(lock, { force: true });
   }
+  await removeTable();
   await removeInterfaces();
   for (const { image } of await labLoops()) await releaseDisk(image, rootDir(machineOfImage(image))).catch(() => undefined);
   await detachLoops();

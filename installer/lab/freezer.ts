@@ -33,6 +33,11 @@ export async function freeze(machine: string): Promise<void> {
   for (let attempt = 0; attempt < 50 && !freezer.frozen(); attempt += 1) await sleep(20);
 }
 
+/** Whether a machine stands still. */
+export function isFrozen(machine: string): boolean {
+  return freezerOf(labCgroups(machine))?.frozen() ?? false;
+}
+
 /** Lets a machine's processes go on, which those that were killed meanwhile need in order to die. */
 export function thaw(machine: string): void {
   const freezer = freezerOf(labCgroups(machine));

@@ -9,6 +9,8 @@ const PROGRAMS: Record<string, string> = {
   mke2fs: 'e2fsprogs', resize2fs: 'e2fsprogs', losetup: 'mount', mount: 'mount', nsenter: 'util-linux', unshare: 'util-linux', setpriv: 'util-linux',
   perl: 'perl-base', chroot: 'coreutils',
 };
+/** And those for faults of the network. */
+const FAULT_PROGRAMS: Record<string, string> = { nft: 'nftables' };
 
 function installed(program: string): boolean {
   return CLEAN_ENV.PATH.split(':').some((dir) => {
@@ -23,7 +25,7 @@ function installed(program: string): boolean {
 
 /** Debian's packages that are missing for these programs, sorted. */
 export function missingPackages(has: (program: string) => boolean, programs: string[]): string[] {
-  return [...new Set(programs.filter((p) => !has(p)).map((p) => PROGRAMS[p] ?? p))].sort();
+  return [...new Set(programs.filter((p) => !has(p)).map((p) => PROGRAMS[p] ?? FAULT_PROGRAMS[p] ?? p))].sort();
 }
 
 /** @throws Failure `not-root` */
@@ -32,16 +34,24 @@ export function requireRoot(what: string): void {
   throw new Failure('not-root', `${what} needs root on this machine.`, { remedy: 'Run the same command with sudo.', exitCode: EXIT.usage });
 }
 
+function requireInstalled(programs: string[], what: string): void {
+  const missing = missingPackages(installed, programs);
+  if (missing.length === 0) return;
+  throw new Failure('lab-missing-packages', `This machine lacks what ${what} is made with: ${missing.join(', ')}.`, {
+    remedy: `Run: apt-get install -y ${missing.join(' ')}`,
+    exitCode: EXIT.usage,
+  });
+}
+
+/** @throws Failure `lab-missing-packages` */
+export function requireFaultPrograms(): void {
+  requireInstalled(Object.keys(FAULT_PROGRAMS), 'a fault of the network');
+}
+
 /** @throws Failure `lab-missing-packages`, `lab-no-loop`, `lab-no-kernel-support`: before anything is changed. */
 export function requirePrograms(needs: { debootstrap: boolean; dns: boolean }): void {
   const programs = Object.keys(PROGRAMS).filter((p) => (p !== 'debootstrap' || needs.debootstrap) && (p !== 'dnsmasq' || needs.dns));
-  const missing = missingPackages(installed, programs);
-  if (missing.length > 0) {
-    throw new Failure('lab-missing-packages', `This machine lacks what a lab is made with: ${missing.join(', ')}.`, {
-      remedy: `Run: apt-get install -y ${missing.join(' ')}`,
-      exitCode: EXIT.usage,
-    });
-  }
+  requireInstalled(programs, 'a lab');
   if (!existsSync('/dev/loop-control')) {
     throw new Failure('lab-no-loop', 'This machine has no loop devices (/dev/loop-control is missing), and a lab machine\'s disk is one.', {
       remedy: 'Run: modprobe loop',

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { diskImage } from './disk.ts';
+import { faultsOf } from './faults/faults.ts';
 import { labMounts } from './mounts.ts';
 import { rootDir } from './names.ts';
 import type { MachinePlan } from './plan.ts';
@@ -19,6 +20,8 @@ export interface MachineStatus {
   leader: number | undefined;
   /** Bytes: what the disk may hold, what it holds (unknown while it is off), what it takes here. */
   disk: { size: number | undefined; used: number | undefined; taken: number };
+  /** Of `lab fault`, in words. */
+  faults: string[];
 }
 
 export interface LabStatus {
@@ -35,11 +38,12 @@ export async function labStatus(): Promise<LabStatus> {
   const { dir } = state.options;
   const leaders = new Map(labProcesses().filter((p) => p.leader).map((p) => [p.machine, p.pid]));
   const mounts = labMounts();
-  const machines = await Promise.all(state.machines.map((m) => machineStatus(m, diskImage(state.options, m), leaders, mounts)));
+  const faults = await faultsOf(state.machines);
+  const machines = await Promise.all(state.machines.map((m) => machineStatus(m, diskImage(state.options, m), leaders, mounts, faults.get(m.name) ?? [])));
   return { up: true, dir, clusterFile: labPaths(dir).clusterFile, key: labPaths(dir).key, machines };
 }
 
-async function machineStatus(machine: MachinePlan, image: string, leaders: Map<string | undefined, number>, mounts: string[]): Promise<MachineStatus> {
+async function machineStatus(machine: MachinePlan, image: string, leaders: Map<string | undefined, number>, mounts: string[], faults: string[]): Promise<MachineStatus> {
   const leader = leaders.get(machine.name.toLowerCase());
   const root = rootDir(machine.name);
   const fs = mounts.includes(root) ? await statfs(root) : undefined;
@@ -56,6 +60,7 @@ async function machineStatus(machine: MachinePlan, image: string, leaders: Map<s
       used: fs === undefined ? undefined : (fs.blocks - fs.bfree) * fs.bsize,
       taken: existsSync(image) ? (await stat(image)).blocks * 512 : 0,
     },
+    faults,
   };
 }
 
@@ -67,8 +72,8 @@ function gib(bytes: number | undefined): string {
 export function statusTable(status: LabStatus): string {
   if (!status.up) return 'No lab is up on this machine. `terrarium lab up --nodes 3` makes one.\n';
   const rows = [
-    ['MACHINE', 'STATE', 'ADDRESS', 'LEADER', 'DISK USED', 'OF', 'TAKEN HERE'],
-    ...status.machines.map((m) => [m.name, m.state, m.address, String(m.leader ?? '-'), gib(m.disk.used), gib(m.disk.size), gib(m.disk.taken)]),
+    ['MACHINE', 'STATE', 'ADDRESS', 'LEADER', 'DISK USED', 'OF', 'TAKEN HERE', 'FAULTS'],
+    ...status.machines.map((m) => [m.name, m.state, m.address, String(m.leader ?? '-'), gib(m.disk.used), gib(m.disk.size), gib(m.disk.taken), m.faults.join(', ') || '-']),
   ];
   const widths = rows[0]?.map((_, i) => Math.max(...rows.map((r) => r[i]?.length ?? 0))) ?? [];
   return `${rows.map((r) => r.map((c, i) => c.padEnd(widths[i] ?? 0)).join('  ').trimEnd()).join('\n')}\n`;

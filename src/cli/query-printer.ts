@@ -1,3 +1,4 @@
+import type { Value } from '../bus/frames.ts';
 import type { QueryLine } from '../cloud/api.ts';
 import type { Io } from './command.ts';
 import { cell, line, widths } from './table.ts';
@@ -75,6 +76,42 @@ export function tablePrinter(io: Io): QueryPrinter {
 function truncation(by: 'rows' | 'bytes' | 'time' | 'memory', rows: number): string {
   const remedy = by === 'rows' ? ' Use --max-rows for more.' : '';
   return `the result was cut off after ${rows} rows, by the limit of ${by}.${remedy}`;
+}
+
+/** A field of RFC 4180; nothing for null, base64 for bytes. */
+function field(value: Value): string {
+  const text = value === null ? '' : typeof value === 'object' ? value.blob : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** RFC 4180 with a header, the satellite in the first column; errors go to stderr. */
+export function csvPrinter(io: Io): QueryPrinter {
+  const columnsOf = new Map<string, string[]>();
+  let header: string[] | undefined;
+  let failed = false;
+  const write = (row: Value[]): void => void io.stdout.write(`${row.map(field).join(',')}\r\n`);
+  return {
+    print(said) {
+      if ('done' in said) return;
+      if ('rows' in said) {
+        if (said.columns !== undefined) columnsOf.set(said.sat, said.columns);
+        const columns = columnsOf.get(said.sat) ?? [];
+        if (header === undefined) {
+          header = columns;
+          write(['satellite', ...header]);
+        }
+        // A satellite of another release may have other columns.
+        const places = header.map((name) => columns.indexOf(name));
+        for (const row of said.rows) write([said.sat, ...places.map((i) => row[i] ?? null)]);
+      } else if ('error' in said) {
+        failed = true;
+        io.stderr.write(`${said.sat}: ${cell(said.error.message)}\n`);
+      } else if (said.end.truncated !== undefined) {
+        io.stderr.write(`${said.sat}: ${truncation(said.end.truncated, said.end.rows)}\n`);
+      }
+    },
+    finish: () => !failed,
+  };
 }
 
 /** One JSON object a line: `{satellite, row}`, `{satellite, end}`, `{satellite, error}`, at last `{done, …}`. */

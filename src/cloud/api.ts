@@ -100,7 +100,12 @@ export const querySchema = z.strictObject({
   /** Ids of satellites; default: all that are known. */
   satellites: z.array(z.string().min(1).max(63)).min(1).max(1000).optional(),
   timeoutMs: z.int().min(100).max(QUERY_LIMITS.maxTimeoutMs).default(QUERY_LIMITS.timeoutMs),
+  /** From each satellite. */
   maxRows: z.int().min(1).max(QUERY_LIMITS.maxRows).default(QUERY_LIMITS.rows),
+  /** The rows of all satellites merged in this order; where equal, by the satellites' ids. */
+  order: z.array(z.strictObject({ column: z.string().min(1).max(128), descending: z.boolean().default(false) })).min(1).max(8).optional(),
+  /** Of the rows of all satellites together, after `order`. */
+  limit: z.int().min(1).max(QUERY_LIMITS.maxRows).optional(),
 });
 export type QueryBody = z.input<typeof querySchema>;
 

@@ -3,6 +3,7 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { CREDITS, IDLE_READER_MS, LOST_MS, QUERY_LIMITS, decode, encode, frameSchema, type Frame } from '../bus/frames.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import type { QueryLine, QueryState } from './api.ts';
+import { arrivalOrder, mergeOrder, orderedSql, type LineOrder, type OrderBy } from './line-order.ts';
 
 const TICK_MS = 500;
 /** Beyond a query's own time limit, which the satellite keeps, after which the cloud ends it. */
@@ -17,7 +18,10 @@ export interface QuerySpec {
   /** Ids of satellites, without doubles. */
   satellites: string[];
   timeoutMs: number;
+  /** From each satellite. */
   maxRows: number;
+  /** The rows of all satellites in one order, and no more of them than `limit`. */
+  merge?: { order: OrderBy[]; limit: number | undefined } | undefined;
 }
 
 /** Where a query's lines go. */
@@ -51,7 +55,7 @@ interface Query {
   id: string;
   spec: QuerySpec;
   parts: Map<string, Part>;
-  lines: QueryLine[];
+  lines: LineOrder;
   wake(): void;
 }
 
@@ -136,24 +140,33 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
   };
   const timer = setInterval(tick, TICK_MS);
 
-  const giveBack = (query: Query, line: QueryLine): void => {
-    if (!('rows' in line) || !('sat' in line)) return;
-    const part = query.parts.get(line.sat);
+  const giveBack = (query: Query, sat: string): void => {
+    const part = query.parts.get(sat);
     if (part === undefined || part.state !== 'pending') return;
     part.owed += 1;
     if (part.owed < CREDIT_GROUP) return;
-    nc.publish(subjects.credit(line.sat), encode({ q: query.id, credits: part.owed }));
+    nc.publish(subjects.credit(sat), encode({ q: query.id, credits: part.owed }));
     part.credits += part.owed;
     part.owed = 0;
   };
 
+  /** Ends those that still have rows when no more are wanted. */
+  const enough = (query: Query, ms: number): QueryLine[] =>
+    [...query.parts].filter(([, part]) => part.state === 'pending').map(([sat, part]) => {
+      part.state = part.rows > 0 ? 'rows' : 'empty';
+      cancel(query, sat);
+      return { q: query.id, sat, end: { rows: part.rows, ms } };
+    });
+
   const start = (query: Query): void => {
+    const { sql, merge } = query.spec;
+    const statement = merge === undefined ? sql : orderedSql(sql, merge.order, merge.limit);
     for (const [sat, part] of query.parts) {
       if (!isKnown(sat)) {
         fail(query, sat, part, 'error', 'satellite.unknown', `There is no satellite ${sat}.`);
         continue;
       }
-      const request = encode({ q: query.id, sql: query.spec.sql, timeoutMs: query.spec.timeoutMs, maxRows: query.spec.maxRows, maxBytes: QUERY_LIMITS.bytes, credits: CREDITS });
+      const request = encode({ q: query.id, sql: statement, timeoutMs: query.spec.timeoutMs, maxRows: query.spec.maxRows, maxBytes: QUERY_LIMITS.bytes, credits: CREDITS });
       nc.publish(subjects.query(sat), request, { reply: subjects.reply(instance, query.id, sat) });
     }
   };
@@ -169,18 +182,25 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
       const id = randomBytes(12).toString('hex');
       let wake = (): void => undefined;
       const parts = new Map(spec.satellites.map((sat): [string, Part] => [sat, { state: 'pending', nextSeq: 0, rows: 0, credits: CREDITS, owed: 0, lastHeard: began, worked: 0 }]));
-      const query: Query = { id, spec, parts, lines: [], wake: () => wake() };
+      const { merge } = spec;
+      const lines = merge === undefined ? arrivalOrder() : mergeOrder(spec.satellites, merge.order, merge.limit ?? Infinity);
+      const query: Query = { id, spec, parts, lines, wake: () => wake() };
       queries.set(id, query);
+      let shown = 0;
       const onAbort = (): void => wake();
       signal.addEventListener('abort', onAbort);
       try {
         start(query);
         for (;;) {
           signal.throwIfAborted();
-          const line = query.lines.shift();
-          if (line !== undefined) {
-            await taken(sink.write(line));
-            giveBack(query, line);
+          const given = lines.next();
+          if (given !== undefined) {
+            await taken(sink.write(given.line));
+            if ('rows' in given.line && 'sat' in given.line) shown += given.line.rows.length;
+            for (const sat of given.spent) giveBack(query, sat);
+          } else if (lines.full()) {
+            for (const line of enough(query, now() - began)) await taken(sink.write(line));
+            break;
           } else if ([...parts.values()].every((p) => p.state !== 'pending')) {
             break;
           } else {
@@ -188,7 +208,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
           }
         }
         const states = Object.fromEntries([...parts].map(([sat, p]): [string, QueryState] => [sat, p.state]));
-        await taken(sink.write({ q: id, done: true, satellites: states, rows: [...parts.values()].reduce((sum, p) => sum + p.rows, 0), ms: now() - began }));
+        await taken(sink.write({ q: id, done: true, satellites: states, rows: shown, ms: now() - began }));
       } finally {
         signal.removeEventListener('abort', onAbort);
         queries.delete(id);

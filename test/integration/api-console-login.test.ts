@@ -18,7 +18,7 @@ t.before(async () => {
   await call(clouds, node, '/api/v1/users', { body: { name: 'eva', role: 'viewer', password: 'chosen by admin' }, headers: { authorization: `Bearer ${API_TOKEN}` } });
   browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] });
   page = await browser.newPage({ ignoreHTTPSErrors: true });
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(45_000);
   page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
   page.on('pageerror', (error) => complaints.push(error.message));
 });

@@ -73,13 +73,13 @@ t.teardown(async () => {
   await kube.stop();
 });
 
-t.test('one', { timeout: 60_000 }, async (t) => {
+t.test('one', { timeout: 300_000 }, async (t) => {
   await arrive(n1);
   await settled([n1], ['single']);
   t.pass();
 });
 
-t.test('a second joins: one state for both', { timeout: 60_000 }, async (t) => {
+t.test('a second joins: one state for both', { timeout: 300_000 }, async (t) => {
   await arrive(n2);
   await settled([n1, n2], ['follower', 'leader']);
   const seen = await until('a route between them', async () => {
@@ -89,7 +89,7 @@ t.test('a second joins: one state for both', { timeout: 60_000 }, async (t) => {
   t.ok(seen);
 });
 
-t.test('a third: JetStream with a leader, and a query reaches all', { timeout: 60_000 }, async (t) => {
+t.test('a third: JetStream with a leader, and a query reaches all', { timeout: 300_000 }, async (t) => {
   const began = Date.now();
   await arrive(n3);
   await settled(nodes, ['follower', 'follower', 'leader']);
@@ -99,7 +99,7 @@ t.test('a third: JetStream with a leader, and a query reaches all', { timeout: 6
   t.match(last, { done: true, satellites: { n1: 'rows', n2: 'rows', n3: 'rows' } });
 });
 
-t.test('one leaves: it is no longer expected, its satellite forgotten when silent', { timeout: 60_000 }, async (t) => {
+t.test('one leaves: it is no longer expected, its satellite forgotten when silent', { timeout: 300_000 }, async (t) => {
   satellites[2]?.kill('SIGKILL');
   await kube.client.request('/api/v1/nodes/n3', { method: 'DELETE' });
   const seen = await until('n3 to be gone from the bus of n1', async () => {

@@ -49,7 +49,7 @@ t.teardown(async () => {
   await kube.stop();
 });
 
-t.test('three new instances take the first administrator and the token once', { timeout: 90_000 }, async (t) => {
+t.test('three new instances take the first administrator and the token once', { timeout: 300_000 }, async (t) => {
   processes = await Promise.all(nodes.map((n) => clouds.start(n, env)));
   for (const n of nodes) await until(`the token on ${n.name}`, async () => ((await status(n, apiToken)) === 200 ? true : undefined), 30_000);
   const audit = JSON.parse((await call(clouds, n2, '/api/v1/audit', { headers: { authorization: `Bearer ${apiToken}` } })).body) as { items: { kind: string; changes: unknown[] }[] };
@@ -60,7 +60,7 @@ t.test('three new instances take the first administrator and the token once', { 
   t.ok(processes.every((p) => p.exitCode === null));
 });
 
-t.test('a password changed in the console holds against the Secret, also after a restart', { timeout: 90_000 }, async (t) => {
+t.test('a password changed in the console holds against the Secret, also after a restart', { timeout: 300_000 }, async (t) => {
   const bearer = { authorization: `Bearer ${token}` };
   const changed = await call(clouds, n1, '/api/v1/password', { headers: bearer, body: { current: 'of the install', password: 'of the console' } });
   t.equal(changed.status, 200, changed.body);
@@ -78,7 +78,7 @@ t.test('a password changed in the console holds against the Secret, also after a
   t.equal(await status(n3, token), 200, 'and the session is known there');
 });
 
-t.test('a password that root has set in the Secret wins, on all instances, and ends the sessions', { timeout: 60_000 }, async (t) => {
+t.test('a password that root has set in the Secret wins, on all instances, and ends the sessions', { timeout: 300_000 }, async (t) => {
   const password = await resetPassword(kube.client);
   for (const n of nodes) await until(`the new password on ${n.name}`, async () => ((await login(n, password)).status === 200 ? true : undefined), 15_000);
   t.equal(await status(n3, token), 401);

@@ -132,7 +132,7 @@ t.test('a watch tells of a change without being asked', async (t) => {
   stream.destroy();
 });
 
-t.test('an instance that dies with its bus is shown so, and the others go on', { timeout: 60_000 }, async (t) => {
+t.test('an instance that dies with its bus is shown so, and the others go on', { timeout: 300_000 }, async (t) => {
   const cloud = processes.get(n3.name);
   if (cloud?.pid === undefined) throw new Error('no process');
   const children = readFileSync(`/proc/${cloud.pid}/task/${cloud.pid}/children`, 'utf8').trim().split(' ').map(Number);
@@ -156,7 +156,7 @@ t.test('an instance that dies with its bus is shown so, and the others go on', {
   await until('its return', async () => ((await overview(n1)).clouds.find((c) => c.name === n3.name)?.state === 'healthy' ? true : undefined), 20_000);
 });
 
-t.test('the leader of the bus freezes without a word, as in a power cut: the others take over within 30 s', { timeout: 90_000 }, async (t) => {
+t.test('the leader of the bus freezes without a word, as in a power cut: the others take over within 30 s', { timeout: 300_000 }, async (t) => {
   const leader = (await overview(n1)).clouds.find((c) => c.nats.role === 'leader')?.name ?? '';
   const other = nodes.find((n) => n.name !== leader) ?? n1;
   const pid = processes.get(leader)?.pid ?? 0;

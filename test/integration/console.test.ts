@@ -25,7 +25,7 @@ t.before(async () => {
   for (const n of nodes) children.push(spawn(process.execPath, ['src/main.ts', 'satellite'], { env: clouds.env(n), stdio: 'ignore' }));
   browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] });
   page = await browser.newPage({ ignoreHTTPSErrors: true, colorScheme: 'light' });
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(45_000);
   page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
   page.on('response', (response) => {
     if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`);

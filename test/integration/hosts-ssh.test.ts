@@ -12,7 +12,7 @@ import { freePort, startSshd } from './support/sshd.ts';
 const dir = mkdtempSync(join(tmpdir(), 'hosts-ssh-'));
 t.teardown(() => rmSync(dir, { recursive: true, force: true }));
 
-t.test('a machine over ssh', { timeout: 120_000 }, async (t) => {
+t.test('a machine over ssh', { timeout: 300_000 }, async (t) => {
   const sshd = await startSshd(['MaxSessions 2']);
   t.teardown(() => sshd.stop());
   const options = { env: {}, knownHosts: join(dir, 'known_hosts') };

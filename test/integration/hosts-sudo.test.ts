@@ -9,7 +9,7 @@ import { startSshd } from './support/sshd.ts';
 const dir = mkdtempSync(join(tmpdir(), 'hosts-'));
 t.teardown(() => rmSync(dir, { recursive: true, force: true }));
 
-t.test('becoming root by sudo', { timeout: 60_000 }, async (t) => {
+t.test('becoming root by sudo', { timeout: 300_000 }, async (t) => {
   const cases: [string, RegExp | undefined, RegExp][] = [
     ['tester ALL=(ALL) NOPASSWD: ALL\n', undefined, /^$/],
     ['tester ALL=(ALL) NOPASSWD: ALL\nDefaults use_pty\nDefaults secure_path="/nowhere"\nDefaults umask=0077\n', undefined, /^$/],

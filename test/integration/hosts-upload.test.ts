@@ -10,7 +10,7 @@ import { startSshd } from './support/sshd.ts';
 const dir = mkdtempSync(join(tmpdir(), 'hosts-'));
 t.teardown(() => rmSync(dir, { recursive: true, force: true }));
 
-t.test('200 MB to three machines at once', { timeout: 120_000 }, async (t) => {
+t.test('200 MB to three machines at once', { timeout: 300_000 }, async (t) => {
   const sshd = await startSshd();
   t.teardown(() => sshd.stop());
   const big = join(dir, 'big');

@@ -87,7 +87,7 @@ t.test('a list brings all pages', async (t) => {
   await kube.client.request('/api/v1/namespaces/default/configmaps', { method: 'DELETE' });
 });
 
-t.test('a watch follows over the end of single watches, without a second list', { timeout: 45_000 }, async (t) => {
+t.test('a watch follows over the end of single watches, without a second list', { timeout: 300_000 }, async (t) => {
   const abort = new AbortController();
   const seen: string[] = [];
   let lists = 0;
@@ -122,7 +122,7 @@ t.test('the cloud may read nodes, pods, one Secret and one ConfigMap, and nothin
   client.close();
 });
 
-t.test('nodes, pods and credentials come from Kubernetes, and stay when it is gone', { timeout: 90_000 }, async (t) => {
+t.test('nodes, pods and credentials come from Kubernetes, and stay when it is gone', { timeout: 300_000 }, async (t) => {
   // As a new instance: it knows nothing yet.
   rmSync(join(clouds.files.data('n1'), 'cloud/state/cloud.db'), { force: true });
   const password = 'from the Secret';

@@ -2,7 +2,7 @@ import { execFileSync, spawn, spawnSync, type SpawnSyncReturns } from 'node:chil
 import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { labRemains } from '../../installer/lab/down.ts';
 import type { LabStatus } from '../../installer/lab/status.ts';
 
@@ -56,6 +56,62 @@ function snapshot(): Record<string, string[]> {
     files: ['/run/terrarium-lab', DIR].filter((f) => existsSync(f)),
     nspawn: ['locks', 'propagate'].flatMap((d) => (existsSync(`/run/systemd/nspawn/${d}`) ? readdirSync(`/run/systemd/nspawn/${d}`) : [])),
   };
+}
+
+const NOTHING = { processes: [], mounts: [], interfaces: [], loops: [], cgroups: [], firewall: [], files: [] };
+
+/** Every fault on the lab of two machines that is up: seen from within, shown, and ended. */
+function faults(t: Test): void {
+  const exec = (name: string, ...command: string[]): SpawnSyncReturns<string> => lab('exec', name, '--', ...command);
+  const reaches = (): boolean => exec('node-a', 'ping', '-q', '-c', '2', '-i', '0.2', '-W', '1', '10.77.0.12').status === 0;
+  const shown = (): string[][] => status().machines.map((m) => m.faults);
+  t.ok(reaches());
+
+  t.match(ok('fault', 'partition', 'Node-A'), 'Node-A cut off from Node-B');
+  t.notOk(reaches());
+  t.same(shown(), [['partition from Node-B'], ['partition from Node-A']]);
+  t.equal(ssh('node-a', 'true').status, 0, 'this machine still reaches it');
+  ok('fault', 'clear', 'node-b');
+  t.ok(reaches());
+
+  // Datagrams to a port that nobody has, as the receiver counts them.
+  const arrived = (): number => Number(/^Udp: \d+ (\d+)/m.exec(exec('node-b', 'cat', '/proc/net/snmp').stdout)?.[1]);
+  const send = (from: string, to: string): SpawnSyncReturns<string> => exec(from, 'bash', '-c', `for i in 1 2 3; do echo > /dev/udp/${to}/9; sleep 0.1; done`);
+  ok('fault', 'partition', 'node-b', '--from', 'node-a', '--one-way');
+  const before = arrived();
+  send('node-a', '10.77.0.12');
+  t.ok(arrived() > before, 'one way passes');
+  t.notOk(reaches(), 'the other does not');
+  t.same(shown(), [[], ['partition from Node-A']]);
+  ok('fault', 'clear', '--all');
+
+  ok('fault', 'loss', 'node-b', '--percent', '30');
+  t.same(shown(), [[], ['loss 30 %']]);
+  const answered = Number(/(\d+) received/.exec(exec('node-a', 'ping', '-q', '-c', '80', '-i', '0.02', '-W', '1', '10.77.0.12').stdout)?.[1]);
+  t.ok(answered > 0 && answered < 80, `${answered} of 80`);
+  ok('fault', 'loss', 'node-b', '--percent', '100');
+  t.notOk(reaches());
+  ok('fault', 'clear', 'node-b');
+  t.ok(reaches());
+
+  ok('fault', 'disk-full', 'node-a');
+  t.match(shown(), [['disk-full'], []]);
+  t.match(exec('node-a', 'dd', 'if=/dev/zero', 'of=/root/more', 'bs=1M', 'count=8').stderr, /No space left/);
+  ok('fault', 'disk-full', 'node-a', '--leave', '50');
+  t.equal(exec('node-a', 'dd', 'if=/dev/zero', 'of=/root/more', 'bs=1M', 'count=8').status, 0);
+  ok('fault', 'clear', 'node-a');
+  t.same(shown(), [[], []]);
+
+  ok('fault', 'stop', 'node-a');
+  t.match(shown(), [['stop'], []]);
+  t.not(ssh('node-a', 'true').status, 0, 'nobody answers');
+  ok('fault', 'clear', 'node-a');
+  t.equal(ssh('node-a', 'true').status, 0);
+
+  const nobody = lab('fault', 'partition', 'node-a', 'node-b');
+  t.equal(nobody.status, 2);
+  t.match(nobody.stderr, 'That leaves no machine to be cut off from.');
+  t.equal(lab('fault', 'loss', 'node-a', '--percent', '101').status, 2);
 }
 
 if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).status !== 0) {
@@ -182,7 +238,10 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
     }
     const size = status().machines[0]?.disk.size ?? 0;
     t.ok(size > 3 * 1024 ** 3 && size < 4 * 1024 ** 3, 'the disk is as small as asked for');
+    faults(t);
+    ok('fault', 'partition', 'node-a');
     ok('down');
+    t.same(await labRemains(DIR), NOTHING, 'a fault goes with its lab');
   });
 
   t.test('IPv6 only, machines reach each other by name', async (t) => {
@@ -203,7 +262,7 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
       await sleep(100);
       const down = lab('down');
       t.equal(down.status, 0, `killed after ${ms} ms: ${down.stderr}`);
-      t.same(await labRemains(DIR), { processes: [], mounts: [], interfaces: [], loops: [], cgroups: [], files: [] });
+      t.same(await labRemains(DIR), NOTHING);
       t.same(snapshot(), before, `killed after ${ms} ms`);
     }
   });

@@ -105,7 +105,7 @@ export async function exit(child: ChildProcess): Promise<number | string> {
 }
 
 /** Waits until something is true. */
-export async function until(what: string, condition: () => boolean, ms = 15_000): Promise<void> {
+export async function until(what: string, condition: () => boolean, ms = 45_000): Promise<void> {
   const deadline = Date.now() + ms;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`${what} did not happen within ${ms} ms`);

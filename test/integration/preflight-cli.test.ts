@@ -10,7 +10,7 @@ import { startSshd } from './support/sshd.ts';
 const main = join(import.meta.dirname, '../../src/main.ts');
 const terrarium = async (...args: string[]) => await execa(process.execPath, [main, ...args], { reject: false, env: { NO_COLOR: '1' } });
 
-t.test('preflight of a machine over ssh', { timeout: 60_000 }, async (t) => {
+t.test('preflight of a machine over ssh', { timeout: 300_000 }, async (t) => {
   const sshd = await startSshd();
   t.teardown(() => sshd.stop());
   const address = ownAddress();
@@ -46,7 +46,7 @@ t.test('preflight of a machine over ssh', { timeout: 60_000 }, async (t) => {
   t.match(wrongKey.stderr, /^Error: 127\.0\.0\.1 refused the login of root/m);
 });
 
-t.test('a slow ssh login is told', { timeout: 60_000 }, async (t) => {
+t.test('a slow ssh login is told', { timeout: 300_000 }, async (t) => {
   // Asks something slow for the keys, as where users come from a directory server.
   const key = join(t.testdir({}), 'key');
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);

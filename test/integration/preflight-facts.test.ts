@@ -15,7 +15,7 @@ const facts = (): Promise<Facts> => gatherFacts({ prefix: join(at, 'opt'), data:
 const judge = (f: Facts): Finding[] => (check as HostCheck).judge({ facts: f } as Member, {} as Parameters<HostCheck['judge']>[1]);
 
 // A disk of its own, on which the kernel is told to find an error.
-t.test('errors of the disk that holds our folders', { timeout: 60_000 }, async (t) => {
+t.test('errors of the disk that holds our folders', { timeout: 300_000 }, async (t) => {
   const image = join(dir, 'disk');
   writeFileSync(image, '');
   truncateSync(image, 64 << 20);

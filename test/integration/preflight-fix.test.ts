@@ -77,7 +77,7 @@ function liveSwap(): string[] {
 }
 
 // Swap is the whole kernel's: on a machine that has some, the repair would take it away.
-t.test('swap is switched off for good, and comes back with the undo', { skip: liveSwap().length > 0 && 'this machine swaps', timeout: 120_000 }, async (t) => {
+t.test('swap is switched off for good, and comes back with the undo', { skip: liveSwap().length > 0 && 'this machine swaps', timeout: 300_000 }, async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'fix-swap-'));
   const disk = join(dir, 'disk');
   writeFileSync(disk, Buffer.alloc(4 << 20));

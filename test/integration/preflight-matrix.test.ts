@@ -38,7 +38,7 @@ function messages(pairs: Pair[]): string[] {
   return [portCheck, mtuCheck, optionCheck].flatMap((c) => c.judge([], context, pairs)).map((f) => f.message);
 }
 
-t.test('all is well, over IPv4 and IPv6', { timeout: 60_000 }, async (t) => {
+t.test('all is well, over IPv4 and IPv6', { timeout: 300_000 }, async (t) => {
   for (const family of [4, 6] as const) {
     const from = Date.now();
     const pairs = await matrix(family);
@@ -60,7 +60,7 @@ t.test('all is well, over IPv4 and IPv6', { timeout: 60_000 }, async (t) => {
   }
 });
 
-t.test('a port blocked one way is told with its direction', { timeout: 60_000 }, async (t) => {
+t.test('a port blocked one way is told with its direction', { timeout: 300_000 }, async (t) => {
   network.rules(1, [`ip saddr ${network.nodes[0]?.ipv4} tcp dport 2380 drop`]);
   const pairs = await matrix();
   network.rules(1, []);
@@ -68,7 +68,7 @@ t.test('a port blocked one way is told with its direction', { timeout: 60_000 },
   t.equal(messages(pairs).length, 1);
 });
 
-t.test('a black hole is told with the size that passes', { timeout: 60_000 }, async (t) => {
+t.test('a black hole is told with the size that passes', { timeout: 300_000 }, async (t) => {
   for (const family of [4, 6] as const) {
     network.rules(2, ['meta length > 1400 drop']);
     const pairs = await matrix(family);
@@ -77,7 +77,7 @@ t.test('a black hole is told with the size that passes', { timeout: 60_000 }, as
   }
 });
 
-t.test('no UDP at all is no black hole, as long as TCP carries data', { timeout: 60_000 }, async (t) => {
+t.test('no UDP at all is no black hole, as long as TCP carries data', { timeout: 300_000 }, async (t) => {
   network.rules(2, ['meta l4proto udp drop']);
   const pairs = await matrix();
   t.same(messages(pairs), []);
@@ -88,7 +88,7 @@ t.test('no UDP at all is no black hole, as long as TCP carries data', { timeout:
   t.match(messages(hole), [/n1 → n3: connections are made but larger amounts of data vanish/, /n2 → n3/]);
 });
 
-t.test('a stripped SYN option is told', { timeout: 60_000 }, async (t) => {
+t.test('a stripped SYN option is told', { timeout: 300_000 }, async (t) => {
   network.rules(1, ['reset tcp option 253']);
   const stripped = await matrix();
   network.rules(1, ['tcp option 253 exists drop']);
@@ -98,7 +98,7 @@ t.test('a stripped SYN option is told', { timeout: 60_000 }, async (t) => {
   t.match(messages(dropped), [/^n1 → n2: a device in between drops a SYN with an unknown TCP option/, /^n3 → n2/]);
 });
 
-t.test('packets with a wrong checksum are counted where they arrive', { timeout: 60_000 }, async (t) => {
+t.test('packets with a wrong checksum are counted where they arrive', { timeout: 300_000 }, async (t) => {
   // Before the kernel looks at the checksum of the IP header.
   const table = 'table netdev hostile { chain c { type filter hook ingress device eth0 priority 0; meta length > 1000 numgen inc mod 5 == 0 ip checksum set 1; }; }';
   t.match(await network.host(1, 4).run(['nft', table]), { exitCode: 0 });
@@ -109,7 +109,7 @@ t.test('packets with a wrong checksum are counted where they arrive', { timeout:
   t.equal(found.length, 1);
 });
 
-t.test('a port that another program holds is tried as it is', { timeout: 60_000 }, async (t) => {
+t.test('a port that another program holds is tried as it is', { timeout: 300_000 }, async (t) => {
   const stop = new AbortController();
   const script = `require('node:net').createServer((s) => s.destroy()).listen(${ports.agent}, () => console.log('up'))`;
   let running: Promise<unknown> = Promise.resolve();

@@ -98,6 +98,19 @@ t.test('many rows arrive whole and in order', async (t) => {
   t.strictSame(stdout.trimEnd().split('\n').slice(1).map((l) => Number(l.split(/ +/)[1])), Array.from({ length: 9_000 }, (_, i) => i + 1));
 });
 
+t.test('the rows of all in one order, and no more than are wanted', async (t) => {
+  const { code, stdout, stderr } = await run('query', '--order-by', 'n desc, word', '--limit', '5', '--csv', `select 1 as n, 'say "a", b' as word union select 2, 'x' -- or so;`);
+  t.equal(code, 0, stderr);
+  t.equal(stdout, ['satellite,n,word', 'n1,2,x', 'n2,2,x', 'n3,2,x', 'n1,1,"say ""a"", b"', 'n2,1,"say ""a"", b"', ''].join('\r\n'));
+  const endless = await run('query', '--order-by', 'x', '--limit', '3', '--json', 'with recursive c(x) as (select 1 union all select x + 1 from c where x < 200000) select x from c');
+  t.match(endless, { code: 0, stdout: /"done":true,"satellites":\{"n1":"rows","n2":"rows","n3":"rows"\},"rows":3/ });
+  // More than the satellites' credits, so that they have to be given back.
+  const many = await run('query', '--order-by', 'x', '--max-rows', '12000', '--csv', 'with recursive c(x) as (select 1 union all select x + 1 from c where x < 12000) select x, hex(zeroblob(60)) z from c');
+  t.equal(many.code, 0, many.stderr);
+  t.strictSame(many.stdout.trimEnd().split('\r\n').slice(1).map((l) => l.split(',').slice(0, 2).join()), Array.from({ length: 36_000 }, (_, i) => `n${(i % 3) + 1},${Math.floor(i / 3) + 1}`));
+  t.match(await run('query', '--order-by', 'nothing', 'select 1 as n'), { code: 1, stderr: /n1: no such column: nothing/ });
+});
+
 t.test('what is wrong is said for each satellite, and the exit code tells', async (t) => {
   t.match(await run('query', 'select * from nowhere'), { code: 1, stdout: '', stderr: /n1: no such table: nowhere.*\n(.*\n)*/ });
   t.match(await run('query', '--satellite', 'n1', '--max-rows', '5', 'select pid from processes'), { code: 0, stderr: /n1: the result was cut off after 5 rows/ });

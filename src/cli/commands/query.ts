@@ -2,11 +2,19 @@ import { InvalidArgumentError } from 'commander';
 import { EXIT, Failure } from '../../errors.ts';
 import type { CommandModule } from '../command.ts';
 
+interface Order {
+  column: string;
+  descending: boolean;
+}
+
 interface Options {
   satellite?: string[];
   json?: boolean;
   timeout: number;
   maxRows: number;
+  csv?: boolean;
+  orderBy?: Order[];
+  limit?: number;
   context?: string;
 }
 
@@ -21,6 +29,15 @@ function whole(least: number, most: number): (text: string) => number {
   };
 }
 
+/** `name`, `name desc`, and several of them between commas. */
+function orders(text: string): Order[] {
+  return text.split(',').map((term) => {
+    const [, column, direction] = /^\s*(.+?)(?:\s+(asc|desc))?\s*$/i.exec(term) ?? [];
+    if (column === undefined) throw new InvalidArgumentError('It must be columns between commas, each perhaps followed by desc.');
+    return { column, descending: direction?.toLowerCase() === 'desc' };
+  });
+}
+
 export const command: CommandModule = {
   summary: 'Ask the satellites a question in SQL',
   group: 'Use',
@@ -28,26 +45,30 @@ export const command: CommandModule = {
     cmd
       .argument('<sql>', 'one SELECT over the tables of the satellites')
       .option('--satellite <id>', 'ask only this one; may be given several times; default: all', (id: string, before: string[] = []) => [...before, id])
+      .option('--order-by <columns>', 'merge the rows of all satellites in this order, such as "rss_bytes desc, name"', orders)
+      .option('--limit <n>', 'so many rows of all satellites together', whole(1, 1_000_000))
       .option('--json', 'one JSON object a line instead of a table')
+      .option('--csv', 'comma-separated values (RFC 4180) instead of a table')
       .option('--timeout <seconds>', 'let the statement run so long on each satellite', whole(1, 60), 10)
       .option('--max-rows <n>', 'take at most so many rows from each satellite', whole(1, 1_000_000), 10_000)
       .option('--context <name>', 'the cluster; default: the current one')
       .addHelpText(
         'after',
-        '\nTables: processes, cpu, memory, disks, interfaces, system. `select name, sql from sqlite_schema` shows their columns.\n\nExamples:\n  terrarium query "select name, rss_bytes from processes order by rss_bytes desc limit 5"\n  terrarium query --satellite n1 --json "select * from memory"\n',
+        '\nTables: processes, cpu, memory, disks, interfaces, system. `select name, sql from sqlite_schema` shows their columns.\n\nExamples:\n  terrarium query "select name, rss_bytes from processes order by rss_bytes desc limit 5"\n  terrarium query --satellite n1 --json "select * from memory"\n  terrarium query --order-by "rss_bytes desc" --limit 10 "select name, rss_bytes from processes"\n',
       )
       .action(async (sql: string, options: Options) => {
         const { loadContext } = await import('../../context/context.ts');
         const { createCloudClient } = await import('../../context/client.ts');
         const { refreshContext } = await import('../../context/refresh.ts');
-        const { jsonPrinter, tablePrinter } = await import('../query-printer.ts');
+        const { csvPrinter, jsonPrinter, tablePrinter } = await import('../query-printer.ts');
         const { API_PATHS } = await import('../../cloud/api.ts');
         type Line = import('../../cloud/api.ts').QueryLine;
         type Body = import('../../cloud/api.ts').QueryBody;
         const context = loadContext(io.env, options.context);
         const client = createCloudClient(context);
-        const body: Body = { sql, timeoutMs: options.timeout * 1000, maxRows: options.maxRows, ...(options.satellite === undefined ? {} : { satellites: [...new Set(options.satellite)] }) };
-        const printer = options.json === true ? jsonPrinter(io) : tablePrinter(io);
+        const body: Body = { sql, timeoutMs: options.timeout * 1000, maxRows: options.maxRows, ...(options.satellite === undefined ? {} : { satellites: [...new Set(options.satellite)] }), order: options.orderBy, limit: options.limit };
+        if (options.json === true && options.csv === true) throw new Failure('usage', '--json and --csv contradict each other.', { remedy: 'Use one of them.', exitCode: EXIT.usage });
+        const printer = options.json === true ? jsonPrinter(io) : options.csv === true ? csvPrinter(io) : tablePrinter(io);
         let asked: number | undefined;
         try {
           for await (const line of client.lines<Line>(API_PATHS.queries, body, io.signal)) {

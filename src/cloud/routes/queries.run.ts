@@ -28,7 +28,9 @@ export const route = define({
       if (!out.write(`${JSON.stringify(line)}\n`)) await once(out, 'drain', { signal: gone.signal });
     };
     const signal = AbortSignal.any([gone.signal, cloud.signal]);
-    void proxy.run({ ...body, satellites }, { write }, signal).then(
+    const { sql, timeoutMs, maxRows, order, limit } = body;
+    const merge = order === undefined && limit === undefined ? undefined : { order: order ?? [], limit };
+    void proxy.run({ sql, timeoutMs, maxRows, satellites, merge }, { write }, signal).then(
       () => out.end(),
       () => out.destroy(),
     );

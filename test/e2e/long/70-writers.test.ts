@@ -1,0 +1,123 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { isReady, kubeList, type Pod } from '../support/cluster.ts';
+import { bootLab, eventually, type Lab } from '../support/lab.ts';
+import { leadBus } from '../support/leaders.ts';
+import { accessOf, checkWritten, startHttpWriters, type Writers } from '../support/writers.ts';
+
+const WRITERS = 20;
+/** So that each makes 20 writes a second where nothing is slow. */
+const EVERY_MS = 40;
+
+let lab: Lab;
+const names = (): string[] => lab.machines.map((m) => m.name);
+const writers = (): Writers => startHttpWriters(WRITERS, EVERY_MS, accessOf(join(lab.dir, 'home')));
+
+async function clouds(): Promise<Pod[]> {
+  return kubeList<Pod>(lab, 'pods', '-n', 'terrarium-system', '-l', 'app.kubernetes.io/name=cloud');
+}
+const healthy = async (ms: number): Promise<void> => {
+  const status = await eventually(() => lab.admin(['status'], { timeoutMs: 60_000 }), (s) => s.exitCode === 0, ms);
+  if (status.exitCode !== 0) throw new Error(status.stdout + status.stderr);
+};
+
+/** While the writers write, `work`; then nothing is lost, nothing is there twice, and the databases are equal. */
+async function underLoad(t: Test, work: () => Promise<void>): Promise<Writers['written']> {
+  const load = writers();
+  await sleep(3_000);
+  try {
+    await work();
+    await sleep(3_000);
+  } finally {
+    const rate = await load.stop();
+    const { acknowledged, failed, slowest, repeated } = load.written;
+    t.comment(`${acknowledged.size} acknowledged, ${rate.toFixed(1)} a second by the slowest writer, slowest write ${slowest} ms, ${failed.length} failed; repeated: ${[...repeated].map(([why, n]) => `${n} × ${why}`).join(' | ')}`);
+  }
+  await healthy(120_000);
+  await checkWritten(t, lab, names(), load.written);
+  return load.written;
+}
+
+t.before(async () => {
+  lab = await bootLab('--nodes', '3');
+  const installed = await lab.admin(['install', '-f', lab.clusterFile]);
+  if (installed.exitCode !== 0) throw new Error(installed.stderr + installed.stdout);
+});
+t.teardown(() => lab.down());
+
+t.test('nothing disturbs the writers', async (t) => {
+  const written = await underLoad(t, () => sleep(20_000));
+  t.strictSame(written.failed, []);
+});
+
+t.test('a cloud pod is killed -9', async (t) => {
+  await underLoad(t, async () => {
+    await lab.exec(names()[1] ?? '', 'pkill', '-9', '-x', '-f', '/usr/local/bin/terrarium cloud');
+    await sleep(15_000);
+  });
+});
+
+t.test('the nats-server that leads is killed -9', async (t) => {
+  const leader = names()[2] ?? '';
+  await leadBus(lab, leader);
+  await underLoad(t, async () => {
+    await lab.exec(leader, 'pkill', '-9', 'nats-server');
+    await sleep(20_000);
+  });
+});
+
+t.test('a whole machine loses its power, and comes back', async (t) => {
+  const victim = names()[0] ?? '';
+  await leadBus(lab, victim);
+  await underLoad(t, async () => {
+    await lab.admin(['lab', 'stop', victim]);
+    await sleep(25_000);
+    await lab.admin(['lab', 'start', victim]);
+    await healthy(180_000);
+  });
+});
+
+t.test('a machine that writes is cut off from the others, and comes back', async (t) => {
+  const victim = names()[2] ?? '';
+  await underLoad(t, async () => {
+    await lab.admin(['lab', 'fault', 'partition', victim]);
+    await sleep(25_000);
+    await lab.admin(['lab', 'fault', 'clear', '--all']);
+    await healthy(180_000);
+  });
+});
+
+t.test('a wiped instance comes back from a snapshot', async (t) => {
+  const victim = names()[1] ?? '';
+  await underLoad(t, async () => {
+    // Killed after the files are gone: what it still has open is gone with it.
+    await lab.exec(victim, 'sh', '-c', 'rm -rf /var/lib/terrarium/cloud/state/*; pkill -9 nats-server; pkill -9 -x -f "/usr/local/bin/terrarium cloud"');
+    await sleep(5_000);
+    await healthy(120_000);
+  });
+});
+
+t.test('the disk of the machine that leads the stream fills up, and is freed', async (t) => {
+  const victim = names()[0] ?? '';
+  await leadBus(lab, victim);
+  await underLoad(t, async () => {
+    await lab.admin(['lab', 'fault', 'disk-full', victim]);
+    await sleep(40_000);
+    await lab.admin(['lab', 'fault', 'clear', victim]);
+    await healthy(240_000);
+  });
+});
+
+t.test('ten polite rolling restarts: no write fails', async (t) => {
+  const written = await underLoad(t, async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const restarted = await lab.admin(['kubectl', 'rollout', 'restart', 'daemonset/cloud', '-n', 'terrarium-system']);
+      t.equal(restarted.exitCode, 0, restarted.stderr);
+      const done = await lab.admin(['kubectl', 'rollout', 'status', 'daemonset/cloud', '-n', 'terrarium-system', '--timeout=300s'], { timeoutMs: 330_000 });
+      t.equal(done.exitCode, 0, `round ${round + 1}: ${done.stdout}${done.stderr}`);
+    }
+    t.ok((await clouds()).every(isReady));
+  });
+  t.strictSame(written.failed, []);
+});
