@@ -34,8 +34,9 @@ export function faultRules(fault: NetworkFault, machines: MachinePlan[]): string
   const mac = (name: string): string => machines.find((m) => m.name === name)?.mac ?? '';
   const drop = `drop comment "${faultComment(fault)}"`;
   if (fault.kind === 'partition') return [`ether saddr ${mac(fault.from)} ether daddr ${mac(fault.to)} ${drop}`];
-  const share = `numgen random mod 10000 < ${Math.round(fault.percent * 100)}`;
-  return [`ether saddr ${mac(fault.machine)} ${share} ${drop}`, `ether daddr ${mac(fault.machine)} ${share} ${drop}`];
+  // nft refuses a comparison that always holds.
+  const share = fault.percent === 100 ? '' : ` numgen random mod 10000 < ${Math.round(fault.percent * 100)}`;
+  return [`ether saddr ${mac(fault.machine)}${share} ${drop}`, `ether daddr ${mac(fault.machine)}${share} ${drop}`];
 }
 
 const listing = z.object({
