@@ -6,6 +6,7 @@ import { recordImages, replicatedTables, scanTable, summedTables, type Sums } fr
 import { Refusal, type Change, type Json, type Kinds, type Migration, type RefusalCode, type Tx } from './kind.ts';
 import { forbidImpureSql, purely } from './purity.ts';
 import { versionOf } from './resources.ts';
+import { SCHEMA_SUM, carriedSchemaSum, carrySchemaSum, schemaSum } from './schema-sum.ts';
 
 /** What a command came to: the same on every instance, and for every repetition of its id. */
 export type Result = { ok: true; value?: Json } | { ok: false; code: RefusalCode; message: string };
@@ -103,10 +104,17 @@ export interface Machine {
 
 export const hashEntry = (entry: Uint8Array): string => hash('sha256', entry, 'hex');
 
+/** A release may add to the internal tables; a schema that was damaged before is not taken for the new one. */
+function createInternal(db: Store): void {
+  const whole = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = '_sums'").get() === undefined || [undefined, schemaSum(db)].includes(carriedSchemaSum(db));
+  db.exec(INTERNAL);
+  if (whole && carriedSchemaSum(db) !== schemaSum(db)) carrySchemaSum(db);
+}
+
 /** @param db a writable connection of its own: functions are overridden and triggers added on it. */
 export function openMachine(db: Store, options: MachineOptions): Machine {
   const step = options.step ?? ((): void => undefined);
-  db.exec(INTERNAL);
+  createInternal(db);
   db.pragma('recursive_triggers = ON');
   const readMeta = db.prepare<[], Meta>('SELECT epoch, base, position, chain, schema FROM _meta');
   const readSums = db.prepare<[], { name: string; rows: number; sum: string }>('SELECT name, rows, sum FROM _sums');
@@ -124,7 +132,7 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
     forgetHistory: db.prepare('DELETE FROM _history WHERE position <= ?'),
   };
   let meta = readMeta.get() as Meta;
-  const loadSums = (): Sums => new Map(readSums.all().map((r) => [r.name, { rows: r.rows, sum: BigInt(`0x${r.sum}`) }]));
+  const loadSums = (): Sums => new Map(readSums.all().filter((r) => r.name !== SCHEMA_SUM).map((r) => [r.name, { rows: r.rows, sum: BigInt(`0x${r.sum}`) }]));
   forbidImpureSql(db);
   const images = recordImages(db);
   images.watch();
@@ -229,7 +237,8 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
     return { ...outcome, at: position, id: command.id, kind: command.kind };
   }
 
-  function flush(sumsBefore: Sums): void {
+  function flush(sumsBefore: Sums, schemaBefore: number): void {
+    if (meta.schema !== schemaBefore) carrySchemaSum(db);
     for (const [table, s] of images.sums()) {
       const old = sumsBefore.get(table);
       if (old?.rows !== s.rows || old.sum !== s.sum) sql.sum.run(table, s.rows, s.sum.toString(16));
@@ -251,7 +260,7 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
         applied.push(one);
       }
       reached = undefined;
-      flush(before.sums);
+      flush(before.sums, before.meta.schema);
       step('before commit');
       db.exec('COMMIT');
     } catch (error) {

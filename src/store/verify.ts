@@ -1,6 +1,7 @@
 import type { Store } from './database.ts';
 import { scanSteps, summedTables } from './images.ts';
 import { hashEntry } from './machine.ts';
+import { SCHEMA_SUM, schemaSum } from './schema-sum.ts';
 
 /**
  * Looks for damage: SQLite's own check of the file's structure and indexes; each table against the sum of what was written to it, which finds a
@@ -21,6 +22,8 @@ export function* verifySteps(db: Store): Generator<undefined, string[]> {
       const carried = sums.get(table);
       if ((carried?.rows ?? 0) !== found.rows || BigInt(`0x${carried?.sum ?? '0'}`) !== found.sum) problems.push(`The table ${table} is not what was written to it.`);
     }
+    if (![undefined, schemaSum(db)].includes(sums.get(SCHEMA_SUM)?.sum)) problems.push('The definitions of the tables are not what was written.');
+    sums.delete(SCHEMA_SUM);
     for (const name of sums.keys()) if (!tables.includes(name)) problems.push(`The table ${name} is gone.`);
     const meta = db.prepare<[], { position: number; chain: string }>('SELECT position, chain FROM _meta').get() ?? { position: -1, chain: '' };
     const last = db.prepare<[number], string>('SELECT chain FROM _history WHERE position = ?').pluck().get(meta.position);

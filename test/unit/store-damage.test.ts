@@ -45,6 +45,17 @@ t.test('a bit flipped anywhere in the database is found, or is of no account', a
     if (problems.length > 0 || log.length > 0) found += 1;
     else if (JSON.stringify(all(join(damaged, 'state.db'))) !== before) t.fail(`seed ${SEED}: bit ${bit} of byte ${at} (page ${Math.floor(at / 4096) + 1}) is not found, and changes what is read`);
   }
+  // A column of another name breaks no row, and SQLite finds no fault with it.
+  for (const [table, column] of [['users', 'created_at INTEGER'], ['audit', 'kind TEXT'], ['saved_queries', 'name TEXT']] as const) {
+    const copy = Buffer.from(bytes);
+    // Also where a page that is not in use any more has it.
+    for (let from = copy.indexOf(`CREATE TABLE ${table} (`); from >= 0; from = copy.indexOf(`CREATE TABLE ${table} (`, from + 1)) {
+      const at = copy.indexOf(column, from);
+      copy[at] = (copy[at] as number) ^ 1;
+    }
+    writeFileSync(join(damaged, 'state.db'), copy);
+    t.same((await storage.verify()).problems, ['The definitions of the tables are not what was written.'], table);
+  }
   t.comment(`seed ${SEED}: ${found} of ${FLIPS} found in ${bytes.length} bytes, the others lie where nothing is read`);
   t.ok(found > FLIPS / 2);
 });
