@@ -16,6 +16,8 @@ export interface BusServerOptions {
   binary: string;
   topology: Topology;
   log(line: string): void;
+  /** Whether a disk that was full has room again; default: always. */
+  roomy?: () => boolean;
 }
 
 const READY_MS = 30_000;
@@ -26,6 +28,10 @@ const CONFIRM_POLL_MS = 20;
 /** Lame duck, then SIGTERM, then SIGKILL: together below the 30 s that Kubernetes gives. */
 const LAME_DUCK_MS = 12_000;
 const TERM_MS = 5_000;
+/** Between looks at a disk that was full. */
+const ROOM_POLL_MS = 1_000;
+/** What nats-server says when its disk is full. It keeps its stream switched off from then on, also when there is room again, until it is started anew. */
+const STARVED = /JetStream out of resources, will be DISABLED/;
 const BACKOFF_MS = { first: 250, last: 15_000, healthy: 60_000 } as const;
 
 /** Messages that our own configuration provokes on each start or reload, and that say nothing to an operator. */
@@ -44,6 +50,7 @@ export class BusServer {
   #backoff: number = BACKOFF_MS.first;
   #queue: Promise<unknown> = Promise.resolve();
   #loadedAt: (() => Promise<string | undefined>) | undefined;
+  #starved = false;
   /** Times the process has been started. */
   starts = 0;
 
@@ -58,6 +65,11 @@ export class BusServer {
 
   get topology(): Topology {
     return this.#topology;
+  }
+
+  /** The disk was full, and the server takes no part in the stream for now. */
+  get starved(): boolean {
+    return this.#starved;
   }
 
   /** From now on a reload counts only when the server itself tells another time of loading; undefined where it cannot be asked. */
@@ -154,6 +166,7 @@ export class BusServer {
 
   async #launch(): Promise<void> {
     this.starts += 1;
+    this.#starved = false;
     const startedAt = Date.now();
     const child = spawn(this.#options.binary, ['-c', this.#configFile], { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#child = child;
@@ -169,6 +182,7 @@ export class BusServer {
     });
     failed.catch(() => undefined);
     this.#output = watchLines(child.stderr, (line) => {
+      if (STARVED.test(line) && this.#child === child) void this.#outlastFullDisk();
       if (!NOISE.test(line)) this.#options.log(`nats: ${line.replace(/^\[\d+\] \S+ \S+ /, '')}`);
     });
     try {
@@ -195,6 +209,24 @@ export class BusServer {
       } catch (error) {
         why = (error as Error).message;
       }
+    }
+  }
+
+  async #outlastFullDisk(): Promise<void> {
+    const { roomy = () => true } = this.#options;
+    if (this.#starved) return;
+    this.#starved = true;
+    this.#options.log('bus: the disk is full, and nats-server has switched the stream off; it is started again when there is room');
+    const lost = (): boolean => this.#stopping || !this.#starved;
+    while (!lost() && !roomy()) await sleep(ROOM_POLL_MS, undefined, { ref: false });
+    try {
+      await this.#exclusive(async () => {
+        if (lost()) return;
+        await this.#end();
+        await this.#launch();
+      });
+    } catch (error) {
+      void this.#revive(Date.now(), (error as Error).message);
     }
   }
 

@@ -12,6 +12,7 @@ import { serviceAccountAccess } from '../kube/service-account.ts';
 import { openDatabase } from '../store/database.ts';
 import { openFacts } from '../store/facts.ts';
 import { openSatellites } from '../store/satellites.ts';
+import { spaceOf, tooFull } from '../store/space.ts';
 import { VERSION } from '../version.ts';
 import type { NodeInfo, Overview } from './api.ts';
 import { openCredentials } from './auth/credentials.ts';
@@ -76,6 +77,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     settings: { node, address, port: config.ports.nats, clusterPort: config.ports.natsCluster, clusterId: config.id, tlsDir, stateDir: natsDir },
     topology: { ...members, ...NOBODY },
     log,
+    roomy: () => !tooFull(spaceOf(settings.stateDir)),
   });
   let nc: NatsConnection | undefined;
   let connected = false;
@@ -86,6 +88,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     if (stopping.signal.aborted) return 'This instance is stopping.';
     if (!connected) return 'nats-server of this node is not reached.';
     if (!db.open) return 'The database is closed.';
+    if (bus.starved) return 'The disk was full, and the bus keeps no log on this node until there is room again.';
     return state.notReady() ?? (recovery.pending() ? `The credentials of the Secret ${SECRET} are not in the state yet.` : undefined);
   };
   const announcement = (): Announcement => {

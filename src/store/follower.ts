@@ -81,9 +81,9 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
         core.announce(core.machine().apply(together));
       } catch (error) {
         unsubscribe();
-        if (!(error instanceof Broken)) throw error;
-        core.announce(error.applied);
-        fault = { sentence: `This instance has stopped: ${error.message}.`, corrupt: CORRUPTION.test(error.message), at: timing.now() };
+        const { message } = error as Error;
+        if (error instanceof Broken) core.announce(error.applied);
+        fault = { sentence: error instanceof Broken ? `This instance has stopped: ${message}.` : `The database of this instance cannot be written: ${message}.`, corrupt: CORRUPTION.test(message), at: timing.now() };
         log(`store: ${fault.sentence}`);
         wake();
       }

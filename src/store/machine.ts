@@ -269,7 +269,12 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
       meta = before.meta;
       if (schemaChanged) images.watch();
       images.setSums(before.sums);
-      if (reached === undefined) throw error;
+      if (reached === undefined) {
+        // The disk is full, or does not answer: whether it is written already, only the database knows.
+        meta = readMeta.get() as Meta;
+        images.setSums(loadSums());
+        throw error;
+      }
       const earlier = applied.length === 0 ? [] : applyTogether(entries.slice(0, applied.length));
       const broken = new Broken(meta.position + 1, reached.command.kind, error);
       broken.applied = earlier;
