@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { CREDITS, IDLE_READER_MS, LOST_MS, QUERY_LIMITS, decode, encode, frameSchema, type Frame } from '../bus/frames.ts';
+import { CREDITS, IDLE_READER_MS, LOST_MS, decode, encode, frameSchema, type Frame } from '../bus/frames.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import type { QueryLine, QueryState } from './api.ts';
 
@@ -18,6 +18,8 @@ export interface QuerySpec {
   satellites: string[];
   timeoutMs: number;
   maxRows: number;
+  /** Of rows, from each satellite. */
+  maxBytes: number;
 }
 
 /** Where a query's lines go. */
@@ -59,7 +61,7 @@ interface Query {
  * The way of queries from this instance to satellites and back. One subscription serves all queries, so that none is left
  * behind by a cancelled one; what is under way is bounded by credits, which are given back only when the reader has taken a batch.
  */
-export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: (sat: string) => boolean, now: () => number = Date.now): QueryProxy {
+export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: (sat: string) => boolean, now: () => number = () => performance.now()): QueryProxy {
   const queries = new Map<string, Query>();
 
   const push = (query: Query, line: QueryLine): void => {
@@ -153,7 +155,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
         fail(query, sat, part, 'error', 'satellite.unknown', `There is no satellite ${sat}.`);
         continue;
       }
-      const request = encode({ q: query.id, sql: query.spec.sql, timeoutMs: query.spec.timeoutMs, maxRows: query.spec.maxRows, maxBytes: QUERY_LIMITS.bytes, credits: CREDITS });
+      const request = encode({ q: query.id, sql: query.spec.sql, timeoutMs: query.spec.timeoutMs, maxRows: query.spec.maxRows, maxBytes: query.spec.maxBytes, credits: CREDITS });
       nc.publish(subjects.query(sat), request, { reply: subjects.reply(instance, query.id, sat) });
     }
   };
@@ -188,7 +190,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
           }
         }
         const states = Object.fromEntries([...parts].map(([sat, p]): [string, QueryState] => [sat, p.state]));
-        await taken(sink.write({ q: id, done: true, satellites: states, rows: [...parts.values()].reduce((sum, p) => sum + p.rows, 0), ms: now() - began }));
+        await taken(sink.write({ q: id, done: true, satellites: states, rows: [...parts.values()].reduce((sum, p) => sum + p.rows, 0), ms: Math.round((now() - began) * 1000) / 1000 }));
       } finally {
         signal.removeEventListener('abort', onAbort);
         queries.delete(id);
