@@ -5,7 +5,7 @@ import { needsLab, withLabPaused } from './support/paused-lab.ts';
 
 /**
  * The whole test suite, in the order in which a failure is cheapest: types and lint, unit, integration, end to end on the lab.
- * `--all` adds the long end-to-end tests (test/e2e/long). Arguments that are paths run just those files.
+ * `--all` adds the long ones: more of what integration tests do (test/integration/long), and test/e2e/long. Arguments that are paths run just those files.
  * A lab that is up is paused for the suites that boot their own. Ends with the line `N passed, N failed`.
  */
 const root = join(import.meta.dirname, '..');
@@ -110,6 +110,7 @@ async function main(args: string[]): Promise<void> {
       await runSuite({ title: 'integration', files: tests('test/integration'), args: ['--jobs=1', '--timeout=600'] }, totals);
       if (totals.failed > 0) return void process.stdout.write('end to end: not run, because something before it failed\n');
       await runSuite({ title: 'end to end', files: tests('test/e2e'), args: slow }, totals);
+      if (all) await runSuite({ title: 'integration, long', files: tests('test/integration/long'), args: slow }, totals);
       if (all) await runSuite({ title: 'end to end, long', files: tests('test/e2e/long'), args: slow }, totals);
     });
   }

@@ -26,8 +26,8 @@ export const IDLE_READER_MS = 30_000;
 export const HEARTBEAT_MS = 5_000;
 export const DEGRADED_MS = 15_000;
 export const UNREACHABLE_MS = 30_000;
-/** Bytes of SQL, milliseconds, rows, bytes of rows. */
-export const QUERY_LIMITS = { sql: 64 * 1024, timeoutMs: 10_000, maxTimeoutMs: 60_000, rows: 10_000, maxRows: 1_000_000, bytes: 64 * 1024 * 1024 } as const;
+/** Bytes of SQL, milliseconds, rows, bytes of rows; `max…` is the most that may be asked for. */
+export const QUERY_LIMITS = { sql: 64 * 1024, timeoutMs: 10_000, maxTimeoutMs: 60_000, rows: 10_000, maxRows: 1_000_000, bytes: 64 * 1024 * 1024, maxBytes: 1024 * 1024 * 1024 } as const;
 
 const nodeName = z.string().regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/).max(63);
 const queryId = z.string().regex(/^[A-Za-z0-9]{8,40}$/);

@@ -7,6 +7,7 @@ export const API_PATHS = {
   overview: '/api/v1/overview',
   watch: '/api/v1/watch',
   queries: '/api/v1/queries',
+  queryStream: '/api/v1/queries/stream',
   users: '/api/v1/users',
   tokens: '/api/v1/tokens',
   sessions: '/api/v1/sessions',

@@ -106,6 +106,8 @@ export const querySchema = z.strictObject({
   order: z.array(z.strictObject({ column: z.string().min(1).max(128), descending: z.boolean().default(false) })).min(1).max(8).optional(),
   /** Of the rows of all satellites together, after `order`. */
   limit: z.int().min(1).max(QUERY_LIMITS.maxRows).optional(),
+  /** Of rows, from each satellite; beyond the default only for who may operate. */
+  maxBytes: z.int().min(1).max(QUERY_LIMITS.maxBytes).default(QUERY_LIMITS.bytes),
 });
 export type QueryBody = z.input<typeof querySchema>;
 
@@ -121,6 +123,16 @@ export const queryLineSchema = z.union([
   z.object({ q: z.string(), done: z.literal(true), satellites: z.record(z.string(), queryStateSchema), rows: z.int(), ms: z.number() }),
 ]);
 export type QueryLine = z.infer<typeof queryLineSchema>;
+
+/**
+ * What a client says on the WebSocket `API_PATHS.queryStream`, as text, one JSON object a message: it starts a query under a name of its own
+ * choice, free again after the query's last line, or cancels one.
+ */
+export const streamRequestSchema = z.union([
+  z.strictObject({ id: z.string().min(1).max(64), query: z.unknown() }),
+  z.strictObject({ id: z.string().min(1).max(64), cancel: z.literal(true) }),
+]);
+export type StreamRequest = { id: string; query: QueryBody } | { id: string; cancel: true };
 
 /** Of a vendor, as far as it is deployed. */
 export const applicationSchema = z.object({
@@ -230,3 +242,6 @@ export const problemSchema = z.object({
   requestId: z.string().exactOptional(),
 });
 export type Problem = z.infer<typeof problemSchema>;
+
+/** What the cloud says there: the lines of queries as over HTTP, each with its query's name; or why there is no query. */
+export type StreamLine = ({ id: string } & QueryLine) | { id: string; problem: Problem };

@@ -14,7 +14,7 @@ import { openFacts } from '../store/facts.ts';
 import { openSatellites } from '../store/satellites.ts';
 import { spaceOf, tooFull } from '../store/space.ts';
 import { VERSION } from '../version.ts';
-import type { NodeInfo, Overview } from './api.ts';
+import { API_PATHS, type NodeInfo, type Overview } from './api.ts';
 import { openCredentials } from './auth/credentials.ts';
 import { trackSessions } from './auth/sessions.ts';
 import { createThrottle } from './auth/throttle.ts';
@@ -23,7 +23,9 @@ import { createChanges } from './changes.ts';
 import type { CloudContext } from './context.ts';
 import { createApp } from './http/app.ts';
 import { consoleFiles, loadConsole } from './http/console-files.ts';
+import { openQuerySockets } from './http/query-sockets.ts';
 import { serveHttps } from './http/server.ts';
+import { upgrades } from './http/upgrades.ts';
 import { createInstances } from './instances.ts';
 import { watchKubernetes } from './kubernetes.ts';
 import { createMetrics } from './metrics.ts';
@@ -211,7 +213,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     signal: stopping.signal,
   };
   const app = await createApp(context, consoleFiles(loadConsole(settings.consoleDir)));
-  const https = await serveHttps({ address: settings.listen, port: config.ports.console, tlsDir, listener: app.callback(), log, renewed: () => void bus.refresh().catch((error: Error) => log(`bus: ${error.message}`)) });
+  const https = await serveHttps({ address: settings.listen, port: config.ports.console, tlsDir, listener: app.callback(), upgrade: upgrades(app, context, { [API_PATHS.queryStream]: openQuerySockets(context) }), log, renewed: () => void bus.refresh().catch((error: Error) => log(`bus: ${error.message}`)) });
   log(`cloud: console and API on https://${isIPv6(address) ? `[${address}]` : address}:${config.ports.console}`);
 
   const stop = async (): Promise<void> => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { CREDITS, IDLE_READER_MS, LOST_MS, QUERY_LIMITS, decode, encode, frameSchema, type Frame } from '../bus/frames.ts';
+import { CREDITS, IDLE_READER_MS, LOST_MS, decode, encode, frameSchema, type Frame } from '../bus/frames.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import type { QueryLine, QueryState } from './api.ts';
 import { arrivalOrder, mergeOrder, orderedSql, type LineOrder, type OrderBy } from './line-order.ts';
@@ -22,6 +22,8 @@ export interface QuerySpec {
   maxRows: number;
   /** The rows of all satellites in one order, and no more of them than `limit`. */
   merge?: { order: OrderBy[]; limit: number | undefined } | undefined;
+  /** Of rows, from each satellite. */
+  maxBytes: number;
 }
 
 /** Where a query's lines go. */
@@ -63,7 +65,7 @@ interface Query {
  * The way of queries from this instance to satellites and back. One subscription serves all queries, so that none is left
  * behind by a cancelled one; what is under way is bounded by credits, which are given back only when the reader has taken a batch.
  */
-export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: (sat: string) => boolean, now: () => number = Date.now): QueryProxy {
+export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: (sat: string) => boolean, now: () => number = () => performance.now()): QueryProxy {
   const queries = new Map<string, Query>();
 
   const push = (query: Query, line: QueryLine): void => {
@@ -166,7 +168,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
         fail(query, sat, part, 'error', 'satellite.unknown', `There is no satellite ${sat}.`);
         continue;
       }
-      const request = encode({ q: query.id, sql: statement, timeoutMs: query.spec.timeoutMs, maxRows: query.spec.maxRows, maxBytes: QUERY_LIMITS.bytes, credits: CREDITS });
+      const request = encode({ q: query.id, sql: statement, timeoutMs: query.spec.timeoutMs, maxRows: query.spec.maxRows, maxBytes: query.spec.maxBytes, credits: CREDITS });
       nc.publish(subjects.query(sat), request, { reply: subjects.reply(instance, query.id, sat) });
     }
   };
@@ -187,6 +189,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
       const query: Query = { id, spec, parts, lines, wake: () => wake() };
       queries.set(id, query);
       let shown = 0;
+      const elapsed = (): number => Math.round((now() - began) * 1000) / 1000;
       const onAbort = (): void => wake();
       signal.addEventListener('abort', onAbort);
       try {
@@ -199,7 +202,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
             if ('rows' in given.line && 'sat' in given.line) shown += given.line.rows.length;
             for (const sat of given.spent) giveBack(query, sat);
           } else if (lines.full()) {
-            for (const line of enough(query, now() - began)) await taken(sink.write(line));
+            for (const line of enough(query, elapsed())) await taken(sink.write(line));
             break;
           } else if ([...parts.values()].every((p) => p.state !== 'pending')) {
             break;
@@ -208,7 +211,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
           }
         }
         const states = Object.fromEntries([...parts].map(([sat, p]): [string, QueryState] => [sat, p.state]));
-        await taken(sink.write({ q: id, done: true, satellites: states, rows: shown, ms: now() - began }));
+        await taken(sink.write({ q: id, done: true, satellites: states, rows: shown, ms: elapsed() }));
       } finally {
         signal.removeEventListener('abort', onAbort);
         queries.delete(id);

@@ -3,9 +3,8 @@ import type { Context } from 'koa';
 import type { Topic } from './api.ts';
 import type { Caller } from './auth/access.ts';
 import type { CloudContext } from './context.ts';
-import { authenticate } from './http/auth.ts';
+import { stillAllowed } from './http/auth.ts';
 import { changesAfter, oldestChange } from './state/changes.ts';
-import { sessionById, userByName } from './state/read.ts';
 
 /** At most one overview in this time; a comment where nothing changed, so that both ends notice a dead connection. */
 const PACE_MS = 500;
@@ -44,31 +43,16 @@ export function openWatch(ctx: Context, cloud: CloudContext, caller: Caller, top
       more = found.more;
     }
   };
-  /** Whether who opened it may still read: the connection must not outlive session, token or user. */
-  const stillAllowed = (): boolean => {
-    const db = cloud.state.current()?.db;
-    if (db === undefined) return true;
-    if (caller.session === undefined) {
-      try {
-        authenticate(ctx, cloud);
-        return true;
-      } catch {
-        return false;
-      }
-    }
-    const session = sessionById(db, caller.session.id);
-    // Watching is no use of a session: who only looks on has to log in again, too.
-    return session !== undefined && session.expires_at > Date.now() && !cloud.sessionUse.idle(session.id, session.created_at) && userByName(db, caller.user)?.role === caller.role;
-  };
+  const allowed = (): boolean => stillAllowed(ctx, cloud, caller);
 
   const stopListening = topics.has('overview') ? cloud.changes.listen(() => (timer ??= setTimeout(sendOverview, PACE_MS))) : (): void => undefined;
   const stopChanges = cloud.state.onChange(() => {
-    if (!stillAllowed()) end('session');
+    if (!allowed()) end('session');
     else if (topics.size > (topics.has('overview') ? 1 : 0)) sendChanges();
   });
   out.on('drain', () => sendChanges());
   const keepAlive = setInterval(() => {
-    if (!stillAllowed()) end('session');
+    if (!allowed()) end('session');
     else if (!out.writableNeedDrain) out.write(': still here\n\n');
   }, KEEP_ALIVE_MS);
   const stopped = (): void => end('stopping');

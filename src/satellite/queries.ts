@@ -76,7 +76,7 @@ export class Queries {
       sat,
       sql: request.sql,
       maxRows: Math.min(request.maxRows, QUERY_LIMITS.maxRows),
-      maxBytes: Math.min(request.maxBytes, QUERY_LIMITS.bytes),
+      maxBytes: Math.min(request.maxBytes, QUERY_LIMITS.maxBytes),
       credits,
       timeoutMs: Math.min(request.timeoutMs, QUERY_LIMITS.maxTimeoutMs),
       onBatch: (frame) => {

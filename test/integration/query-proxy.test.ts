@@ -88,7 +88,7 @@ async function run(sats: string[], options: { write?: (line: QueryLine) => Promi
     lines.push(line);
     await options.write?.(line);
   };
-  await proxy.run({ sql: 'select 1', satellites: sats, timeoutMs: options.timeoutMs ?? 10_000, maxRows: 1000 }, { write }, options.signal ?? new AbortController().signal);
+  await proxy.run({ sql: 'select 1', satellites: sats, timeoutMs: options.timeoutMs ?? 10_000, maxRows: 1000, maxBytes: 1e6 }, { write }, options.signal ?? new AbortController().signal);
   const done = lines.at(-1);
   if (done === undefined || !('done' in done)) throw new Error('no end');
   return { lines, done };

@@ -25,6 +25,8 @@ export interface LocalClouds {
   nodes: LocalNode[];
   ports: Ports;
   configFile: string;
+  /** How terrarium is called. */
+  command: readonly string[];
   env(node: LocalNode): NodeJS.ProcessEnv;
   /** Resolves when it is ready; several are started together the first time, later a majority of them. */
   start(node: LocalNode, env?: NodeJS.ProcessEnv): Promise<ChildProcess>;
@@ -34,9 +36,13 @@ export interface LocalClouds {
   output: string[];
 }
 
-/** @param options `credentials: false`: as new instances, which have never read the Secret. */
-export async function localClouds(nodes: LocalNode[], options: { credentials?: false } = {}): Promise<LocalClouds> {
-  const files = await busFiles(nodes);
+/**
+ * @param options `credentials: false`: as new instances, which have never read the Secret; `satellites`: of nodes without a cloud;
+ * `known`: satellites that may connect, whose certificates the caller makes; `command`: how terrarium is called, by default from source.
+ */
+export async function localClouds(nodes: LocalNode[], options: { credentials?: false; satellites?: string[]; known?: string[]; command?: string[] } = {}): Promise<LocalClouds> {
+  const workers = (options.satellites ?? []).map((name) => ({ name, address: '127.0.0.1' }));
+  const files = await busFiles([...nodes, ...workers]);
   const numbers = await freePorts(PORT_NAMES.length);
   const ports = Object.fromEntries(PORT_NAMES.map((name, i) => [name, numbers[i]])) as Ports;
   const configFile = join(files.root, 'cluster.json');
@@ -49,9 +55,10 @@ export async function localClouds(nodes: LocalNode[], options: { credentials?: f
     const facts = openFacts(db);
     // What an instance has learnt from Kubernetes before: it starts with that while Kubernetes is not there.
     if (options.credentials !== false) facts.put('credentials', credentials);
-    facts.put('topology', { servers: nodes, satellites: nodes.map((n) => n.name), jetstream: nodes.length >= 3 });
+    facts.put('topology', { servers: nodes, satellites: [...[...nodes, ...workers].map((n) => n.name), ...(options.known ?? [])], jetstream: nodes.length >= 3 });
     db.close();
   }
+  const command = options.command ?? [process.execPath, 'src/main.ts'];
   const output: string[] = [];
   const ready = async (node: LocalNode): Promise<void> => {
     let last = '';
@@ -80,10 +87,11 @@ export async function localClouds(nodes: LocalNode[], options: { credentials?: f
     nodes,
     ports,
     configFile,
+    command,
     env,
     output,
     async start(node, more = {}) {
-      const child = spawn(process.execPath, ['src/main.ts', 'cloud'], { env: { ...env(node), ...more }, stdio: ['ignore', 'pipe', 'pipe'] });
+      const child = spawn(command[0] ?? '', [...command.slice(1), 'cloud'], { env: { ...env(node), ...more }, stdio: ['ignore', 'pipe', 'pipe'] });
       children.add(child);
       child.once('exit', () => children.delete(child));
       await new Promise<void>((resolve, reject) => {

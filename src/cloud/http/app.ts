@@ -74,7 +74,8 @@ async function answer(route: Route, cloud: CloudContext, ctx: Koa.Context): Prom
 /** Stands for the caller of an open route, which has none and asks for none. */
 const NOBODY: Caller = { user: '', role: 'viewer', scopes: new Set(), actor: '', passwordChange: 'none' };
 
-function allowed(route: Route, caller: Caller): Caller {
+/** @throws HttpProblem 403 */
+export function allowed(route: Pick<Route, 'scope' | 'beforePasswordChange'>, caller: Caller): Caller {
   if (caller.passwordChange === 'required' && route.beforePasswordChange !== true) throw new HttpProblem(403, 'password-change-required', 'Change your password first.', { detail: 'POST /api/v1/password does that.' });
   if (route.scope !== 'self' && !caller.scopes.has(route.scope as Scope)) throw forbidden(`This needs the right "${route.scope}", which ${caller.actor} does not have.`);
   return caller;

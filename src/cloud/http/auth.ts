@@ -38,6 +38,17 @@ export async function awaitSession(ctx: Context, cloud: CloudContext): Promise<v
   if (position > replica.position()) await replica.waitFor(position, SESSION_WAIT_MS);
 }
 
+/**
+ * The same for opening a WebSocket, which no CORS rule covers and which a browser lets every page open, with our cookie: a page says its
+ * origin, and must be one of ours.
+ * @throws HttpProblem 403
+ */
+export function refuseForeignOrigin(ctx: Context): void {
+  const origin = ctx.get('origin');
+  if (origin === '' ? ctx.get('authorization') !== '' : origin === `https://${ctx.get('host')}`) return;
+  throw new HttpProblem(403, 'foreign-page', origin === '' ? 'A WebSocket opened with the cookie has to say its origin.' : 'This WebSocket is opened by a page of another origin.');
+}
+
 /** A browser says where a request comes from; only the console's own pages may change anything, or log in. @throws HttpProblem 403 */
 export function refuseForeignPage(ctx: Context): void {
   const from = ctx.get('sec-fetch-site');
@@ -49,6 +60,23 @@ export function refuseForeignPage(ctx: Context): void {
 export function passwordChangeOf(user: UserRow): PasswordChange {
   if (user.must_change === 1) return 'required';
   return user.created_at === user.password_at ? 'offered' : 'none';
+}
+
+/** Whether who opened a connection that lasts may still read from it: it must not outlive session, token or user. */
+export function stillAllowed(ctx: Context, cloud: CloudContext, caller: Caller): boolean {
+  const db = cloud.state.current()?.db;
+  if (db === undefined) return true;
+  if (caller.session === undefined) {
+    try {
+      authenticate(ctx, cloud);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+  const session = sessionById(db, caller.session.id);
+  // Watching is no use of a session: who only looks on has to log in again, too.
+  return session !== undefined && session.expires_at > Date.now() && !cloud.sessionUse.idle(session.id, session.created_at) && userByName(db, caller.user)?.role === caller.role;
 }
 
 function bySession(token: string, cloud: CloudContext): Caller {

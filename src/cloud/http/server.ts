@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener } from 'node:http';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
 import { Failure } from '../../errors.ts';
 
@@ -18,6 +19,9 @@ function secureContext(tlsDir: string): SecureContextOptions {
   return { cert: readFileSync(files.cert), key: readFileSync(files.key) };
 }
 
+/** Takes a connection over that is to become a WebSocket. */
+export type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
 export interface HttpsServer {
   stop(): Promise<void>;
 }
@@ -26,10 +30,11 @@ export interface HttpsServer {
  * Serves HTTPS on one address, or on all. `renewed` is called after the certificate files have changed and were taken.
  * @throws Failure `listen`
  */
-export async function serveHttps(options: { address: string | undefined; port: number; tlsDir: string; listener: RequestListener; renewed(): void; log(line: string): void }): Promise<HttpsServer> {
+export async function serveHttps(options: { address: string | undefined; port: number; tlsDir: string; listener: RequestListener; upgrade: UpgradeListener; renewed(): void; log(line: string): void }): Promise<HttpsServer> {
   const { address, port, tlsDir, log } = options;
   const server: Server = createServer({ ...secureContext(tlsDir), minVersion: 'TLSv1.2', headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000, maxHeaderSize: 32 * 1024 }, options.listener);
   server.on('tlsClientError', () => undefined);
+  server.on('upgrade', options.upgrade);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(new Failure('listen', `The console cannot listen on port ${port}: ${cause.message}.`, { cause })));
     server.listen({ port, ...(address === undefined ? {} : { host: address }) }, () => resolve());

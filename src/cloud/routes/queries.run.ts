@@ -1,9 +1,8 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { API_PATHS, queryLineSchema, querySchema, type QueryLine } from '../api.ts';
-import { HttpProblem, unavailable } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
-import { MAX_QUERIES } from '../queries.ts';
+import { queryFor } from '../query-start.ts';
 
 export const route = define({
   method: 'POST',
@@ -14,11 +13,8 @@ export const route = define({
   reply: { type: 'application/x-ndjson', description: 'One JSON object a line.', item: queryLineSchema },
   stream: true,
   audit: [],
-  handle({ ctx, cloud, body }) {
-    const proxy = cloud.queries();
-    if (proxy === undefined) throw unavailable('bus-down', 'This instance is not connected to its satellites now.');
-    if (proxy.active() >= MAX_QUERIES) throw new HttpProblem(429, 'too-many-queries', `This instance already runs ${MAX_QUERIES} queries.`, { headers: { 'Retry-After': '5' } });
-    const satellites = [...new Set(body.satellites ?? cloud.registry.all().map((s) => s.id))];
+  handle({ ctx, cloud, body, caller }) {
+    const { proxy, spec } = queryFor(cloud, caller, body);
     const out = new PassThrough();
     const gone = new AbortController();
     out.once('close', () => gone.abort(new Error('the reader is gone')));
@@ -28,9 +24,7 @@ export const route = define({
       if (!out.write(`${JSON.stringify(line)}\n`)) await once(out, 'drain', { signal: gone.signal });
     };
     const signal = AbortSignal.any([gone.signal, cloud.signal]);
-    const { sql, timeoutMs, maxRows, order, limit } = body;
-    const merge = order === undefined && limit === undefined ? undefined : { order: order ?? [], limit };
-    void proxy.run({ sql, timeoutMs, maxRows, satellites, merge }, { write }, signal).then(
+    void proxy.run(spec, { write }, signal).then(
       () => out.end(),
       () => out.destroy(),
     );

@@ -82,8 +82,16 @@ class Lines {
   }
 }
 
+/** Lines that go out with the next one: a short result is one message from process to process, and wakes each of them once. */
+let held = '';
+
+function hold(line: string): void {
+  held += `${line}\n`;
+}
+
 function emit(line: string): void {
-  let rest = Buffer.from(`${line}\n`);
+  let rest = Buffer.from(`${held}${line}\n`);
+  held = '';
   while (rest.length > 0) rest = rest.subarray(writeSync(CHANNEL, rest));
 }
 
@@ -131,7 +139,7 @@ class Batches {
   flush(isLast = false): void {
     const { q, sat } = this.#request;
     const head = JSON.stringify({ q, sat, seq: this.#seq, ...(this.#seq === 0 ? { columns: this.#columns } : {}) });
-    emit(`B${head.slice(0, -1)},"rows":[${this.#rows.join(',')}]}`);
+    (isLast ? hold : emit)(`B${head.slice(0, -1)},"rows":[${this.#rows.join(',')}]}`);
     this.#seq += 1;
     this.#rows = [];
     this.#size = 0;
@@ -196,10 +204,10 @@ export async function work(env: NodeJS.ProcessEnv): Promise<void> {
     const request = workerRequestSchema.parse(JSON.parse(line));
     const sources = sourcesFrom(env, tables, request.notes);
     try {
-      emit(`D${JSON.stringify(run(request, lines, sandbox, (table) => (fell && table.privileged === true ? fromParent(lines, table) : table.rows(sources))))}`);
+      hold(`D${JSON.stringify(run(request, lines, sandbox, (table) => (fell && table.privileged === true ? fromParent(lines, table) : table.rows(sources))))}`);
     } catch (error) {
       const { code, message } = sandbox.translate(error);
-      emit(`E${JSON.stringify({ code, message })}`);
+      hold(`E${JSON.stringify({ code, message })}`);
     }
     sandbox.clear();
   }

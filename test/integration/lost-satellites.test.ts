@@ -1,0 +1,137 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import t from 'tap';
+import type { QueryLine } from '../../src/cloud/api.ts';
+import { busCount } from '../support/bus-count.ts';
+import { API_TOKEN, localClouds, until, type LocalClouds } from '../support/local-cloud.ts';
+import { proportional } from '../support/memory.ts';
+import { querySocket, type QuerySocket } from '../support/query-socket.ts';
+import { seeded } from '../support/seeded.ts';
+import { testSatellite, type TestSatellite } from '../support/satellites.ts';
+
+/**
+ * Queries over twenty real satellites, of which two are killed -9 in the middle of each. TERRARIUM_QUERIES: how many (default 20; 1,000
+ * in long/); TERRARIUM_SEED repeats a run.
+ */
+const QUERIES = Number(process.env['TERRARIUM_QUERIES'] ?? 20);
+const SEED = Number(process.env['TERRARIUM_SEED'] ?? 20261121);
+const SATELLITES = 20;
+/** Heaps have found their size by then. */
+const WARM = Math.max(10, Math.round(QUERIES / 20));
+const MAX_GROWTH = 10 * 1024 * 1024;
+
+const node = { name: 'n1', address: '127.0.0.1' };
+const ids = Array.from({ length: SATELLITES }, (_, i) => `s${i + 1}`);
+let clouds: LocalClouds;
+let cloudPid: number;
+let satellites: TestSatellite[];
+let socket: QuerySocket;
+
+t.before(async () => {
+  clouds = await localClouds([node], { satellites: ids });
+  cloudPid = (await clouds.start(node)).pid ?? 0;
+  satellites = ids.map((id) => testSatellite(clouds, node, id));
+  for (const s of satellites) s.start();
+  await Promise.all(satellites.map((s) => s.heard()));
+  socket = await querySocket(clouds, node, { authorization: `Bearer ${API_TOKEN}` });
+});
+t.teardown(async () => {
+  await socket.close();
+  await Promise.all(satellites.map((s) => s.kill()));
+  await clouds.stop();
+});
+
+/** Rows without end from the two, a hundred from each of the others. */
+function statement(victims: string[]): string {
+  const most = `(select case when hostname in (${victims.map((v) => `'${v}'`).join()}) then 1e15 else 100 end from system)`;
+  return `with recursive c(x) as (select 1 union all select x + 1 from c where x < ${most}) select x from c`;
+}
+
+/** @returns what is wrong with the answer; empty for nothing. */
+async function ask(victims: TestSatellite[]): Promise<string[]> {
+  const kills = new Map(victims.map((v) => [v.id, v]));
+  const deaths: Promise<void>[] = [];
+  const rows = new Map<string, number>();
+  const errors: string[] = [];
+  let done: Extract<QueryLine, { done: true }> | undefined;
+  await socket.ask({ sql: statement(victims.map((v) => v.id)), satellites: ids, maxRows: 1_000_000, timeoutMs: 60_000 }, (line) => {
+    if ('done' in line) done = line;
+    else if ('error' in line) errors.push(`${line.sat} ${line.error.code}`);
+    else if ('seq' in line && 'rows' in line) {
+      rows.set(line.sat, (rows.get(line.sat) ?? 0) + line.rows.length);
+      const victim = kills.get(line.sat);
+      if (victim === undefined) return;
+      // It is in the middle of its rows.
+      kills.delete(line.sat);
+      deaths.push(victim.kill().then(() => victim.start()));
+    }
+  });
+  await Promise.all(deaths);
+  const wrong: string[] = [];
+  const expected = victims.map((v) => `${v.id} satellite.lost`).sort();
+  if (errors.sort().join() !== expected.join()) wrong.push(`errors: ${errors.join()} instead of ${expected.join()}`);
+  for (const id of ids) {
+    const isVictim = victims.some((v) => v.id === id);
+    if (done?.satellites[id] !== (isVictim ? 'lost' : 'rows')) wrong.push(`${id} is ${done?.satellites[id]}`);
+    if (!isVictim && rows.get(id) !== 100) wrong.push(`${id} sent ${rows.get(id)} rows`);
+  }
+  await Promise.all(victims.map((v) => v.heard()));
+  return wrong;
+}
+
+/** Processes for statements whose satellite is gone. */
+function orphans(): string[] {
+  const parents = new Set(satellites.map((s) => s.pid));
+  return readdirSync('/proc').filter((name) => {
+    try {
+      if (!/^\d+$/.test(name) || !readFileSync(`/proc/${name}/cmdline`, 'utf8').includes('sql-worker\0')) return false;
+      const parent = Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1]);
+      return parent === 1 && !parents.has(parent);
+    } catch {
+      return false;
+    }
+  });
+}
+
+t.test(`${QUERIES} queries over ${SATELLITES} satellites, two killed in each: rows of the others, two errors, and nothing is left behind`, { timeout: 0 }, async (t) => {
+  const random = seeded(SEED);
+  const count = await busCount(clouds, node);
+  const before = { subscriptions: await count.subscriptions(), connections: await count.connections(), orphans: orphans().length };
+  const bus = Number(readdirSync('/proc').find((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/stat`, 'utf8').includes('(nats-server)') && new RegExp(`^PPid:\\s+${cloudPid}$`, 'm').test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    } catch {
+      return false;
+    }
+  }));
+  const memory = (): { cloud: number; bus: number } => ({ cloud: proportional(cloudPid), bus: proportional(bus) });
+  let warm = memory();
+  let faults = 0;
+  for (let n = 0; n < QUERIES + WARM; n += 1) {
+    if (n === WARM) warm = memory();
+    const [first, second] = pick(random);
+    const wrong = await ask([first, second]);
+    if (wrong.length === 0) continue;
+    faults += 1;
+    t.fail(`query ${n}, ${first.id} and ${second.id}, seed ${SEED}: ${wrong.join('; ')}`);
+    if (faults === 5) return;
+  }
+  t.equal(faults, 0, `${QUERIES + WARM} queries`);
+  await until('the same connections', async () => ((await count.connections()) === before.connections ? true : undefined), 30_000);
+  t.equal(await count.subscriptions(), before.subscriptions, "the same subscriptions by the server's own count");
+  await until('no process without its satellite', () => (orphans().length <= before.orphans ? true : undefined), 30_000);
+  // A heap shrinks when it has been idle.
+  const grown = async (): Promise<true | undefined> => (memory().cloud - warm.cloud < MAX_GROWTH && memory().bus - warm.bus < MAX_GROWTH ? true : undefined);
+  await until('memory as before', grown, 30_000).catch(() => undefined);
+  const end = memory();
+  const mib = (bytes: number): string => (bytes / 1024 ** 2).toFixed(1);
+  t.comment(`cloud ${mib(warm.cloud)} → ${mib(end.cloud)} MiB, nats-server ${mib(warm.bus)} → ${mib(end.bus)} MiB`);
+  t.ok(end.cloud - warm.cloud < MAX_GROWTH, `the cloud grew by ${mib(end.cloud - warm.cloud)} MiB`);
+  t.ok(end.bus - warm.bus < MAX_GROWTH, `nats-server grew by ${mib(end.bus - warm.bus)} MiB`);
+  await count.close();
+});
+
+function pick(random: () => number): [TestSatellite, TestSatellite] {
+  const first = Math.floor(random() * SATELLITES);
+  const second = (first + 1 + Math.floor(random() * (SATELLITES - 1))) % SATELLITES;
+  return [satellites[first] as TestSatellite, satellites[second] as TestSatellite];
+}

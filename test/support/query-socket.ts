@@ -1,0 +1,60 @@
+import { once } from 'node:events';
+import WebSocket from 'ws';
+import { API_PATHS, type QueryBody, type QueryLine, type StreamLine, type StreamRequest } from '../../src/cloud/api.ts';
+import type { LocalClouds, LocalNode } from './local-cloud.ts';
+
+/** A client of the WebSocket for queries. */
+export interface QuerySocket {
+  ws: WebSocket;
+  /** Runs a query to its end. @throws Error with the problem's JSON */
+  ask(query: QueryBody, onLine?: (line: QueryLine) => void): Promise<QueryLine[]>;
+  say(request: StreamRequest): void;
+  close(): Promise<void>;
+}
+
+/** @throws Error `Unexpected server response: STATUS` where it is refused */
+export async function querySocket(clouds: LocalClouds, node: LocalNode, headers: Record<string, string>): Promise<QuerySocket> {
+  const ws = new WebSocket(`wss://${node.address}:${clouds.ports.console}${API_PATHS.queryStream}`, { ca: clouds.files.authority.cert, headers, perMessageDeflate: false });
+  const asked = new Map<string, { onLine(line: StreamLine): void; lost(error: Error): void }>();
+  ws.on('message', (data) => {
+    const line = JSON.parse(String(data)) as StreamLine;
+    asked.get(line.id)?.onLine(line);
+  });
+  ws.on('close', (code, reason) => {
+    for (const { lost } of asked.values()) lost(new Error(`closed: ${code} ${String(reason)}`));
+  });
+  await once(ws, 'open');
+  let last = 0;
+  const say = (request: StreamRequest): void => ws.send(JSON.stringify(request));
+  return {
+    ws,
+    say,
+    async ask(query, onLine) {
+      const id = String((last += 1));
+      const lines: QueryLine[] = [];
+      try {
+        await new Promise<void>((resolve, reject) => {
+          asked.set(id, {
+            lost: reject,
+            onLine(line) {
+              if ('problem' in line) return reject(new Error(JSON.stringify(line.problem)));
+              if (onLine === undefined) lines.push(line);
+              else onLine(line);
+              if ('done' in line) resolve();
+            },
+          });
+          say({ id, query });
+        });
+      } finally {
+        asked.delete(id);
+      }
+      return lines;
+    },
+    async close() {
+      if (ws.readyState === ws.CLOSED) return;
+      const closed = once(ws, 'close');
+      ws.close();
+      await closed;
+    },
+  };
+}
