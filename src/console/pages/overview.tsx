@@ -1,46 +1,55 @@
-import { useEffect, useState } from 'preact/hooks';
-import type { ApplicationInfo, CloudInfo, NodeInfo, Overview, PodInfo, SatelliteInfo } from '../cloud/api.ts';
-import { Badge, type Tone } from './badge.tsx';
-import { ago } from './time.ts';
+import { useState } from 'preact/hooks';
+import type { ApplicationInfo, CloudInfo, NodeInfo, Overview, PodInfo, SatelliteInfo } from '../../cloud/api.ts';
+import { concernsOf, podIsWell } from '../logic/attention.ts';
+import { addressOf } from '../logic/location.ts';
+import { ago } from '../logic/time.ts';
+import { Badge, type Tone } from '../parts/badge.tsx';
+import { useNow } from '../parts/context.ts';
+import { Empty, PageHead } from '../parts/table.tsx';
 
-const SATELLITE_TONE: Record<SatelliteInfo['state'], Tone> = { healthy: 'good', degraded: 'warn', unreachable: 'bad' };
+export const SATELLITE_TONE: Record<SatelliteInfo['state'], Tone> = { healthy: 'good', degraded: 'warn', unreachable: 'bad' };
 const CLOUD_TONE: Record<CloudInfo['state'], Tone> = { healthy: 'good', 'not-ready': 'warn', unreachable: 'bad' };
 const NATS_ROLE: Record<CloudInfo['nats']['role'], string> = { single: 'single server', leader: 'leader', follower: 'follower', none: 'no leader' };
-
-/** The clock that ages are shown by. */
-function useNow(): number {
-  const [now, setNow] = useState(Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, []);
-  return now;
-}
+/** More satellites than these are on their own page only. */
+const SOME_SATELLITES = 50;
 
 export function OverviewPage({ overview }: { overview: Overview }) {
   const now = useNow();
-  const { nodes, clouds, satellites, applications, pods, kubernetes } = overview;
-  const podsReady = (p: PodInfo): boolean => p.ready || p.phase === 'Succeeded';
+  const { nodes, clouds, satellites, applications, pods } = overview;
   return (
     <>
-      <h1 class="sr">Overview</h1>
-      {!kubernetes.reachable && (
-        <p class="notice" role="status">
-          Kubernetes cannot be reached: nodes and pods are shown as last known. {kubernetes.error}
-        </p>
-      )}
+      <PageHead title="Overview" hint={`Of ${overview.cluster.name}, as it changes.`} />
+      <Verdict overview={overview} />
       <section class="tiles" aria-label="Summary">
         <Tile name="Nodes" good={nodes.filter((n) => n.ready).length} all={nodes.length} word="ready" />
         <Tile name="Cloud" good={clouds.filter((c) => c.state === 'healthy').length} all={clouds.length} word="healthy" />
         <Tile name="Satellites" good={satellites.filter((s) => s.state === 'healthy').length} all={satellites.length} word="healthy" />
-        <Tile name="Pods" good={pods.filter(podsReady).length} all={pods.length} word="ready" />
+        <Tile name="Pods" good={pods.filter(podIsWell).length} all={pods.length} word="ready" />
       </section>
-      <Nodes nodes={nodes} now={now} />
-      <Clouds clouds={clouds} now={now} />
       <Satellites satellites={satellites} now={now} />
+      <Clouds clouds={clouds} now={now} />
+      <Nodes nodes={nodes} now={now} />
       {applications.length > 0 && <Applications applications={applications} />}
-      <Pods pods={pods} isReady={podsReady} />
+      <Pods pods={pods} isReady={podIsWell} />
     </>
+  );
+}
+
+/** Concerns that are told one by one; the tables below have all. */
+const SOME_CONCERNS = 6;
+
+function Verdict({ overview }: { overview: Overview }) {
+  const concerns = concernsOf(overview);
+  const worst = concerns[0];
+  if (worst === undefined) return <p class="verdict good" role="status"><strong>All is well.</strong></p>;
+  return (
+    <div class={`verdict ${worst.tone}`} role="status">
+      <strong>{concerns.length === 1 ? 'One thing needs attention' : `${concerns.length} things need attention`}</strong>
+      <ul>
+        {concerns.slice(0, SOME_CONCERNS).map((c) => <li key={c.text} class={c.tone}>{c.text}</li>)}
+        {concerns.length > SOME_CONCERNS && <li>and {concerns.length - SOME_CONCERNS} more</li>}
+      </ul>
+    </div>
   );
 }
 
@@ -112,15 +121,15 @@ function Satellites({ satellites, now }: { satellites: SatelliteInfo[]; now: num
       <h2>Satellites</h2>
       <div class="scroll">
         <table data-kind="satellites">
-          <thead><tr><th>Name</th><th>State</th><th>Addresses</th><th>Load</th><th>Tables</th><th>Version</th><th>Heard</th></tr></thead>
+          <thead><tr><th>Name</th><th>State</th><th>Addresses</th><th>Load</th><th class="number">Tables</th><th>Version</th><th>Heard</th></tr></thead>
           <tbody>
-            {satellites.map((s) => (
+            {satellites.slice(0, SOME_SATELLITES).map((s) => (
               <tr key={s.id}>
-                <th scope="row">{s.id}</th>
+                <th scope="row"><a href={addressOf('satellites', s.id)}>{s.id}</a></th>
                 <td><Badge tone={SATELLITE_TONE[s.state]}>{s.state}</Badge></td>
                 <td class="mono">{s.addresses.slice(0, 2).join(', ')}{s.addresses.length > 2 && <span title={s.addresses.join('\n')}> +{s.addresses.length - 2}</span>}</td>
                 <td class="mono">{s.load.map((l) => l.toFixed(2)).join(' ')}</td>
-                <td>{s.tables.map((t) => t.name).join(', ')}</td>
+                <td class="number">{s.tables.length}</td>
                 <td class="mono">{s.version}</td>
                 <td>{ago(s.lastSeen, now)} ago</td>
               </tr>
@@ -129,6 +138,7 @@ function Satellites({ satellites, now }: { satellites: SatelliteInfo[]; now: num
           </tbody>
         </table>
       </div>
+      {satellites.length > SOME_SATELLITES && <p class="hint"><a href={addressOf('satellites')}>All {satellites.length} satellites</a></p>}
     </section>
   );
 }
@@ -194,8 +204,4 @@ function Pods({ pods, isReady }: { pods: PodInfo[]; isReady: (p: PodInfo) => boo
 function podState(pod: PodInfo, ready: boolean): string {
   if (pod.phase !== 'Running') return pod.phase;
   return ready ? 'Ready' : 'NotReady';
-}
-
-function Empty({ columns, children }: { columns: number; children: string }) {
-  return <tr><td class="empty" colSpan={columns}>{children}</td></tr>;
 }

@@ -1,7 +1,8 @@
 import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { changePassword, login } from './api.ts';
-import { Logo } from './app.tsx';
+import { changePassword, login } from '../api.ts';
+import { LEAST_PASSWORD } from '../logic/password.ts';
+import { Logo } from '../parts/logo.tsx';
 
 export function Login({ error, onDone }: { error: string | undefined; onDone: () => void }) {
   const [message, setMessage] = useState(error);
@@ -54,14 +55,11 @@ export function Login({ error, onDone }: { error: string | undefined; onDone: ()
 }
 
 /** Focuses a field as it appears; a browser grants the attribute autofocus only while nothing else has the focus, and complains. */
-function useFocus(): RefObject<HTMLInputElement> {
+function useFocus(): RefObject<HTMLInputElement | null> {
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => field.current?.focus(), []);
   return field;
 }
-
-/** Least length of a password, as the cloud has it. */
-const LEAST = 12;
 
 /** A new password for who has just logged in; who need not change it may leave it at that. */
 function NewPassword({ user, current, forced, onDone }: { user: string; current: string; forced: boolean; onDone: () => void }) {
@@ -90,8 +88,8 @@ function NewPassword({ user, current, forced, onDone }: { user: string; current:
         <p class="hint">{forced ? `Somebody else knows the password of ${user}: choose another one.` : `Of ${user}. All other sessions end.`}</p>
         <input name="user" autocomplete="username" value={user} readOnly hidden />
         <label>
-          New password, {LEAST} characters or more
-          <input name="new" type="password" autocomplete="new-password" required minLength={LEAST} maxLength={1024} ref={first} />
+          New password, {LEAST_PASSWORD} characters or more
+          <input name="new" type="password" autocomplete="new-password" required minLength={LEAST_PASSWORD} maxLength={1024} ref={first} />
         </label>
         <label>
           Once more

@@ -1,0 +1,2 @@
+/** Least length of a password, as the cloud has it. */
+export const LEAST_PASSWORD = 12;

@@ -1,0 +1,19 @@
+import type { SatelliteInfo } from '../../cloud/api.ts';
+
+export type SortKey = 'id' | 'state' | 'load' | 'lastSeen';
+
+/** The worst first. */
+const RANK: Record<SatelliteInfo['state'], number> = { unreachable: 0, degraded: 1, healthy: 2 };
+
+/** Satellites that fit a text (name, address, state), in order. */
+export function listSatellites(all: readonly SatelliteInfo[], filter: string, sort: SortKey): SatelliteInfo[] {
+  const words = filter.toLowerCase().split(/\s+/).filter((w) => w !== '');
+  const text = (s: SatelliteInfo): string => [s.id, s.node, s.state, s.version, ...s.addresses].join(' ').toLowerCase();
+  const by: Record<SortKey, (a: SatelliteInfo, b: SatelliteInfo) => number> = {
+    id: () => 0,
+    state: (a, b) => RANK[a.state] - RANK[b.state],
+    load: (a, b) => b.load[0] - a.load[0],
+    lastSeen: (a, b) => a.lastSeen.localeCompare(b.lastSeen),
+  };
+  return all.filter((s) => words.every((w) => text(s).includes(w))).toSorted((a, b) => by[sort](a, b) || a.id.localeCompare(b.id));
+}

@@ -1,0 +1,24 @@
+import type { ComponentChildren } from 'preact';
+
+export function Empty({ columns, children }: { columns: number; children: ComponentChildren }) {
+  return <tr><td class="empty" colSpan={columns}>{children}</td></tr>;
+}
+
+/** A time as the reader's clock has it, with the exact one to point at. */
+export function Time({ at }: { at: string }) {
+  return <time dateTime={at} title={at}>{new Date(at).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' })}</time>;
+}
+
+/** A page's title, and what can be done on it. */
+export function PageHead({ title, hint, children }: { title: ComponentChildren; hint?: ComponentChildren; children?: ComponentChildren }) {
+  return (
+    <div class="page-head">
+      <div>
+        <h1 tabIndex={-1}>{title}</h1>
+        {hint !== undefined && <p class="hint">{hint}</p>}
+      </div>
+      <span class="spring" />
+      {children}
+    </div>
+  );
+}

@@ -1,0 +1,144 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { SatelliteInfo, SavedQuery } from '../../cloud/api.ts';
+import { parseHistory, remember, type HistoryEntry } from '../logic/history.ts';
+import type { Place } from '../logic/location.ts';
+import { insertWord, schemaOf } from '../logic/schema-tree.ts';
+import { useConsole } from '../parts/context.ts';
+import { PageHead } from '../parts/table.tsx';
+import { SatelliteChoice } from './choice.tsx';
+import { HistoryList } from './history-list.tsx';
+import { ResultView } from './result-view.tsx';
+import { useQuery } from './run.ts';
+import { SaveDialog, SavedList } from './saved.tsx';
+import { SchemaBrowser } from './schema.tsx';
+
+const EXAMPLE = 'select pid, name, uid, rss_bytes / 1048576 as rss_mb\nfrom processes\norder by rss_bytes desc\nlimit 20';
+const LIMITS = [1_000, 10_000, 100_000] as const;
+const LONGEST_SQL = 65_536;
+
+const SIDES = ['Tables', 'Saved', 'History'] as const;
+type Side = (typeof SIDES)[number];
+
+export function QueryPage({ satellites, place }: { satellites: SatelliteInfo[]; place: Place }) {
+  const { me } = useConsole();
+  const key = `terrarium-history:${me.user}`;
+  const [sql, setSql] = useState(EXAMPLE);
+  // Without a choice all are asked, those too that appear later.
+  const [chosen, setChosen] = useState<ReadonlySet<string> | undefined>(undefined);
+  const [maxRows, setMaxRows] = useState<number>(10_000);
+  const [side, setSide] = useState<Side>('Tables');
+  const [history, setHistory] = useState(() => parseHistory(localStorage.getItem(key)));
+  const [opened, setOpened] = useState<SavedQuery | undefined>(undefined);
+  const [saving, setSaving] = useState(false);
+  const editor = useRef<HTMLTextAreaElement>(null);
+
+  const write = (next: HistoryEntry[]): void => {
+    setHistory(next);
+    try {
+      localStorage.setItem(key, JSON.stringify(next));
+    } catch {
+      // A browser may have no room for it, or keep nothing at all: it then ends with the page.
+    }
+  };
+  const query = useQuery((request, result, outcome) => {
+    const entry: HistoryEntry = { sql: request.sql, at: new Date().toISOString(), satellites: request.satellites.length, rows: result.total, outcome, ...(result.ms === undefined ? {} : { ms: result.ms }) };
+    // Another tab may have written meanwhile.
+    write(remember(parseHistory(localStorage.getItem(key)), entry));
+  });
+
+  const { satellite, sql: given } = place.page === 'query' ? place.params : {};
+  useEffect(() => {
+    if (satellite !== undefined) setChosen(new Set([satellite]));
+    if (given !== undefined) setSql(given);
+  }, [satellite, given]);
+
+  const asked = satellites.filter((s) => chosen?.has(s.id) ?? true);
+  const run = (): void => {
+    if (sql.trim() === '' || asked.length === 0) return;
+    query.start({ sql, satellites: asked.map((s) => s.id), maxRows });
+  };
+  const open = (text: string, saved?: SavedQuery): void => {
+    setSql(text);
+    setOpened(saved);
+    editor.current?.focus();
+  };
+  const insert = (word: string): void => {
+    const element = editor.current;
+    if (element === null) return;
+    const { text, caret } = insertWord(element.value, element.selectionStart, element.selectionEnd, word);
+    element.value = text;
+    element.setSelectionRange(caret, caret);
+    setSql(text);
+    element.focus();
+  };
+  return (
+    <>
+      <PageHead title="Query" hint="SQL over what each machine knows of itself." />
+      <div class="workbench">
+        <section class="card">
+          <form onSubmit={(e) => { e.preventDefault(); run(); }}>
+            <label for="sql" class="sr">SQL</label>
+            <textarea
+              id="sql" ref={editor} rows={7} spellcheck={false} autocomplete="off" autocapitalize="off" value={sql} maxLength={LONGEST_SQL} aria-describedby="sql-keys"
+              onInput={(e) => setSql(e.currentTarget.value)}
+              onKeyDown={(e) => {
+                if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) {
+                  e.preventDefault();
+                  run();
+                } else if (e.key === 'Escape' && query.running) {
+                  query.cancel();
+                }
+              }}
+            />
+            <SatelliteChoice satellites={satellites} chosen={chosen} onChoose={setChosen} />
+            <div class="actions">
+              <button type="submit" class="primary" disabled={query.running || asked.length === 0}>Run</button>
+              {query.running && <button type="button" onClick={query.cancel}>Cancel</button>}
+              <button type="button" disabled={sql.trim() === ''} onClick={() => setSaving(true)}>Save…</button>
+              <label class="inline">
+                At most
+                <select value={String(maxRows)} onChange={(e) => setMaxRows(Number(e.currentTarget.value))}>
+                  {LIMITS.map((n) => <option key={n} value={String(n)}>{n.toLocaleString('en-US')}</option>)}
+                </select>
+                rows of each
+              </label>
+              <span class="spring" />
+              <span class="hint" id="sql-keys"><kbd>Ctrl</kbd>+<kbd>Enter</kbd> runs it, <kbd>Esc</kbd> cancels.</span>
+            </div>
+          </form>
+          {opened !== undefined && <p class="hint">Opened: <strong>{opened.name}</strong>{opened.sql === sql ? '' : ', changed since'}</p>}
+          <p class="message" role="alert">{query.error}</p>
+        </section>
+        <aside class="card side-panel" aria-label="Tables, saved queries, history">
+          <Tabs side={side} onSide={setSide} />
+          <div role="tabpanel" id="side-panel" aria-labelledby={`side-${side}`}>
+            {side === 'Tables' && <SchemaBrowser tables={schemaOf(asked)} asked={asked.length} onInsert={insert} />}
+            {side === 'Saved' && <SavedList onOpen={(saved) => open(saved.sql, saved)} />}
+            {side === 'History' && <HistoryList history={history} onOpen={(entry) => open(entry.sql)} onClear={() => write([])} />}
+          </div>
+        </aside>
+      </div>
+      {query.result !== undefined && <ResultView result={query.result} running={query.running} />}
+      {saving && <SaveDialog sql={sql} opened={opened} onClose={() => setSaving(false)} onSaved={(saved) => { setSaving(false); setOpened(saved); setSide('Saved'); }} />}
+    </>
+  );
+}
+
+/** Arrow keys go from tab to tab, as everywhere. */
+function Tabs({ side, onSide }: { side: Side; onSide: (side: Side) => void }) {
+  const move = (event: KeyboardEvent): void => {
+    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+    const next = SIDES[(SIDES.indexOf(side) + step + SIDES.length) % SIDES.length];
+    if (step === 0 || next === undefined) return;
+    event.preventDefault();
+    onSide(next);
+    document.getElementById(`side-${next}`)?.focus();
+  };
+  return (
+    <div role="tablist" class="tabs" onKeyDown={move}>
+      {SIDES.map((s) => (
+        <button key={s} type="button" role="tab" id={`side-${s}`} aria-selected={s === side} aria-controls="side-panel" tabIndex={s === side ? 0 : -1} onClick={() => onSide(s)}>{s}</button>
+      ))}
+    </div>
+  );
+}

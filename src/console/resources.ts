@@ -1,0 +1,119 @@
+import { ulid } from '../store/ulid.ts';
+import type { AuditEntry, Page, Role, SavedQuery, Scope, SessionInfo, Token, User } from '../cloud/api.ts';
+import { API_PATHS, COMMAND_HEADER } from '../cloud/api-paths.ts';
+import type { EnrolmentToken, EnrolmentTokenReply } from '../cloud/satellites-api.ts';
+import { ApiError, send } from './api.ts';
+
+/** As in satellites-api.ts, whose schemas the browser needs not. */
+const ENROLMENT_TOKENS = '/api/v1/enrolment-tokens';
+const PAGE = 500;
+/** A list is read to its end up to so many pages. */
+const MOST_PAGES = 20;
+const TRIES = 3;
+const PAUSE_MS = 1_000;
+
+const at = (path: string, key: string, rest = ''): string => `${path}/${encodeURIComponent(key)}${rest}`;
+
+async function readPage<T>(path: string, query: Record<string, string>): Promise<Page<T>> {
+  return (await (await send(`${path}?${new URLSearchParams(query).toString()}`, undefined)).json()) as Page<T>;
+}
+
+async function readAll<T>(path: string, query: Record<string, string> = {}): Promise<T[]> {
+  const items: T[] = [];
+  let cursor: string | null = null;
+  for (let n = 0; n < MOST_PAGES; n += 1) {
+    const page: Page<T> = await readPage<T>(path, { ...query, limit: String(PAGE), ...(cursor === null ? {} : { cursor }) });
+    items.push(...page.items);
+    cursor = page.next;
+    if (cursor === null) break;
+  }
+  return items;
+}
+
+/** A change; where no answer comes, or the instance is just going away, the same one is sent again: by its id it is carried out once. */
+async function change(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<Response> {
+  const id = ulid(Date.now(), crypto.getRandomValues(new Uint8Array(10)));
+  for (let n = 1; ; n += 1) {
+    try {
+      return await send(path, body, undefined, method, { [COMMAND_HEADER]: id });
+    } catch (error) {
+      if (!(error instanceof ApiError) || (error.status !== 0 && error.status !== 503) || n === TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+  }
+}
+
+export const listUsers = (): Promise<User[]> => readAll<User>(API_PATHS.users);
+
+export async function createUser(user: { name: string; role: Role; password: string }): Promise<void> {
+  await change('POST', API_PATHS.users, user);
+}
+
+/** Either a role or whether disabled, or a password that has to be changed at the next login. */
+export async function changeUser(name: string, what: { role?: Role; disabled?: boolean; password?: string; expect?: number }): Promise<void> {
+  await change('PATCH', at(API_PATHS.users, name), what);
+}
+
+export async function deleteUser(name: string): Promise<void> {
+  await change('DELETE', at(API_PATHS.users, name));
+}
+
+/** @returns how many there were. */
+export async function endSessionsOf(name: string): Promise<number> {
+  return ((await (await change('DELETE', at(API_PATHS.users, name, '/sessions'))).json()) as { ended: number }).ended;
+}
+
+/** Of one user; of all that the caller may see without. */
+export const listSessions = (user?: string): Promise<SessionInfo[]> => readAll<SessionInfo>(API_PATHS.sessions, user === undefined ? {} : { user });
+
+export async function endSession(id: string): Promise<void> {
+  await change('DELETE', at(API_PATHS.sessions, id));
+}
+
+export const listTokens = (): Promise<Token[]> => readAll<Token>(API_PATHS.tokens);
+
+/** @returns the token itself, which is shown nowhere else. */
+export async function createToken(what: { name: string; scopes: Scope[]; days: number }): Promise<string> {
+  return ((await (await change('POST', API_PATHS.tokens, what)).json()) as { token: string }).token;
+}
+
+export async function deleteToken(id: string): Promise<void> {
+  await change('DELETE', at(API_PATHS.tokens, id));
+}
+
+export const listSavedQueries = (): Promise<SavedQuery[]> => readAll<SavedQuery>(API_PATHS.savedQueries);
+
+/** Saves under a new id, or over what has that one. */
+export async function saveQuery(query: { name: string; sql: string; over?: SavedQuery }): Promise<SavedQuery> {
+  const { name, sql, over } = query;
+  const id = over?.id ?? ulid(Date.now(), crypto.getRandomValues(new Uint8Array(10)));
+  const body = { name, sql, ...(over === undefined ? {} : { details: over.details, expect: over.version }) };
+  return (await (await change('PUT', at(API_PATHS.savedQueries, id), body)).json()) as SavedQuery;
+}
+
+export async function deleteSavedQuery(id: string): Promise<void> {
+  await change('DELETE', at(API_PATHS.savedQueries, id));
+}
+
+/** One page of the audit log, the newest first. */
+export const readAudit = (filter: { resource?: string; actor?: string; cursor?: string; limit: number }): Promise<Page<AuditEntry>> =>
+  readPage<AuditEntry>(API_PATHS.audit, Object.fromEntries(Object.entries({ ...filter, limit: String(filter.limit) }).filter(([, v]) => v !== '')));
+
+export const listEnrolmentTokens = (): Promise<EnrolmentToken[]> => readAll<EnrolmentToken>(ENROLMENT_TOKENS);
+
+export async function createEnrolmentToken(what: { minutes: number; tags: Record<string, string> }): Promise<EnrolmentTokenReply> {
+  return (await (await change('POST', ENROLMENT_TOKENS, what)).json()) as EnrolmentTokenReply;
+}
+
+export async function deleteEnrolmentToken(id: string): Promise<void> {
+  await change('DELETE', at(ENROLMENT_TOKENS, id));
+}
+
+export async function revokeSatellite(id: string): Promise<void> {
+  await change('POST', at(API_PATHS.satellites, id, '/revoke'));
+}
+
+/** What was said of it is forgotten, a revocation too. */
+export async function forgetSatellite(id: string): Promise<void> {
+  await change('DELETE', at(API_PATHS.satellites, id));
+}

@@ -1,0 +1,88 @@
+import t from 'tap';
+import type { Overview } from '../../src/cloud/api.ts';
+import { changeKind, fieldChanges } from '../../src/console/logic/audit-diff.ts';
+import { concernsOf } from '../../src/console/logic/attention.ts';
+import { enrolCommand, parseTags, tagText } from '../../src/console/logic/enrolment.ts';
+import { addressOf, placeOf } from '../../src/console/logic/location.ts';
+import { messageOf, sentenceOf } from '../../src/console/logic/problem.ts';
+import { listSatellites } from '../../src/console/logic/satellite-list.ts';
+import { filterSchema, insertWord, schemaOf } from '../../src/console/logic/schema-tree.ts';
+
+t.test('addresses of the console lead where they were made for', async (t) => {
+  t.same(placeOf(''), { page: 'overview', params: {} });
+  t.same(placeOf('#main'), { page: 'overview', params: {} });
+  t.same(placeOf('#/nowhere/x'), { page: 'overview', key: 'x', params: {} });
+  t.same(placeOf(addressOf('satellites', 'a.b-c')), { page: 'satellites', key: 'a.b-c', params: {} });
+  t.same(placeOf(addressOf('satellites', 'a/b%?')), { page: 'satellites', key: 'a/b%?', params: {} });
+  t.same(placeOf(addressOf('query', undefined, { satellite: 'n1', sql: 'select 1 & 2 -- 100%?' })), { page: 'query', params: { satellite: 'n1', sql: 'select 1 & 2 -- 100%?' } });
+  t.same(placeOf('#/satellites/%E0%A4%A'), { page: 'satellites', key: '%E0%A4%A', params: {} }, 'what cannot be decoded is taken as it is');
+});
+
+t.test('an error is one sentence', async (t) => {
+  const problem = { type: 'urn:terrarium:problem:invalid-body', title: 'The request is not valid.', status: 400 };
+  t.equal(sentenceOf({ ...problem, title: 'There is a user eva already.' }), 'There is a user eva already.');
+  t.equal(sentenceOf({ ...problem, errors: [{ path: 'password', message: 'Too small: expected 12 characters' }] }), 'The request is not valid; password: too small: expected 12 characters.');
+  t.equal(sentenceOf({ ...problem, errors: [{ path: '', message: 'Give either a password, or role or disabled.' }] }), 'The request is not valid: give either a password, or role or disabled.');
+  t.match(messageOf({}), /Load it again/);
+});
+
+t.test('what needs attention, the worst first', async (t) => {
+  const well: Overview = {
+    cluster: { id: 'c', name: 'c', version: '1' }, instance: 'n1', at: '', kubernetes: { reachable: true }, nodes: [], clouds: [], applications: [],
+    pods: [{ namespace: 'd', name: 'job', node: 'n1', phase: 'Succeeded', ready: false, hostNetwork: true, restarts: 0 }],
+    satellites: [],
+  };
+  t.same(concernsOf(well), []);
+  const ill = concernsOf({
+    ...well,
+    kubernetes: { reachable: false, error: 'refused' },
+    nodes: [{ name: 'n2', address: '', role: 'worker', ready: false, reason: 'the kubelet is silent', version: '', createdAt: '' }],
+    clouds: [{ name: 'c1', node: 'n1', ready: false, state: 'not-ready', version: '', nats: { role: 'none', peers: [], version: '' }, lastSeen: '' }],
+    pods: [{ ...well.pods[0]!, phase: 'Pending' }],
+  });
+  t.same(ill.map((c) => c.tone), ['bad', 'warn', 'warn', 'warn']);
+  t.equal(ill[0]?.text, 'Node n2 is not ready: the kubelet is silent');
+  t.equal(ill.at(-1)?.text, 'One pod is not ready');
+});
+
+t.test('before and after of the audit log', async (t) => {
+  t.same(fieldChanges({ role: 'viewer', disabled: false, passwordAt: 1_700_000_000_000 }, { role: 'admin', disabled: false, passwordAt: 1_700_000_000_000 }), [{ field: 'role', before: 'viewer', after: 'admin' }]);
+  t.same(fieldChanges(null, { name: 'x', expiresAt: 1_700_000_000_000 }), [{ field: 'name', before: '–', after: 'x' }, { field: 'expiresAt', before: '–', after: '2023-11-14T22:13:20.000Z' }]);
+  t.same(fieldChanges({ tags: { a: '1' } }, null), [{ field: 'tags', before: '{"a":"1"}', after: '–' }]);
+  t.same(fieldChanges(null, 3), [{ field: '', before: '–', after: '3' }]);
+  t.same([changeKind(null, {}), changeKind({}, {}), changeKind({}, null)], ['created', 'changed', 'deleted']);
+});
+
+t.test('the command line of an enrolment, and tags', async (t) => {
+  t.equal(enrolCommand({ addresses: ['10.0.0.1:8443', '10.0.0.2:8443'], token: 'tre_1_x', caHash: 'sha256:00' }), 'terrarium satellite enrol 10.0.0.1:8443,10.0.0.2:8443 --token tre_1_x --ca-hash sha256:00');
+  t.same(parseTags(' place=cellar,role=a=b\nfast '), { place: 'cellar', role: 'a=b', fast: '' });
+  t.throws(() => parseTags('=x'), /is no tag/);
+  t.same(tagText({ place: 'cellar', fast: '' }), ['place=cellar', 'fast']);
+});
+
+t.test('the schema of the chosen satellites', async (t) => {
+  const tables = schemaOf([
+    { tables: [{ name: 'b', columns: ['x'] }, { name: 'a', columns: ['y'] }] },
+    { tables: [{ name: 'b', columns: ['x', 'z'] }] },
+  ]);
+  t.same(tables, [{ name: 'a', columns: ['y'], on: 1 }, { name: 'b', columns: ['x', 'z'], on: 2 }]);
+  t.same(filterSchema(tables, 'Z').map((f) => [f.name, f.columns]), [['b', ['z']]]);
+  t.same(filterSchema(tables, 'a').map((f) => f.name), ['a']);
+  t.same(filterSchema(tables, '').length, 2);
+});
+
+t.test('a name is put into a statement with the blanks that it needs', async (t) => {
+  t.same(insertWord('', 0, 0, 'pid'), { text: 'pid', caret: 3 });
+  t.same(insertWord('select', 6, 6, 'pid'), { text: 'select pid', caret: 10 });
+  t.same(insertWord('select from t', 7, 7, 'pid'), { text: 'select pid from t', caret: 10 });
+  t.same(insertWord('max(x)', 4, 5, 'pid'), { text: 'max(pid)', caret: 7 });
+});
+
+t.test('satellites by text and in order', async (t) => {
+  const of = (id: string, state: 'healthy' | 'degraded' | 'unreachable', load: number, lastSeen: string) =>
+    ({ id, node: id, state, version: '1', addresses: [`10.0.0.${load}`], tables: [], load: [load, 0, 0] as [number, number, number], startedAt: '', firstSeen: '', lastSeen });
+  const all = [of('c', 'healthy', 1, '3'), of('a', 'unreachable', 2, '1'), of('b', 'degraded', 3, '2')];
+  const ids = (filter: string, sort: Parameters<typeof listSatellites>[2]): string => listSatellites(all, filter, sort).map((s) => s.id).join('');
+  t.same([ids('', 'id'), ids('', 'state'), ids('', 'load'), ids('', 'lastSeen')], ['abc', 'abc', 'bac', 'abc']);
+  t.same([ids('10.0.0.3', 'id'), ids('healthy c', 'id'), ids('nothing', 'id')], ['b', 'c', '']);
+});
