@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { clientUsers, type Topology } from '../bus/config.ts';
+import { hostPort } from '../bus/addresses.ts';
+import { clientUsers, websocketHost, type Topology } from '../bus/config.ts';
 import { connectBus } from '../bus/connect.ts';
 import type { Announcement } from '../bus/frames.ts';
 import { monitorBus, type BusMonitor } from '../bus/monitor.ts';
@@ -21,6 +21,7 @@ import { shareSessionUse } from './auth/shared-use.ts';
 import { createChanges } from './changes.ts';
 import type { CloudContext } from './context.ts';
 import { createApp } from './http/app.ts';
+import { createBusPipe } from './http/bus-pipe.ts';
 import { consoleFiles, loadConsole } from './http/console-files.ts';
 import { serveHttps } from './http/server.ts';
 import { createInstances } from './instances.ts';
@@ -73,7 +74,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   let members = loadTopology(facts, self);
   const bus = new BusServer({
     binary: settings.natsBinary,
-    settings: { node, address, port: config.ports.nats, clusterPort: config.ports.natsCluster, clusterId: config.id, tlsDir, stateDir: natsDir },
+    settings: { node, address, port: config.ports.nats, clusterPort: config.ports.natsCluster, websocketPort: config.ports.natsWebsocket, clusterId: config.id, tlsDir, stateDir: natsDir },
     topology: { ...members, ...NOBODY },
     log,
   });
@@ -179,7 +180,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     applications: kubernetes.applications(),
   });
   let authority: Promise<SatellitesAuthority> | undefined;
-  const everywhere = (port: number): string[] => members.servers.map((s) => `${isIPv6(s.address) ? `[${s.address}]` : s.address}:${port}`);
+  const everywhere = (port: number): string[] => members.servers.map((s) => hostPort(s.address, port));
   const enrolment: Enrolment = {
     authority: () =>
       (authority ??= openSatellitesAuthority(join(settings.stateDir, 'satellites'), node).catch((error: Error) => {
@@ -208,8 +209,10 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     signal: stopping.signal,
   };
   const app = await createApp(context, consoleFiles(loadConsole(settings.consoleDir)));
-  const https = await serveHttps({ address: settings.listen, port: config.ports.console, tlsDir, listener: app.callback(), log, renewed: () => void bus.refresh().catch((error: Error) => log(`bus: ${error.message}`)) });
-  log(`cloud: console and API on https://${isIPv6(address) ? `[${address}]` : address}:${config.ports.console}`);
+  const tlsFile = (name: string): string => readFileSync(join(tlsDir, name), 'utf8');
+  const busPipe = createBusPipe({ host: websocketHost(address), port: config.ports.natsWebsocket, tls: () => ({ ca: tlsFile('ca.crt'), cert: tlsFile('client.crt'), key: tlsFile('client.key') }) });
+  const https = await serveHttps({ address: settings.listen, port: config.ports.console, tlsDir, listener: app.callback(), bus: busPipe, log, renewed: () => void bus.refresh().catch((error: Error) => log(`bus: ${error.message}`)) });
+  log(`cloud: console and API on https://${hostPort(address, config.ports.console)}`);
 
   const stop = async (): Promise<void> => {
     stopping.abort(new Error('this instance stops'));
@@ -235,7 +238,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   followState();
   try {
     await bus.start();
-    const server = `${isIPv6(address) ? `[${address}]` : address}:${config.ports.nats}`;
+    const server = hostPort(address, config.ports.nats);
     const tls = { caFile: join(tlsDir, 'ca.crt'), certFile: join(tlsDir, 'client.crt'), keyFile: join(tlsDir, 'client.key') };
     const connection = await connectBus({ servers: [server], tls, name: `cloud ${node}`, onlyThese: true });
     nc = connection;

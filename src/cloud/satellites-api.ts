@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { satelliteId, tags, title } from '../store/fields.ts';
+import { nkey, satelliteId, tags, title } from '../store/fields.ts';
 
 /** Enrolment of satellites on machines outside the cluster, as cloud and CLI share it. */
 export const ENROLMENT_PATHS = {
@@ -39,6 +39,8 @@ export const enrolSchema = z.strictObject({
   name: title.optional(),
   /** PKCS#10, PEM, of a P-256 key that stays with the satellite. */
   request: z.string().min(1).max(4096),
+  /** Public nkey, for the way through the console's port, with the signature of `request` by it. */
+  nkey: z.strictObject({ key: nkey, signature: z.base64().max(200) }).optional(),
 });
 export type EnrolRequest = z.infer<typeof enrolSchema>;
 
@@ -50,5 +52,7 @@ export const enrolReply = z.object({
   ca: z.string(),
   /** `host:port` of the bus on each control plane. */
   clouds: z.array(z.string()),
+  /** `host:port` of the console on each, where the bus is by WebSocket. */
+  consoles: z.array(z.string()),
 });
 export type EnrolReply = z.infer<typeof enrolReply>;

@@ -1,4 +1,5 @@
 import { X509Certificate, randomBytes } from 'node:crypto';
+import { isSignedBy } from '../bus/nkey.ts';
 import type { Context } from 'koa';
 import { Failure } from '../errors.ts';
 import { DAY_MS } from '../pki/crypto.ts';
@@ -52,11 +53,13 @@ export async function enrol(ctx: Context, cloud: CloudContext, body: EnrolReques
   if (token === undefined) throw forbidden('This enrolment token does not exist.');
   const authority = await enrolment.authority();
   const key = await valid(authority.keyOf(body.request));
-  const reply = (certificate: string): EnrolReply => ({ id: body.id, certificate, ca: enrolment.ca(), clouds: enrolment.clouds() });
+  const reply = (certificate: string): EnrolReply => ({ id: body.id, certificate, ca: enrolment.ca(), clouds: enrolment.clouds(), consoles: enrolment.consoles() });
+  if (body.nkey !== undefined && !isSignedBy(body.nkey.key, body.request, body.nkey.signature)) throw new HttpProblem(400, 'invalid-request', 'The nkey has not signed the request.');
   if (enrolment.nodes().includes(body.id)) throw new HttpProblem(409, 'exists', `${body.id} is a node of the cluster, which has a satellite already. Choose another id.`);
 
   const before = one<SatelliteRow>(database(), 'SELECT * FROM satellites WHERE id = ?', body.id);
-  const known = enrolledCertificate(before, key);
+  const nkey = body.nkey?.key;
+  const known = enrolledCertificate(before, key, nkey);
   if (token.uses_left < 1 || token.expires_at < Date.now()) {
     if (known !== undefined) return reply(known);
     throw forbidden(token.uses_left < 1 ? 'This enrolment token has been used up.' : 'This enrolment token has expired.');
@@ -69,23 +72,23 @@ export async function enrol(ctx: Context, cloud: CloudContext, body: EnrolReques
   try {
     await change(
       { ctx, cloud, caller: { actor: `enrolment/${token.id}` } },
-      { kind: 'satellite.enrol', args: { id: body.id, name: body.name ?? body.id, tags: {}, access: 'both', busKey: key, httpsKey: '', details, token: token.id } },
+      { kind: 'satellite.enrol', args: { id: body.id, name: body.name ?? body.id, tags: {}, access: 'both', busKey: key, httpsKey: '', details, token: token.id, ...(nkey === undefined ? {} : { nkey }) } },
     );
   } catch (error) {
     // Two of the same request at once: the other one has spent the token.
-    const done = enrolledCertificate(one<SatelliteRow>(database(), 'SELECT * FROM satellites WHERE id = ?', body.id), key);
+    const done = enrolledCertificate(one<SatelliteRow>(database(), 'SELECT * FROM satellites WHERE id = ?', body.id), key, nkey);
     if (error instanceof HttpProblem && error.problem.status === 403 && done !== undefined) return reply(done);
     throw error;
   }
   const row = one<SatelliteRow>(database(), 'SELECT * FROM satellites WHERE id = ?', body.id);
-  const stored = enrolledCertificate(row, key);
+  const stored = enrolledCertificate(row, key, nkey);
   if (stored === undefined) throw new HttpProblem(409, 'exists', `${body.id} has been changed meanwhile.`);
   return reply(stored);
 }
 
-/** The certificate that this key got for this id, while it is good for a day at least. */
-function enrolledCertificate(row: SatelliteRow | undefined, key: string): string | undefined {
-  if (row === undefined || row.state === 'revoked' || row.bus_key !== key) return undefined;
+/** The certificate that these keys got for this id, while it is good for a day at least. */
+function enrolledCertificate(row: SatelliteRow | undefined, key: string, nkey: string | undefined): string | undefined {
+  if (row === undefined || row.state === 'revoked' || row.bus_key !== key || row.nkey !== (nkey ?? '')) return undefined;
   const { certificate } = JSON.parse(row.details) as Partial<EnrolmentDetails>;
   return certificate !== undefined && new X509Certificate(certificate).validToDate.getTime() > Date.now() + DAY_MS ? certificate : undefined;
 }

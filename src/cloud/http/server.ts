@@ -2,8 +2,10 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
-import type { SecureContextOptions } from 'node:tls';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { BUS_SERVER_NAME } from '../../bus/identities.ts';
 import { Failure } from '../../errors.ts';
+import type { BusPipe } from './bus-pipe.ts';
 
 const LOOK_MS = 30_000;
 
@@ -18,6 +20,11 @@ function secureContext(tlsDir: string): SecureContextOptions {
   return { cert: readFileSync(files.cert), key: readFileSync(files.key) };
 }
 
+/** Satellites trust the cluster's CA alone: who asks for the bus's name gets the certificate that it made, whatever the customer's shows to users. */
+function ownContext(tlsDir: string): SecureContextOptions {
+  return { cert: readFileSync(join(tlsDir, 'server.crt')), key: readFileSync(join(tlsDir, 'server.key')) };
+}
+
 export interface HttpsServer {
   stop(): Promise<void>;
 }
@@ -26,9 +33,11 @@ export interface HttpsServer {
  * Serves HTTPS on one address, or on all. `renewed` is called after the certificate files have changed and were taken.
  * @throws Failure `listen`
  */
-export async function serveHttps(options: { address: string | undefined; port: number; tlsDir: string; listener: RequestListener; renewed(): void; log(line: string): void }): Promise<HttpsServer> {
+export async function serveHttps(options: { address: string | undefined; port: number; tlsDir: string; listener: RequestListener; bus: BusPipe; renewed(): void; log(line: string): void }): Promise<HttpsServer> {
   const { address, port, tlsDir, log } = options;
   const server: Server = createServer({ ...secureContext(tlsDir), minVersion: 'TLSv1.2', headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000, maxHeaderSize: 32 * 1024 }, options.listener);
+  server.addContext(BUS_SERVER_NAME, createSecureContext(ownContext(tlsDir)));
+  server.on('upgrade', options.bus.upgrade);
   server.on('tlsClientError', () => undefined);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(new Failure('listen', `The console cannot listen on port ${port}: ${cause.message}.`, { cause })));
@@ -41,6 +50,7 @@ export async function serveHttps(options: { address: string | undefined; port: n
       const now = stamp();
       if (now === last) return;
       server.setSecureContext(secureContext(tlsDir));
+      server.addContext(BUS_SERVER_NAME, createSecureContext(ownContext(tlsDir)));
       last = now;
       log('https: took the renewed certificate');
       options.renewed();
@@ -53,6 +63,7 @@ export async function serveHttps(options: { address: string | undefined; port: n
     async stop() {
       clearInterval(timer);
       const closed = new Promise((resolve) => server.close(resolve));
+      options.bus.stop();
       server.closeIdleConnections();
       setTimeout(() => server.closeAllConnections(), 2_000).unref();
       await closed;

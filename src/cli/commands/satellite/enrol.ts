@@ -9,6 +9,7 @@ interface Options {
   id?: string;
   data: string;
   newKey?: true;
+  advertiseAddress?: string;
   wait: string;
 }
 
@@ -22,6 +23,7 @@ export const command: CommandModule = {
       .addOption(new Option('--ca-hash <sha256:hex>', "fingerprint of the cluster's CA").makeOptionMandatory())
       .option('--id <id>', "the satellite's name in the cluster (default: the host name)")
       .option('--data <dir>', 'where the satellite keeps its key and its state', '/var/lib/terrarium')
+      .option('--advertise-address <address>', 'how others reach this machine, where that is not what its interfaces say')
       .option('--new-key', 'enrol with another key, after a revocation')
       .option('--wait <seconds>', 'try for so long while no control plane answers', '60')
       .addHelpText('after', '\nRunning the same command again continues an enrolment that was interrupted. Then `terrarium satellite` runs the satellite.')
@@ -40,7 +42,7 @@ export const command: CommandModule = {
         if (!(seconds >= 0 && seconds <= 86_400)) throw usage(`--wait ${options.wait} is no number of seconds up to a day.`, 'Give a number.');
         const record = await enrolSatellite({
           addresses: addresses.split(',').map((a) => parseAddress(a.trim(), PORTS.console.port)),
-          token, id, caHash: options.caHash, data: options.data, newKey: options.newKey === true, patienceMs: seconds * 1000, signal: io.signal,
+          token, id, caHash: options.caHash, data: options.data, newKey: options.newKey === true, patienceMs: seconds * 1000, signal: io.signal, env: io.env, advertise: options.advertiseAddress,
           log: (line) => io.stderr.write(`${line}\n`),
         });
         io.stdout.write(`${record.id} has enrolled. Its bus is at ${record.clouds.join(', ')}.\n`);
