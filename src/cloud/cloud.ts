@@ -29,6 +29,8 @@ import { watchKubernetes } from './kubernetes.ts';
 import { createMetrics } from './metrics.ts';
 import { createQueryProxy, type QueryProxy } from './queries.ts';
 import { createRegistry } from './satellites.ts';
+import { keepStates } from './satellites-states.ts';
+import { createSatelliteView } from './satellites-view.ts';
 import { NOBODY } from './satellites-admission.ts';
 import { openSatellitesAuthority, type SatellitesAuthority } from './satellites-authority.ts';
 import type { Enrolment } from './satellites-enrolment.ts';
@@ -67,6 +69,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const sessionUse = trackSessions();
   let cluster: ClusterState | undefined;
   const state = createState({ self: node, dir: join(settings.stateDir, 'state'), log, cluster: (connection, names) => (cluster = clusterState(connection, node, natsDir, names)) });
+  const satellites = createSatelliteView(registry, state);
   const recovery = createRecovery({ state, credentials: credentials.current, self: node, log });
   /** Whether it has ever been known who belongs to the cluster: an instance that only supposes to be alone must not begin a history of its own. */
   let known = savedTopology(facts, self) !== undefined;
@@ -80,6 +83,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   });
   let nc: NatsConnection | undefined;
   let connected = false;
+  let connectedAt: number | undefined;
   let monitor: BusMonitor | undefined;
   let queries: QueryProxy | undefined;
 
@@ -176,7 +180,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     nodes: kubernetes.nodes(),
     pods: kubernetes.pods(),
     clouds: instances.all(members.servers.map((s) => s.name)),
-    satellites: registry.all(),
+    satellites: satellites.heard(),
     applications: kubernetes.applications(),
   });
   let authority: Promise<SatellitesAuthority> | undefined;
@@ -200,6 +204,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     state,
     sessionUse,
     registry,
+    satellites,
     enrolment,
     metrics,
     queries: () => (connected ? queries : undefined),
@@ -208,6 +213,8 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     log,
     signal: stopping.signal,
   };
+  const firstReady = (): string | undefined => instances.all(members.servers.map((s) => s.name)).filter((c) => c.ready).map((c) => c.name).sort()[0];
+  const states = keepStates({ self: node, cloud: context, registry, tells: () => firstReady() === node, listeningMs: () => (connectedAt === undefined ? 0 : Date.now() - connectedAt), log });
   const app = await createApp(context, consoleFiles(loadConsole(settings.consoleDir)));
   const tlsFile = (name: string): string => readFileSync(join(tlsDir, name), 'utf8');
   const busPipe = createBusPipe({ host: websocketHost(address), port: config.ports.natsWebsocket, tls: () => ({ ca: tlsFile('ca.crt'), cert: tlsFile('client.crt'), key: tlsFile('client.key') }) });
@@ -219,6 +226,8 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     clearTimeout(settle);
     clearTimeout(again);
     gate.stop();
+    states.stop();
+    satellites.stop();
     await configured;
     clearTimeout(sweeping);
     await https.stop();
@@ -243,8 +252,10 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     const connection = await connectBus({ servers: [server], tls, name: `cloud ${node}`, onlyThese: true });
     nc = connection;
     connected = true;
+    connectedAt = Date.now();
     void followStatus(connection, (up) => {
       connected = up;
+      connectedAt = up ? Date.now() : undefined;
       log(up ? 'bus: connected' : 'bus: connection lost');
       changes.notify();
     });

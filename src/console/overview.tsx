@@ -3,7 +3,7 @@ import type { ApplicationInfo, CloudInfo, NodeInfo, Overview, PodInfo, Satellite
 import { Badge, type Tone } from './badge.tsx';
 import { ago } from './time.ts';
 
-const SATELLITE_TONE: Record<SatelliteInfo['state'], Tone> = { healthy: 'good', degraded: 'warn', unreachable: 'bad' };
+const SATELLITE_TONE: Record<SatelliteInfo['state'], Tone> = { healthy: 'good', degraded: 'warn', unreachable: 'bad', enrolled: 'idle', revoked: 'bad' };
 const CLOUD_TONE: Record<CloudInfo['state'], Tone> = { healthy: 'good', 'not-ready': 'warn', unreachable: 'bad' };
 const NATS_ROLE: Record<CloudInfo['nats']['role'], string> = { single: 'single server', leader: 'leader', follower: 'follower', none: 'no leader' };
 

@@ -18,7 +18,7 @@ export const route = define({
     const proxy = cloud.queries();
     if (proxy === undefined) throw unavailable('bus-down', 'This instance is not connected to its satellites now.');
     if (proxy.active() >= MAX_QUERIES) throw new HttpProblem(429, 'too-many-queries', `This instance already runs ${MAX_QUERIES} queries.`, { headers: { 'Retry-After': '5' } });
-    const satellites = [...new Set(body.satellites ?? cloud.registry.all().map((s) => s.id))];
+    const satellites = cloud.satellites.select(body.satellites, body.tags);
     const out = new PassThrough();
     const gone = new AbortController();
     out.once('close', () => gone.abort(new Error('the reader is gone')));
