@@ -14,7 +14,7 @@ export interface LinkOptions {
   /** One try. */
   dial(way: Way): Promise<NatsConnection>;
   /** Uses a connection until it ends; returns how to stop that. */
-  serve(nc: NatsConnection): () => void;
+  serve(nc: NatsConnection, way: Way): () => void;
   signal: AbortSignal;
   log(line: string): void;
   random?: () => number;
@@ -42,7 +42,7 @@ export async function keepLink({ ways, dial, serve, signal, log, random = Math.r
       if (way.kind === 'tls') passed = undefined;
       else if (!websocketFirst) passed = now();
       log(`connected to ${way.address}${way.kind === 'tls' ? '' : ' by WebSocket'}`);
-      await served(nc, serve, signal);
+      await served(nc, way, serve, signal);
       if (!signal.aborted) log(`disconnected from ${way.address}`);
     }
     await sleep(backoff.next(), undefined, { signal }).catch(() => undefined);
@@ -67,12 +67,12 @@ async function firstOf(ways: Way[], dial: LinkOptions['dial'], signal: AbortSign
   return undefined;
 }
 
-async function served(nc: NatsConnection, serve: LinkOptions['serve'], signal: AbortSignal): Promise<void> {
+async function served(nc: NatsConnection, way: Way, serve: LinkOptions['serve'], signal: AbortSignal): Promise<void> {
   const aborted = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  const stop = serve(nc);
+  const stop = serve(nc, way);
   await Promise.race([nc.closed(), aborted]);
   stop();
   await nc.close();

@@ -9,8 +9,9 @@ import { cloudAddresses, watchClouds } from './clouds.ts';
 import { startCollector } from './collector/collector.ts';
 import { readEnrolment } from './enrol/record.ts';
 import { startHeartbeat, type Self } from './heartbeat.ts';
-import { keepLink } from './link.ts';
+import { keepLink, type Way } from './link.ts';
 import { Queries } from './queries.ts';
+import { writeHeard } from './service/heard.ts';
 import { Pool } from './sql/pool.ts';
 import { loadTables } from './table.ts';
 import { dialWay, enrolledWays } from './ways.ts';
@@ -110,9 +111,14 @@ export async function runSatellite(options: SatelliteOptions): Promise<void> {
       queries.stopAll();
     };
   };
+  /** For `satellite install`, which waits for it: the server has taken the first heartbeat. */
+  const told = (stop: () => void, nc: NatsConnection, way: Way): (() => void) => {
+    nc.flush().then(() => writeHeard(data, { at: Date.now(), pid: process.pid, ...way })).catch((error: Error) => log(`not recorded: ${error.message}`));
+    return stop;
+  };
   try {
     if (enrolment === undefined) await runOnNode(options, node, tls, serve);
-    else await keepLink({ ways: () => enrolledWays(env, data), dial: (way) => dialWay(way, { data, tls, name: busUser.satellite(node), env }), serve, signal, log });
+    else await keepLink({ ways: () => enrolledWays(env, data), dial: (way) => dialWay(way, { data, tls, name: busUser.satellite(node), env }), serve: (nc, way) => told(serve(nc), nc, way), signal, log });
   } finally {
     pool.close();
     await collector.stop();

@@ -59,7 +59,7 @@ t.test('another cluster is refused before anything secret is sent', async (t) =>
   });
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
   const { port } = other.address() as { port: number };
-  const done = await enrol(`127.0.0.1:${port}`, ['--token', 'secret', '--ca-hash', `sha256:${'0'.repeat(64)}`]);
+  const done = await enrol(`127.0.0.1:${port}`, ['--ca-hash', `sha256:${'0'.repeat(64)}`], { TERRARIUM_ENROLMENT_TOKEN: 'secret' });
   other.close();
   t.match(done, { code: 2, stderr: /is not the cluster that the command is for/ });
   t.same(asked, [`GET ${ENROLMENT_PATHS.authority}`]);
@@ -84,7 +84,7 @@ t.test('a machine enrols by the first control plane that answers, and its satell
   t.match(done, { code: 0, stdout: /^far has enrolled/, stderr: /127\.0\.0\.99:\d+: connect ECONNREFUSED/ });
   t.equal(statSync(join(data, 'satellite/tls/client.key')).mode & 0o777, 0o600);
   t.notOk(readFileSync(join(data, 'satellite/tls/client.csr'), 'utf8').includes('PRIVATE'));
-  t.match(await enrol(made.addresses.join(), ['--ca-hash', made.caHash, '--token', 'x']), { code: 1, stderr: /has enrolled already/ });
+  t.match(await enrol(made.addresses.join(), ['--ca-hash', made.caHash], { TERRARIUM_ENROLMENT_TOKEN: 'x' }), { code: 1, stderr: /has enrolled already/ });
 
   satellite = run({});
   await until('its heartbeat', async () => ((await ask('GET', '/api/v1/satellites/far')).body.includes('"state":"healthy"') ? true : undefined), 20_000);
@@ -145,7 +145,7 @@ t.test('where the TLS port is closed it comes by WebSocket, through a proxy if t
     });
     t.match(lines.join(''), /127\.0\.0\.1:1: /, 'the TLS port was tried first');
     await until(`an answer ${what}`, async () => ((await answers()) ? true : undefined), 60_000);
-    t.same([...new Set(through)], what === 'through the proxy' ? [`127.0.0.1:${clouds.ports.console}`] : [], what);
+    t.equal(through.includes(`127.0.0.1:${clouds.ports.console}`), what === 'through the proxy', `${what}: ${through.join()}`);
   }
 });
 
@@ -154,7 +154,7 @@ t.test('revoked, it is neither heard nor asked; with a new key it comes back', {
   t.match(JSON.parse((await ask('GET', '/api/v1/satellites/far')).body), { state: 'revoked', tags: { site: 'far' } });
   t.match((await ask('POST', '/api/v1/queries', { sql: 'select 1', satellites: ['far'] })).body, /"lost"|"error"/);
   const made = await token();
-  t.match(await enrol(made.addresses.join(), ['--ca-hash', made.caHash, '--token', made.token, '--id', 'far', '--new-key']), { code: 0 });
+  t.match(await enrol(made.addresses.join(), ['--ca-hash', made.caHash, '--id', 'far', '--new-key'], { TERRARIUM_ENROLMENT_TOKEN: made.token }), { code: 0 });
   const enrolledAt = Date.now();
   await until('a heartbeat with the new key', async () => {
     const { lastSeen, state } = JSON.parse((await ask('GET', '/api/v1/satellites/far')).body) as { lastSeen: string; state: string };

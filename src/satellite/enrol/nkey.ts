@@ -12,10 +12,10 @@ export function readNkey(data: string): Nkey | undefined {
 }
 
 /** Makes it once, and gives the same after a crash. */
-export function ensureNkey(data: string): Nkey {
+export function ensureNkey(data: string, owner: number | undefined): Nkey {
   const known = readNkey(data);
   if (known !== undefined) return known;
   const made = createNkey();
-  writeFileDurably(nkeyFile(data), `${made.seed}\n`, { mode: 0o600 });
+  writeFileDurably(nkeyFile(data), `${made.seed}\n`, { mode: 0o600, ...(owner === undefined ? {} : { uid: owner }) });
   return made;
 }

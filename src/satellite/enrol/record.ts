@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { credentialReady } from '../../../installer/node/credentials.ts';
 import { enrolledId } from '../../cloud/satellites-api.ts';
 
 const schema = z.object({
@@ -14,6 +15,9 @@ const schema = z.object({
 export type EnrolmentRecord = z.infer<typeof schema>;
 
 export const enrolmentFile = (data: string): string => join(data, 'satellite/enrolment.json');
+
+/** Whether an enrolment has been completed here. */
+export const isEnrolled = (data: string): boolean => credentialReady({ dir: join(data, 'satellite/tls'), name: 'client' }) && readEnrolment(data) !== undefined;
 
 /** Undefined on a node of the cluster, which has no need of one. */
 export function readEnrolment(data: string): EnrolmentRecord | undefined {

@@ -28,7 +28,7 @@ export const command: CommandModule = {
         }));
         const made = await createCloudClient(loadContext(io.env, options.context)).change<Reply>('POST', ENROLMENT_PATHS.tokens, { minutes, tags }, io.signal);
         if (made === undefined) throw new Failure('broken-off', 'The cloud has answered nothing.', { remedy: 'Run the command again.' });
-        io.stdout.write(`terrarium satellite enrol ${made.addresses.join(',')} --token ${made.token} --ca-hash ${made.caHash}\n`);
+        io.stdout.write(`echo ${made.token} | sudo terrarium satellite install ${made.addresses.join(',')} --ca-hash ${made.caHash}\n`);
       });
   },
 };
