@@ -40,7 +40,8 @@ interface Enrolled {
   tls: BusTls;
   /** Of its nkey. */
   seed: string;
-  request: string;
+  /** Request and nkey, as sent. */
+  body: { request: string; nkey: object };
   token: string;
   reply: EnrolReply;
 }
@@ -48,8 +49,9 @@ interface Enrolled {
 async function enrol(id: string, node = nodes[0]): Promise<Enrolled> {
   const { csr, key } = await createRequest('whatever');
   const nkey = createNkey();
+  const body = { request: csr, nkey: { key: nkey.publicKey, signature: signByNkey(nkey, csr) } };
   const secret = await token(node);
-  const answer = await call(clouds, node, ENROLMENT_PATHS.enrol, { body: { token: secret, id, request: csr, nkey: { key: nkey.publicKey, signature: signByNkey(nkey, csr) } } });
+  const answer = await call(clouds, node, ENROLMENT_PATHS.enrol, { body: { token: secret, id, ...body } });
   if (answer.status !== 200) throw new Error(answer.body);
   const reply = JSON.parse(answer.body) as EnrolReply;
   const dir = join(clouds.files.root, 'enrolled', `${id}-${Math.random()}`);
@@ -58,7 +60,7 @@ async function enrol(id: string, node = nodes[0]): Promise<Enrolled> {
   writeFileSync(tls.caFile, reply.ca);
   writeFileSync(tls.certFile, reply.certificate);
   writeFileSync(tls.keyFile, key);
-  return { tls, seed: nkey.seed, request: csr, token: secret, reply };
+  return { tls, seed: nkey.seed, body, token: secret, reply };
 }
 
 /** One try at one server. */
@@ -128,7 +130,7 @@ function persistent({ tls, seed }: Enrolled, servers: LocalNode[]): { lastUp: Ma
 t.test('a satellite enrols with a token of one use; the same request gives the same answer', async (t) => {
   const first = await enrol('far.example');
   t.same(first.reply.clouds, nodes.map((n) => `${n.address}:${clouds.ports.nats}`));
-  const again = await call(clouds, nodes[1], ENROLMENT_PATHS.enrol, { body: { token: first.token, id: 'far.example', request: first.request } });
+  const again = await call(clouds, nodes[1], ENROLMENT_PATHS.enrol, { body: { ...first.body, id: 'far.example', token: first.token } });
   t.same(JSON.parse(again.body), first.reply, 'by another instance too');
   const other = await createRequest('x');
   const spent = await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { token: first.token, id: 'other', request: other.csr } });
@@ -249,8 +251,14 @@ t.test('a revoked satellite is cut on three servers within 2 s, and stays cut; n
   }
   await trying.stop();
   t.notOk(disturbed);
-  const old = { request: gone.request, id: 'gone' };
-  t.match(await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { ...old, token: await token() } }), { status: 403, body: /revoked for good/ });
+  const again = async (id: string): Promise<Answer> => call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { ...gone.body, id, token: await token() } });
+  t.match(await again('gone'), { status: 403, body: /revoked for good/ });
+  t.match(await again('somebody.else'), { status: 403, body: /revoked for good/ }, 'nor by another name');
+  t.equal((await ask(nodes[2], 'DELETE', '/api/v1/satellites/gone')).status, 204);
+  t.match(await again('gone'), { status: 403, body: /revoked for good/ }, 'nor when it has been forgotten');
+  const { request: fresh } = (await enrol('fresh')).body;
+  const forged = { key: createNkey().publicKey, signature: signByNkey(createNkey(), fresh) };
+  t.match(await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { request: (await createRequest('y')).csr, nkey: forged, id: 'forged', token: await token() } }), { status: 400, body: /has not signed/ });
   const renewed = await enrol('gone');
   await (await admitted(renewed.tls, nodes[2])).close();
   for (const node of nodes) await t.rejects(connectOnce(gone.tls, node), 'with a new key it may come back; the old one stays void');
