@@ -6,12 +6,16 @@ export const ENROLMENT_PATHS = {
   tokens: '/api/v1/enrolment-tokens',
   authority: '/api/v1/enrolment-authority',
   enrol: '/api/v1/enrol',
+  manifests: '/api/v1/satellite-manifests',
 } as const;
 
 /** Minutes that a token is good for. */
 export const TOKEN_MINUTES = { default: 60, most: 7 * 24 * 60 } as const;
 
 const time = z.iso.datetime();
+
+/** On the bus a satellite's id is a node's name: 63 characters. */
+export const enrolledId = satelliteId.max(63);
 
 export const enrolmentTokenSchema = z.object({ id: z.string(), tags, usesLeft: z.int(), createdAt: time, expiresAt: time, createdBy: z.string(), version: z.int() });
 export type EnrolmentToken = z.infer<typeof enrolmentTokenSchema>;
@@ -26,8 +30,24 @@ export const enrolmentTokenReply = enrolmentTokenSchema.extend({
 });
 export type EnrolmentTokenReply = z.infer<typeof enrolmentTokenReply>;
 
-/** On the bus a satellite's id is a node's name: 63 characters. */
-export const enrolledId = satelliteId.max(63);
+export const manifestSchema = enrolmentTokenCreateSchema.extend({
+  id: enrolledId,
+  /** Of the other cluster, as are the following. */
+  namespace: z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/).default('terrarium-satellite'),
+  image: z.string().regex(/^[a-z0-9][A-Za-z0-9._:@/-]{0,299}$/).optional(),
+  storage: z.string().regex(/^[1-9][0-9]{0,5}[MGT]i$/).default('1Gi'),
+  storageClass: z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/).optional(),
+});
+export type ManifestBody = z.infer<typeof manifestSchema>;
+export const manifestReply = z.object({
+  id: z.string(),
+  /** The token's id. */
+  token: z.string(),
+  expiresAt: time,
+  /** YAML; it holds the token. */
+  manifest: z.string(),
+});
+export type ManifestReply = z.infer<typeof manifestReply>;
 
 export const authorityReply = z.object({ ca: z.string() });
 export type AuthorityReply = z.infer<typeof authorityReply>;

@@ -1,4 +1,6 @@
 import { X509Certificate, randomBytes } from 'node:crypto';
+import { fingerprint } from '../pki/authority.ts';
+import type { Caller } from './auth/access.ts';
 import { isSignedBy } from '../bus/nkey.ts';
 import type { Context } from 'koa';
 import { Failure } from '../errors.ts';
@@ -7,10 +9,10 @@ import type { Store } from '../store/database.ts';
 import type { EnrolmentTokenRow, SatelliteRow } from '../store/rows.ts';
 import { hashSecret } from './auth/tokens.ts';
 import type { CloudContext } from './context.ts';
-import { change } from './http/change.ts';
+import { change, setVersion } from './http/change.ts';
 import { HttpProblem, forbidden } from './http/problem.ts';
 import type { EnrolmentDetails } from './satellites-admission.ts';
-import type { EnrolmentToken, EnrolReply, EnrolRequest } from './satellites-api.ts';
+import type { EnrolmentToken, EnrolmentTokenReply, EnrolReply, EnrolRequest } from './satellites-api.ts';
 import type { SatellitesAuthority } from './satellites-authority.ts';
 import { one } from './state/read.ts';
 
@@ -41,6 +43,19 @@ export const showEnrolmentToken = (row: EnrolmentTokenRow): EnrolmentToken => ({
   createdBy: row.created_by,
   version: row.version,
 });
+
+/** Makes a token for one satellite. @throws HttpProblem 409 for a repetition, whose secret is lost; Failure of the state */
+export async function issueToken(request: { ctx: Context; cloud: CloudContext; caller: Pick<Caller, 'actor'> }, { tags, minutes }: { tags: Record<string, string>; minutes: number }): Promise<EnrolmentTokenReply> {
+  const { ctx, cloud } = request;
+  const { id, token } = createEnrolmentToken();
+  const hash = hashSecret(token);
+  await change(request, { kind: 'enrolment.create', args: { id, hash, tags, uses: 1, expiresAt: Date.now() + minutes * 60_000 } });
+  const row = one<EnrolmentTokenRow>(cloud.state.replica().db, 'SELECT * FROM enrolment_tokens WHERE id = ?', id);
+  // A repetition by its id has the first try's result, but not its secret.
+  if (row?.hash !== hash) throw new HttpProblem(409, 'already-done', 'This token was made by an earlier try, whose answer is lost. Make another one.');
+  setVersion(ctx, row);
+  return { ...showEnrolmentToken(row), token, caHash: fingerprint(cloud.enrolment.ca()), addresses: cloud.enrolment.consoles() };
+}
 
 /**
  * Enrols a satellite by its token. The same request again, whose first answer may have been lost, gets the same certificate.
