@@ -26,6 +26,7 @@ export const PORTS = {
   executor: { port: 7445, protocol: 'tcp', from: 'all nodes', to: 'all nodes', why: 'executor: the steps of an install, a join, an upgrade' },
   nats: { port: 7446, protocol: 'tcp', from: 'all nodes', to: 'control-plane', why: 'bus: satellites and clouds' },
   natsCluster: { port: 7447, protocol: 'tcp', from: 'control-plane', to: 'control-plane', why: 'bus: between its servers' },
+  natsWebsocket: { port: 7448, protocol: 'tcp', from: 'self', to: 'control-plane', why: "bus: what satellites send by WebSocket to the console's port" },
   console: { port: 8443, protocol: 'tcp', from: 'users', to: 'control-plane', why: 'web console and API' },
 } as const satisfies Record<string, Omit<PortUse, 'name'>>;
 

@@ -23,6 +23,8 @@ export interface EnrolledSatellite {
   id: string;
   /** `keyId` of its public key: a certificate of the same id for another key is somebody else's. */
   key: string;
+  /** Its public nkey (`U…`), by which it may connect over WebSocket; undefined: by TLS only. */
+  nkey?: string;
 }
 
 /** What stays the same for as long as the server lives. */
@@ -31,6 +33,8 @@ export interface ServerSettings {
   address: string;
   port: number;
   clusterPort: number;
+  /** On loopback, behind the console's port: satellites come there by WebSocket. */
+  websocketPort: number;
   clusterId: string;
   /** Folder with ca.crt, server.crt, server.key. */
   tlsDir: string;
@@ -44,6 +48,11 @@ const url = (address: string, port: number): string => q(`nats://${isIPv6(addres
 /** Once JetStream is on it stays a cluster, even of one: a lone server would take its store for an orphan's. */
 function isCluster(topology: Topology): boolean {
   return topology.servers.length > 1 || topology.jetstream;
+}
+
+/** Where the WebSocket listener is: on loopback, which several servers on one machine have to share out. */
+export function websocketHost(address: string): string {
+  return address.startsWith('127.') ? address : isIPv6(address) ? '::1' : '127.0.0.1';
 }
 
 /** All that clients of the bus may be signed by, as one file whose name tells its content; undefined where that is ca.crt alone. */
@@ -60,7 +69,7 @@ function clientCaFile(settings: ServerSettings, { authorities = [] }: Topology):
 /** Users of everybody who may connect as a client. */
 export function clientUsers(topology: Topology): Set<string> {
   const identities = [...topology.servers.map((s) => cloudClientIdentity(s.name)), ...satelliteUsers(topology).map((s) => s.identity)];
-  return new Set([BUS_SERVER_NAME, ...identities.map(busSubject)]);
+  return new Set([BUS_SERVER_NAME, ...identities.map(busSubject), ...(topology.enrolled ?? []).flatMap((s) => s.nkey ?? [])]);
 }
 
 function satelliteUsers(topology: Topology): { id: string; identity: Identity }[] {
@@ -78,17 +87,21 @@ export function needsRestart(from: Topology, to: Topology): boolean {
 /**
  * nats-server's configuration. Every listener asks for a certificate of our CA, and there is no other (no monitor, no leaf nodes).
  *
- * A user is the subject of a certificate (`CN=satellite-n1,O=terrarium:satellite`): it has no password that could leak.
+ * A user is the subject of a certificate (`CN=satellite-n1,O=terrarium:satellite`): it has no password that could leak. Such users may come by
+ * the TLS port only (STANDARD): on the WebSocket listener, to which the cloud pipes what others send, nothing is mapped from a certificate, and a
+ * user without password could be claimed by his name alone. Whoever comes there signs the server's nonce with an nkey.
  */
 export function natsConfig(settings: ServerSettings, topology: Topology): string {
   const ca = join(settings.tlsDir, 'ca.crt');
   const tls = (caFile: string, extra: string): string =>
     `tls { cert_file: ${q(join(settings.tlsDir, 'server.crt'))}, key_file: ${q(join(settings.tlsDir, 'server.key'))}, ca_file: ${q(caFile)}, verify_and_map: true, min_version: "1.2", timeout: 5${extra} }`;
-  const clouds = topology.servers.map((s) => `{ user: ${q(busSubject(cloudClientIdentity(s.name)))} }`);
-  const satellites = satelliteUsers(topology).map(
-    ({ id, identity }) =>
-      `{ user: ${q(busSubject(identity))}, permissions: { publish: { allow: [${q(subjects.heartbeat(id))}, ${q(subjects.repliesFrom(id))}] }, subscribe: { allow: [${q(subjects.forSatellite(id))}] } } }`,
-  );
+  const byTls = 'allowed_connection_types: ["STANDARD"]';
+  const ownSubjects = (id: string): string => `permissions: { publish: { allow: [${q(subjects.heartbeat(id))}, ${q(subjects.repliesFrom(id))}] }, subscribe: { allow: [${q(subjects.forSatellite(id))}] } }`;
+  const clouds = topology.servers.map((s) => `{ user: ${q(busSubject(cloudClientIdentity(s.name)))}, ${byTls} }`);
+  const satellites = [
+    ...satelliteUsers(topology).map(({ id, identity }) => `{ user: ${q(busSubject(identity))}, ${byTls}, ${ownSubjects(id)} }`),
+    ...(topology.enrolled ?? []).flatMap(({ id, nkey }) => (nkey === undefined ? [] : [`{ nkey: ${q(nkey)}, allowed_connection_types: ["WEBSOCKET"], ${ownSubjects(id)} }`])),
+  ];
   const lines = [
     `server_name: ${q(settings.node)}`,
     `host: ${q(settings.address)}`,
@@ -105,7 +118,7 @@ export function natsConfig(settings: ServerSettings, topology: Topology): string
     'lame_duck_grace_period: "2s"',
     'system_account: SYS',
     'accounts {',
-    `  SYS { users: [ { user: ${q(BUS_SERVER_NAME)} } ] }`,
+    `  SYS { users: [ { user: ${q(BUS_SERVER_NAME)}, ${byTls} } ] }`,
     `  TERRARIUM {${topology.jetstream ? ' jetstream: enabled' : ''}`,
     '    users: [',
     ...[...clouds, ...satellites].map((u) => `      ${u}`),
@@ -113,6 +126,8 @@ export function natsConfig(settings: ServerSettings, topology: Topology): string
     '  }',
     '}',
   ];
+  // A certificate opens this listener, the pipe's, and says nothing about who comes through the pipe.
+  lines.push(`websocket { host: ${q(websocketHost(settings.address))}, port: ${settings.websocketPort}, handshake_timeout: "5s", ${tls(ca, '').replace('verify_and_map', 'verify')} }`);
   if (isCluster(topology)) {
     const others = topology.servers.filter((s) => s.name !== settings.node);
     lines.push(

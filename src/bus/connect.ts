@@ -16,8 +16,27 @@ export interface BusOptions {
   inOrder?: boolean;
   /** Never another server than these, though the servers tell of each other. */
   onlyThese?: boolean;
-  /** Milliseconds between two tries of the same server; by default half a second, and a random part of another. */
-  reconnectDelay?: () => number;
+}
+
+/** Milliseconds for one try, handshakes included. */
+export const CONNECT_MS = 5_000;
+
+/** What holds for every connection. */
+const COMMON = {
+  // A server whose machine loses its power says no goodbye: 10 to 15 s, then another one is tried.
+  pingInterval: 5_000,
+  maxPingOut: 2,
+  timeout: CONNECT_MS,
+  // Twice as fast: no stack trace is captured for each request.
+  noAsyncTraces: true,
+} as const;
+
+/** For who goes from one server to the next by himself. */
+export const ONE_TRY = { ...COMMON, reconnect: false, ignoreClusterUpdates: true } as const;
+
+/** One try at one server, `host:port`; the connection is not made anew when it ends. @throws what the client of the bus throws */
+export function connectOnce(server: string, tls: BusTls, name: string): Promise<NatsConnection> {
+  return connect({ ...ONE_TRY, servers: server, name, tls: { ...tls, handshakeFirst: true } });
 }
 
 /**
@@ -36,14 +55,8 @@ export function connectBus(options: BusOptions): Promise<NatsConnection> {
     reconnectTimeWait: 500,
     reconnectJitter: 500,
     reconnectJitterTLS: 1_000,
-    ...(options.reconnectDelay === undefined ? {} : { reconnectDelayHandler: options.reconnectDelay }),
-    // A server whose machine loses its power says no goodbye: 10 to 15 s, then another one is tried.
-    pingInterval: 5_000,
-    maxPingOut: 2,
-    timeout: 5_000,
+    ...COMMON,
     // Two equal refusals in a row would close the client for good, and a rotation of certificates can cause them.
     ignoreAuthErrorAbort: true,
-    // Twice as fast: no stack trace is captured for each request.
-    noAsyncTraces: true,
   });
 }

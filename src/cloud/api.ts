@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { QUERY_LIMITS, valueSchema } from '../bus/frames.ts';
-import { details, resourceId, role, title, userName } from '../store/fields.ts';
+import { details, resourceId, role, tags, title, userName } from '../store/fields.ts';
 
 export { API_PATHS, CLIENT_HEADER, COMMAND_HEADER, MIN_SEQ_HEADER, SEQ_HEADER, SESSION_COOKIE } from './api-paths.ts';
 
@@ -99,6 +99,8 @@ export const querySchema = z.strictObject({
   sql: z.string().min(1).max(QUERY_LIMITS.sql),
   /** Ids of satellites; default: all that are known. */
   satellites: z.array(z.string().min(1).max(63)).min(1).max(1000).optional(),
+  /** Of those, the ones that have all of these tags. */
+  tags: tags.optional(),
   timeoutMs: z.int().min(100).max(QUERY_LIMITS.maxTimeoutMs).default(QUERY_LIMITS.timeoutMs),
   /** From each satellite. */
   maxRows: z.int().min(1).max(QUERY_LIMITS.maxRows).default(QUERY_LIMITS.rows),
@@ -183,13 +185,19 @@ export const cloudSchema = z.object({
 });
 export type CloudInfo = z.infer<typeof cloudSchema>;
 
-export const satelliteStateSchema = z.enum(['healthy', 'degraded', 'unreachable']);
+/** `enrolled`: never heard since. */
+export const satelliteStateSchema = z.enum(['enrolled', 'healthy', 'degraded', 'unreachable', 'revoked']);
 export type SatelliteState = z.infer<typeof satelliteStateSchema>;
 
 export const satelliteSchema = z.object({
   id: z.string(),
   node: z.string(),
   state: satelliteStateSchema,
+  /** As given at its enrolment, or since; by default its id. */
+  name: z.string(),
+  tags: z.record(z.string(), z.string()),
+  /** Its version in the state, for `expect`; 0 while nothing of it is there. */
+  revision: version,
   version: z.string(),
   addresses: z.array(z.string()),
   tables: z.array(z.object({ name: z.string(), columns: z.array(z.string()) })),
@@ -199,6 +207,12 @@ export const satelliteSchema = z.object({
   lastSeen: time,
 });
 export type SatelliteInfo = z.infer<typeof satelliteSchema>;
+export const satelliteChangeBody = z.strictObject({ name: title.optional(), tags: tags.optional(), expect: version.optional() });
+export const satelliteRevokeQuery = z.strictObject({ reason: z.string().max(300).optional() });
+
+/** A change of a satellite's state: when, by whom, and why. */
+export const satelliteHistorySchema = z.object({ seq: version, at: time, state: satelliteStateSchema, actor: z.string(), reason: z.string() });
+export type SatelliteChange = z.infer<typeof satelliteHistorySchema>;
 
 /** GET /api/v1/overview; GET /api/v1/watch sends the same as server-sent events `overview`, at once and on each change. */
 export const overviewSchema = z.object({

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { clientUsers, type Topology } from '../bus/config.ts';
+import { hostPort } from '../bus/addresses.ts';
+import { clientUsers, websocketHost, type Topology } from '../bus/config.ts';
 import { connectBus } from '../bus/connect.ts';
 import type { Announcement } from '../bus/frames.ts';
 import { monitorBus, type BusMonitor } from '../bus/monitor.ts';
@@ -22,6 +22,7 @@ import { shareSessionUse } from './auth/shared-use.ts';
 import { createChanges } from './changes.ts';
 import type { CloudContext } from './context.ts';
 import { createApp } from './http/app.ts';
+import { BUS_PATH, createBusPipe } from './http/bus-pipe.ts';
 import { consoleFiles, loadConsole } from './http/console-files.ts';
 import { openQuerySockets } from './http/query-sockets.ts';
 import { serveHttps } from './http/server.ts';
@@ -31,6 +32,8 @@ import { watchKubernetes } from './kubernetes.ts';
 import { createMetrics } from './metrics.ts';
 import { createQueryProxy, type QueryProxy } from './queries.ts';
 import { createRegistry } from './satellites.ts';
+import { keepStates } from './satellites-states.ts';
+import { createSatelliteView } from './satellites-view.ts';
 import { NOBODY } from './satellites-admission.ts';
 import { openSatellitesAuthority, type SatellitesAuthority } from './satellites-authority.ts';
 import type { Enrolment } from './satellites-enrolment.ts';
@@ -69,6 +72,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const sessionUse = trackSessions();
   let cluster: ClusterState | undefined;
   const state = createState({ self: node, dir: join(settings.stateDir, 'state'), log, cluster: (connection, names) => (cluster = clusterState(connection, node, natsDir, names)) });
+  const satellites = createSatelliteView(registry, state);
   const recovery = createRecovery({ state, credentials: credentials.current, self: node, log });
   /** Whether it has ever been known who belongs to the cluster: an instance that only supposes to be alone must not begin a history of its own. */
   let known = savedTopology(facts, self) !== undefined;
@@ -76,13 +80,14 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   let members = loadTopology(facts, self);
   const bus = new BusServer({
     binary: settings.natsBinary,
-    settings: { node, address, port: config.ports.nats, clusterPort: config.ports.natsCluster, clusterId: config.id, tlsDir, stateDir: natsDir },
+    settings: { node, address, port: config.ports.nats, clusterPort: config.ports.natsCluster, websocketPort: config.ports.natsWebsocket, clusterId: config.id, tlsDir, stateDir: natsDir },
     topology: { ...members, ...NOBODY },
     log,
     roomy: () => !tooFull(spaceOf(settings.stateDir)),
   });
   let nc: NatsConnection | undefined;
   let connected = false;
+  let connectedAt: number | undefined;
   let monitor: BusMonitor | undefined;
   let queries: QueryProxy | undefined;
 
@@ -180,11 +185,11 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     nodes: kubernetes.nodes(),
     pods: kubernetes.pods(),
     clouds: instances.all(members.servers.map((s) => s.name)),
-    satellites: registry.all(),
+    satellites: satellites.heard(),
     applications: kubernetes.applications(),
   });
   let authority: Promise<SatellitesAuthority> | undefined;
-  const everywhere = (port: number): string[] => members.servers.map((s) => `${isIPv6(s.address) ? `[${s.address}]` : s.address}:${port}`);
+  const everywhere = (port: number): string[] => members.servers.map((s) => hostPort(s.address, port));
   const enrolment: Enrolment = {
     authority: () =>
       (authority ??= openSatellitesAuthority(join(settings.stateDir, 'satellites'), node).catch((error: Error) => {
@@ -204,6 +209,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     state,
     sessionUse,
     registry,
+    satellites,
     enrolment,
     metrics,
     queries: () => (connected ? queries : undefined),
@@ -212,17 +218,28 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     log,
     signal: stopping.signal,
   };
+  const firstReady = (): string | undefined => instances.all(members.servers.map((s) => s.name)).filter((c) => c.ready).map((c) => c.name).sort()[0];
+  const states = keepStates({ self: node, cloud: context, registry, tells: () => firstReady() === node, listeningMs: () => (connectedAt === undefined ? 0 : Date.now() - connectedAt), log });
   const app = await createApp(context, consoleFiles(loadConsole(settings.consoleDir)));
-  const https = await serveHttps({ address: settings.listen, port: config.ports.console, tlsDir, listener: app.callback(), upgrade: upgrades(app, context, { [API_PATHS.queryStream]: openQuerySockets(context) }), log, renewed: () => void bus.refresh().catch((error: Error) => log(`bus: ${error.message}`)) });
-  log(`cloud: console and API on https://${isIPv6(address) ? `[${address}]` : address}:${config.ports.console}`);
+  const tlsFile = (name: string): string => readFileSync(join(tlsDir, name), 'utf8');
+  const busPipe = createBusPipe({ host: websocketHost(address), port: config.ports.natsWebsocket, tls: () => ({ ca: tlsFile('ca.crt'), cert: tlsFile('client.crt'), key: tlsFile('client.key') }) });
+  const upgrade = upgrades(app, context, {
+    [API_PATHS.queryStream]: openQuerySockets(context),
+    [BUS_PATH]: async ({ req }, socket, head) => busPipe.upgrade(req, socket, head),
+  });
+  const https = await serveHttps({ address: settings.listen, port: config.ports.console, tlsDir, listener: app.callback(), upgrade, log, renewed: () => void bus.refresh().catch((error: Error) => log(`bus: ${error.message}`)) });
+  log(`cloud: console and API on https://${hostPort(address, config.ports.console)}`);
 
   const stop = async (): Promise<void> => {
     stopping.abort(new Error('this instance stops'));
     clearTimeout(settle);
     clearTimeout(again);
     gate.stop();
+    states.stop();
+    satellites.stop();
     await configured;
     clearTimeout(sweeping);
+    busPipe.stop();
     await https.stop();
     queries?.stop();
     instances.stop();
@@ -240,13 +257,15 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   followState();
   try {
     await bus.start();
-    const server = `${isIPv6(address) ? `[${address}]` : address}:${config.ports.nats}`;
+    const server = hostPort(address, config.ports.nats);
     const tls = { caFile: join(tlsDir, 'ca.crt'), certFile: join(tlsDir, 'client.crt'), keyFile: join(tlsDir, 'client.key') };
     const connection = await connectBus({ servers: [server], tls, name: `cloud ${node}`, onlyThese: true });
     nc = connection;
     connected = true;
+    connectedAt = Date.now();
     void followStatus(connection, (up) => {
       connected = up;
+      connectedAt = up ? Date.now() : undefined;
       log(up ? 'bus: connected' : 'bus: connection lost');
       changes.notify();
     });

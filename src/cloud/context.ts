@@ -6,6 +6,7 @@ import type { Changes } from './changes.ts';
 import type { Metrics } from './metrics.ts';
 import type { QueryProxy } from './queries.ts';
 import type { Registry } from './satellites.ts';
+import type { SatelliteView } from './satellites-view.ts';
 import type { Enrolment } from './satellites-enrolment.ts';
 import type { State } from './state/state.ts';
 
@@ -17,6 +18,7 @@ export interface CloudContext {
   sessionUse: SessionUse;
   throttle: Throttle;
   registry: Registry;
+  satellites: SatelliteView;
   enrolment: Enrolment;
   metrics: Metrics;
   queries(): QueryProxy | undefined;

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
-import type { SatelliteInfo } from './api.ts';
+import type { HeardSatellite } from './satellites.ts';
 import type { State } from './state/state.ts';
 
 /** What a Prometheus server asks for. */
@@ -14,7 +14,7 @@ export interface Metrics {
 
 export interface MetricsSources {
   state: State;
-  satellites(): SatelliteInfo[];
+  satellites(): HeardSatellite[];
   queries(): number;
   notReady(): string | undefined;
 }

@@ -12,7 +12,7 @@ export function queryFor(cloud: CloudContext, caller: Caller, body: z.output<typ
   if (proxy === undefined) throw unavailable('bus-down', 'This instance is not connected to its satellites now.');
   if (body.maxBytes > QUERY_LIMITS.bytes && !caller.scopes.has('operate')) throw forbidden(`More than ${QUERY_LIMITS.bytes} bytes of rows need the right "operate", which ${caller.actor} does not have.`);
   if (proxy.active() >= MAX_QUERIES) throw new HttpProblem(429, 'too-many-queries', `This instance already runs ${MAX_QUERIES} queries.`, { headers: { 'Retry-After': '5' } });
-  const satellites = [...new Set(body.satellites ?? cloud.registry.all().map((s) => s.id))];
+  const satellites = cloud.satellites.select(body.satellites, body.tags);
   const { sql, timeoutMs, maxRows, maxBytes, order, limit } = body;
   const merge = order === undefined && limit === undefined ? undefined : { order: order ?? [], limit };
   return { proxy, spec: { sql, timeoutMs, maxRows, maxBytes, satellites, merge } };

@@ -23,14 +23,14 @@ export function admitted(db: Store, nodes: readonly string[]): Admitted {
   const enrolled: EnrolledSatellite[] = [];
   const authorities = new Set<string>();
   const revoked = new Set<string>();
-  for (const row of many<Pick<SatelliteRow, 'id' | 'bus_key' | 'state' | 'details'>>(db, 'SELECT id, bus_key, state, details FROM satellites ORDER BY id')) {
+  for (const row of many<Pick<SatelliteRow, 'id' | 'bus_key' | 'nkey' | 'state' | 'details'>>(db, 'SELECT id, bus_key, nkey, state, details FROM satellites ORDER BY id')) {
     if (row.state === 'revoked') {
       revoked.add(row.id);
       continue;
     }
     const { authority } = JSON.parse(row.details) as Partial<EnrolmentDetails>;
     if (authority === undefined || nodes.includes(row.id)) continue;
-    enrolled.push({ id: row.id, key: row.bus_key });
+    enrolled.push({ id: row.id, key: row.bus_key, ...(row.nkey === '' ? {} : { nkey: row.nkey }) });
     authorities.add(authority);
   }
   return { satellites: nodes.filter((n) => !revoked.has(n)), enrolled, authorities: [...authorities].sort(), revoked: [...revoked], known: true };

@@ -1,17 +1,21 @@
 import { z } from 'zod';
-import { satelliteId, tags, title } from '../store/fields.ts';
+import { nkey, satelliteId, tags, title } from '../store/fields.ts';
 
 /** Enrolment of satellites on machines outside the cluster, as cloud and CLI share it. */
 export const ENROLMENT_PATHS = {
   tokens: '/api/v1/enrolment-tokens',
   authority: '/api/v1/enrolment-authority',
   enrol: '/api/v1/enrol',
+  manifests: '/api/v1/satellite-manifests',
 } as const;
 
 /** Minutes that a token is good for. */
 export const TOKEN_MINUTES = { default: 60, most: 7 * 24 * 60 } as const;
 
 const time = z.iso.datetime();
+
+/** On the bus a satellite's id is a node's name: 63 characters. */
+export const enrolledId = satelliteId.max(63);
 
 export const enrolmentTokenSchema = z.object({ id: z.string(), tags, usesLeft: z.int(), createdAt: time, expiresAt: time, createdBy: z.string(), version: z.int() });
 export type EnrolmentToken = z.infer<typeof enrolmentTokenSchema>;
@@ -26,8 +30,24 @@ export const enrolmentTokenReply = enrolmentTokenSchema.extend({
 });
 export type EnrolmentTokenReply = z.infer<typeof enrolmentTokenReply>;
 
-/** On the bus a satellite's id is a node's name: 63 characters. */
-export const enrolledId = satelliteId.max(63);
+export const manifestSchema = enrolmentTokenCreateSchema.extend({
+  id: enrolledId,
+  /** Of the other cluster, as are the following. */
+  namespace: z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/).default('terrarium-satellite'),
+  image: z.string().regex(/^[a-z0-9][A-Za-z0-9._:@/-]{0,299}$/).optional(),
+  storage: z.string().regex(/^[1-9][0-9]{0,5}[MGT]i$/).default('1Gi'),
+  storageClass: z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/).optional(),
+});
+export type ManifestBody = z.infer<typeof manifestSchema>;
+export const manifestReply = z.object({
+  id: z.string(),
+  /** The token's id. */
+  token: z.string(),
+  expiresAt: time,
+  /** YAML; it holds the token. */
+  manifest: z.string(),
+});
+export type ManifestReply = z.infer<typeof manifestReply>;
 
 export const authorityReply = z.object({ ca: z.string() });
 export type AuthorityReply = z.infer<typeof authorityReply>;
@@ -39,6 +59,8 @@ export const enrolSchema = z.strictObject({
   name: title.optional(),
   /** PKCS#10, PEM, of a P-256 key that stays with the satellite. */
   request: z.string().min(1).max(4096),
+  /** Public nkey, for the way through the console's port, with the signature of `request` by it. */
+  nkey: z.strictObject({ key: nkey, signature: z.base64().max(200) }).optional(),
 });
 export type EnrolRequest = z.infer<typeof enrolSchema>;
 
@@ -50,5 +72,7 @@ export const enrolReply = z.object({
   ca: z.string(),
   /** `host:port` of the bus on each control plane. */
   clouds: z.array(z.string()),
+  /** `host:port` of the console on each, where the bus is by WebSocket. */
+  consoles: z.array(z.string()),
 });
 export type EnrolReply = z.infer<typeof enrolReply>;

@@ -1,4 +1,7 @@
 import { X509Certificate, randomBytes } from 'node:crypto';
+import { fingerprint } from '../pki/authority.ts';
+import type { Caller } from './auth/access.ts';
+import { isSignedBy } from '../bus/nkey.ts';
 import type { Context } from 'koa';
 import { Failure } from '../errors.ts';
 import { DAY_MS } from '../pki/crypto.ts';
@@ -6,10 +9,10 @@ import type { Store } from '../store/database.ts';
 import type { EnrolmentTokenRow, SatelliteRow } from '../store/rows.ts';
 import { hashSecret } from './auth/tokens.ts';
 import type { CloudContext } from './context.ts';
-import { change } from './http/change.ts';
+import { change, setVersion } from './http/change.ts';
 import { HttpProblem, forbidden } from './http/problem.ts';
 import type { EnrolmentDetails } from './satellites-admission.ts';
-import type { EnrolmentToken, EnrolReply, EnrolRequest } from './satellites-api.ts';
+import type { EnrolmentToken, EnrolmentTokenReply, EnrolReply, EnrolRequest } from './satellites-api.ts';
 import type { SatellitesAuthority } from './satellites-authority.ts';
 import { one } from './state/read.ts';
 
@@ -41,6 +44,19 @@ export const showEnrolmentToken = (row: EnrolmentTokenRow): EnrolmentToken => ({
   version: row.version,
 });
 
+/** Makes a token for one satellite. @throws HttpProblem 409 for a repetition, whose secret is lost; Failure of the state */
+export async function issueToken(request: { ctx: Context; cloud: CloudContext; caller: Pick<Caller, 'actor'> }, { tags, minutes }: { tags: Record<string, string>; minutes: number }): Promise<EnrolmentTokenReply> {
+  const { ctx, cloud } = request;
+  const { id, token } = createEnrolmentToken();
+  const hash = hashSecret(token);
+  await change(request, { kind: 'enrolment.create', args: { id, hash, tags, uses: 1, expiresAt: Date.now() + minutes * 60_000 } });
+  const row = one<EnrolmentTokenRow>(cloud.state.replica().db, 'SELECT * FROM enrolment_tokens WHERE id = ?', id);
+  // A repetition by its id has the first try's result, but not its secret.
+  if (row?.hash !== hash) throw new HttpProblem(409, 'already-done', 'This token was made by an earlier try, whose answer is lost. Make another one.');
+  setVersion(ctx, row);
+  return { ...showEnrolmentToken(row), token, caHash: fingerprint(cloud.enrolment.ca()), addresses: cloud.enrolment.consoles() };
+}
+
 /**
  * Enrols a satellite by its token. The same request again, whose first answer may have been lost, gets the same certificate.
  * @throws HttpProblem 400 for a request that is none, 403 for the token, 409 for an id that is taken; Failure of the state
@@ -52,11 +68,13 @@ export async function enrol(ctx: Context, cloud: CloudContext, body: EnrolReques
   if (token === undefined) throw forbidden('This enrolment token does not exist.');
   const authority = await enrolment.authority();
   const key = await valid(authority.keyOf(body.request));
-  const reply = (certificate: string): EnrolReply => ({ id: body.id, certificate, ca: enrolment.ca(), clouds: enrolment.clouds() });
+  const reply = (certificate: string): EnrolReply => ({ id: body.id, certificate, ca: enrolment.ca(), clouds: enrolment.clouds(), consoles: enrolment.consoles() });
+  if (body.nkey !== undefined && !isSignedBy(body.nkey.key, body.request, body.nkey.signature)) throw new HttpProblem(400, 'invalid-request', 'The nkey has not signed the request.');
   if (enrolment.nodes().includes(body.id)) throw new HttpProblem(409, 'exists', `${body.id} is a node of the cluster, which has a satellite already. Choose another id.`);
 
   const before = one<SatelliteRow>(database(), 'SELECT * FROM satellites WHERE id = ?', body.id);
-  const known = enrolledCertificate(before, key);
+  const nkey = body.nkey?.key;
+  const known = enrolledCertificate(before, key, nkey);
   if (token.uses_left < 1 || token.expires_at < Date.now()) {
     if (known !== undefined) return reply(known);
     throw forbidden(token.uses_left < 1 ? 'This enrolment token has been used up.' : 'This enrolment token has expired.');
@@ -69,23 +87,23 @@ export async function enrol(ctx: Context, cloud: CloudContext, body: EnrolReques
   try {
     await change(
       { ctx, cloud, caller: { actor: `enrolment/${token.id}` } },
-      { kind: 'satellite.enrol', args: { id: body.id, name: body.name ?? body.id, tags: {}, access: 'both', busKey: key, httpsKey: '', details, token: token.id } },
+      { kind: 'satellite.enrol', args: { id: body.id, name: body.name ?? body.id, tags: {}, access: 'both', busKey: key, httpsKey: '', details, token: token.id, ...(nkey === undefined ? {} : { nkey }) } },
     );
   } catch (error) {
     // Two of the same request at once: the other one has spent the token.
-    const done = enrolledCertificate(one<SatelliteRow>(database(), 'SELECT * FROM satellites WHERE id = ?', body.id), key);
+    const done = enrolledCertificate(one<SatelliteRow>(database(), 'SELECT * FROM satellites WHERE id = ?', body.id), key, nkey);
     if (error instanceof HttpProblem && error.problem.status === 403 && done !== undefined) return reply(done);
     throw error;
   }
   const row = one<SatelliteRow>(database(), 'SELECT * FROM satellites WHERE id = ?', body.id);
-  const stored = enrolledCertificate(row, key);
+  const stored = enrolledCertificate(row, key, nkey);
   if (stored === undefined) throw new HttpProblem(409, 'exists', `${body.id} has been changed meanwhile.`);
   return reply(stored);
 }
 
-/** The certificate that this key got for this id, while it is good for a day at least. */
-function enrolledCertificate(row: SatelliteRow | undefined, key: string): string | undefined {
-  if (row === undefined || row.state === 'revoked' || row.bus_key !== key) return undefined;
+/** The certificate that these keys got for this id, while it is good for a day at least. */
+function enrolledCertificate(row: SatelliteRow | undefined, key: string, nkey: string | undefined): string | undefined {
+  if (row === undefined || row.state === 'revoked' || row.bus_key !== key || row.nkey !== (nkey ?? '')) return undefined;
   const { certificate } = JSON.parse(row.details) as Partial<EnrolmentDetails>;
   return certificate !== undefined && new X509Certificate(certificate).validToDate.getTime() > Date.now() + DAY_MS ? certificate : undefined;
 }

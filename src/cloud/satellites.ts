@@ -2,17 +2,23 @@ import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { DEGRADED_MS, UNREACHABLE_MS, decode, heartbeatSchema } from '../bus/frames.ts';
 import { nameOf, subjects } from '../bus/subjects.ts';
 import type { SatelliteRecord, SatelliteStore } from '../store/satellites.ts';
-import type { SatelliteInfo, SatelliteState } from './api.ts';
+import type { SatelliteInfo, SatelliteState as AnyState } from './api.ts';
 import type { Changes } from './changes.ts';
 
 /** Between looks for satellites that have fallen silent, and between writes of what was heard. */
 const TICK_MS = 1_000;
 const SAVE_MS = 10_000;
 
+/** As its heartbeats tell; what else is known of it is in the state. */
+export type HeardSatellite = Omit<SatelliteInfo, 'name' | 'tags' | 'revision' | 'state'> & { state: SatelliteState };
+type SatelliteState = Exclude<AnyState, 'enrolled' | 'revoked'>;
+
 /** The satellites that have ever been heard: the first heartbeat registers one. Every instance hears all. */
 export interface Registry {
-  all(): SatelliteInfo[];
-  get(id: string): SatelliteInfo | undefined;
+  all(): HeardSatellite[];
+  get(id: string): HeardSatellite | undefined;
+  /** As `get`, of a refused one too. */
+  last(id: string): HeardSatellite | undefined;
   /** From now on forgets satellites of other names than these, of nodes or their own, once they are silent. */
   keepOnly(names: Set<string>): void;
   /** From now on these are neither heard nor shown. */
@@ -80,7 +86,7 @@ export function createRegistry(store: SatelliteStore, changes: Changes, log: (li
     changes.notify();
   };
 
-  const info = (r: SatelliteRecord): SatelliteInfo => ({
+  const info = (r: SatelliteRecord): HeardSatellite => ({
     id: r.id,
     node: r.node,
     state: stateOf(r.lastSeen, now()),
@@ -98,6 +104,10 @@ export function createRegistry(store: SatelliteStore, changes: Changes, log: (li
     get(id) {
       const record = records.get(id);
       return record === undefined || refused.has(id) ? undefined : info(record);
+    },
+    last(id) {
+      const record = records.get(id);
+      return record === undefined ? undefined : info(record);
     },
     keepOnly(names) {
       present = names;

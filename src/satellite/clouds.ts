@@ -1,5 +1,5 @@
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
-import { isIPv6 } from 'node:net';
+import { hostPort } from '../bus/addresses.ts';
 import { loadClusterConfig } from '../cluster-config.ts';
 import { Failure } from '../errors.ts';
 import { readEnrolment } from './enrol/record.ts';
@@ -27,7 +27,7 @@ export function cloudAddresses(env: NodeJS.ProcessEnv): string[] {
   const enrolment = readEnrolment(env['TERRARIUM_DATA'] ?? '/var/lib/terrarium');
   if (enrolment !== undefined) return enrolment.clouds;
   const config = loadClusterConfig(env['TERRARIUM_CLUSTER_CONFIG']);
-  const fromConfig = config.controlPlanes.map((address) => `${isIPv6(address) ? `[${address}]` : address}:${config.ports.nats}`);
+  const fromConfig = config.controlPlanes.map((address) => hostPort(address, config.ports.nats));
   if (fromConfig.length > 0) return fromConfig;
   throw new Failure('no-clouds', `No address of a cloud is known: ${cloudsFile(env)} is missing or empty.`, { remedy: 'Set TERRARIUM_CLOUDS to host:port of the control-plane nodes.' });
 }

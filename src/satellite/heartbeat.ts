@@ -13,13 +13,21 @@ function addresses(): string[] {
   return [...new Set(all.filter((a) => !a.internal && !a.address.startsWith('fe80:') && !a.address.startsWith('169.254.')).map((a) => a.address))].slice(0, 64);
 }
 
-export function heartbeat(id: string, node: string, tables: Table[]): Heartbeat {
+export interface Self {
+  id: string;
+  node: string;
+  tables: Table[];
+  /** By which others reach this machine; undefined: all that it has. */
+  advertise?: string | undefined;
+}
+
+export function heartbeat({ id, node, tables, advertise }: Self): Heartbeat {
   const [one = 0, five = 0, fifteen = 0] = loadavg();
   return {
     id,
     node,
     version: VERSION,
-    addresses: addresses(),
+    addresses: advertise === undefined ? addresses() : [advertise],
     tables: tables.map((t) => ({ name: t.name, columns: t.columns.map((c) => c.name) })),
     load: [one, five, fifteen],
     startedAt,
@@ -27,8 +35,8 @@ export function heartbeat(id: string, node: string, tables: Table[]): Heartbeat 
 }
 
 /** Beats now, every 5 s, and at once after each reconnection; returns how to stop it. */
-export function startHeartbeat(nc: NatsConnection, id: string, node: string, tables: Table[]): () => void {
-  const beat = (): void => nc.publish(subjects.heartbeat(id), encode(heartbeat(id, node, tables)));
+export function startHeartbeat(nc: NatsConnection, self: Self): () => void {
+  const beat = (): void => nc.publish(subjects.heartbeat(self.id), encode(heartbeat(self)));
   beat();
   const timer = setInterval(beat, HEARTBEAT_MS);
   void (async () => {

@@ -2,17 +2,19 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { connectBus } from '../bus/connect.ts';
+import { connectBus, type BusTls } from '../bus/connect.ts';
 import { busUser } from '../bus/subjects.ts';
 import { Failure } from '../errors.ts';
 import { cloudAddresses, watchClouds } from './clouds.ts';
 import { startCollector } from './collector/collector.ts';
-import { createBackoff } from './enrol/backoff.ts';
 import { readEnrolment } from './enrol/record.ts';
-import { startHeartbeat } from './heartbeat.ts';
+import { startHeartbeat, type Self } from './heartbeat.ts';
+import { keepLink, type Way } from './link.ts';
 import { Queries } from './queries.ts';
+import { writeHeard } from './service/heard.ts';
 import { Pool } from './sql/pool.ts';
-import { loadTables, type Table } from './table.ts';
+import { loadTables } from './table.ts';
+import { dialWay, enrolledWays } from './ways.ts';
 
 export interface SatelliteOptions {
   env: NodeJS.ProcessEnv;
@@ -25,21 +27,15 @@ interface Session {
   close(): Promise<void>;
 }
 
-async function openSession(servers: string[], node: string, enrolled: boolean, tls: string, tables: Table[], pool: Pool, log: (line: string) => void, ended: (error: Error) => void): Promise<Session> {
+/** Beats and answers queries on one connection; returns how to stop. */
+type Serve = (nc: NatsConnection) => () => void;
+
+async function openSession(servers: string[], node: string, tls: BusTls, serve: Serve, log: (line: string) => void, ended: (error: Error) => void): Promise<Session> {
   log(`connecting to ${servers.join(', ')}`);
-  // Of the cluster's own nodes there are few, and they are to be back at once.
-  const backoff = enrolled ? createBackoff() : undefined;
-  const nc = await connectBus({
-    servers,
-    ...(backoff === undefined ? {} : { reconnectDelay: backoff.next }),
-    tls: { caFile: join(tls, 'ca.crt'), certFile: join(tls, 'client.crt'), keyFile: join(tls, 'client.key') },
-    name: busUser.satellite(node),
-  });
+  const nc = await connectBus({ servers, tls, name: busUser.satellite(node) });
   log(`connected to ${nc.getServer()}`);
-  backoff?.reset();
-  void logStatus(nc, log, () => backoff?.reset());
-  const queries = new Queries(nc, node, pool);
-  const stopHeartbeat = startHeartbeat(nc, node, node, tables);
+  void logStatus(nc, log);
+  const stop = serve(nc);
   let closing = false;
   void nc.closed().then((error) => {
     if (!closing) ended(new Failure('bus-closed', `The connection to the bus was closed for good${error === undefined ? '' : `: ${(error as Error).message}`}.`));
@@ -47,39 +43,22 @@ async function openSession(servers: string[], node: string, enrolled: boolean, t
   return {
     close: async () => {
       closing = true;
-      stopHeartbeat();
-      queries.stopAll();
+      stop();
       await nc.close();
     },
   };
 }
 
-async function logStatus(nc: NatsConnection, log: (line: string) => void, connected: () => void): Promise<void> {
+async function logStatus(nc: NatsConnection, log: (line: string) => void): Promise<void> {
   for await (const status of nc.status()) {
     if (status.type === 'disconnect') log(`disconnected from ${status.server}`);
-    if (status.type === 'reconnect') {
-      connected();
-      log(`connected to ${status.server}`);
-    }
+    if (status.type === 'reconnect') log(`connected to ${status.server}`);
     if (status.type === 'error') log(`bus: ${status.error.message}`);
   }
 }
 
-/**
- * Runs the satellite of this node until the signal: connects to any cloud, beats, answers queries.
- * @throws Failure `no-clouds`, `bus-closed`, or `clouds-changed` where the list changed before any cloud of it answered (start again)
- */
-export async function runSatellite({ env, signal, log }: SatelliteOptions): Promise<void> {
-  // It idles for years on machines that belong to others: V8 is to keep a small heap rather than to be fast.
-  setFlagsFromString('--optimize-for-size');
-  const data = env['TERRARIUM_DATA'] ?? '/var/lib/terrarium';
-  const enrolment = readEnrolment(data);
-  const node = (env['TERRARIUM_NODE'] ?? enrolment?.id ?? hostname()).toLowerCase();
-  const tls = join(data, 'satellite/tls');
-  const tables = await loadTables();
-  const collector = startCollector({ env, node, tables, log });
-  const pool = new Pool({ tables, env, history: collector.file, notes: () => collector.notes, now: Date.now });
-  collector.onOvertaken(() => pool.failAll({ code: 'query.overtaken', message: "The statement was stopped: it held the satellite's database for too long." }));
+/** Of a node of the cluster: there are few of them, and they are to be back at once. */
+async function runOnNode({ env, signal, log }: SatelliteOptions, node: string, tls: BusTls, serve: Serve): Promise<void> {
   let session: Session | undefined;
   let unwatch = (): void => undefined;
   try {
@@ -87,7 +66,7 @@ export async function runSatellite({ env, signal, log }: SatelliteOptions): Prom
       if (signal.aborted) return resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });
       const connect = (servers: string[]): void => {
-        openSession(servers, node, enrolment !== undefined, tls, tables, pool, log, reject).then((opened) => {
+        openSession(servers, node, tls, serve, log, reject).then((opened) => {
           session = opened;
         }, reject);
       };
@@ -103,6 +82,44 @@ export async function runSatellite({ env, signal, log }: SatelliteOptions): Prom
   } finally {
     unwatch();
     await session?.close();
+  }
+}
+
+/**
+ * Runs the satellite of this machine until the signal: connects to any cloud, beats, answers queries.
+ * @throws Failure `no-clouds`, `bus-closed`, or `clouds-changed` where the list changed before any cloud of it answered (start again)
+ */
+export async function runSatellite(options: SatelliteOptions): Promise<void> {
+  // It idles for years on machines that belong to others: V8 is to keep a small heap rather than to be fast.
+  setFlagsFromString('--optimize-for-size');
+  const { env, signal, log } = options;
+  const data = env['TERRARIUM_DATA'] ?? '/var/lib/terrarium';
+  const enrolment = readEnrolment(data);
+  const node = (env['TERRARIUM_NODE'] ?? enrolment?.id ?? hostname()).toLowerCase();
+  const folder = join(data, 'satellite/tls');
+  const tls: BusTls = { caFile: join(folder, 'ca.crt'), certFile: join(folder, 'client.crt'), keyFile: join(folder, 'client.key') };
+  const tables = await loadTables();
+  const collector = startCollector({ env, node, tables, log });
+  const pool = new Pool({ tables, env, history: collector.file, notes: () => collector.notes, now: Date.now });
+  collector.onOvertaken(() => pool.failAll({ code: 'query.overtaken', message: "The statement was stopped: it held the satellite's database for too long." }));
+  const self: Self = { id: node, node, tables, advertise: env['TERRARIUM_ADVERTISE_ADDRESS'] ?? enrolment?.advertise };
+  const serve: Serve = (nc) => {
+    const queries = new Queries(nc, node, pool);
+    const stopHeartbeat = startHeartbeat(nc, self);
+    return () => {
+      stopHeartbeat();
+      queries.stopAll();
+    };
+  };
+  /** For `satellite install`, which waits for it: the server has taken the first heartbeat. */
+  const told = (stop: () => void, nc: NatsConnection, way: Way): (() => void) => {
+    nc.flush().then(() => writeHeard(data, { at: Date.now(), pid: process.pid, ...way })).catch((error: Error) => log(`not recorded: ${error.message}`));
+    return stop;
+  };
+  try {
+    if (enrolment === undefined) await runOnNode(options, node, tls, serve);
+    else await keepLink({ ways: () => enrolledWays(env, data), dial: (way) => dialWay(way, { data, tls, name: busUser.satellite(node), env }), serve: (nc, way) => told(serve(nc), nc, way), signal, log });
+  } finally {
     pool.close();
     await collector.stop();
   }

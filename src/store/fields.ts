@@ -8,6 +8,10 @@ export const satelliteId = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9]
 export const resourceId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 export const title = z.string().min(1).max(200);
 export const tags = z.record(z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9._/-]{0,62})$/), z.string().max(200)).refine((t) => Object.keys(t).length <= 50, 'at most 50 tags');
+/** A reason that somebody gives, or that is seen. */
+export const why = z.string().max(300);
+/** Public Ed25519 key of a user, as nats-server writes it (base32, checksum not looked at). */
+export const nkey = z.string().regex(/^U[A-Z2-7]{55}$/);
 /** Hexadecimal sha256 of a secret that is stored nowhere. */
 export const secretHash = z.string().regex(/^[0-9a-f]{64}$/);
 /** Milliseconds since 1970. */

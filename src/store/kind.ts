@@ -8,6 +8,8 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 export interface Tx {
   /** The command's position in history: the version that the resources it writes get. */
   position: number;
+  /** The active schema: what is applied under a newer one may follow newer rules. */
+  schema: number;
   get<Row>(sql: string, ...params: unknown[]): Row | undefined;
   all<Row>(sql: string, ...params: unknown[]): Row[];
   /** @returns rows changed. */

@@ -149,6 +149,7 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
   function transaction(position: number): Tx {
     return {
       position,
+      schema: meta.schema,
       get: <Row>(text: string, ...params: unknown[]) => prepared(text).get(...params) as Row | undefined,
       all: <Row>(text: string, ...params: unknown[]) => prepared(text).all(...params) as Row[],
       run: (text, ...params) => prepared(text).run(...params).changes,

@@ -48,6 +48,16 @@ export interface SatelliteRow {
   state_at: number;
   enrolled_at: number;
   version: number;
+  nkey: string;
+}
+
+export interface SatelliteStateRow {
+  satellite: string;
+  position: number;
+  at: number;
+  state: SatelliteState;
+  actor: string;
+  reason: string;
 }
 
 export interface EnrolmentTokenRow {

@@ -152,12 +152,10 @@ async function ownToken(actor: Actor): Promise<{ params: { id: string }; query: 
 }
 /** No key of a list that somebody has made up is a cursor of its. */
 const firstPage: Hint = async () => ({ query: { limit: 3, cursor: undefined } });
-/** One request serves all of them: who asks for it is said beside it. */
-const enrolment = createRequest('a satellite');
 const enrolmentToken = async (): Promise<{ id: string; token: string }> => JSON.parse((await asAdmin('POST', 'enrolment-tokens', {})).body) as { id: string; token: string };
 async function enrolled(): Promise<{ params: { id: string } }> {
   const id = `far-${(counter += 1)}`;
-  const got = await asAdmin('POST', 'enrol', { token: (await enrolmentToken()).token, id, request: (await enrolment).csr });
+  const got = await asAdmin('POST', 'enrol', { token: (await enrolmentToken()).token, id, request: (await createRequest('a satellite')).csr });
   if (got.status !== 200) throw new Error(`preparing: ${got.status} ${got.body}`);
   return { params: { id } };
 }
@@ -202,8 +200,10 @@ const HINTS: Record<string, Hint> = {
   'PUT /api/v1/saved-queries/{id}': async (actor) => ({ params: { id: `put-${actor.name}-${(counter += 1)}` }, body: { expect: undefined } }),
   'DELETE /api/v1/saved-queries/{id}': async (actor) => ({ ...(await saved(actor)), query: { expect: undefined } }),
   'DELETE /api/v1/enrolment-tokens/{id}': async () => ({ params: { id: (await enrolmentToken()).id }, query: { expect: undefined } }),
-  'POST /api/v1/enrol': async () => ({ body: { token: (await enrolmentToken()).token, id: `far-${(counter += 1)}`, request: (await enrolment).csr } }),
+  'POST /api/v1/enrol': async () => ({ body: { token: (await enrolmentToken()).token, id: `far-${(counter += 1)}`, request: (await createRequest('a satellite')).csr, nkey: undefined } }),
   'POST /api/v1/satellites/{id}/revoke': enrolled,
+  'PATCH /api/v1/satellites/{id}': async (_, { body }) => ({ params: { id: 'n1' }, body: { expect: undefined, ...((body as { tags?: unknown }).tags === undefined ? { name: 'a name' } : {}) } }),
+  'GET /api/v1/satellites/{id}/states': async () => ({ params: { id: 'n1' }, query: { limit: 3, cursor: undefined } }),
   'DELETE /api/v1/satellites/{id}': async () => ({ ...(await enrolled()), query: { expect: undefined } }),
   'GET /api/v1/watch': async (actor) => ({ query: { topics: actor.role === 'admin' ? 'overview,users,audit' : 'overview,saved-queries', since: await position() } }),
 };

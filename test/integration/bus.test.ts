@@ -19,6 +19,7 @@ let files: BusFiles;
 let servers: BusServer[];
 let port = 0;
 let clusterPort = 0;
+let websocketPort = 0;
 const log: string[] = [];
 const connections: NatsConnection[] = [];
 
@@ -41,13 +42,13 @@ async function join(tls: BusTls, name: string, address = '127.0.0.1'): Promise<N
 
 t.before(async () => {
   files = await busFiles(nodes);
-  [port = 0, clusterPort = 0] = await freePorts(2);
+  [port = 0, clusterPort = 0, websocketPort = 0] = await freePorts(3);
   servers = nodes.map(
     (node) =>
       new BusServer({
         binary: NATS_SERVER,
         log: (line) => log.push(`${node.name} ${line}`),
-        settings: { node: node.name, address: node.address, port, clusterPort, clusterId: 'test', tlsDir: `${files.data(node.name)}/cloud/tls`, stateDir: `${files.data(node.name)}/cloud/state` },
+        settings: { node: node.name, address: node.address, port, clusterPort, websocketPort, clusterId: 'test', tlsDir: `${files.data(node.name)}/cloud/tls`, stateDir: `${files.data(node.name)}/cloud/state` },
         topology: { servers: [node], satellites: [node.name], jetstream: false },
       }),
   );
@@ -159,7 +160,7 @@ t.test('nothing of it listens without asking for a certificate', async (t) => {
       if (fields[3] === '0A' && inodes.has(fields[9] ?? '')) listening.add(Number.parseInt((fields[1] ?? '').split(':')[1] ?? '', 16));
     }
   }
-  t.same([...listening].sort((a, b) => a - b), [port, clusterPort].sort((a, b) => a - b));
+  t.same([...listening].sort((a, b) => a - b), [port, clusterPort, websocketPort].sort((a, b) => a - b));
 });
 
 t.test('a node that has left is cut off by a reload, and nobody else', async (t) => {
@@ -203,7 +204,7 @@ t.test('a port that is taken is told, not waited for', async (t) => {
   const second = new BusServer({
     binary: NATS_SERVER,
     log: () => undefined,
-    settings: { node: 'n1', address: '127.0.0.1', port, clusterPort, clusterId: 'test', tlsDir: `${files.data('n1')}/cloud/tls`, stateDir: `${files.root}/second` },
+    settings: { node: 'n1', address: '127.0.0.1', port, clusterPort, websocketPort, clusterId: 'test', tlsDir: `${files.data('n1')}/cloud/tls`, stateDir: `${files.root}/second` },
     topology: { servers: nodes.slice(0, 1), satellites: [], jetstream: false },
   });
   await t.rejects(second.start(), { code: 'bus-start', host: 'n1' });

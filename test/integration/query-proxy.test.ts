@@ -18,12 +18,12 @@ const satellites = new Map<string, NatsConnection>();
 const known = ['s1', 's2', 's3'];
 
 t.before(async () => {
-  const [port = 0] = await freePorts(1);
+  const [port = 0, websocketPort = 0] = await freePorts(2);
   files = await busFiles(['n1', ...known].map((name) => ({ name, address: '127.0.0.1' })));
   server = new BusServer({
     binary: NATS_SERVER,
     log: () => undefined,
-    settings: { node: 'n1', address: '127.0.0.1', port, clusterPort: 0, clusterId: 'test', tlsDir: `${files.data('n1')}/cloud/tls`, stateDir: `${files.data('n1')}/cloud/state` },
+    settings: { node: 'n1', address: '127.0.0.1', port, clusterPort: 0, websocketPort, clusterId: 'test', tlsDir: `${files.data('n1')}/cloud/tls`, stateDir: `${files.data('n1')}/cloud/state` },
     topology: { servers: [{ name: 'n1', address: '127.0.0.1' }], satellites: known, jetstream: false },
   });
   await server.start();

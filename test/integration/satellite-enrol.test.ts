@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Server } from 'node:https';
+import { connect as netConnect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -57,13 +59,18 @@ t.test('another cluster is refused before anything secret is sent', async (t) =>
   });
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
   const { port } = other.address() as { port: number };
-  const done = await enrol(`127.0.0.1:${port}`, ['--token', 'secret', '--ca-hash', `sha256:${'0'.repeat(64)}`]);
+  const done = await enrol(`127.0.0.1:${port}`, ['--ca-hash', `sha256:${'0'.repeat(64)}`], { TERRARIUM_ENROLMENT_TOKEN: 'secret' });
   other.close();
   t.match(done, { code: 2, stderr: /is not the cluster that the command is for/ });
   t.same(asked, [`GET ${ENROLMENT_PATHS.authority}`]);
 });
 
 let satellite: ChildProcess | undefined;
+function run(env: NodeJS.ProcessEnv, lines: string[] = []): ChildProcess {
+  const child = spawn(process.execPath, ['src/main.ts', 'satellite'], { env: { ...process.env, TERRARIUM_DATA: data, TERRARIUM_CLUSTER_CONFIG: join(data, 'none'), TERRARIUM_CLOUDS_FILE: join(data, 'none'), ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+  child.stderr?.on('data', (chunk: Buffer) => lines.push(chunk.toString('utf8')));
+  return child;
+}
 t.teardown(async () => {
   if (satellite?.exitCode !== null) return;
   satellite.kill('SIGTERM');
@@ -77,23 +84,80 @@ t.test('a machine enrols by the first control plane that answers, and its satell
   t.match(done, { code: 0, stdout: /^far has enrolled/, stderr: /127\.0\.0\.99:\d+: connect ECONNREFUSED/ });
   t.equal(statSync(join(data, 'satellite/tls/client.key')).mode & 0o777, 0o600);
   t.notOk(readFileSync(join(data, 'satellite/tls/client.csr'), 'utf8').includes('PRIVATE'));
-  t.match(await enrol(made.addresses.join(), ['--ca-hash', made.caHash, '--token', 'x']), { code: 1, stderr: /has enrolled already/ });
+  t.match(await enrol(made.addresses.join(), ['--ca-hash', made.caHash], { TERRARIUM_ENROLMENT_TOKEN: 'x' }), { code: 1, stderr: /has enrolled already/ });
 
-  satellite = spawn(process.execPath, ['src/main.ts', 'satellite'], { env: { ...process.env, TERRARIUM_DATA: data, TERRARIUM_CLUSTER_CONFIG: join(data, 'none'), TERRARIUM_CLOUDS_FILE: join(data, 'none') }, stdio: 'ignore' });
-  await until('its heartbeat', async () => ((await ask('GET', '/api/v1/satellites/far')).status === 200 ? true : undefined), 20_000);
+  satellite = run({});
+  await until('its heartbeat', async () => ((await ask('GET', '/api/v1/satellites/far')).body.includes('"state":"healthy"') ? true : undefined), 20_000);
   const rows = await ask('POST', '/api/v1/queries', { sql: 'select 6 * 7 as answer', satellites: ['far'] });
   t.match(rows.body, /\[\[42\]\]/);
 });
 
+t.test('it is renamed and tagged, and asked by its tags; its states are told with who and why', { timeout: 300_000 }, async (t) => {
+  const path = '/api/v1/satellites/far';
+  const before = JSON.parse((await ask('GET', path)).body) as { name: string; tags: object; revision: number };
+  t.match(before, { name: 'far', tags: { site: 'far' } });
+  t.match(await ask('PATCH', path, { name: 'The far one', tags: { site: 'far', room: '7' }, expect: before.revision }), { status: 200, body: /"name":"The far one"/ });
+  t.match(await ask('PATCH', path, { name: 'too late', expect: before.revision }), { status: 409 });
+  t.match(await ask('PATCH', path, {}), { status: 400 });
+  t.match(await ask('PATCH', '/api/v1/satellites/nobody', { name: 'x' }), { status: 404 });
+  t.match(await ask('PATCH', '/api/v1/satellites/n1', { tags: { site: 'near' } }), { status: 200, body: /"site":"near"/ }, "a node's too");
+  const asked = async (body: object): Promise<string[]> => {
+    const lines = (await ask('POST', '/api/v1/queries', { sql: 'select 1', ...body })).body.trim().split('\n');
+    return Object.keys((JSON.parse(lines.at(-1) ?? '') as { satellites: object }).satellites);
+  };
+  t.same(await asked({ tags: { site: 'far', room: '7' } }), ['far']);
+  t.same(await asked({ tags: { site: 'elsewhere' } }), []);
+  t.same(await asked({ tags: { site: 'far' }, satellites: ['n1'] }), []);
+  const states = await until('the state to be recorded', async () => {
+    const { items } = JSON.parse((await ask('GET', `${path}/states`)).body) as { items: { state: string; actor: string; reason: string }[] };
+    return items.length > 1 ? items : undefined;
+  });
+  t.match(states, [{ state: 'healthy', actor: 'cloud/n1', reason: 'heard' }, { state: 'enrolled', actor: /^enrolment\// }]);
+});
+
+t.test('where the TLS port is closed it comes by WebSocket, through a proxy if there is one', { timeout: 300_000 }, async (t) => {
+  const through: string[] = [];
+  const proxy = createHttpServer((_, response) => response.writeHead(405).end()).on('connect', (request, socket, head) => {
+    through.push(request.url ?? '');
+    const [host = '', port = ''] = (request.url ?? '').split(':');
+    const there = netConnect(Number(port), host, () => {
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      there.write(head);
+      there.pipe(socket).pipe(there);
+    });
+    there.on('error', () => socket.destroy());
+    socket.on('error', () => there.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => proxy.close());
+  const { port } = proxy.address() as { port: number };
+  const answers = async (): Promise<boolean> => (await ask('POST', '/api/v1/queries', { sql: 'select 6 * 7', satellites: ['far'] })).body.includes('[[42]]');
+  for (const [what, env] of [['directly', {}], ['through the proxy', { HTTPS_PROXY: `http://127.0.0.1:${port}` }], ['not through the proxy', { HTTPS_PROXY: `http://127.0.0.1:${port}`, NO_PROXY: '127.0.0.1' }]] as const) {
+    if (satellite !== undefined) {
+      satellite.kill('SIGTERM');
+      await once(satellite, 'exit');
+    }
+    through.length = 0;
+    const lines: string[] = [];
+    satellite = run({ TERRARIUM_CLOUDS: '127.0.0.1:1', ...env }, lines);
+    await until(`its connection ${what}`, () => (/connected to 127\.0\.0\.1:\d+ by WebSocket/.test(lines.join('')) ? true : undefined), 60_000).catch((error: Error) => {
+      throw new Error(`${error.message}\n${lines.join('')}`);
+    });
+    t.match(lines.join(''), /127\.0\.0\.1:1: /, 'the TLS port was tried first');
+    await until(`an answer ${what}`, async () => ((await answers()) ? true : undefined), 60_000);
+    t.equal(through.includes(`127.0.0.1:${clouds.ports.console}`), what === 'through the proxy', `${what}: ${through.join()}`);
+  }
+});
+
 t.test('revoked, it is neither heard nor asked; with a new key it comes back', { timeout: 300_000 }, async (t) => {
   t.equal((await ask('POST', '/api/v1/satellites/far/revoke')).status, 204);
-  t.equal((await ask('GET', '/api/v1/satellites/far')).status, 404);
+  t.match(JSON.parse((await ask('GET', '/api/v1/satellites/far')).body), { state: 'revoked', tags: { site: 'far' } });
   t.match((await ask('POST', '/api/v1/queries', { sql: 'select 1', satellites: ['far'] })).body, /"lost"|"error"/);
   const made = await token();
-  t.match(await enrol(made.addresses.join(), ['--ca-hash', made.caHash, '--token', made.token, '--id', 'far', '--new-key']), { code: 0 });
+  t.match(await enrol(made.addresses.join(), ['--ca-hash', made.caHash, '--id', 'far', '--new-key'], { TERRARIUM_ENROLMENT_TOKEN: made.token }), { code: 0 });
   const enrolledAt = Date.now();
   await until('a heartbeat with the new key', async () => {
-    const { lastSeen } = JSON.parse((await ask('GET', '/api/v1/satellites/far')).body) as { lastSeen?: string };
-    return lastSeen !== undefined && Date.parse(lastSeen) > enrolledAt ? true : undefined;
+    const { lastSeen, state } = JSON.parse((await ask('GET', '/api/v1/satellites/far')).body) as { lastSeen: string; state: string };
+    return state === 'healthy' && Date.parse(lastSeen) > enrolledAt ? true : undefined;
   }, 40_000);
 });

@@ -155,11 +155,11 @@ t.test('a process that ends by itself is an error of its statement, not of the n
 
 t.test('a reader that takes nothing for long is left alone; each credit begins the while anew', async (t) => {
   const files: BusFiles = await busFiles([{ name: 'n1', address: '127.0.0.1' }]);
-  const [port = 0] = await freePorts(1);
+  const [port = 0, websocketPort = 0] = await freePorts(2);
   const server = new BusServer({
     binary: NATS_SERVER,
     log: () => undefined,
-    settings: { node: 'n1', address: '127.0.0.1', port, clusterPort: 0, clusterId: 'test', tlsDir: `${files.data('n1')}/cloud/tls`, stateDir: `${files.data('n1')}/cloud/state` },
+    settings: { node: 'n1', address: '127.0.0.1', port, clusterPort: 0, websocketPort, clusterId: 'test', tlsDir: `${files.data('n1')}/cloud/tls`, stateDir: `${files.data('n1')}/cloud/state` },
     topology: { servers: [{ name: 'n1', address: '127.0.0.1' }], satellites: ['n1'], jetstream: false },
   });
   await server.start();

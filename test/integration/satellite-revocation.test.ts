@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
@@ -6,7 +6,10 @@ import t from 'tap';
 import type { BusTls } from '../../src/bus/connect.ts';
 import { HEARTBEAT_MS, encode } from '../../src/bus/frames.ts';
 import { ENROLMENT_PATHS, type EnrolReply } from '../../src/cloud/satellites-api.ts';
+import { BUS_SERVER_NAME, busSubject, cloudClientIdentity, enrolledIdentity } from '../../src/bus/identities.ts';
+import { createNkey, signByNkey } from '../../src/bus/nkey.ts';
 import { createRequest } from '../../src/pki/authority.ts';
+import { rawWebSocket, type RawClient, type RawOptions } from '../support/bus-websocket.ts';
 import { API_TOKEN, call, localClouds, until, type Answer, type LocalClouds, type LocalNode } from '../support/local-cloud.ts';
 import type { ChildProcess } from 'node:child_process';
 
@@ -38,15 +41,20 @@ async function token(node = nodes[0]): Promise<string> {
 
 interface Enrolled {
   tls: BusTls;
-  request: string;
+  /** Of its nkey. */
+  seed: string;
+  /** Request and nkey, as sent. */
+  body: { request: string; nkey: object };
   token: string;
   reply: EnrolReply;
 }
 
 async function enrol(id: string, node = nodes[0]): Promise<Enrolled> {
   const { csr, key } = await createRequest('whatever');
+  const nkey = createNkey();
+  const body = { request: csr, nkey: { key: nkey.publicKey, signature: signByNkey(nkey, csr) } };
   const secret = await token(node);
-  const answer = await call(clouds, node, ENROLMENT_PATHS.enrol, { body: { token: secret, id, request: csr } });
+  const answer = await call(clouds, node, ENROLMENT_PATHS.enrol, { body: { token: secret, id, ...body } });
   if (answer.status !== 200) throw new Error(answer.body);
   const reply = JSON.parse(answer.body) as EnrolReply;
   const dir = join(clouds.files.root, 'enrolled', `${id}-${Math.random()}`);
@@ -55,7 +63,7 @@ async function enrol(id: string, node = nodes[0]): Promise<Enrolled> {
   writeFileSync(tls.caFile, reply.ca);
   writeFileSync(tls.certFile, reply.certificate);
   writeFileSync(tls.keyFile, key);
-  return { tls, request: csr, token: secret, reply };
+  return { tls, seed: nkey.seed, body, token: secret, reply };
 }
 
 /** One try at one server. */
@@ -63,28 +71,50 @@ function connectOnce(tls: BusTls, node: LocalNode): Promise<NatsConnection> {
   return connect({ servers: `${node.address}:${clouds.ports.nats}`, tls: { ...tls, handshakeFirst: true }, reconnect: false, timeout: 3_000, ignoreClusterUpdates: true });
 }
 
+/** The other way: the console's port. */
+function byWebSocket(seed: string | undefined, node: LocalNode, more: Partial<RawOptions> = {}): Promise<RawClient> {
+  return rawWebSocket({ url: `wss://${node.address}:${clouds.ports.console}/bus`, options: { ca: clouds.files.authority.cert }, ...(seed === undefined ? {} : { seed }), ...more });
+}
+
 const admitted = (tls: BusTls, node: LocalNode): Promise<NatsConnection> => until(`${node.name} to admit it`, () => connectOnce(tls, node).catch(() => undefined));
 
 const beat = (nc: NatsConnection, id: string): void =>
   nc.publish(`heartbeat.${id}`, encode({ id, node: id, version: '0', addresses: [], tables: [], load: [0, 0, 0], startedAt: new Date().toISOString() }));
 
-/** Tries each of these servers without a pause until it is stopped; tells when it was connected last. */
-function persistent(tls: BusTls, servers: LocalNode[]): { lastUp: Map<string, number>; tries: () => number; stop(): Promise<void> } {
+/** One connection, by either way. */
+interface Line {
+  ping(): Promise<void>;
+  isClosed(): boolean;
+  closed: Promise<unknown>;
+  close(): Promise<void> | void;
+}
+
+async function lineByTls(tls: BusTls, node: LocalNode): Promise<Line> {
+  const nc = await connectOnce(tls, node);
+  return { ping: () => nc.flush(), isClosed: () => nc.isClosed(), closed: nc.closed(), close: () => nc.close() };
+}
+
+/** Tries each of these servers, by both ways, without a pause until it is stopped; tells when it was connected last. */
+function persistent({ tls, seed }: Enrolled, servers: LocalNode[]): { lastUp: Map<string, number>; tries: () => number; stop(): Promise<void> } {
   const lastUp = new Map<string, number>();
   let stopped = false;
   let tries = 0;
-  const loops = servers.map(async (node) => {
+  const all = servers.flatMap((node): { name: string; open(): Promise<Line> }[] => [
+    { name: `${node.name} by TLS`, open: () => lineByTls(tls, node) },
+    { name: `${node.name} by WebSocket`, open: () => byWebSocket(seed, node) },
+  ]);
+  const loops = all.map(async ({ name, open }) => {
     while (!stopped) {
       tries += 1;
-      const nc = await connectOnce(tls, node).catch(() => undefined);
+      const nc = await open().catch(() => undefined);
       if (nc === undefined) {
         await sleep(20);
         continue;
       }
       while (!stopped && !nc.isClosed()) {
         // An answer of the server, and not the mere socket: it is connected.
-        const closed = nc.closed().then(() => false);
-        if (await Promise.race([nc.flush().then(() => true, () => false), closed])) lastUp.set(node.name, Date.now());
+        const closed = nc.closed.then(() => false);
+        if (await Promise.race([nc.ping().then(() => true, () => false), closed])) lastUp.set(name, Date.now());
         await sleep(20);
       }
       await nc.close();
@@ -103,7 +133,7 @@ function persistent(tls: BusTls, servers: LocalNode[]): { lastUp: Map<string, nu
 t.test('a satellite enrols with a token of one use; the same request gives the same answer', async (t) => {
   const first = await enrol('far.example');
   t.same(first.reply.clouds, nodes.map((n) => `${n.address}:${clouds.ports.nats}`));
-  const again = await call(clouds, nodes[1], ENROLMENT_PATHS.enrol, { body: { token: first.token, id: 'far.example', request: first.request } });
+  const again = await call(clouds, nodes[1], ENROLMENT_PATHS.enrol, { body: { ...first.body, id: 'far.example', token: first.token } });
   t.same(JSON.parse(again.body), first.reply, 'by another instance too');
   const other = await createRequest('x');
   const spent = await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { token: first.token, id: 'other', request: other.csr } });
@@ -149,6 +179,54 @@ t.test('its certificate is good for its own subjects, on every server, and for n
   await cloud.close();
 });
 
+t.test("by WebSocket a satellite is confined to its own subjects too, and nobody comes in there in another's name", async (t) => {
+  const { seed, tls } = await enrol('mine.ws');
+  await enrol('theirs.ws');
+  const cloud = await connect({ servers: `127.0.0.1:${clouds.ports.nats}`, tls: { ...clouds.files.cloudTls('n1'), handshakeFirst: true } });
+  const heard: string[] = [];
+  cloud.subscribe('>', { callback: (_, msg) => void (msg.string() === 'forged' && heard.push(msg.subject)) });
+  await cloud.flush();
+  for (const node of nodes) {
+    const client = await until(`${node.name} to admit it`, () => byWebSocket(seed, node).catch(() => undefined));
+    const reads = ['satellite.theirs_ws.>', 'satellite.theirs_ws.query', '>', 'heartbeat.*', 'reply.>', 'cloud.*', '$SYS.>', '$JS.API.>', '_INBOX.>'];
+    reads.forEach((subject, i) => client.send(`SUB ${subject} ${i + 10}\r\n`));
+    const writes = ['heartbeat.theirs_ws', 'reply.n1.abcdefgh.theirs_ws', 'satellite.theirs_ws.query', 'satellite.mine_ws.query', 'cloud.n1', '$JS.API.INFO', '$SYS.REQ.SERVER.PING'];
+    for (const subject of writes) client.send(`PUB ${subject} 6\r\nforged\r\n`);
+    client.send('SUB satellite.mine_ws.> 1\r\n');
+    await client.ping();
+    t.equal(client.lines.filter((l) => /^-ERR 'Permissions Violation/i.test(l)).length, reads.length + writes.length, node.name);
+    cloud.publish('satellite.theirs_ws.query', 'secret');
+    cloud.publish('satellite.mine_ws.query', 'own');
+    await cloud.flush();
+    await until('its own message', () => (client.lines.includes('own') ? true : undefined));
+    t.same(client.lines.filter((l) => l.startsWith('MSG')).map((l) => l.split(' ')[2]), ['1']);
+    client.close();
+  }
+  t.same(heard, []);
+  await cloud.close();
+
+  const [node] = nodes;
+  const names = [cloudClientIdentity('n1'), enrolledIdentity('mine.ws', 'x')].map(busSubject);
+  const stranger = createNkey();
+  const mine = { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile), ca: clouds.files.authority.cert };
+  const attempts: [string, string | undefined, Partial<RawOptions>][] = [
+    ['without anything', undefined, {}],
+    ['by an nkey that nobody knows', stranger.seed, {}],
+    ["by another's nkey, not signed by it", stranger.seed, { fields: { nkey: createNkey().publicKey } }],
+    ...[...names, BUS_SERVER_NAME].flatMap((user): [string, undefined, Partial<RawOptions>][] => [
+      [`as ${user}, without password`, undefined, { fields: { user, pass: '' } }],
+      [`as ${user}, with a certificate of its own`, undefined, { fields: { user }, options: mine }],
+    ]),
+  ];
+  for (const [what, by, more] of attempts) await t.rejects(byWebSocket(by, node, more), what);
+  await t.rejects(byWebSocket(seed, node, { options: { ca: clouds.files.authority.cert, origin: 'https://127.0.0.1' } }), { message: /403/ }, 'no page of a browser');
+  for (const path of ['/bus?x=1', '/bus/', '/leafnode', '/mqtt', '/']) await t.rejects(rawWebSocket({ url: `wss://${node.address}:${clouds.ports.console}${path}`, options: { ca: clouds.files.authority.cert }, seed }), { message: /404/ }, path);
+  const direct = `wss://${node.address}:${clouds.ports.natsWebsocket}/`;
+  await t.rejects(rawWebSocket({ url: direct, options: { ca: clouds.files.authority.cert, servername: BUS_SERVER_NAME } as RawOptions['options'], seed }), 'the listener on loopback wants a certificate');
+  const onTls = await connect({ servers: `${node.address}:${clouds.ports.nats}`, tls: { ...clouds.files.satelliteTls('n2'), handshakeFirst: true }, authenticator: () => ({ nkey: stranger.publicKey, sig: '' }), reconnect: false, timeout: 3_000 }).catch(() => undefined);
+  t.equal(onTls, undefined, 'by an nkey on the TLS port');
+});
+
 t.test('a revoked satellite is cut on three servers, and stays cut; nobody else is disturbed', async (t) => {
   const gone = await enrol('gone');
   const stays = await enrol('stays');
@@ -159,10 +237,10 @@ t.test('a revoked satellite is cut on three servers, and stays cut; nobody else 
   void stayer.closed().then(() => (disturbed = true));
   const client = await admitted(gone.tls, nodes[0]);
   beat(client, 'gone');
-  await until('its heartbeat to be heard', async () => ((await ask(nodes[2], 'GET', '/api/v1/satellites/gone')).status === 200 ? true : undefined));
+  await until('its heartbeat to be heard', async () => ((await ask(nodes[2], 'GET', '/api/v1/satellites/gone')).body.includes('"healthy"') ? true : undefined));
   await client.close();
-  const trying = persistent(gone.tls, nodes);
-  await until('a connection to each server', () => (trying.lastUp.size === 3 ? true : undefined));
+  const trying = persistent(gone, nodes);
+  await until('a connection to each server by both ways', () => (trying.lastUp.size === 6 ? true : undefined));
   const at = Date.now();
   t.equal((await ask(nodes[1], 'POST', '/api/v1/satellites/gone/revoke')).status, 204);
   const answered = Date.now();
@@ -170,15 +248,20 @@ t.test('a revoked satellite is cut on three servers, and stays cut; nobody else 
   const before = trying.tries();
   await sleep(500);
   t.ok(trying.tries() > before, 'it went on trying');
+  for (const [name, up] of trying.lastUp) t.ok(up - at < CUT_MS, `${name}: cut ${up - at} ms after the request, which was answered after ${answered - at} ms`);
   for (const node of nodes) {
-    const ms = (trying.lastUp.get(node.name) ?? 0) - at;
-    t.ok(ms < CUT_MS, `${node.name}: cut ${ms} ms after the request, which was answered after ${answered - at} ms`);
-    t.equal((await ask(node, 'GET', '/api/v1/satellites/gone')).status, 404, 'not asked any more');
+    t.match(JSON.parse((await ask(node, 'GET', '/api/v1/satellites/gone')).body), { state: 'revoked' });
   }
   await trying.stop();
   t.notOk(disturbed);
-  const old = { request: gone.request, id: 'gone' };
-  t.match(await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { ...old, token: await token() } }), { status: 403, body: /revoked for good/ });
+  const again = async (id: string): Promise<Answer> => call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { ...gone.body, id, token: await token() } });
+  t.match(await again('gone'), { status: 403, body: /revoked for good/ });
+  t.match(await again('somebody.else'), { status: 403, body: /revoked for good/ }, 'nor by another name');
+  t.equal((await ask(nodes[2], 'DELETE', '/api/v1/satellites/gone')).status, 204);
+  t.match(await again('gone'), { status: 403, body: /revoked for good/ }, 'nor when it has been forgotten');
+  const { request: fresh } = (await enrol('fresh')).body;
+  const forged = { key: createNkey().publicKey, signature: signByNkey(createNkey(), fresh) };
+  t.match(await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { request: (await createRequest('y')).csr, nkey: forged, id: 'forged', token: await token() } }), { status: 400, body: /has not signed/ });
   const renewed = await enrol('gone');
   await (await admitted(renewed.tls, nodes[2])).close();
   for (const node of nodes) await t.rejects(connectOnce(gone.tls, node), 'with a new key it may come back; the old one stays void');
@@ -193,8 +276,8 @@ t.test('also while one server restarts, and on one that was down', async (t) => 
   const child = running.get(third.name);
   child?.kill('SIGTERM');
   await until('the third to stop', () => (child?.exitCode !== null ? true : undefined), 40_000);
-  const trying = persistent(gone.tls, nodes);
-  await until('connections to the others', () => (trying.lastUp.size === 2 ? true : undefined));
+  const trying = persistent(gone, nodes);
+  await until('connections to the others by both ways', () => (trying.lastUp.size === 4 ? true : undefined));
   const starting = clouds.start(third).then((started) => running.set(third.name, started));
   const at = Date.now();
   const answer = await ask(second, 'POST', '/api/v1/satellites/gone2/revoke');
@@ -204,7 +287,10 @@ t.test('also while one server restarts, and on one that was down', async (t) => 
   for (const [name, up] of trying.lastUp) t.ok(up - at < CUT_MS, `${name}: connected last ${up - at} ms after the revocation`);
   await trying.stop();
   await (await admitted((await enrol('after')).tls, third)).close();
-  for (const node of nodes) await t.rejects(connectOnce(gone.tls, node));
+  for (const node of nodes) {
+    await t.rejects(connectOnce(gone.tls, node));
+    await t.rejects(byWebSocket(gone.seed, node));
+  }
 });
 
 t.test("a node's own satellite can be revoked, and admitted again", async (t) => {

@@ -42,6 +42,7 @@ function busServer(index: number): BusServer {
       address: '127.0.0.1',
       port: ports[index] ?? 0,
       clusterPort: 0,
+      websocketPort: ports[index + 2] ?? 0,
       clusterId: 'test',
       tlsDir: `${files.data('n1')}/cloud/tls`,
       stateDir: `${files.data('n1')}/cloud/state${index}`,
@@ -114,7 +115,7 @@ function busyChild(): number | undefined {
 
 t.before(async () => {
   files = await busFiles([{ name: 'n1', address: '127.0.0.1' }, { name: 'n2', address: '127.0.0.2' }]);
-  ports = await freePorts(2);
+  ports = await freePorts(4);
   servers = [busServer(0), busServer(1)];
   await servers[0]?.start();
   satellite = spawn(process.execPath, ['src/main.ts', 'satellite'], {

@@ -58,14 +58,14 @@ export async function startCluster(count: number, alone = false, prepare: (dir: 
   const nodes = Array.from({ length: count }, (_, i) => ({ name: `n${i + 1}`, address: `127.0.0.${i + 1}` }));
   const files = await busFiles(nodes);
   for (const { name } of nodes) prepare(files.data(name));
-  const [port = 0, clusterPort = 0] = await freePorts(2);
+  const [port = 0, clusterPort = 0, websocketPort = 0] = await freePorts(3);
   const topology: Topology = { servers: nodes, satellites: [], jetstream: true };
   const log: string[] = [];
   const started = Date.now();
   const note = (name: string, line: string): void => void log.push(`${((Date.now() - started) / 1000).toFixed(2)} ${name} ${line}`);
   const optionsOf = ({ name, address }: (typeof nodes)[number]): BusServerOptions => ({
     binary: NATS_SERVER, topology: alone && name === 'n1' ? { servers: nodes.slice(0, 1), satellites: [], jetstream: false } : topology, log: (line) => note(name, line), roomy: () => roomOf(files.data(name)) > 16e6,
-    settings: { node: name, address, port, clusterPort, clusterId: 'test', tlsDir: join(files.data(name), 'cloud/tls'), stateDir: join(files.data(name), 'cloud/state') },
+    settings: { node: name, address, port, clusterPort, websocketPort, clusterId: 'test', tlsDir: join(files.data(name), 'cloud/tls'), stateDir: join(files.data(name), 'cloud/state') },
   });
   const members: Member[] = nodes.map((node) => ({
     name: node.name,

@@ -3,7 +3,7 @@ import { clientAuthorities, clientUsers, natsConfig, needsRestart, type Topology
 import { loadTopology, saveTopology, topologyOf } from '../../src/cloud/topology.ts';
 import type { NodeInfo } from '../../src/cloud/api.ts';
 
-const settings = { node: 'n1', address: 'fd00::1', port: 7446, clusterPort: 7447, clusterId: 'c0ffee', tlsDir: '/tls', stateDir: '/state' };
+const settings = { node: 'n1', address: 'fd00::1', port: 7446, clusterPort: 7447, websocketPort: 7448, clusterId: 'c0ffee', tlsDir: '/tls', stateDir: '/state' };
 const servers = ['n1', 'n2', 'n3'].map((name, i) => ({ name, address: `fd00::${i + 1}` }));
 const one: Topology = { servers: servers.slice(0, 1), satellites: ['n1'], jetstream: false };
 const three: Topology = { servers, satellites: ['n1', 'n2', 'n3', 'w.example'], jetstream: true };
@@ -17,7 +17,11 @@ t.test('one server: no cluster, no JetStream', async (t) => {
 t.test('nothing listens without a certificate', async (t) => {
   const text = natsConfig(settings, three);
   t.equal(text.match(/verify_and_map: true/g)?.length, 2, 'for clients and for servers');
-  t.notMatch(text, /\b(http|https|monitor_port|http_port|leafnodes|websocket|mqtt|no_auth_user)\b/);
+  t.match(text, /^websocket \{ host: "::1", port: 7448, .*verify: true/m, 'on loopback');
+  t.notMatch(text, /\b(http|https|monitor_port|http_port|leafnodes|mqtt|no_auth_user|no_tls)\b/);
+  const users = text.split('\n').filter((l) => /\{ (user|nkey): /.test(l) && !l.includes('authorization'));
+  t.equal(users.length, 1 + 3 + 4);
+  for (const user of users) t.match(user, /allowed_connection_types: \["STANDARD"\]/, 'by its certificate only');
 });
 
 t.test('three servers: routes to the others only, JetStream that syncs always', async (t) => {
@@ -34,14 +38,18 @@ t.test('a satellite is confined to its own subjects', async (t) => {
 });
 
 t.test('an enrolled satellite is its key; its authority is trusted for clients only', async (t) => {
-  const topology: Topology = { ...three, enrolled: [{ id: 'far.example', key: 'abcd' }], authorities: ['-----SATELLITES-----\n'] };
+  const topology: Topology = { ...three, enrolled: [{ id: 'far.example', key: 'abcd', nkey: 'UKEY' }], authorities: ['-----SATELLITES-----\n'] };
   const text = natsConfig(settings, topology);
   const user = text.split('\n').find((l) => l.includes('CN=satellite-far.example,O=terrarium:enrolled:abcd'));
   t.match(user, 'publish: { allow: ["heartbeat.far_example", "reply.*.*.far_example"] }');
+  const byWebsocket = text.split('\n').find((l) => l.includes('{ nkey: "UKEY", allowed_connection_types: ["WEBSOCKET"],'));
+  t.match(byWebsocket, 'publish: { allow: ["heartbeat.far_example", "reply.*.*.far_example"] }');
+  t.match(byWebsocket, 'subscribe: { allow: ["satellite.far_example.>"] }');
   const clients = clientAuthorities(settings, topology, '-----CA-----\n');
   t.equal(clients?.pem, '-----CA-----\n-----SATELLITES-----\n');
   const trusts = [...text.matchAll(/ca_file: "([^"]+)"/g)].map((m) => m[1]);
-  t.same(trusts, [clients?.file, '/tls/ca.crt'], 'clients, then servers');
+  t.same(trusts, [clients?.file, '/tls/ca.crt', '/tls/ca.crt'], 'clients, then the pipe, then servers');
+  t.ok(clientUsers(topology).has('UKEY'));
   t.equal(clientAuthorities(settings, three, ''), undefined);
   t.not(clientAuthorities(settings, { ...topology, authorities: ['another'] }, '')?.file, clients?.file, 'another list is another file, so another configuration');
   t.ok(clientUsers(topology).has('CN=satellite-far.example,O=terrarium:enrolled:abcd'));

@@ -177,3 +177,20 @@ t.test('satellites: enrolment by token, collision, states in batches, revocation
   t.match(m.apply([enrol('s1', 'key9')])[0]?.result, { ok: true }, 'after a revocation, with new keys');
   t.same(atOnce(verifySteps(m.db)), []);
 });
+
+t.test('from schema 4 on a key that was revoked is void for good, by any id, and the history says who and why', async (t) => {
+  const m = started();
+  const [nkey, other] = ['UA', 'UB'].map((k) => k.padEnd(56, 'A'));
+  const enrol = (id: string, busKey: string, by?: string) => entryOf('satellite.enrol', { id, name: id, tags: {}, access: 'both', busKey, httpsKey: '', details: {}, ...(by === undefined ? {} : { nkey: by }) });
+  const revoke = (id: string) => entryOf('satellite.revoke', { id, reason: 'stolen' });
+  m.apply([enrol('before', 'key0'), entryOf('satellite.revoke', { id: 'before' }), enrol('n1', 'node'), entryOf('satellite.revoke', { id: 'n1' }), entryOf('schema.activate', { version: 4 })]);
+  t.match(m.apply([enrol('before', 'key0'), enrol('n1', 'node')]).map((o) => o.result), [{ code: 'denied', message: /revoked for good/ }, { ok: true }], 'those revoked before count; of a node there is no key');
+  t.match(m.apply([enrol('s1', 'key1', nkey), enrol('s2', 'key2', nkey), enrol('s2', 'key2', other)]).map((o) => o.result), [{ ok: true }, { code: 'exists', message: /nkey/ }, { ok: true }]);
+  m.apply([revoke('s1'), entryOf('satellite.delete', { id: 's1' })]);
+  t.match(m.apply([enrol('s1', 'key1'), enrol('s3', 'key1'), enrol('s3', 'key3', nkey), enrol('s1', 'key9')]).map((o) => o.result), [{ code: 'denied' }, { code: 'denied' }, { code: 'denied' }, { ok: true }]);
+  m.apply([entryOf('satellite.states', { states: [{ id: 's2', state: 'unreachable', at: 2e6, reason: 'silent for 30 s' }, { id: 's2', state: 'healthy', at: 3e6 }] }), revoke('s2')]);
+  t.match(m.db.prepare("SELECT state, actor, reason FROM satellite_states WHERE satellite = 's2' ORDER BY position").all(), [
+    { state: 'enrolled', actor: /./, reason: 'enrolled' }, { state: 'unreachable', reason: 'silent for 30 s' }, { state: 'revoked', reason: 'stolen' },
+  ], 'two observations of one in one command are one');
+  t.same(atOnce(verifySteps(m.db)), []);
+});

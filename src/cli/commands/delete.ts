@@ -2,11 +2,11 @@ import { InvalidArgumentError } from 'commander';
 import type { CommandModule } from '../command.ts';
 
 export const command: CommandModule = {
-  summary: 'Delete users, tokens, sessions or saved queries',
+  summary: 'Delete users, tokens, sessions, saved queries or satellites',
   group: 'Use',
   configure(cmd, io) {
     cmd
-      .argument('<kind>', 'users, tokens, sessions, queries')
+      .argument('<kind>', 'users, tokens, sessions, queries, satellites')
       .argument('<names...>', 'which')
       .option('--expect <version>', 'only what still has this version', (text) => {
         if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It must be a version, as `get -o wide` shows it.');

@@ -3,7 +3,8 @@ import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import type { SecureContextOptions } from 'node:tls';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { BUS_SERVER_NAME } from '../../bus/identities.ts';
 import { Failure } from '../../errors.ts';
 
 const LOOK_MS = 30_000;
@@ -22,6 +23,11 @@ function secureContext(tlsDir: string): SecureContextOptions {
 /** Takes a connection over that is to become a WebSocket. */
 export type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
+/** Satellites trust the cluster's CA alone: who asks for the bus's name gets the certificate that it made, whatever the customer's shows to users. */
+function ownContext(tlsDir: string): SecureContextOptions {
+  return { cert: readFileSync(join(tlsDir, 'server.crt')), key: readFileSync(join(tlsDir, 'server.key')) };
+}
+
 export interface HttpsServer {
   stop(): Promise<void>;
 }
@@ -33,6 +39,7 @@ export interface HttpsServer {
 export async function serveHttps(options: { address: string | undefined; port: number; tlsDir: string; listener: RequestListener; upgrade: UpgradeListener; renewed(): void; log(line: string): void }): Promise<HttpsServer> {
   const { address, port, tlsDir, log } = options;
   const server: Server = createServer({ ...secureContext(tlsDir), minVersion: 'TLSv1.2', headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000, maxHeaderSize: 32 * 1024 }, options.listener);
+  server.addContext(BUS_SERVER_NAME, createSecureContext(ownContext(tlsDir)));
   server.on('tlsClientError', () => undefined);
   server.on('upgrade', options.upgrade);
   await new Promise<void>((resolve, reject) => {
@@ -46,6 +53,7 @@ export async function serveHttps(options: { address: string | undefined; port: n
       const now = stamp();
       if (now === last) return;
       server.setSecureContext(secureContext(tlsDir));
+      server.addContext(BUS_SERVER_NAME, createSecureContext(ownContext(tlsDir)));
       last = now;
       log('https: took the renewed certificate');
       options.renewed();

@@ -1,6 +1,7 @@
 import { API_PATHS, satelliteSchema } from '../api.ts';
 import { z } from 'zod';
 import { satelliteId } from '../../store/fields.ts';
+import { setVersion } from '../http/change.ts';
 import { notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
 
@@ -11,9 +12,10 @@ export const route = define({
   scope: 'read',
   params: z.strictObject({ id: satelliteId }),
   reply: satelliteSchema,
-  handle({ cloud, params }) {
-    const found = cloud.registry.get(params.id);
+  handle({ ctx, cloud, params }) {
+    const found = cloud.satellites.get(params.id);
     if (found === undefined) throw notFound(`There is no satellite ${params.id}.`);
+    setVersion(ctx, { version: found.revision });
     return found;
   },
 });

@@ -5,9 +5,9 @@ import { route as define } from '../http/route.ts';
 export const route = define({
   method: 'GET',
   path: API_PATHS.satellites,
-  summary: 'The satellites that have been heard.',
+  summary: 'The satellites: those that are heard, those that have enrolled and were not yet, and the revoked.',
   scope: 'read',
   query: listQuery,
   reply: pageOf(satelliteSchema),
-  handle: ({ cloud, query }) => pageOfList(cloud.overview().satellites, query, (s) => s.id),
+  handle: ({ cloud, query }) => pageOfList(cloud.satellites.all(), query, (s) => s.id),
 });

@@ -39,7 +39,7 @@ type Mode = 'single' | 'cluster';
 /** Elections take up to 9 s, but what asks every second should not call a lost quorum ready for so long. */
 const SILENT_MS = 5_000;
 const RETRY_MS = 5_000;
-const SCHEMA = 2;
+const SCHEMA = 4;
 
 export function createState(options: StateOptions): State {
   const { self, log } = options;

@@ -3,12 +3,12 @@ import type { SatelliteInfo } from '../../cloud/api.ts';
 export type SortKey = 'id' | 'state' | 'load' | 'lastSeen';
 
 /** The worst first. */
-const RANK: Record<SatelliteInfo['state'], number> = { unreachable: 0, degraded: 1, healthy: 2 };
+const RANK: Record<SatelliteInfo['state'], number> = { unreachable: 0, degraded: 1, enrolled: 2, healthy: 3, revoked: 4 };
 
-/** Satellites that fit a text (name, address, state), in order. */
+/** Satellites that fit a text (name, tags, address, state), in order. */
 export function listSatellites(all: readonly SatelliteInfo[], filter: string, sort: SortKey): SatelliteInfo[] {
   const words = filter.toLowerCase().split(/\s+/).filter((w) => w !== '');
-  const text = (s: SatelliteInfo): string => [s.id, s.node, s.state, s.version, ...s.addresses].join(' ').toLowerCase();
+  const text = (s: SatelliteInfo): string => [s.id, s.name, s.node, s.state, s.version, ...s.addresses, ...Object.entries(s.tags).map(([key, value]) => `${key}=${value}`)].join(' ').toLowerCase();
   const by: Record<SortKey, (a: SatelliteInfo, b: SatelliteInfo) => number> = {
     id: () => 0,
     state: (a, b) => RANK[a.state] - RANK[b.state],

@@ -7,7 +7,7 @@ import { Badge, type Tone } from '../parts/badge.tsx';
 import { useNow } from '../parts/context.ts';
 import { Empty, PageHead } from '../parts/table.tsx';
 
-export const SATELLITE_TONE: Record<SatelliteInfo['state'], Tone> = { healthy: 'good', degraded: 'warn', unreachable: 'bad' };
+export const SATELLITE_TONE: Record<SatelliteInfo['state'], Tone> = { healthy: 'good', degraded: 'warn', unreachable: 'bad', enrolled: 'idle', revoked: 'bad' };
 const CLOUD_TONE: Record<CloudInfo['state'], Tone> = { healthy: 'good', 'not-ready': 'warn', unreachable: 'bad' };
 const NATS_ROLE: Record<CloudInfo['nats']['role'], string> = { single: 'single server', leader: 'leader', follower: 'follower', none: 'no leader' };
 /** More satellites than these are on their own page only. */

@@ -48,7 +48,7 @@ function kubernetesAccess(env: NodeJS.ProcessEnv): KubeAccess | undefined {
  * notes of its tables; nothing of this keeps a satellite from answering about the rest.
  *
  * By the environment: TERRARIUM_COLLECTOR (settings.ts); TERRARIUM_POD_LOGS, default /var/log/pods; TERRARIUM_API, default the node's balancer,
- * and TERRARIUM_SERVICE_ACCOUNT, a folder with token and ca.crt; TERRARIUM_PROC, TERRARIUM_SYS, TERRARIUM_ROOT as for live tables.
+ * TERRARIUM_PODS=all for those of the whole cluster, and TERRARIUM_SERVICE_ACCOUNT, a folder with token and ca.crt; TERRARIUM_PROC, TERRARIUM_SYS, TERRARIUM_ROOT as for live tables.
  * @throws Failure `bad-collector-settings`
  */
 export function startCollector({ env, node, tables, log }: CollectorOptions): Collector {
@@ -163,7 +163,7 @@ export function startCollector({ env, node, tables, log }: CollectorOptions): Co
   } else {
     watching = watchKubernetes({
       access,
-      node,
+      node: env['TERRARIUM_PODS'] === 'all' ? undefined : node,
       store: {
         putPods: (rows) => void write(() => history.replace('pods', rows)),
         addEvents: (rows) => void write(() => history.append('kubernetes_events', rows)),

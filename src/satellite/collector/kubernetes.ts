@@ -86,9 +86,9 @@ function occurrence(count: unknown, unixMs: unknown): string {
   return `${String(count)}@${String(unixMs)}`;
 }
 
-/** Which events are about this node or its pods, and have not been stored yet. */
+/** Which events are about this node or its pods, or about any where no node is given, and have not been stored yet. */
 export class EventFilter {
-  readonly #node: string;
+  readonly #node: string | undefined;
   readonly #maxAgeMs: number;
   readonly #now: () => number;
   /** Uids of the node's pods; those that have gone with the time until when they are remembered. */
@@ -96,7 +96,7 @@ export class EventFilter {
   readonly #seen: Map<string, string>;
   #waiting: { event: EventObject; until: number }[] = [];
 
-  constructor(node: string, known: ReturnType<KubernetesStore['knownEvents']>, maxAgeMs: number, now: () => number) {
+  constructor(node: string | undefined, known: ReturnType<KubernetesStore['knownEvents']>, maxAgeMs: number, now: () => number) {
     this.#node = node;
     this.#maxAgeMs = maxAgeMs;
     this.#now = now;
@@ -124,7 +124,7 @@ export class EventFilter {
   #take(event: EventObject, until: number): Row[] {
     const { kind, name, uid } = event.involvedObject;
     const here =
-      event.source?.host === this.#node || event.reportingInstance === this.#node || (kind === 'Node' && name === this.#node) || (kind === 'Pod' && uid !== undefined && this.#pods.has(uid));
+      this.#node === undefined || event.source?.host === this.#node || event.reportingInstance === this.#node || (kind === 'Node' && name === this.#node) || (kind === 'Pod' && uid !== undefined && this.#pods.has(uid));
     if (!here) {
       if (kind === 'Pod' && this.#waiting.length < MAX_WAITING) this.#waiting.push({ event, until });
       return [];
@@ -144,7 +144,8 @@ export class EventFilter {
 
 export interface KubernetesOptions {
   access: KubeAccess;
-  node: string;
+  /** Whose pods; undefined: of all. */
+  node: string | undefined;
   store: KubernetesStore;
   maxAgeMs: number;
   now(): number;
@@ -181,7 +182,7 @@ export async function watchKubernetes({ access, node, store, maxAgeMs, now, stat
   await Promise.all([
     watchCollection<PodDetails>(
       client,
-      `/api/v1/pods?fieldSelector=${encodeURIComponent(`spec.nodeName=${node}`)}`,
+      node === undefined ? '/api/v1/pods' : `/api/v1/pods?fieldSelector=${encodeURIComponent(`spec.nodeName=${node}`)}`,
       {
         replace(items) {
           pods.clear();

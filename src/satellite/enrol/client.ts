@@ -1,7 +1,8 @@
-import { request } from 'node:https';
+import { Agent, request } from 'node:https';
 import { isIP } from 'node:net';
 import type { Problem } from '../../cloud/api.ts';
 import { ENROLMENT_PATHS, authorityReply, enrolReply, type EnrolReply, type EnrolRequest } from '../../cloud/satellites-api.ts';
+import { BUS_SERVER_NAME } from '../../bus/identities.ts';
 import { EXIT, Failure } from '../../errors.ts';
 import { fingerprint } from '../../pki/authority.ts';
 
@@ -30,14 +31,14 @@ interface Answer {
 }
 
 /** `ca` undefined: of whoever answers, for what needs no secret and is verified afterwards. */
-function ask({ host, port }: CloudAddress, path: string, ca: string | undefined, body: unknown, signal: AbortSignal): Promise<Answer> {
+function ask({ host, port }: CloudAddress, path: string, ca: string | undefined, body: unknown, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? undefined : JSON.stringify(body);
     const sent = request(
       {
-        host, port, path, agent: false,
-        // The customer's own certificate is shown only to those who ask for its name.
-        servername: '',
+        host, port, path,
+        // By this name the console shows the cluster's own certificate, and not the customer's, and it is the same by whatever address it is reached.
+        agent: new Agent({ keepAlive: false, proxyEnv: env, servername: BUS_SERVER_NAME }),
         method: text === undefined ? 'GET' : 'POST',
         signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
         minVersion: 'TLSv1.2',
@@ -64,9 +65,9 @@ function ask({ host, port }: CloudAddress, path: string, ca: string | undefined,
  * The cluster's CA, recognized by its fingerprint: nothing secret is sent before.
  * @throws Failure `wrong-cluster` for another CA; any other error where nobody answers
  */
-export async function fetchAuthority(address: CloudAddress, expected: string, signal: AbortSignal): Promise<string> {
+export async function fetchAuthority(address: CloudAddress, expected: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string> {
   const where = `${address.host}:${address.port}`;
-  const { status, body } = await ask(address, ENROLMENT_PATHS.authority, undefined, undefined, signal);
+  const { status, body } = await ask(address, ENROLMENT_PATHS.authority, undefined, undefined, env, signal);
   if (status >= 500) throw new Error(`it answers with status ${status}`);
   let ca: string;
   let found: string;
@@ -84,8 +85,8 @@ export async function fetchAuthority(address: CloudAddress, expected: string, si
  * Sends the request for a certificate.
  * @throws Failure with the cloud's own code and sentence where it refuses; any other error where it cannot answer now
  */
-export async function sendEnrolment(address: CloudAddress, ca: string, enrolment: EnrolRequest, signal: AbortSignal): Promise<EnrolReply> {
-  const { status, body } = await ask(address, ENROLMENT_PATHS.enrol, ca, enrolment, signal);
+export async function sendEnrolment(address: CloudAddress, ca: string, enrolment: EnrolRequest, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<EnrolReply> {
+  const { status, body } = await ask(address, ENROLMENT_PATHS.enrol, ca, enrolment, env, signal);
   if (status === 200) return enrolReply.parse(JSON.parse(body));
   const problem = JSON.parse(body) as Partial<Problem>;
   const title = problem.title ?? `it answers with status ${status}`;

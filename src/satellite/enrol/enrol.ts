@@ -1,12 +1,15 @@
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { credentialReady, credentialRequest, storeCredential, type CredentialFiles } from '../../../installer/node/credentials.ts';
+import { credentialRequest, storeCredential, type CredentialFiles } from '../../../installer/node/credentials.ts';
 import { writeFileDurably } from '../../../installer/node/files.ts';
 import { Failure, EXIT } from '../../errors.ts';
+import { hostPort } from '../../bus/addresses.ts';
+import { signByNkey } from '../../bus/nkey.ts';
 import { createBackoff } from './backoff.ts';
 import { fetchAuthority, sendEnrolment, type CloudAddress } from './client.ts';
-import { enrolmentFile, type EnrolmentRecord } from './record.ts';
+import { ensureNkey } from './nkey.ts';
+import { enrolmentFile, isEnrolled, type EnrolmentRecord } from './record.ts';
 
 export interface EnrolOptions {
   /** Tried in this order. */
@@ -20,6 +23,12 @@ export interface EnrolOptions {
   data: string;
   /** Makes another key: the old one was revoked, or shall not be used any more. */
   newKey: boolean;
+  /** The user whose the files are; by default who enrols. */
+  owner?: number;
+  /** By which others reach this machine, where that is not what its interfaces say. */
+  advertise?: string | undefined;
+  /** HTTPS_PROXY and NO_PROXY are heeded. */
+  env: NodeJS.ProcessEnv;
   /** Milliseconds for which control planes that do not answer are tried again. */
   patienceMs: number;
   signal: AbortSignal;
@@ -35,18 +44,21 @@ export interface EnrolOptions {
 export async function enrolSatellite(options: EnrolOptions): Promise<EnrolmentRecord> {
   const { id, token, data, signal } = options;
   const folder = join(data, 'satellite');
-  const files: CredentialFiles = { dir: join(folder, 'tls'), name: 'client' };
-  if (options.newKey) for (const ending of ['crt', 'csr', 'key']) rmSync(join(files.dir, `client.${ending}`), { force: true });
-  else if (credentialReady(files) && existsSync(enrolmentFile(data))) throw new Failure('enrolled', `This machine has a satellite that has enrolled already, in ${folder}.`, { remedy: 'Give --new-key to enrol it anew, with another key.' });
+  const files: CredentialFiles = { dir: join(folder, 'tls'), name: 'client', ...(options.owner === undefined ? {} : { owner: options.owner }) };
+  if (options.newKey) for (const ending of ['crt', 'csr', 'key', 'nkey']) rmSync(join(files.dir, `client.${ending}`), { force: true });
+  else if (isEnrolled(data)) throw new Failure('enrolled', `This machine has a satellite that has enrolled already, in ${folder}.`, { remedy: 'Give --new-key to enrol it anew, with another key.' });
   const request = await credentialRequest(files, 'satellite');
+  const nkey = ensureNkey(data, options.owner);
   const reply = await anyOf(options, async (address) => {
-    const ca = await fetchAuthority(address, options.caHash, signal);
-    return sendEnrolment(address, ca, { token, id, request }, signal);
+    const ca = await fetchAuthority(address, options.caHash, options.env, signal);
+    return sendEnrolment(address, ca, { token, id, request, nkey: { key: nkey.publicKey, signature: signByNkey(nkey, request) } }, options.env, signal);
   });
   storeCredential(files, reply.certificate, reply.ca);
-  const record: EnrolmentRecord = { id: reply.id, clouds: reply.clouds };
+  // The addresses that were given may be the only ones that lead there from here.
+  const consoles = [...new Set([...options.addresses.map((a) => hostPort(a.host, a.port)), ...reply.consoles])];
+  const record: EnrolmentRecord = { id: reply.id, clouds: reply.clouds, consoles, ...(options.advertise === undefined ? {} : { advertise: options.advertise }) };
   // Last: with it the enrolment is complete.
-  writeFileDurably(enrolmentFile(data), `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600 });
+  writeFileDurably(enrolmentFile(data), `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600, ...(options.owner === undefined ? {} : { uid: options.owner }) });
   return record;
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { satelliteId, time } from '../fields.ts';
+import { satelliteId, time, why } from '../fields.ts';
 import { defineCommand, type Json } from '../kind.ts';
 import { addState, readSatellite } from '../satellite-states.ts';
 
@@ -9,15 +9,19 @@ import { addState, readSatellite } from '../satellite-states.ts';
  */
 export const command = defineCommand({
   since: 1,
-  args: z.strictObject({ states: z.array(z.strictObject({ id: satelliteId, state: z.enum(['healthy', 'degraded', 'unreachable']), at: time })).min(1).max(2000) }),
-  apply(tx, { args }) {
+  args: z.strictObject({ states: z.array(z.strictObject({ id: satelliteId, state: z.enum(['healthy', 'degraded', 'unreachable']), at: time, reason: why.optional() })).min(1).max(2000) }),
+  apply(tx, { args, actor }) {
     const counts: Record<string, number> = { healthy: 0, degraded: 0, unreachable: 0 };
     let changed = 0;
-    for (const { id, state, at } of args.states) {
+    const told = new Set<string>();
+    for (const { id, state, at, reason } of args.states) {
       const before = readSatellite(tx, id);
       if (before === undefined || before.state === 'revoked' || before.state === state || before.state_at > at) continue;
+      // The history has one entry for each position.
+      if (told.has(id)) continue;
+      told.add(id);
       tx.run('UPDATE satellites SET state = ?, state_at = ? WHERE id = ?', state, at, id);
-      addState(tx, id, at, state);
+      addState(tx, id, at, state, { actor, reason: reason ?? '' });
       counts[state] = (counts[state] ?? 0) + 1;
       changed += 1;
     }

@@ -19,16 +19,13 @@ export const command: CommandModule = {
         const { loadContext } = await import('../../../context/context.ts');
         const { createCloudClient } = await import('../../../context/client.ts');
         const { ENROLMENT_PATHS, TOKEN_MINUTES } = await import('../../../cloud/satellites-api.ts');
+        const { tagOptions } = await import('../../tag-options.ts');
         type Reply = import('../../../cloud/satellites-api.ts').EnrolmentTokenReply;
         const minutes = Number(options.ttl);
         if (!(Number.isInteger(minutes) && minutes > 0 && minutes <= TOKEN_MINUTES.most)) throw new Failure('usage', `--ttl ${options.ttl} is no whole number of minutes up to a week.`, { exitCode: EXIT.usage });
-        const tags = Object.fromEntries((options.tag ?? []).map((tag) => {
-          const [name = '', ...value] = tag.split('=');
-          return [name, value.join('=')];
-        }));
-        const made = await createCloudClient(loadContext(io.env, options.context)).change<Reply>('POST', ENROLMENT_PATHS.tokens, { minutes, tags }, io.signal);
+        const made = await createCloudClient(loadContext(io.env, options.context)).change<Reply>('POST', ENROLMENT_PATHS.tokens, { minutes, tags: tagOptions(options.tag) }, io.signal);
         if (made === undefined) throw new Failure('broken-off', 'The cloud has answered nothing.', { remedy: 'Run the command again.' });
-        io.stdout.write(`terrarium satellite enrol ${made.addresses.join(',')} --token ${made.token} --ca-hash ${made.caHash}\n`);
+        io.stdout.write(`echo ${made.token} | sudo terrarium satellite install ${made.addresses.join(',')} --ca-hash ${made.caHash}\n`);
       });
   },
 };

@@ -1,0 +1,43 @@
+import { hostname } from 'node:os';
+import { isIP } from 'node:net';
+import { EXIT, Failure } from '../errors.ts';
+import type { CloudAddress } from '../satellite/enrol/client.ts';
+
+/** What `satellite enrol` and `satellite install` are told alike. */
+export interface EnrolFlags {
+  tokenFile?: string;
+  caHash: string;
+  id?: string;
+  advertiseAddress?: string;
+  newKey?: true;
+  wait: string;
+}
+
+export interface EnrolTarget {
+  addresses: CloudAddress[];
+  caHash: string;
+  id: string;
+  advertise: string | undefined;
+  newKey: boolean;
+  patienceMs: number;
+}
+
+/** @throws Failure `usage` */
+export async function enrolTarget(addresses: string, flags: EnrolFlags): Promise<EnrolTarget> {
+  const { PORTS } = await import('../../installer/cluster/ports.ts');
+  const { enrolledId } = await import('../cloud/satellites-api.ts');
+  const { parseAddress } = await import('../satellite/enrol/client.ts');
+  const id = (flags.id ?? hostname()).toLowerCase();
+  const seconds = Number(flags.wait);
+  const usage = (message: string, remedy: string): Failure => new Failure('usage', message, { remedy, exitCode: EXIT.usage });
+  if (!/^sha256:[0-9a-f]{64}$/.test(flags.caHash)) throw usage(`--ca-hash ${flags.caHash} is no fingerprint.`, 'Copy the whole command as it was printed.');
+  if (!enrolledId.safeParse(id).success) throw usage(`${id} is no name for a satellite.`, 'Give --id with at most 63 of a-z, 0-9, dot and hyphen.');
+  if (!(seconds >= 0 && seconds <= 86_400)) throw usage(`--wait ${flags.wait} is no number of seconds up to a day.`, 'Give a number.');
+  if (flags.advertiseAddress !== undefined && isIP(flags.advertiseAddress) === 0 && !/^[A-Za-z0-9]([A-Za-z0-9.-]{0,62})$/.test(flags.advertiseAddress)) {
+    throw usage(`--advertise-address ${flags.advertiseAddress} is no address.`, 'Give an IP address or a host name, without a port.');
+  }
+  return {
+    addresses: addresses.split(',').map((a) => parseAddress(a.trim(), PORTS.console.port)),
+    caHash: flags.caHash, id, advertise: flags.advertiseAddress, newKey: flags.newKey === true, patienceMs: seconds * 1000,
+  };
+}
