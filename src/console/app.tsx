@@ -123,6 +123,9 @@ function Signed({ me, onSignedOut, onChanged }: { me: Me; onSignedOut: (message?
   useEffect(() => {
     document.title = `${place.key ?? TITLES[place.page]} · ${overview?.cluster.name ?? 'Terrarium'}`;
   }, [place, overview?.cluster.name]);
+  // A query goes on, and keeps its rows, while another page is looked at.
+  const queried = useRef(false);
+  queried.current ||= page === 'query';
   const shown = useRef(false);
   useEffect(() => {
     // Who moves by keyboard or screen reader starts at the new page's title; the first page leaves the focus alone.
@@ -166,7 +169,7 @@ function Signed({ me, onSignedOut, onChanged }: { me: Me; onSignedOut: (message?
               {page === 'overview' && <div data-page><OverviewPage overview={overview} /></div>}
               {page === 'satellites' && place.key === undefined && <div data-page><SatellitesPage satellites={overview.satellites} /></div>}
               {page === 'satellites' && place.key !== undefined && <div data-page><SatellitePage key={place.key} id={place.key} overview={overview} /></div>}
-              {allowed(me, 'query') && <div data-page hidden={page !== 'query'}><QueryPage satellites={overview.satellites} place={place} /></div>}
+              {queried.current && <div data-page hidden={page !== 'query'}><QueryPage satellites={overview.satellites} place={place} /></div>}
               {page === 'users' && <div data-page><UsersPage /></div>}
               {page === 'tokens' && <div data-page><TokensPage /></div>}
               {page === 'enrolment' && <div data-page><EnrolmentPage /></div>}

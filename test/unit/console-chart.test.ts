@@ -1,5 +1,5 @@
 import t from 'tap';
-import { axesOf, chartData, numericColumns, secondsOf, shortNumber } from '../../src/console/logic/chart-data.ts';
+import { axesOf, chartData, numericColumns, secondsOf, shortNumber, timeLabels } from '../../src/console/logic/chart-data.ts';
 import type { Cell } from '../../src/console/logic/result.ts';
 
 const rowsOf = (...rows: [string, ...Cell[]][]): { sat: string; values: Cell[] }[] => rows.map(([sat, ...values]) => ({ sat, values }));
@@ -47,4 +47,11 @@ t.test('a hundred thousand rows are put in order at once', async (t) => {
 
 t.test('numbers are short on an axis', async (t) => {
   t.same([0, 1.23456, 999, 1500, 20_000_000, -3e9, 4.2e12].map(shortNumber), ['0', '1.235', '999', '1.5 k', '20 M', '-3 G', '4.2 T']);
+});
+
+t.test('an axis of time is in UTC and names the days', async (t) => {
+  const at = Date.UTC(2026, 0, 2, 23, 59) / 1000;
+  t.same(timeLabels([at, at + 60, at + 120], 60), ['23:59\n2026-01-02', '00:00\n2026-01-03', '00:01']);
+  t.same(timeLabels([at + 5, at + 10], 5), ['23:59:05\n2026-01-02', '23:59:10']);
+  t.same(timeLabels([at + 60], 86_400), ['2026-01-03']);
 });

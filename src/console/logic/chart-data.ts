@@ -89,3 +89,19 @@ export function shortNumber(value: number): string {
   }
   return String(Number(value.toPrecision(4)));
 }
+
+const DAY_S = 86_400;
+
+/** Labels of a time axis in UTC, as the tables write their times: the day where a new one begins, seconds where it is that fine. */
+export function timeLabels(seconds: readonly number[], step: number): string[] {
+  let day = '';
+  return seconds.map((s) => {
+    const iso = new Date(s * 1000).toISOString();
+    const date = iso.slice(0, 10);
+    const time = iso.slice(11, step < 60 ? 19 : 16);
+    const isNew = date !== day;
+    day = date;
+    if (step >= DAY_S) return date;
+    return isNew ? `${time}\n${date}` : time;
+  });
+}

@@ -107,6 +107,7 @@ function UserDialog({ doing, me, onClose, onDone }: { doing: Doing; me: string; 
             onDone(`${user.name} has a new password.`);
           }}
         >
+          <input name="user" autocomplete="username" value={user.name} readOnly hidden />
           <PasswordField label="New password" />
           <p class="hint">All sessions of {user.name} end, and it has to be changed at the next login.</p>
         </FormDialog>

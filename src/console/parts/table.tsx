@@ -6,7 +6,7 @@ export function Empty({ columns, children }: { columns: number; children: Compon
 
 /** A time as the reader's clock has it, with the exact one to point at. */
 export function Time({ at }: { at: string }) {
-  return <time dateTime={at} title={at}>{new Date(at).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' })}</time>;
+  return <time dateTime={at} title={at}>{new Date(at).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })}</time>;
 }
 
 /** A page's title, and what can be done on it. */

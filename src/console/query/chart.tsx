@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { axesOf, chartData, numericColumns, shortNumber, type Axis } from '../logic/chart-data.ts';
+import { axesOf, chartData, numericColumns, shortNumber, timeLabels, type Axis } from '../logic/chart-data.ts';
 import type { Result } from '../logic/result.ts';
 
 const HEIGHT_PX = 340;
@@ -78,12 +78,13 @@ function Plot({ result, running, axis, columns }: { result: Result; running: boo
       width: element.clientWidth,
       height: HEIGHT_PX,
       scales: { x: { time: axis.kind === 'time' } },
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
       axes: [
-        { stroke: text, grid: line, ticks: line, ...(axis.kind === 'time' ? {} : { values: (_u: uPlot, all: number[]) => all.map(shortNumber) }) },
+        { stroke: text, grid: line, ticks: line, values: (_u: uPlot, all: number[], _axis: number, _space: number, step: number) => (axis.kind === 'time' ? timeLabels(all, step) : all.map(shortNumber)) },
         { stroke: text, grid: line, ticks: line, size: 64, values: (_u: uPlot, all: number[]) => all.map(shortNumber) },
       ],
       series: [
-        { label: nameOf(axis, result.columns) },
+        { label: nameOf(axis, result.columns), ...(axis.kind === 'time' ? { value: (_u: uPlot, at: number | null) => (at === null ? '–' : new Date(at * 1000).toISOString()) } : {}) },
         ...series.map((s, i): uPlot.Series => {
           const stroke = `hsl(${(150 + i * 137.5) % 360} ${dark ? '55% 62%' : '62% 38%'})`;
           return { label: s.label, stroke, width: 1.5, spanGaps: true, points: { show: data[0].length < 80 }, ...(bars === undefined ? {} : { paths: bars, fill: `${stroke.slice(0, -1)} / 35%)`, points: { show: false } }) };
@@ -101,6 +102,7 @@ function Plot({ result, running, axis, columns }: { result: Result; running: boo
   return (
     <>
       <div class="plot" ref={place} role="img" aria-label={`Chart of ${series.map((s) => s.label).join(', ')} along ${nameOf(axis, result.columns)}`} data-points={data[0].length} data-series={series.length} />
+      {axis.kind === 'time' && <p class="hint">Times are UTC.</p>}
       {left > 0 && <p class="hint">{left.toLocaleString('en-US')} rows have no place on this axis and are left out.</p>}
     </>
   );

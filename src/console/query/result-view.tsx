@@ -27,7 +27,7 @@ export function ResultView({ result, running }: { result: Result; running: boole
   return (
     <section class="card" aria-label="Result" aria-busy={running}>
       <div class="head">
-        <h2><span role="status">{result.total.toLocaleString('en-US')} {result.total === 1 ? 'row' : 'rows'}</span></h2>
+        <h2 aria-live="polite">{result.total.toLocaleString('en-US')} {result.total === 1 ? 'row' : 'rows'}</h2>
         {result.ms !== undefined && <span class="hint">{result.ms} ms</span>}
         {running && <span class="hint running">running…</span>}
         <span class="spring" />

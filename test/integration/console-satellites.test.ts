@@ -1,0 +1,100 @@
+import type { Page } from 'playwright-core';
+import t from 'tap';
+import { until } from '../support/local-cloud.ts';
+import { openConsole, rowsOf, type ConsoleUnderTest } from '../support/console-browser.ts';
+
+/** The satellites' list and pages: live states, asking one, revoking, enrolling others. */
+let console: ConsoleUnderTest;
+let page: Page;
+
+t.before(async () => {
+  console = await openConsole(['n1', 'n2'], ['n3']);
+  await console.user('olga', 'operator', 'olga has a password');
+  page = await console.open();
+  await console.logIn(page, 'olga', 'olga has a password');
+});
+t.teardown(() => console.stop());
+
+const go = (name: string): Promise<void> => page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }).click();
+
+t.test('the list is filtered and leads to a page with facts and tables', async (t) => {
+  await go('Satellites');
+  await page.locator('[data-kind=satellite-list] tbody tr').nth(1).waitFor();
+  t.same((await rowsOf(page, 'satellite-list')).map((r) => [r[0], r[1]]), [['n1', 'healthy'], ['n2', 'healthy']]);
+  await page.getByLabel('Filter satellites').fill('n2');
+  await page.getByText('1 of 2').waitFor();
+  await page.getByRole('link', { name: 'n2', exact: true }).press('Enter');
+  await page.getByRole('heading', { name: 'n2', exact: true }).waitFor();
+  t.equal(await page.evaluate('document.activeElement.tagName'), 'H1', 'the focus goes with the page');
+  t.match(await page.title(), /^n2 /);
+  await page.getByText('Running since').waitFor();
+  await page.locator('.tables summary', { hasText: 'processes' }).press('Enter');
+  await page.getByText(/pid, .*rss_bytes/).waitFor();
+});
+
+t.test('asking one goes to the query with this one chosen', async (t) => {
+  await page.getByRole('link', { name: 'Ask this one' }).click();
+  await page.getByRole('checkbox', { name: 'n2', checked: true }).waitFor();
+  t.equal(await page.getByRole('checkbox', { name: 'n1' }).isChecked(), false);
+  await page.getByLabel('SQL', { exact: true }).fill('select 5 as five');
+  await page.getByLabel('SQL', { exact: true }).press('Control+Enter');
+  await page.getByText('n2: 1 row').waitFor();
+  await page.goBack();
+  await page.getByRole('heading', { name: 'n2', exact: true }).waitFor();
+});
+
+t.test('a satellite is revoked after a question, and comes back when that is forgotten', async (t) => {
+  await page.getByRole('button', { name: 'Revoke' }).click();
+  await page.getByRole('dialog', { name: 'Revoke n2?' }).getByRole('button', { name: 'Cancel' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.getByText('Running since').waitFor();
+  await page.getByRole('button', { name: 'Revoke' }).click();
+  await page.getByRole('dialog', { name: 'Revoke n2?' }).getByRole('button', { name: 'Revoke' }).click();
+  await page.getByText('No satellite of this name is heard').waitFor();
+  await go('Satellites');
+  await until('one to be left', async () => ((await rowsOf(page, 'satellite-list')).length === 1 ? true : undefined));
+  await page.goBack();
+  await page.getByRole('button', { name: 'Forget the revocation' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Forget it' }).click();
+  await page.getByText('Running since').waitFor();
+  t.pass();
+});
+
+t.test('an administrator sees who revoked it', async (t) => {
+  const admin = await console.open();
+  await console.logIn(admin);
+  await admin.goto(console.url('#/satellites/n2'));
+  await admin.locator('[data-kind=audit] > tbody > tr', { hasText: 'satellite.revoke' }).waitFor();
+  t.match((await rowsOf(admin, 'audit')).find((r) => r[2] === 'satellite.revoke')?.[1], 'olga');
+  await admin.context().close();
+});
+
+t.test('an enrolment token comes as the command line for the other machine', async (t) => {
+  await go('Enrolment');
+  await page.getByRole('button', { name: 'Add a machine' }).click();
+  await page.getByLabel('Tags').fill('=nothing');
+  await page.getByRole('button', { name: 'Make a token' }).click();
+  await page.getByText(/“=nothing” is no tag/).waitFor();
+  await page.getByLabel('Tags').fill('place=cellar fast');
+  await page.getByLabel('Good for').selectOption('15');
+  await page.getByRole('button', { name: 'Make a token' }).click();
+  const line = await page.getByLabel('Command line').inputValue();
+  t.match(line, new RegExp(`^terrarium satellite enrol 127\\.0\\.0\\.1:${console.clouds.ports.console} --token tre_[0-9a-f]{16}_[\\w-]+ --ca-hash sha256:[0-9a-f]{64}$`));
+  await page.getByRole('button', { name: 'Done' }).click();
+  const id = /tre_([0-9a-f]+)_/.exec(line)?.[1] ?? '';
+  t.match((await rowsOf(page, 'enrolment'))[0], [id, 'ready', 'place=cellarfast', 'olga']);
+  await page.getByRole('button', { name: `Delete ${id}` }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+  await page.getByText('There is none.').waitFor();
+});
+
+t.test('a new satellite appears without loading the page again, by the one watch of this page', async (t) => {
+  await go('Overview');
+  await page.locator('[data-kind=satellites] tbody tr').nth(1).waitFor();
+  await console.satellite('n3');
+  await page.locator('[data-kind=satellites] tbody tr', { hasText: 'n3' }).getByText('healthy').waitFor();
+  const watches = page.evaluate("performance.getEntriesByType('resource').filter((e) => e.name.includes('/api/v1/watch')).length");
+  t.ok(Number(await watches) <= 1);
+});
+
+t.test('nothing is in the log of the browser', async (t) => t.same(console.complaints, []));

@@ -1,0 +1,95 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { API_TOKEN, PASSWORD, call, localClouds, until, type LocalClouds, type LocalNode } from './local-cloud.ts';
+
+/** How long anything in a page may take: the machine may be slow, and nothing waits for longer than it takes. */
+const PATIENCE_MS = 30_000;
+
+/** The console of one cloud with satellites on this machine, in Chromium. */
+export interface ConsoleUnderTest {
+  clouds: LocalClouds;
+  node: LocalNode;
+  browser: Browser;
+  /** What the browser's log, failed requests and uncaught errors say. */
+  complaints: string[];
+  url(address?: string): string;
+  /** Another browser profile. */
+  open(): Promise<Page>;
+  logIn(page: Page, user?: string, password?: string): Promise<void>;
+  /** Starts the satellite of a node; resolves when the cloud hears it. */
+  satellite(name: string): Promise<ChildProcess>;
+  /** Creates a user who has chosen his password himself. */
+  user(name: string, role: string, password: string): Promise<void>;
+  api(method: string, path: string, body?: unknown): Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+/** @param satellites names of nodes whose satellites run from the beginning; the first one has the cloud. */
+export async function openConsole(satellites: string[], silent: string[] = []): Promise<ConsoleUnderTest> {
+  if (!existsSync(join(process.env['TERRARIUM_CONSOLE'] ?? 'build/console', 'index.html'))) throw new Error('build/console is missing: run ./build.sh first');
+  const [first, ...workers] = [...satellites, ...silent];
+  if (first === undefined) throw new Error('a console needs a node');
+  const node: LocalNode = { name: first, address: '127.0.0.1' };
+  const clouds = await localClouds([node], { satellites: workers });
+  const children: ChildProcess[] = [];
+  const complaints: string[] = [];
+  const under: ConsoleUnderTest = {
+    clouds,
+    node,
+    complaints,
+    browser: await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] }),
+    url: (address = '') => `https://127.0.0.1:${clouds.ports.console}/${address}`,
+    async open() {
+      const context = await under.browser.newContext({ ignoreHTTPSErrors: true, colorScheme: 'light', viewport: { width: 1360, height: 900 }, acceptDownloads: true });
+      const page = await context.newPage();
+      page.setDefaultTimeout(PATIENCE_MS);
+      page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
+      page.on('pageerror', (error) => complaints.push(error.message));
+      return page;
+    },
+    async logIn(page, user = 'admin', password = PASSWORD) {
+      await page.goto(under.url());
+      await page.getByLabel('User').fill(user);
+      await page.getByLabel('Password').fill(password);
+      await page.keyboard.press('Enter');
+      await page.getByRole('heading', { name: 'Overview' }).waitFor();
+    },
+    async satellite(name) {
+      const child = spawn(process.execPath, ['src/main.ts', 'satellite'], { env: clouds.env({ name, address: '127.0.0.1' }), stdio: 'ignore' });
+      children.push(child);
+      await until(`satellite ${name} to be heard`, async () => {
+        const list = (await under.api('GET', '/api/v1/satellites')) as { items: { id: string; state: string }[] };
+        return list.items.some((s) => s.id === name && s.state === 'healthy') ? true : undefined;
+      }, PATIENCE_MS);
+      return child;
+    },
+    async user(name, role, password) {
+      await under.api('POST', '/api/v1/users', { name, role, password, mustChangePassword: false });
+    },
+    async api(method, path, body) {
+      const answer = await call(clouds, node, path, { method, headers: { authorization: `Bearer ${API_TOKEN}` }, ...(body === undefined ? {} : { body }) });
+      if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`);
+      return answer.body === '' ? undefined : (JSON.parse(answer.body) as unknown);
+    },
+    async stop() {
+      await under.browser.close();
+      for (const child of children) child.kill('SIGKILL');
+      await clouds.stop();
+    },
+  };
+  try {
+    await clouds.start(node);
+    await Promise.all(satellites.map((name) => under.satellite(name)));
+  } catch (error) {
+    await under.stop();
+    throw error;
+  }
+  return under;
+}
+
+/** The cells of a table by its kind, as text. */
+export function rowsOf(page: Page, kind: string): Promise<string[][]> {
+  return page.locator(`[data-kind=${kind}] > tbody > tr`).evaluateAll((trs) => trs.map((tr) => [...tr.children].map((c) => c.textContent ?? '')));
+}
