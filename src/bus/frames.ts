@@ -9,6 +9,7 @@ import { z } from 'zod';
  * - batches `{q, sat, seq, columns?, rows}`, seq counting from 0, `columns` in the first one (which may have no rows);
  *   each costs one credit; without credit the satellite stops stepping through the result;
  * - the last one: `{q, sat, seq, end}` or `{q, sat, seq, error}`, its seq following the last batch's; it costs no credit.
+ * A ping is a message on `satellite.<sat>.ping` whose content comes back as it is on its reply subject, of the same form.
  * The cloud grants credits by `Credit` on `satellite.<sat>.credit` and ends a query by `Cancel` on `satellite.<sat>.cancel`.
  */
 
@@ -20,6 +21,8 @@ export const CREDITS = 16;
 export const ALIVE_MS = 1_000;
 /** Silence after which the cloud calls a satellite lost for a query. */
 export const LOST_MS = 3_500;
+/** Bytes that a ping may carry. */
+export const MAX_PING = 1024;
 /** Waiting for credit longer than this ends a query at the satellite (error `query.idle-reader`). */
 export const IDLE_READER_MS = 30_000;
 /** Between heartbeats; and the silence after which a satellite is degraded, then unreachable. */

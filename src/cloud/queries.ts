@@ -35,6 +35,11 @@ export interface QuerySink {
 export interface QueryProxy {
   /** Runs a query to its end, the `done` line included. Aborting the signal, or a sink that fails, cancels it on every satellite. */
   run(spec: QuerySpec, sink: QuerySink, signal: AbortSignal): Promise<void>;
+  /**
+   * Sends a few bytes to a satellite and has them come back.
+   * @returns milliseconds from here to there and back @throws Error where they do not come back within `LOST_MS`
+   */
+  ping(sat: string, data: string): Promise<number>;
   active(): number;
   stop(): void;
 }
@@ -67,6 +72,7 @@ interface Query {
  */
 export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: (sat: string) => boolean, now: () => number = () => performance.now()): QueryProxy {
   const queries = new Map<string, Query>();
+  const pings = new Map<string, (answer: Msg | undefined) => void>();
 
   const push = (query: Query, line: QueryLine): void => {
     query.lines.push(line);
@@ -107,6 +113,8 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
 
   const receive = (msg: Msg): void => {
     const subject = parseReply(msg.subject);
+    const pinged = subject === undefined ? undefined : pings.get(`${subject.query} ${subject.sat}`);
+    if (pinged !== undefined) return pinged(msg);
     const query = subject === undefined ? undefined : queries.get(subject.query);
     const part = subject === undefined ? undefined : query?.parts.get(subject.sat);
     if (subject === undefined || query === undefined || part === undefined || part.state !== 'pending') return;
@@ -175,13 +183,29 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
 
   return {
     active: () => queries.size,
+    async ping(sat, data) {
+      const id = newId();
+      const key = `${id} ${sat}`;
+      const began = now();
+      const { promise, resolve } = Promise.withResolvers<Msg | undefined>();
+      pings.set(key, resolve);
+      const timer = setTimeout(resolve, LOST_MS, undefined);
+      nc.publish(subjects.ping(sat), data, { reply: subjects.reply(instance, id, sat) });
+      const answer = await promise;
+      clearTimeout(timer);
+      pings.delete(key);
+      if (answer === undefined) throw new Error(`${sat} has not answered for ${LOST_MS / 1000} s.`);
+      if (answer.headers?.code === 503) throw new Error(`${sat} is not connected.`);
+      if (answer.string() !== data) throw new Error(`${sat} answered something else.`);
+      return microseconds(now() - began);
+    },
     stop() {
       clearInterval(timer);
       subscription.unsubscribe();
     },
     async run(spec, sink, signal) {
       const began = now();
-      const id = randomBytes(12).toString('hex');
+      const id = newId();
       let wake = (): void => undefined;
       const parts = new Map(spec.satellites.map((sat): [string, Part] => [sat, { state: 'pending', nextSeq: 0, rows: 0, credits: CREDITS, owed: 0, lastHeard: began, worked: 0 }]));
       const { merge } = spec;
@@ -189,7 +213,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
       const query: Query = { id, spec, parts, lines, wake: () => wake() };
       queries.set(id, query);
       let shown = 0;
-      const elapsed = (): number => Math.round((now() - began) * 1000) / 1000;
+      const elapsed = (): number => microseconds(now() - began);
       const onAbort = (): void => wake();
       signal.addEventListener('abort', onAbort);
       try {
@@ -220,6 +244,10 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
     },
   };
 }
+
+const newId = (): string => randomBytes(12).toString('hex');
+/** Milliseconds with three decimals. */
+const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
 
 /** Waits for a reader; one that takes nothing for too long counts as gone. */
 async function taken(write: Promise<void>): Promise<void> {
