@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { CREDITS, IDLE_READER_MS, LOST_MS, decode, encode, frameSchema, type Frame } from '../bus/frames.ts';
+import { CREDITS, IDLE_READER_MS, LOST_MS, decodeFrame, encode, type Frame } from '../bus/frames.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import type { QueryLine, QueryState } from './api.ts';
 import { arrivalOrder, mergeOrder, orderedSql, type LineOrder, type OrderBy } from './line-order.ts';
@@ -28,8 +28,11 @@ export interface QuerySpec {
 
 /** Where a query's lines go. */
 export interface QuerySink {
-  /** Resolves when the reader can take more; rejects when it is gone or the query's signal is aborted. */
-  write(line: QueryLine): Promise<void>;
+  /**
+   * Resolves when the reader can take more; rejects when it is gone or the query's signal is aborted.
+   * @param json the line as JSON, where there is such a text already; it begins with `{"q":` and has no line ends
+   */
+  write(line: QueryLine, json?: string): Promise<void>;
 }
 
 export interface QueryProxy {
@@ -74,8 +77,8 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
   const queries = new Map<string, Query>();
   const pings = new Map<string, (answer: Msg | undefined) => void>();
 
-  const push = (query: Query, line: QueryLine): void => {
-    query.lines.push(line);
+  const push = (query: Query, line: QueryLine, json?: string): void => {
+    query.lines.push(line, json);
     query.wake();
   };
   const cancel = (query: Query, sat: string): void => nc.publish(subjects.cancel(sat), encode({ q: query.id }));
@@ -84,7 +87,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
     push(query, { q: query.id, sat, error: { code, message } });
   };
 
-  const accept = (query: Query, sat: string, part: Part, frame: Frame): void => {
+  const accept = (query: Query, sat: string, part: Part, frame: Frame, text: string | undefined): void => {
     part.lastHeard = now();
     if ('alive' in frame) return;
     if (frame.seq !== part.nextSeq) {
@@ -107,7 +110,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
         return;
       }
       part.rows += frame.rows.length;
-      push(query, { q: query.id, sat, seq: frame.seq, ...(frame.columns === undefined ? {} : { columns: frame.columns }), rows: frame.rows });
+      push(query, { q: query.id, sat, seq: frame.seq, ...(frame.columns === undefined ? {} : { columns: frame.columns }), rows: frame.rows }, text);
     }
   };
 
@@ -122,14 +125,15 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
       fail(query, subject.sat, part, 'lost', 'satellite.lost', `${subject.sat} is not connected.`);
       return;
     }
-    const frame = decode(frameSchema, msg.string());
+    const decoded = decodeFrame(msg.string());
+    const frame = decoded?.frame;
     // The server lets a satellite answer on its own subject only, so the subject says whose frame it is.
     if (frame === undefined || frame.sat !== subject.sat || frame.q !== query.id) {
       cancel(query, subject.sat);
       fail(query, subject.sat, part, 'error', 'bus.frame', `${subject.sat} sent something that is no answer.`);
       return;
     }
-    accept(query, subject.sat, part, frame);
+    accept(query, subject.sat, part, frame, decoded?.text);
   };
   const subscription = nc.subscribe(subjects.repliesTo(instance), { callback: (error, msg) => (error === null ? receive(msg) : undefined) });
 
@@ -222,7 +226,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
           signal.throwIfAborted();
           const given = lines.next();
           if (given !== undefined) {
-            await taken(sink.write(given.line));
+            await taken(sink.write(given.line, given.json));
             if ('rows' in given.line && 'sat' in given.line) shown += given.line.rows.length;
             for (const sat of given.spent) giveBack(query, sat);
           } else if (lines.full()) {

@@ -60,7 +60,7 @@ function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Cal
     const abort = new AbortController();
     running.set(id, abort);
     try {
-      await proxy.run(spec, { write: (line) => sender.send({ id, ...line }, () => 'done' in line && running.delete(id), abort.signal) }, AbortSignal.any([abort.signal, cloud.signal]));
+      await proxy.run(spec, { write: (line, json) => sender.send(json === undefined ? { id, ...line } : `{"id":${JSON.stringify(id)},${json.slice(1)}`, () => 'done' in line && running.delete(id), abort.signal) }, AbortSignal.any([abort.signal, cloud.signal]));
     } catch (error) {
       // Cancelled, or nobody is there any more: there is nothing to be said.
       if (!abort.signal.aborted && socket.readyState === socket.OPEN) throw error;
@@ -124,8 +124,8 @@ function parse(text: string): z.output<typeof streamRequestSchema> | undefined {
 }
 
 interface Sender {
-  /** Sends a line; resolves when there is room for a further one. @param before called as it is sent. */
-  send(line: StreamLine, before?: () => void, signal?: AbortSignal): Promise<void>;
+  /** Sends a line, or its JSON; resolves when there is room for a further one. @param before called as it is sent. */
+  send(line: StreamLine | string, before?: () => void, signal?: AbortSignal): Promise<void>;
   stop(): void;
 }
 
@@ -147,7 +147,7 @@ function pacedSender(socket: WebSocket): Sender {
       signal?.throwIfAborted();
       if (socket.readyState !== socket.OPEN) throw new Error('the reader is gone');
       before?.();
-      socket.send(JSON.stringify(line), sent);
+      socket.send(typeof line === 'string' ? line : JSON.stringify(line), sent);
     },
   };
 
