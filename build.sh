@@ -17,6 +17,8 @@ PACKAGES=(gcc libc6-dev libseccomp-dev pkg-config binutils zstd)
 LAB_PACKAGES=(systemd-container debootstrap dnsmasq-base openssh-client iproute2 e2fsprogs procps kmod)
 # What the tests use beside the lab.
 TEST_PACKAGES=(chromium nftables iptables tcpdump openssl)
+# What the measurements compare with: redis-tools holds the server, too, without a service of it.
+BENCH_PACKAGES=(redis-tools)
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 die() { printf 'Error: %s\n' "$*" >&2; exit 1; }
@@ -81,7 +83,7 @@ demo() { build; need "${LAB_PACKAGES[@]}"; exec node installer/lab/demo.ts "$@";
 
 run_tests() { build; need "${LAB_PACKAGES[@]}" "${TEST_PACKAGES[@]}"; exec node test/run.ts "$@"; }
 
-bench() { build; need "${LAB_PACKAGES[@]}"; exec node test/bench/run.ts "$@"; }
+bench() { build; need "${LAB_PACKAGES[@]}" "${BENCH_PACKAGES[@]}"; exec node test/bench/run.ts "$@"; }
 
 clean() { rm -rf build dist .tap; }
 

@@ -9,6 +9,7 @@ import { z } from 'zod';
  * - batches `{q, sat, seq, columns?, rows}`, seq counting from 0, `columns` in the first one (which may have no rows);
  *   each costs one credit; without credit the satellite stops stepping through the result;
  * - the last one: `{q, sat, seq, end}` or `{q, sat, seq, error}`, its seq following the last batch's; it costs no credit.
+ * A ping is a message on `satellite.<sat>.ping` whose content comes back as it is on its reply subject, of the same form.
  * The cloud grants credits by `Credit` on `satellite.<sat>.credit` and ends a query by `Cancel` on `satellite.<sat>.cancel`.
  */
 
@@ -20,6 +21,8 @@ export const CREDITS = 16;
 export const ALIVE_MS = 1_000;
 /** Silence after which the cloud calls a satellite lost for a query. */
 export const LOST_MS = 3_500;
+/** Bytes that a ping may carry. */
+export const MAX_PING = 1024;
 /** Waiting for credit longer than this ends a query at the satellite (error `query.idle-reader`). */
 export const IDLE_READER_MS = 30_000;
 /** Between heartbeats; and the silence after which a satellite is degraded, then unreachable. */
@@ -123,6 +126,24 @@ export type Announcement = z.infer<typeof announcementSchema>;
 /** Encodes a message for the bus. */
 export function encode(message: QueryRequest | Credit | Cancel | Frame | Heartbeat | Announcement): string {
   return JSON.stringify(message);
+}
+
+const BATCH_KEYS = new Set(['q', 'sat', 'seq', 'columns', 'rows']);
+
+/**
+ * Decodes a frame. `text`: a batch as it came, where it is one line, begins with its query and holds nothing but a batch: it may be passed on as it
+ * is, which spares writing 64 KiB of JSON anew.
+ */
+export function decodeFrame(data: string): { frame: Frame; text?: string } | undefined {
+  try {
+    const value = JSON.parse(data) as object;
+    const parsed = frameSchema.safeParse(value);
+    if (!parsed.success) return undefined;
+    const whole = 'rows' in parsed.data && data.startsWith('{"q":') && !data.includes('\n') && !data.includes('\r') && Object.keys(value).every((key) => BATCH_KEYS.has(key));
+    return { frame: parsed.data, ...(whole ? { text: data } : {}) };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Decodes and checks a message; undefined for one that is not valid (never throws: others write on the bus too). */

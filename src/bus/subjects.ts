@@ -4,7 +4,7 @@
  * | subject | from | to |
  * | --- | --- | --- |
  * | `heartbeat.<sat>` | a satellite | every cloud instance |
- * | `satellite.<sat>.query`, `.credit`, `.cancel` | a cloud instance | one satellite |
+ * | `satellite.<sat>.query`, `.credit`, `.cancel`, `.ping` | a cloud instance | one satellite |
  * | `reply.<instance>.<query>.<sat>` | a satellite | the one instance that asked |
  * | `cloud.<instance>` | a cloud instance | every cloud instance |
  *
@@ -28,6 +28,7 @@ export const subjects = {
   query: (sat: string): string => `satellite.${token(sat)}.query`,
   credit: (sat: string): string => `satellite.${token(sat)}.credit`,
   cancel: (sat: string): string => `satellite.${token(sat)}.cancel`,
+  ping: (sat: string): string => `satellite.${token(sat)}.ping`,
   /** What a satellite listens on. */
   forSatellite: (sat: string): string => `satellite.${token(sat)}.>`,
   /** `query` is a query's id: letters and digits. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { QUERY_LIMITS, valueSchema } from '../bus/frames.ts';
+import { MAX_PING, QUERY_LIMITS, valueSchema } from '../bus/frames.ts';
 import { details, resourceId, role, tags, title, userName } from '../store/fields.ts';
 
 export { API_PATHS, CLIENT_HEADER, COMMAND_HEADER, MIN_SEQ_HEADER, SEQ_HEADER, SESSION_COOKIE } from './api-paths.ts';
@@ -128,13 +128,14 @@ export type QueryLine = z.infer<typeof queryLineSchema>;
 
 /**
  * What a client says on the WebSocket `API_PATHS.queryStream`, as text, one JSON object a message: it starts a query under a name of its own
- * choice, free again after the query's last line, or cancels one.
+ * choice, free again after the query's last line, or cancels one. A ping is a few bytes to a satellite, which come back.
  */
 export const streamRequestSchema = z.union([
   z.strictObject({ id: z.string().min(1).max(64), query: z.unknown() }),
   z.strictObject({ id: z.string().min(1).max(64), cancel: z.literal(true) }),
+  z.strictObject({ id: z.string().min(1).max(64), ping: z.strictObject({ satellite: z.string().min(1).max(63), data: z.string().max(MAX_PING / 4) }) }),
 ]);
-export type StreamRequest = { id: string; query: QueryBody } | { id: string; cancel: true };
+export type StreamRequest = { id: string; query: QueryBody } | { id: string; cancel: true } | { id: string; ping: { satellite: string; data: string } };
 
 /** Of a vendor, as far as it is deployed. */
 export const applicationSchema = z.object({
@@ -257,5 +258,11 @@ export const problemSchema = z.object({
 });
 export type Problem = z.infer<typeof problemSchema>;
 
+/** `ms`: from this instance to the satellite and back. */
+export interface Pong {
+  id: string;
+  pong: { satellite: string; data: string; ms: number };
+}
+
 /** What the cloud says there: the lines of queries as over HTTP, each with its query's name; or why there is no query. */
-export type StreamLine = ({ id: string } & QueryLine) | { id: string; problem: Problem };
+export type StreamLine = ({ id: string } & QueryLine) | Pong | { id: string; problem: Problem };

@@ -10,13 +10,15 @@ export interface OrderBy {
 /** A line for the reader. */
 export interface Given {
   line: QueryLine;
+  /** The line as JSON, where it came as such. */
+  json?: string | undefined;
   /** Satellites each of which may send one batch more now: the reader has got all of one. */
   spent: string[];
 }
 
 /** In which order a query's lines reach its reader. What waits here is bounded by the satellites' credits. */
 export interface LineOrder {
-  push(line: QueryLine): void;
+  push(line: QueryLine, json?: string): void;
   /** undefined: there is nothing to be given now. */
   next(): Given | undefined;
   /** No more rows are wanted, however many the satellites have. */
@@ -25,13 +27,10 @@ export interface LineOrder {
 
 /** As they come. */
 export function arrivalOrder(): LineOrder {
-  const lines: QueryLine[] = [];
+  const lines: Given[] = [];
   return {
-    push: (line) => void lines.push(line),
-    next() {
-      const line = lines.shift();
-      return line === undefined ? undefined : { line, spent: 'rows' in line && 'sat' in line ? [line.sat] : [] };
-    },
+    push: (line, json) => void lines.push({ line, json, spent: 'rows' in line && 'sat' in line ? [line.sat] : [] }),
+    next: () => lines.shift(),
     full: () => false,
   };
 }

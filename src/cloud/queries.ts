@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { CREDITS, IDLE_READER_MS, LOST_MS, decode, encode, frameSchema, type Frame } from '../bus/frames.ts';
+import { CREDITS, IDLE_READER_MS, LOST_MS, decodeFrame, encode, type Frame } from '../bus/frames.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import type { QueryLine, QueryState } from './api.ts';
 import { arrivalOrder, mergeOrder, orderedSql, type LineOrder, type OrderBy } from './line-order.ts';
@@ -28,13 +28,21 @@ export interface QuerySpec {
 
 /** Where a query's lines go. */
 export interface QuerySink {
-  /** Resolves when the reader can take more; rejects when it is gone or the query's signal is aborted. */
-  write(line: QueryLine): Promise<void>;
+  /**
+   * Resolves when the reader can take more; rejects when it is gone or the query's signal is aborted.
+   * @param json the line as JSON, where there is such a text already; it begins with `{"q":` and has no line ends
+   */
+  write(line: QueryLine, json?: string): Promise<void>;
 }
 
 export interface QueryProxy {
   /** Runs a query to its end, the `done` line included. Aborting the signal, or a sink that fails, cancels it on every satellite. */
   run(spec: QuerySpec, sink: QuerySink, signal: AbortSignal): Promise<void>;
+  /**
+   * Sends a few bytes to a satellite and has them come back.
+   * @returns milliseconds from here to there and back @throws Error where they do not come back within `LOST_MS`
+   */
+  ping(sat: string, data: string): Promise<number>;
   active(): number;
   stop(): void;
 }
@@ -67,9 +75,10 @@ interface Query {
  */
 export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: (sat: string) => boolean, now: () => number = () => performance.now()): QueryProxy {
   const queries = new Map<string, Query>();
+  const pings = new Map<string, (answer: Msg | undefined) => void>();
 
-  const push = (query: Query, line: QueryLine): void => {
-    query.lines.push(line);
+  const push = (query: Query, line: QueryLine, json?: string): void => {
+    query.lines.push(line, json);
     query.wake();
   };
   const cancel = (query: Query, sat: string): void => nc.publish(subjects.cancel(sat), encode({ q: query.id }));
@@ -78,7 +87,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
     push(query, { q: query.id, sat, error: { code, message } });
   };
 
-  const accept = (query: Query, sat: string, part: Part, frame: Frame): void => {
+  const accept = (query: Query, sat: string, part: Part, frame: Frame, text: string | undefined): void => {
     part.lastHeard = now();
     if ('alive' in frame) return;
     if (frame.seq !== part.nextSeq) {
@@ -101,12 +110,14 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
         return;
       }
       part.rows += frame.rows.length;
-      push(query, { q: query.id, sat, seq: frame.seq, ...(frame.columns === undefined ? {} : { columns: frame.columns }), rows: frame.rows });
+      push(query, { q: query.id, sat, seq: frame.seq, ...(frame.columns === undefined ? {} : { columns: frame.columns }), rows: frame.rows }, text);
     }
   };
 
   const receive = (msg: Msg): void => {
     const subject = parseReply(msg.subject);
+    const pinged = subject === undefined ? undefined : pings.get(`${subject.query} ${subject.sat}`);
+    if (pinged !== undefined) return pinged(msg);
     const query = subject === undefined ? undefined : queries.get(subject.query);
     const part = subject === undefined ? undefined : query?.parts.get(subject.sat);
     if (subject === undefined || query === undefined || part === undefined || part.state !== 'pending') return;
@@ -114,14 +125,15 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
       fail(query, subject.sat, part, 'lost', 'satellite.lost', `${subject.sat} is not connected.`);
       return;
     }
-    const frame = decode(frameSchema, msg.string());
+    const decoded = decodeFrame(msg.string());
+    const frame = decoded?.frame;
     // The server lets a satellite answer on its own subject only, so the subject says whose frame it is.
     if (frame === undefined || frame.sat !== subject.sat || frame.q !== query.id) {
       cancel(query, subject.sat);
       fail(query, subject.sat, part, 'error', 'bus.frame', `${subject.sat} sent something that is no answer.`);
       return;
     }
-    accept(query, subject.sat, part, frame);
+    accept(query, subject.sat, part, frame, decoded?.text);
   };
   const subscription = nc.subscribe(subjects.repliesTo(instance), { callback: (error, msg) => (error === null ? receive(msg) : undefined) });
 
@@ -175,13 +187,29 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
 
   return {
     active: () => queries.size,
+    async ping(sat, data) {
+      const id = newId();
+      const key = `${id} ${sat}`;
+      const began = now();
+      const { promise, resolve } = Promise.withResolvers<Msg | undefined>();
+      pings.set(key, resolve);
+      const timer = setTimeout(resolve, LOST_MS, undefined);
+      nc.publish(subjects.ping(sat), data, { reply: subjects.reply(instance, id, sat) });
+      const answer = await promise;
+      clearTimeout(timer);
+      pings.delete(key);
+      if (answer === undefined) throw new Error(`${sat} has not answered for ${LOST_MS / 1000} s.`);
+      if (answer.headers?.code === 503) throw new Error(`${sat} is not connected.`);
+      if (answer.string() !== data) throw new Error(`${sat} answered something else.`);
+      return microseconds(now() - began);
+    },
     stop() {
       clearInterval(timer);
       subscription.unsubscribe();
     },
     async run(spec, sink, signal) {
       const began = now();
-      const id = randomBytes(12).toString('hex');
+      const id = newId();
       let wake = (): void => undefined;
       const parts = new Map(spec.satellites.map((sat): [string, Part] => [sat, { state: 'pending', nextSeq: 0, rows: 0, credits: CREDITS, owed: 0, lastHeard: began, worked: 0 }]));
       const { merge } = spec;
@@ -189,7 +217,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
       const query: Query = { id, spec, parts, lines, wake: () => wake() };
       queries.set(id, query);
       let shown = 0;
-      const elapsed = (): number => Math.round((now() - began) * 1000) / 1000;
+      const elapsed = (): number => microseconds(now() - began);
       const onAbort = (): void => wake();
       signal.addEventListener('abort', onAbort);
       try {
@@ -198,7 +226,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
           signal.throwIfAborted();
           const given = lines.next();
           if (given !== undefined) {
-            await taken(sink.write(given.line));
+            await taken(sink.write(given.line, given.json));
             if ('rows' in given.line && 'sat' in given.line) shown += given.line.rows.length;
             for (const sat of given.spent) giveBack(query, sat);
           } else if (lines.full()) {
@@ -220,6 +248,10 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
     },
   };
 }
+
+const newId = (): string => randomBytes(12).toString('hex');
+/** Milliseconds with three decimals. */
+const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
 
 /** Waits for a reader; one that takes nothing for too long counts as gone. */
 async function taken(write: Promise<void>): Promise<void> {

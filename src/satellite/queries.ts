@@ -1,5 +1,5 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { ALIVE_MS, IDLE_READER_MS, QUERY_LIMITS, cancelSchema, creditSchema, decode, encode, queryRequestSchema, type QueryRequest } from '../bus/frames.ts';
+import { ALIVE_MS, IDLE_READER_MS, MAX_PING, QUERY_LIMITS, cancelSchema, creditSchema, decode, encode, queryRequestSchema, type QueryRequest } from '../bus/frames.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import type { Pool, Ticket } from './sql/pool.ts';
 
@@ -8,7 +8,7 @@ interface Running {
   grant(credits: number): void;
 }
 
-/** Answers the queries that come for one satellite on one connection of the bus. */
+/** Answers the queries and pings that come for one satellite on one connection of the bus. */
 export class Queries {
   readonly #nc: NatsConnection;
   readonly #sat: string;
@@ -23,6 +23,12 @@ export class Queries {
     this.#pool = pool;
     this.#idleMs = idleMs;
     nc.subscribe(subjects.query(sat), { callback: (error, msg) => (error === null ? this.#start(msg) : undefined) });
+    nc.subscribe(subjects.ping(sat), {
+      callback: (_, msg) => {
+        const reply = parseReply(msg.reply ?? '');
+        if (reply !== undefined && reply.sat === sat && msg.data.length <= MAX_PING) msg.respond(msg.data);
+      },
+    });
     nc.subscribe(subjects.credit(sat), {
       callback: (_, msg) => {
         const credit = decode(creditSchema, msg.string());

@@ -213,6 +213,35 @@ t.test('a reader that goes away cancels the query at the satellite', async (t) =
   s1.stop();
 });
 
+t.test('a batch is passed on as it came, but for one that holds more than a batch', async (t) => {
+  const jsons: (string | undefined)[] = [];
+  const nc = satellites.get('s1') as NatsConnection;
+  const subscription = nc.subscribe(subjects.query('s1'), {
+    callback(_, msg) {
+      const { q } = decode(queryRequestSchema, msg.string()) as QueryRequest;
+      const texts = [
+        `{"q":"${q}","sat":"s1","seq":0,"columns":["a"],"rows":[[1]]}`,
+        `{"q":"${q}","sat":"s1","seq":1,"rows":[[2]],"id":"another","done":true}`,
+        `{"q":"${q}","sat":"s1","seq":2,\n"rows":[[3]]}`,
+        ` {"q":"${q}","sat":"s1","seq":3,"rows":[[4]]}`,
+        `{"q":"${q}","sat":"s1","seq":4,"end":{"rows":4,"ms":1}}`,
+      ];
+      for (const text of texts) msg.respond(text);
+    },
+  });
+  await nc.flush();
+  const lines: QueryLine[] = [];
+  await proxy.run({ sql: 'select 1', satellites: ['s1'], timeoutMs: 10_000, maxRows: 1000, maxBytes: 1e6 }, { write: async (line, json) => {
+    lines.push(line);
+    jsons.push(json);
+  } }, new AbortController().signal);
+  subscription.unsubscribe();
+  t.same(lines.flatMap((l) => ('seq' in l && 'rows' in l ? l.rows : [])), [[1], [2], [3], [4]]);
+  t.same(JSON.parse(jsons[0] ?? ''), lines[0]);
+  t.same(jsons.slice(1).filter((j) => j !== undefined), [], 'neither what would say more than a batch, nor what is no line');
+  t.notOk('done' in (lines[1] as object) || 'id' in (lines[1] as object));
+});
+
 t.test('no answer of one satellite is taken for another', async (t) => {
   const s1 = await fake('s1', ({ q }, send) => send({ q, sat: 's2', seq: 0, error: { code: 'query.denied', message: 'forged' } }));
   const { lines } = await run(['s1']);

@@ -63,8 +63,17 @@ t.test('a cancelled query ends at the satellite, and so do those of a connection
   await until('no query', async () => ((await activeQueries()) === 0 ? true : undefined));
 });
 
+t.test('a ping comes back from the satellite', async (t) => {
+  const socket = await querySocket(clouds, node, token);
+  for (const data of ['hello!', '', 'ü'.repeat(256)]) t.ok((await socket.ping('n1', data)) > 0, data.slice(0, 10));
+  await t.rejects(socket.ping('nobody', 'hello!'), /not-found/);
+  const all = await Promise.all(Array.from({ length: 100 }, (_, i) => socket.ping('n1', `ping ${i}`)));
+  t.equal(all.length, 100);
+  await socket.close();
+});
+
 t.test('what is no request closes the connection', async (t) => {
-  for (const nonsense of ['', '{', '[]', '{"id":"a"}', '{"id":"","cancel":true}', '{"id":"a","cancel":false}', '{"id":"a","query":{},"more":1}', 'null', '['.repeat(100_000), Buffer.from([1, 2])]) {
+  for (const nonsense of ['', '{', '[]', '{"id":"a"}', '{"id":"","cancel":true}', '{"id":"a","cancel":false}', '{"id":"a","query":{},"more":1}', 'null', '{"id":"a","ping":{"satellite":"n1"}}', `{"id":"a","ping":{"satellite":"n1","data":"${'x'.repeat(257)}"}}`, '['.repeat(100_000), Buffer.from([1, 2])]) {
     const socket = await querySocket(clouds, node, token);
     const closed = once(socket.ws, 'close');
     socket.ws.send(nonsense);
@@ -108,6 +117,15 @@ t.test('elsewhere there is no WebSocket, and here nothing else', async (t) => {
   t.equal(answer.status, 404);
   for (const path of ['/', '/api/v1/queries', '/api/v1/watch', '/constructor']) t.equal((await call(clouds, node, path, { headers: { ...token, connection: 'upgrade', upgrade: 'websocket' } })).status, 404, path);
   t.equal((await call(clouds, node, '/api/v1/queries/stream', { headers: { ...token, connection: 'upgrade', upgrade: 'h2c' } })).status, 426);
+});
+
+t.test('a ping of a satellite that is gone says so', async (t) => {
+  const socket = await querySocket(clouds, node, token);
+  satellite.kill('SIGSTOP');
+  await t.rejects(socket.ping('n1', 'hello!'), /satellite-lost.*has not answered/);
+  satellite.kill('SIGCONT');
+  await until('an answer', () => socket.ping('n1', 'hello!').then(() => true as const, () => undefined), 30_000);
+  await socket.close();
 });
 
 t.test('it says goodbye when the instance stops', async (t) => {

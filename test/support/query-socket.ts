@@ -8,6 +8,8 @@ export interface QuerySocket {
   ws: WebSocket;
   /** Runs a query to its end. @throws Error with the problem's JSON */
   ask(query: QueryBody, onLine?: (line: QueryLine) => void): Promise<QueryLine[]>;
+  /** @returns milliseconds between cloud and satellite @throws Error with the problem's JSON */
+  ping(satellite: string, data: string): Promise<number>;
   say(request: StreamRequest): void;
   close(): Promise<void>;
 }
@@ -38,6 +40,7 @@ export async function querySocket(clouds: LocalClouds, node: LocalNode, headers:
             lost: reject,
             onLine(line) {
               if ('problem' in line) return reject(new Error(JSON.stringify(line.problem)));
+              if ('pong' in line) return reject(new Error('not asked for'));
               if (onLine === undefined) lines.push(line);
               else onLine(line);
               if ('done' in line) resolve();
@@ -49,6 +52,23 @@ export async function querySocket(clouds: LocalClouds, node: LocalNode, headers:
         asked.delete(id);
       }
       return lines;
+    },
+    async ping(satellite, data) {
+      const id = String((last += 1));
+      try {
+        return await new Promise<number>((resolve, reject) => {
+          asked.set(id, {
+            lost: reject,
+            onLine(line) {
+              if ('pong' in line && line.pong.data === data) resolve(line.pong.ms);
+              else reject(new Error(JSON.stringify('problem' in line ? line.problem : line)));
+            },
+          });
+          say({ id, ping: { satellite, data } });
+        });
+      } finally {
+        asked.delete(id);
+      }
     },
     async close() {
       if (ws.readyState === ws.CLOSED) return;

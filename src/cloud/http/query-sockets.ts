@@ -1,13 +1,14 @@
 import type { Duplex } from 'node:stream';
 import type { Context } from 'koa';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
+import type { z } from 'zod';
 import { querySchema, streamRequestSchema, type StreamLine } from '../api.ts';
 import type { Caller } from '../auth/access.ts';
 import type { CloudContext } from '../context.ts';
 import { queryFor } from '../query-start.ts';
 import { allowed } from './app.ts';
 import { authenticate, awaitSession, refuseForeignOrigin, stillAllowed } from './auth.ts';
-import { HttpProblem, invalid, problemOf } from './problem.ts';
+import { HttpProblem, invalid, notFound, problemOf, unavailable } from './problem.ts';
 import type { Upgrade } from './upgrades.ts';
 
 /** A query's text, and a thousand satellites. */
@@ -38,6 +39,8 @@ export function openQuerySockets(cloud: CloudContext): Upgrade {
   };
 }
 
+type Ping = Extract<z.output<typeof streamRequestSchema>, { ping: unknown }>['ping'];
+
 function end(socket: WebSocket, code: number, reason: string): void {
   socket.close(code, reason);
   setTimeout(() => socket.terminate(), CLOSE_MS).unref();
@@ -57,13 +60,23 @@ function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Cal
     const abort = new AbortController();
     running.set(id, abort);
     try {
-      await proxy.run(spec, { write: (line) => sender.send({ id, ...line }, () => 'done' in line && running.delete(id), abort.signal) }, AbortSignal.any([abort.signal, cloud.signal]));
+      await proxy.run(spec, { write: (line, json) => sender.send(json === undefined ? { id, ...line } : `{"id":${JSON.stringify(id)},${json.slice(1)}`, () => 'done' in line && running.delete(id), abort.signal) }, AbortSignal.any([abort.signal, cloud.signal]));
     } catch (error) {
       // Cancelled, or nobody is there any more: there is nothing to be said.
       if (!abort.signal.aborted && socket.readyState === socket.OPEN) throw error;
     } finally {
       if (running.get(id) === abort) running.delete(id);
     }
+  };
+  const ping = async (id: string, { satellite, data }: Ping): Promise<void> => {
+    // No use of a session: who opened this may go on for as long as the connection is not closed, see `check`.
+    const proxy = cloud.queries();
+    if (proxy === undefined) throw unavailable('bus-down', 'This instance is not connected to its satellites now.');
+    if (cloud.registry.get(satellite) === undefined) throw notFound(`There is no satellite ${satellite}.`);
+    const ms = await proxy.ping(satellite, data).catch((error: Error) => {
+      throw new HttpProblem(504, 'satellite-lost', error.message);
+    });
+    await sender.send({ id, pong: { satellite, data, ms } });
   };
   const tell = (id: string, error: unknown): void => {
     const known = problemOf(error);
@@ -77,6 +90,7 @@ function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Cal
     const request = isBinary ? undefined : parse(String(data));
     if (request === undefined) return end(socket, POLICY, 'not a request');
     if ('cancel' in request) running.get(request.id)?.abort(new Error('cancelled'));
+    else if ('ping' in request) ping(request.id, request.ping).catch((error: unknown) => tell(request.id, error));
     else start(request.id, request.query).catch((error: unknown) => tell(request.id, error));
   });
   let heard = true;
@@ -101,7 +115,7 @@ function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Cal
   });
 }
 
-function parse(text: string): { id: string; query: unknown } | { id: string; cancel: true } | undefined {
+function parse(text: string): z.output<typeof streamRequestSchema> | undefined {
   try {
     return streamRequestSchema.safeParse(JSON.parse(text)).data;
   } catch {
@@ -110,8 +124,8 @@ function parse(text: string): { id: string; query: unknown } | { id: string; can
 }
 
 interface Sender {
-  /** Sends a line; resolves when there is room for a further one. @param before called as it is sent. */
-  send(line: StreamLine, before?: () => void, signal?: AbortSignal): Promise<void>;
+  /** Sends a line, or its JSON; resolves when there is room for a further one. @param before called as it is sent. */
+  send(line: StreamLine | string, before?: () => void, signal?: AbortSignal): Promise<void>;
   stop(): void;
 }
 
@@ -133,7 +147,7 @@ function pacedSender(socket: WebSocket): Sender {
       signal?.throwIfAborted();
       if (socket.readyState !== socket.OPEN) throw new Error('the reader is gone');
       before?.();
-      socket.send(JSON.stringify(line), sent);
+      socket.send(typeof line === 'string' ? line : JSON.stringify(line), sent);
     },
   };
 

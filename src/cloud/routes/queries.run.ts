@@ -19,9 +19,9 @@ export const route = define({
     const gone = new AbortController();
     out.once('close', () => gone.abort(new Error('the reader is gone')));
     ctx.res.once('close', () => out.destroy());
-    const write = async (line: QueryLine): Promise<void> => {
+    const write = async (line: QueryLine, json = JSON.stringify(line)): Promise<void> => {
       gone.signal.throwIfAborted();
-      if (!out.write(`${JSON.stringify(line)}\n`)) await once(out, 'drain', { signal: gone.signal });
+      if (!out.write(`${json}\n`)) await once(out, 'drain', { signal: gone.signal });
     };
     const signal = AbortSignal.any([gone.signal, cloud.signal]);
     void proxy.run(spec, { write }, signal).then(

@@ -14,6 +14,8 @@ const MEMORY_POLL_MS = 100;
 /** A child that has grown to this, or has worked for so long, takes no further statement. */
 const RETIRE_BYTES = 128 * 1024 * 1024;
 const RETIRE_MS = 30_000;
+/** A statement that worked for less has not grown it by much: asking the kernel would take longer than such a statement itself. */
+const GROWS_MS = 5;
 /** Seconds of processor time; only matters if this process dies before it can kill the child. */
 const CPU_LIMIT_S = 120;
 /** No line of a child is longer: a frame fits into a message of the bus. */
@@ -101,13 +103,16 @@ export function startChild({ setup, env, rowsOf, onExit }: ChildOptions): Child 
   const errors = child.stderr as Readable;
   let running: Running | undefined;
   let worked = 0;
+  let grown = false;
   let over = false;
 
   const finish = (outcome: Outcome | undefined): void => {
     const ended = running;
     if (ended === undefined) return;
     running = undefined;
-    worked += ended.stopwatch.stop();
+    const ms = ended.stopwatch.stop();
+    worked += ms;
+    grown ||= ms >= GROWS_MS && residentBytes(child.pid ?? 0) >= RETIRE_BYTES;
     clearInterval(ended.memoryPoll);
     if (outcome !== undefined) ended.statement.onEnd(outcome);
   };
@@ -173,7 +178,7 @@ export function startChild({ setup, env, rowsOf, onExit }: ChildOptions): Child 
   return {
     pid: child.pid,
     get reusable() {
-      return !over && running === undefined && worked < RETIRE_MS && residentBytes(child.pid ?? 0) < RETIRE_BYTES;
+      return !over && running === undefined && worked < RETIRE_MS && !grown;
     },
     run(statement) {
       const { timeoutMs, onBatch: _onBatch, onEnd: _onEnd, ...request } = statement;

@@ -1,0 +1,140 @@
+import { once } from 'node:events';
+import WebSocket, { type RawData } from 'ws';
+import { connectBus } from '../../../src/bus/connect.ts';
+import { BATCH } from '../../../src/bus/frames.ts';
+import { API_PATHS, type StreamRequest } from '../../../src/cloud/api.ts';
+import { API_TOKEN, localClouds, type LocalClouds } from '../../support/local-cloud.ts';
+import { childrenOf, resident, watchResident } from '../../support/memory.ts';
+import { testSatellite } from '../../support/satellites.ts';
+import { table, type Measurement } from '../measurement.ts';
+import { startPeer } from '../support/peer.ts';
+import { COMMAND } from '../support/terrarium-command.ts';
+
+const MEGABYTES = 200;
+const ROUNDS = 3;
+const MIB = 1024 ** 2;
+
+const node = { name: 'n1', address: '127.0.0.1' };
+
+interface Run {
+  bytes: number;
+  ms: number;
+}
+
+/** Rows of about a thousand bytes, which cost SQLite next to nothing: it is the way that is measured. */
+function request(id: string, megabytes: number): StreamRequest {
+  const text = 'x'.repeat(985);
+  const sql = `with recursive c(x) as (select 1 union all select x + 1 from c where x < ${megabytes * 1000}) select x, '${text}' from c`;
+  return { id, query: { sql, satellites: ['s1'], maxRows: 1_000_000, maxBytes: 2 ** 30, timeoutMs: 60_000 } };
+}
+
+/** Reads as a program does that only counts: what a browser makes of the rows is not the product's. */
+function stream(ws: WebSocket, megabytes: number): Promise<Run> {
+  return new Promise((resolve, reject) => {
+    let bytes = 0;
+    const began = performance.now();
+    const take = (data: RawData): void => {
+      const { length } = data as Buffer;
+      bytes += length;
+      if (length > 2_000) return;
+      const line = JSON.parse(String(data)) as { done?: true; rows?: unknown; error?: unknown; problem?: unknown };
+      if (line.error !== undefined || line.problem !== undefined) reject(new Error(String(data)));
+      if (line.done !== true) return;
+      ws.off('message', take);
+      if (line.rows === megabytes * 1000) resolve({ bytes, ms: performance.now() - began });
+      else reject(new Error(`not all rows: ${String(data)}`));
+    };
+    ws.on('message', take);
+    ws.send(JSON.stringify(request(String(began), megabytes)));
+  });
+}
+
+interface RawWay {
+  run(megabytes: number): Promise<Run>;
+  stop(): Promise<unknown>;
+}
+
+async function raw(clouds: LocalClouds): Promise<RawWay> {
+  const options = { servers: [`${node.address}:${clouds.ports.nats}`], tls: clouds.files.cloudTls(node.name) };
+  const publisher = await startPeer('nats-publish.ts', { ...options, bytes: BATCH.bytes });
+  const nc = await connectBus({ ...options, name: 'subscriber' });
+  let bytes = 0;
+  let arrived: (() => void) | undefined;
+  let awaited = 0;
+  nc.subscribe('bench.stream', {
+    callback(_, msg) {
+      bytes += msg.data.length;
+      if (bytes >= awaited) arrived?.();
+    },
+  });
+  await nc.flush();
+  return {
+    async run(megabytes) {
+      const count = Math.ceil((megabytes * 1e6) / BATCH.bytes);
+      bytes = 0;
+      awaited = count * BATCH.bytes;
+      const all = new Promise<void>((resolve) => (arrived = resolve));
+      const began = performance.now();
+      const sent = publisher.ask(String(count));
+      await all;
+      const ms = performance.now() - began;
+      await sent;
+      return { bytes, ms };
+    },
+    stop: () => Promise.all([nc.close(), publisher.stop()]),
+  };
+}
+
+const rate = ({ bytes, ms }: Run): number => bytes / 1e6 / (ms / 1000);
+const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+export const measurement: Measurement = {
+  title: 'Streaming of a result',
+  needsLab: false,
+  async run(say) {
+    const clouds = await localClouds([node], { satellites: ['s1'], command: COMMAND });
+    const stops: (() => Promise<unknown>)[] = [() => clouds.stop()];
+    try {
+      const cloud = (await clouds.start(node)).pid ?? 0;
+      const satellite = testSatellite(clouds, node, 's1');
+      stops.unshift(() => satellite.kill());
+      satellite.start();
+      await satellite.heard();
+      const ws = new WebSocket(`wss://${node.address}:${clouds.ports.console}${API_PATHS.queryStream}`, { ca: clouds.files.authority.cert, headers: { authorization: `Bearer ${API_TOKEN}` }, perMessageDeflate: false });
+      stops.unshift(async () => ws.terminate());
+      await once(ws, 'open');
+      const nats = await raw(clouds);
+      stops.unshift(() => nats.stop());
+      await stream(ws, 10);
+      await nats.run(10);
+      const [server = 0] = childrenOf(cloud);
+      const statements = childrenOf(satellite.pid);
+      const memory: Record<string, number[]> = { cloud: [cloud], 'nats-server': [server], satellite: [satellite.pid], 'its processes for statements, together': statements };
+      const idle = Object.fromEntries(Object.entries(memory).map(([name, pids]) => [name, pids.reduce((sum, pid) => sum + resident(pid), 0)]));
+      const most: Record<string, number> = {};
+      const runs: { ours: Run; raw: Run }[] = [];
+      for (let round = 0; round < ROUNDS; round += 1) {
+        say(`${MEGABYTES} MB, round ${round + 1} of ${ROUNDS}`);
+        const watches = Object.entries(memory).map(([name, pids]) => ({ name, ends: pids.map((pid) => watchResident(pid)) }));
+        const ours = await stream(ws, MEGABYTES);
+        for (const { name, ends } of watches) most[name] = Math.max(most[name] ?? 0, ends.reduce((sum, end) => sum + end(), 0));
+        runs.push({ ours, raw: await nats.run(MEGABYTES) });
+      }
+      const ours = median(runs.map((r) => rate(r.ours)));
+      const theirs = median(runs.map((r) => rate(r.raw)));
+      const ratio = ours / theirs;
+      const markdown = [
+        `${MEGABYTES} MB from one satellite through one cloud to one WebSocket, and as many in messages of ${BATCH.bytes / 1024} KiB from one NATS client to another through the same server, all over TLS on one machine; the median of ${ROUNDS} rounds in turn.`,
+        '',
+        table(['way', 'MB/s'], [['Terrarium: SQL rows as JSON, satellite → NATS → cloud → WebSocket', ours.toFixed(0)], ['raw NATS, one publisher and one subscriber', theirs.toFixed(0)], ['ratio (goal 0.7)', ratio.toFixed(2)]]),
+        '',
+        'Resident memory meanwhile, MiB:',
+        '',
+        table(['process', 'before', 'at most'], Object.keys(memory).map((name) => [name, ((idle[name] ?? 0) / MIB).toFixed(0), ((most[name] ?? 0) / MIB).toFixed(0)])),
+      ].join('\n');
+      return { data: { megabytes: MEGABYTES, ratio, runs, memory: { before: idle, most } }, markdown };
+    } finally {
+      for (const stop of stops) await stop();
+    }
+  },
+};
