@@ -4,6 +4,7 @@ import type { CommandModule } from '../command.ts';
 
 interface Options {
   satellite?: string[];
+  tag?: string[];
   json?: boolean;
   timeout: number;
   maxRows: number;
@@ -28,6 +29,7 @@ export const command: CommandModule = {
     cmd
       .argument('<sql>', 'one SELECT over the tables of the satellites')
       .option('--satellite <id>', 'ask only this one; may be given several times; default: all', (id: string, before: string[] = []) => [...before, id])
+      .option('--tag <name=value>', 'ask only those that have this tag; may be given several times, then those that have all', (text: string, before: string[] = []) => [...before, text])
       .option('--json', 'one JSON object a line instead of a table')
       .option('--timeout <seconds>', 'let the statement run so long on each satellite', whole(1, 60), 10)
       .option('--max-rows <n>', 'take at most so many rows from each satellite', whole(1, 1_000_000), 10_000)
@@ -42,11 +44,12 @@ export const command: CommandModule = {
         const { refreshContext } = await import('../../context/refresh.ts');
         const { jsonPrinter, tablePrinter } = await import('../query-printer.ts');
         const { API_PATHS } = await import('../../cloud/api.ts');
+        const { tagOptions } = await import('../tag-options.ts');
         type Line = import('../../cloud/api.ts').QueryLine;
         type Body = import('../../cloud/api.ts').QueryBody;
         const context = loadContext(io.env, options.context);
         const client = createCloudClient(context);
-        const body: Body = { sql, timeoutMs: options.timeout * 1000, maxRows: options.maxRows, ...(options.satellite === undefined ? {} : { satellites: [...new Set(options.satellite)] }) };
+        const body: Body = { sql, timeoutMs: options.timeout * 1000, maxRows: options.maxRows, ...(options.satellite === undefined ? {} : { satellites: [...new Set(options.satellite)] }), ...(options.tag === undefined ? {} : { tags: tagOptions(options.tag) }) };
         const printer = options.json === true ? jsonPrinter(io) : tablePrinter(io);
         let asked: number | undefined;
         try {
@@ -60,6 +63,7 @@ export const command: CommandModule = {
         if (asked === undefined) throw new Failure('broken-off', 'The cloud ended its answer before all satellites had answered.', { remedy: 'Run the command again: another control plane will answer.' });
         const overview = await client.get<import('../../cloud/api.ts').Overview>(API_PATHS.overview, AbortSignal.timeout(REFRESH_MS)).catch(() => undefined);
         if (overview !== undefined) refreshContext(io.env, context, overview);
+        if (asked === 0 && options.tag !== undefined) throw new Failure('no-satellites', `No satellite that is heard has ${options.tag.length === 1 ? 'the tag' : 'all the tags'} ${options.tag.join(', ')}.`, { remedy: '`terrarium get satellites` shows the tags.' });
         if (asked === 0) throw new Failure('no-satellites', 'No satellite is known to the cloud.', { remedy: 'Look at `terrarium status`.' });
       });
   },
