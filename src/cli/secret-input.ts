@@ -8,7 +8,9 @@ export interface SecretSource {
   /** The option's value: a file, or `-` for stdin. */
   file: string | undefined;
   /** Environment variable that may hold it. */
-  variable: string;
+  variable?: string;
+  /** Whether it may have spaces. */
+  spaces?: true;
   /** Where it comes from, for who has not given it. */
   remedy: string;
 }
@@ -20,9 +22,9 @@ const MOST_BYTES = 64 * 1024;
  * environment, or from stdin, where that is no terminal.
  * @throws Failure `usage`
  */
-export async function readSecret(io: Io, { what, file, variable, remedy }: SecretSource): Promise<string> {
+export async function readSecret(io: Io, { what, file, variable, spaces, remedy }: SecretSource): Promise<string> {
   const usage = (message: string): Failure => new Failure('usage', message, { remedy, exitCode: EXIT.usage });
-  const given = io.env[variable];
+  const given = variable === undefined ? undefined : io.env[variable];
   let text: string;
   if (file !== undefined && file !== '-') {
     try {
@@ -35,7 +37,7 @@ export async function readSecret(io: Io, { what, file, variable, remedy }: Secre
   else text = await readAll(io.stdin);
   const secret = text.trim();
   if (secret === '') throw usage(`No ${what} is given.`);
-  if (/\s/.test(secret)) throw usage(`What is given is no ${what}: it has more than one word.`);
+  if (spaces !== true && /\s/.test(secret)) throw usage(`What is given is no ${what}: it has more than one word.`);
   return secret;
 }
 

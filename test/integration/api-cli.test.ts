@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import t from 'tap';
 import { parse } from 'yaml';
 import { saveContext } from '../../src/context/context.ts';
+import { createRequest } from '../../src/pki/authority.ts';
 import { API_TOKEN, call, localClouds, until, type Answer, type LocalClouds } from '../support/local-cloud.ts';
 
 /** `get`, `describe` and `delete` against real clouds, one of which is not there. */
@@ -95,6 +97,46 @@ t.test('delete: what there is, with a version, and in part', async (t) => {
   t.match(await run('delete', 'users', 'max'), { code: 1 });
   t.match(await run('delete', 'user', 'admin'), { code: 1, stderr: /no user who is an administrator/ });
   t.match(await run('delete', 'pods', 'x'), { code: 2 });
+});
+
+t.test('users and tokens are made, their secrets shown once', async (t) => {
+  const made = await run('user', 'create', 'ola', '--role', 'operator');
+  t.match(made, { code: 0, stdout: /^[A-Za-z0-9_-]{20}\n$/ }, made.stderr);
+  t.equal((await call(clouds, n1, '/api/v1/login', { body: { user: 'ola', password: made.stdout.trim() } })).status, 200);
+  t.match(await run('get', 'user', 'ola', '-o', 'json'), { stdout: /"role": "operator"[^]*"mustChangePassword": true/ });
+  t.match(await run('user', 'create', 'ola'), { code: 1, stdout: '', stderr: /There is a user ola already/ });
+  const file = `${t.testdir()}/password`;
+  writeFileSync(file, 'given, with spaces\n');
+  t.match(await run('user', 'create', 'kim', '--password-file', file), { code: 0, stdout: 'users/kim created\n' });
+  t.equal((await call(clouds, n1, '/api/v1/login', { body: { user: 'kim', password: 'given, with spaces' } })).status, 200);
+  const token = await run('api-token', 'create', 'for a test', '--scope', 'read');
+  t.match(token, { code: 0, stdout: /^trr_\S+\n$/ }, token.stderr);
+  const by = (method: string, path: string, body?: unknown): Promise<Answer> => call(clouds, n1, `/api/v1/${path}`, { method, headers: { authorization: `Bearer ${token.stdout.trim()}` }, ...(body === undefined ? {} : { body }) });
+  t.equal((await by('GET', 'overview')).status, 200);
+  t.equal((await by('POST', 'enrolment-tokens', {})).status, 403);
+  t.match(await run('api-token', 'create', 'x', '--scope', 'everything'), { code: 2, stderr: /no right everything/ });
+});
+
+t.test('satellites: names, tags, history, revocation', async (t) => {
+  const enrolment = JSON.parse((await api('enrolment-tokens', { tags: { site: 'far' } })).body) as { token: string };
+  const { csr } = await createRequest('x');
+  t.equal((await api('enrol', { token: enrolment.token, id: 'far', request: csr })).status, 200);
+  t.match(await run('satellite', 'rename', 'far', 'The far one'), { code: 0, stdout: 'satellites/far renamed\n' });
+  t.match(await run('satellite', 'tag', 'far', 'room=7', 'rack=a=b', 'site-'), { code: 0 });
+  t.match((await run('get', 'satellites')).stdout, /^ID +NAME +STATE +TAGS +.*\nfar +The far one +enrolled +rack=a=b,room=7 +/);
+  t.match(await run('satellite', 'tag', 'far', 'site-'), { code: 2, stderr: /far has no tag site/ });
+  t.match(await run('satellite', 'tag', 'far', 'nothing'), { code: 2, stderr: /nothing is no tag/ });
+  t.equal((await run('get', 'satellites', '--tag', 'room=7', '-o', 'name')).stdout, 'satellites/far\n');
+  t.equal((await run('get', 'satellites', '--tag', 'room=8', '-o', 'name')).stdout, '');
+  t.match(await run('query', '--tag', 'room=7', 'select 1'), { code: 1, stderr: /No satellite that is heard has the tag room=7/ });
+  t.match(await run('satellite', 'revoke', 'far', '--reason', 'stolen'), { code: 0, stdout: 'satellites/far revoked\n' });
+  t.match((await run('satellite', 'history', 'far')).stdout, /^TIME +STATE +BY +WHY\n\S+Z +revoked +token\/cli +stolen\n\S+Z +enrolled +enrolment\/\S+ +enrolled\n$/);
+  t.match(await run('satellite', 'history', 'nobody'), { code: 1, stderr: /no satellite nobody/ });
+  t.match(await run('delete', 'satellites', 'far'), { code: 0, stdout: 'satellites/far deleted\n' });
+  const manifest = await run('satellite', 'manifest', 'other', '--tag', 'kind=cluster', '--namespace', 'x');
+  t.match(manifest, { code: 0, stdout: /kind: Deployment/ }, manifest.stderr);
+  const command = await run('satellite', 'token');
+  t.match(command.stdout, /^echo tre_\S+ \| sudo terrarium satellite install 127\.0\.0\.1:\d+,127\.0\.0\.2:\d+,127\.0\.0\.3:\d+ --ca-hash sha256:[0-9a-f]{64}\n$/, command.stderr);
 });
 
 t.test('with no cloud left the exit code is 5', async (t) => {

@@ -293,6 +293,35 @@ t.test('also while one server restarts, and on one that was down', async (t) => 
   }
 });
 
+/** nats-server of a cloud's process. */
+function natsOf(cloud: ChildProcess | undefined): number {
+  const children = readFileSync(`/proc/${cloud?.pid}/task/${cloud?.pid}/children`, 'utf8').trim().split(' ').map(Number);
+  const found = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('nats-server'));
+  if (found === undefined) throw new Error('this cloud has no nats-server');
+  return found;
+}
+
+t.test('also while one server restarts and another has been down since before', { timeout: 240_000 }, async (t) => {
+  const gone = await enrol('gone3');
+  for (const node of nodes) await (await admitted(gone.tls, node)).close();
+  const [first, second, third] = nodes;
+  const child = running.get(third.name);
+  child?.kill('SIGTERM');
+  await until('the third to stop', () => (child?.exitCode !== null ? true : undefined), 40_000);
+  const trying = persistent(gone, nodes);
+  await until('connections to the others by both ways', () => (trying.lastUp.size === 4 ? true : undefined));
+  process.kill(natsOf(running.get(second.name)), 'SIGKILL');
+  const asked = Date.now();
+  const acknowledged = await until('the revocation to be acknowledged', async () => ((await ask(first, 'POST', '/api/v1/satellites/gone3/revoke')).status === 204 ? Date.now() : undefined), 90_000);
+  t.comment(`acknowledged after ${acknowledged - asked} ms`);
+  await sleep(4_000);
+  for (const [name, up] of trying.lastUp) t.ok(up - acknowledged < 2_000, `${name}: connected last ${up - acknowledged} ms after it was acknowledged`);
+  running.set(third.name, await clouds.start(third));
+  await (await admitted((await enrol('after3')).tls, third)).close();
+  t.same([...trying.lastUp.keys()].filter((name) => name.startsWith(third.name)), [], 'not for a moment on the one that was down');
+  await trying.stop();
+});
+
 t.test("a node's own satellite can be revoked, and admitted again", async (t) => {
   const tls = clouds.files.satelliteTls('n2');
   await (await admitted(tls, nodes[0])).close();

@@ -9,6 +9,7 @@ interface Order {
 
 interface Options {
   satellite?: string[];
+  tag?: string[];
   json?: boolean;
   timeout: number;
   maxRows: number;
@@ -45,6 +46,7 @@ export const command: CommandModule = {
     cmd
       .argument('<sql>', 'one SELECT over the tables of the satellites')
       .option('--satellite <id>', 'ask only this one; may be given several times; default: all', (id: string, before: string[] = []) => [...before, id])
+      .option('--tag <name=value>', 'ask only those that have this tag; may be given several times, then those that have all', (text: string, before: string[] = []) => [...before, text])
       .option('--order-by <columns>', 'merge the rows of all satellites in this order, such as "rss_bytes desc, name"', orders)
       .option('--limit <n>', 'so many rows of all satellites together', whole(1, 1_000_000))
       .option('--json', 'one JSON object a line instead of a table')
@@ -62,11 +64,12 @@ export const command: CommandModule = {
         const { refreshContext } = await import('../../context/refresh.ts');
         const { csvPrinter, jsonPrinter, tablePrinter } = await import('../query-printer.ts');
         const { API_PATHS } = await import('../../cloud/api.ts');
+        const { tagOptions } = await import('../tag-options.ts');
         type Line = import('../../cloud/api.ts').QueryLine;
         type Body = import('../../cloud/api.ts').QueryBody;
         const context = loadContext(io.env, options.context);
         const client = createCloudClient(context);
-        const body: Body = { sql, timeoutMs: options.timeout * 1000, maxRows: options.maxRows, ...(options.satellite === undefined ? {} : { satellites: [...new Set(options.satellite)] }), order: options.orderBy, limit: options.limit };
+        const body: Body = { sql, timeoutMs: options.timeout * 1000, maxRows: options.maxRows, ...(options.satellite === undefined ? {} : { satellites: [...new Set(options.satellite)] }), ...(options.tag === undefined ? {} : { tags: tagOptions(options.tag) }), order: options.orderBy, limit: options.limit };
         if (options.json === true && options.csv === true) throw new Failure('usage', '--json and --csv contradict each other.', { remedy: 'Use one of them.', exitCode: EXIT.usage });
         const printer = options.json === true ? jsonPrinter(io) : options.csv === true ? csvPrinter(io) : tablePrinter(io);
         let asked: number | undefined;
@@ -81,6 +84,7 @@ export const command: CommandModule = {
         if (asked === undefined) throw new Failure('broken-off', 'The cloud ended its answer before all satellites had answered.', { remedy: 'Run the command again: another control plane will answer.' });
         const overview = await client.get<import('../../cloud/api.ts').Overview>(API_PATHS.overview, AbortSignal.timeout(REFRESH_MS)).catch(() => undefined);
         if (overview !== undefined) refreshContext(io.env, context, overview);
+        if (asked === 0 && options.tag !== undefined) throw new Failure('no-satellites', `No satellite that is heard has ${options.tag.length === 1 ? 'the tag' : 'all the tags'} ${options.tag.join(', ')}.`, { remedy: '`terrarium get satellites` shows the tags.' });
         if (asked === 0) throw new Failure('no-satellites', 'No satellite is known to the cloud.', { remedy: 'Look at `terrarium status`.' });
       });
   },
