@@ -1,5 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { TOKEN_MS, keyName } from '../../bus/direct.ts';
+import { TOKEN_MS } from '../../bus/direct.ts';
+import { keyName } from '../../bus/direct-keys.ts';
 import { signToken, sqlHash, type Claims } from '../../bus/direct-token.ts';
 
 export interface TokenRequest extends Pick<Claims, 'q' | 'sat' | 'user' | 'timeoutMs' | 'maxRows' | 'maxBytes'> {

@@ -1,7 +1,7 @@
 import { X509Certificate, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { keyProof } from '../../bus/direct.ts';
+import { keyProof } from '../../bus/direct-keys.ts';
 import { replaceFile } from '../../durable.ts';
 
 /** Part of a certificate's time after which it is renewed: 54 of 90 days. */

@@ -1,7 +1,8 @@
 import { randomBytes, type KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { ASK_AGAIN_MS, ASK_MS, directAnswerSchema, ed25519Key, keyName, type DirectAnswer } from '../../bus/direct.ts';
+import { ASK_AGAIN_MS, ASK_MS, directAnswerSchema, type DirectAnswer } from '../../bus/direct.ts';
+import { ed25519Key, keyName } from '../../bus/direct-keys.ts';
 import { decode, encode } from '../../bus/frames.ts';
 import { subjects } from '../../bus/subjects.ts';
 import type { FailureData } from '../../errors.ts';
