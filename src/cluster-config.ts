@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { PORT_NAMES, type Ports } from '../installer/cluster/ports.ts';
+import { DEFAULT_ZONE, zoneName } from '../installer/cluster/zone.ts';
 import { Failure } from './errors.ts';
 
 /** What the ConfigMap `cluster` tells cloud and satellite, mounted as a file. */
@@ -11,6 +12,8 @@ const schema = z.object({
   ports: z.custom<Ports>((v) => typeof v === 'object' && v !== null && PORT_NAMES.every((n) => Number.isInteger((v as Ports)[n])), 'must hold every port'),
   serviceRange: z.string(),
   consoleName: z.string().optional(),
+  /** Of the cloud's own DNS server. */
+  zone: zoneName.default(DEFAULT_ZONE),
   /** Addresses of the control-plane nodes, where the bus is. */
   controlPlanes: z.array(z.string()).default([]),
 });

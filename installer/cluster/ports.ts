@@ -27,6 +27,8 @@ export const PORTS = {
   nats: { port: 7446, protocol: 'tcp', from: 'all nodes', to: 'control-plane', why: 'bus: satellites and clouds' },
   natsCluster: { port: 7447, protocol: 'tcp', from: 'control-plane', to: 'control-plane', why: 'bus: between its servers' },
   natsWebsocket: { port: 7448, protocol: 'tcp', from: 'self', to: 'control-plane', why: "bus: what satellites send by WebSocket to the console's port" },
+  direct: { port: 7449, protocol: 'tcp', from: 'users', to: 'all nodes', why: 'direct queries: rows from a satellite to the browser' },
+  dns: { port: 7453, protocol: 'udp', from: 'users', to: 'control-plane', why: "DNS of the cloud's own zone, also over TCP" },
   console: { port: 8443, protocol: 'tcp', from: 'users', to: 'control-plane', why: 'web console and API' },
 } as const satisfies Record<string, Omit<PortUse, 'name'>>;
 

@@ -2,6 +2,7 @@ import { isIP, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { EXIT, Failure } from '../../src/errors.ts';
 import { PORTS, PORT_NAMES, type PortName, type Ports } from './ports.ts';
+import { zoneName } from './zone.ts';
 
 /**
  * cluster.yaml: what the administrator writes. `terrarium init` writes a commented one.
@@ -46,6 +47,7 @@ export const clusterFileSchema = z.strictObject({
   ports: z.strictObject(Object.fromEntries(PORT_NAMES.map((n) => [n, portNumber.optional()])) as Record<PortName, z.ZodOptional<typeof portNumber>>).optional(),
   paths: z.strictObject({ prefix: absolutePath.optional(), data: absolutePath.optional() }).optional(),
   console: z.strictObject({ name: z.string().min(1).optional(), tlsCert: z.string().min(1).optional(), tlsKey: z.string().min(1).optional() }).optional(),
+  dns: z.strictObject({ zone: zoneName.optional() }).optional(),
   preflight: z.strictObject({ overrides: z.array(z.strictObject({ check: z.string().min(1), reason: z.string().min(3, 'must say why') })).optional() }).optional(),
 });
 export type ClusterFile = z.infer<typeof clusterFileSchema>;
@@ -90,6 +92,8 @@ export interface ClusterSpec {
   prefix: string;
   data: string;
   consoleName: string | undefined;
+  /** Of the cloud's own DNS server; undefined: DEFAULT_ZONE. */
+  zone?: string;
   overrides: { check: string; reason: string }[];
 }
 

@@ -1,6 +1,7 @@
 import { BUS_SERVER_NAME } from '../../src/bus/identities.ts';
 import { nodePaths } from '../cluster/paths.ts';
 import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
+import { DEFAULT_ZONE, consoleNameIn } from '../cluster/zone.ts';
 import type { CredentialFiles } from './credentials.ts';
 
 /** Users of the images (/etc/passwd there); files mounted into the pods belong to them. */
@@ -39,7 +40,7 @@ export function stackCredentials(spec: ClusterSpec, node: NodeSpec): StackCreden
       organization: 'terrarium:cloud',
       // nats-server presents it as a client too, to its peers.
       usages: ['server', 'client'],
-      sans: [node.address, node.name, 'localhost', '127.0.0.1', '::1', BUS_SERVER_NAME, ...(spec.consoleName === undefined ? [] : [spec.consoleName])],
+      sans: [node.address, node.name, 'localhost', '127.0.0.1', '::1', BUS_SERVER_NAME, consoleNameIn(spec.zone ?? DEFAULT_ZONE), ...(spec.consoleName === undefined ? [] : [spec.consoleName])],
     },
   ];
 }

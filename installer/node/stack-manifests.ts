@@ -2,6 +2,7 @@ import { renderManifest } from '../../src/kube/manifest.ts';
 import { VERSION } from '../../src/version.ts';
 import { PORT_NAMES } from '../cluster/ports.ts';
 import { controlPlanes, hostPort, type ClusterSpec } from '../cluster/spec.ts';
+import { DEFAULT_ZONE } from '../cluster/zone.ts';
 import { CLOUD_UID, SATELLITE_UID } from './stack-credentials.ts';
 import { loopback } from './kubeadm-config.ts';
 
@@ -28,7 +29,7 @@ export function renderStack(spec: ClusterSpec): StackManifests {
     SATELLITE_UID: String(SATELLITE_UID),
   };
   for (const name of PORT_NAMES) values[`PORT_${name.replace(/[A-Z]/g, (c) => `_${c}`).toUpperCase()}`] = String(spec.ports[name]);
-  const cluster = { id: spec.id, name: spec.name, version: VERSION, family: spec.family, ports: spec.ports, serviceRange: spec.serviceRange, ...(spec.consoleName === undefined ? {} : { consoleName: spec.consoleName }) };
+  const cluster = { id: spec.id, name: spec.name, version: VERSION, family: spec.family, ports: spec.ports, serviceRange: spec.serviceRange, zone: spec.zone ?? DEFAULT_ZONE, ...(spec.consoleName === undefined ? {} : { consoleName: spec.consoleName }) };
   const clouds = controlPlanes(spec).map((n) => `${hostPort(n.address, spec.ports.nats)}\n`).join('');
   return { render: (text) => renderManifest(text, values), configMaps: [configMap('cluster', { 'cluster.json': JSON.stringify(cluster), [SPEC_KEY]: JSON.stringify(spec) }), configMap('clouds', { clouds })].join('\n---\n') };
 }

@@ -74,6 +74,7 @@ export async function clusterSpec(file: ClusterFile, targets: HostTarget[], host
     prefix: file.paths?.prefix ?? DEFAULT_PREFIX,
     data,
     consoleName: file.console?.name,
+    ...(file.dns?.zone === undefined ? {} : { zone: file.dns.zone }),
     overrides: file.preflight?.overrides ?? [],
   };
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { zoneName } from '../cluster/zone.ts';
 import { Failure, isErrno } from '../../src/errors.ts';
 import { PORT_NAMES, type PortName } from '../cluster/ports.ts';
 import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
@@ -24,6 +25,7 @@ export const specSchema: z.ZodType<ClusterSpec> = z.object({
   prefix: z.string().startsWith('/'),
   data: z.string().startsWith('/'),
   consoleName: z.string().optional().transform((v): string | undefined => v),
+  zone: zoneName.exactOptional(),
   overrides: z.array(z.object({ check: z.string(), reason: z.string() })),
 }) as z.ZodType<ClusterSpec>;
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { directKey, type DirectAnswer, type DirectAsk } from './direct.ts';
 
 /**
  * The messages on the bus: JSON in UTF-8, one object a message.
@@ -101,6 +102,8 @@ export const heartbeatSchema = z.object({
   load: z.tuple([z.number(), z.number(), z.number()]),
   /** ISO 8601, when the satellite's process started. */
   startedAt: z.iso.datetime(),
+  /** Port of its own HTTPS endpoint, while it answers there. */
+  directPort: z.int().min(1).max(65_535).optional(),
 });
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 
@@ -113,6 +116,8 @@ export const announcementSchema = z.object({
   ready: z.boolean(),
   /** Why it is not ready. */
   reason: z.string().optional(),
+  /** By which this instance signs tokens of direct queries: a raw Ed25519 public key, base64url. */
+  directKey: directKey.optional(),
   nats: z.object({
     /** `single` without a cluster; else its part in JetStream's meta group, `none` while there is no leader. */
     role: z.enum(['single', 'leader', 'follower', 'none']),
@@ -124,7 +129,7 @@ export const announcementSchema = z.object({
 export type Announcement = z.infer<typeof announcementSchema>;
 
 /** Encodes a message for the bus. */
-export function encode(message: QueryRequest | Credit | Cancel | Frame | Heartbeat | Announcement): string {
+export function encode(message: QueryRequest | Credit | Cancel | Frame | Heartbeat | Announcement | DirectAsk | DirectAnswer): string {
   return JSON.stringify(message);
 }
 

@@ -6,6 +6,8 @@
  * | `heartbeat.<sat>` | a satellite | every cloud instance |
  * | `satellite.<sat>.query`, `.credit`, `.cancel`, `.ping` | a cloud instance | one satellite |
  * | `reply.<instance>.<query>.<sat>` | a satellite | the one instance that asked |
+ * | `direct.<sat>` | a satellite | one cloud instance, any (queue group `direct`) |
+ * | `satellite.<sat>.direct` | a cloud instance | one satellite |
  * | `cloud.<instance>` | a cloud instance | every cloud instance |
  *
  * `<sat>` and `<instance>` are node names as tokens (see `token`).
@@ -29,6 +31,10 @@ export const subjects = {
   credit: (sat: string): string => `satellite.${token(sat)}.credit`,
   cancel: (sat: string): string => `satellite.${token(sat)}.cancel`,
   ping: (sat: string): string => `satellite.${token(sat)}.ping`,
+  /** What direct queries need of the cloud; see direct.ts. */
+  askDirect: (sat: string): string => `direct.${token(sat)}`,
+  allDirectAsks: 'direct.*',
+  direct: (sat: string): string => `satellite.${token(sat)}.direct`,
   /** What a satellite listens on. */
   forSatellite: (sat: string): string => `satellite.${token(sat)}.>`,
   /** `query` is a query's id: letters and digits. */

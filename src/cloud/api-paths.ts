@@ -8,6 +8,8 @@ export const API_PATHS = {
   watch: '/api/v1/watch',
   queries: '/api/v1/queries',
   queryStream: '/api/v1/queries/stream',
+  directQueries: '/api/v1/direct-queries',
+  dns: '/api/v1/dns',
   users: '/api/v1/users',
   tokens: '/api/v1/tokens',
   sessions: '/api/v1/sessions',

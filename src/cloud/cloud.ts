@@ -15,13 +15,15 @@ import { openSatellites } from '../store/satellites.ts';
 import { spaceOf, tooFull } from '../store/space.ts';
 import { spareWrites } from '../store/spare.ts';
 import { VERSION } from '../version.ts';
-import { API_PATHS, type NodeInfo, type Overview } from './api.ts';
+import { API_PATHS, type CloudInfo, type NodeInfo, type Overview } from './api.ts';
 import { openCredentials } from './auth/credentials.ts';
 import { trackSessions } from './auth/sessions.ts';
 import { createThrottle } from './auth/throttle.ts';
 import { shareSessionUse } from './auth/shared-use.ts';
 import { createChanges } from './changes.ts';
 import type { CloudContext } from './context.ts';
+import { createDirect } from './direct/direct.ts';
+import { keepDns, zoneData } from './direct/dns.ts';
 import { createApp } from './http/app.ts';
 import { BUS_PATH, createBusPipe } from './http/bus-pipe.ts';
 import { consoleFiles, loadConsole } from './http/console-files.ts';
@@ -102,8 +104,14 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   };
   const announcement = (): Announcement => {
     const reason = notReady();
-    return { name: node, node, version: VERSION, startedAt, ready: reason === undefined, ...(reason === undefined ? {} : { reason }), nats: monitor?.current() ?? { role: 'none', peers: [], version: '' } };
+    return { name: node, node, version: VERSION, startedAt, ready: reason === undefined, directKey: direct.publicKey, ...(reason === undefined ? {} : { reason }), nats: monitor?.current() ?? { role: 'none', peers: [], version: '' } };
   };
+  const direct = createDirect({
+    self: node, config, state, registry, log,
+    servers: () => members.servers,
+    admitted: (sat) => gate.admits(sat),
+    keys: () => instances.directKeys(),
+  });
   const instances = createInstances(announcement, changes);
 
   const followState = (): void => {
@@ -214,6 +222,9 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     satellites,
     enrolment,
     metrics,
+    direct,
+    servers: () => members.servers,
+    dnsPort: config.ports.dns,
     queries: () => (connected ? queries : undefined),
     overview,
     notReady,
@@ -232,6 +243,9 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const https = await serveHttps({ address: settings.listen, port: config.ports.console, tlsDir, listener: app.callback(), upgrade, log, renewed: () => void bus.refresh().catch((error: Error) => log(`bus: ${error.message}`)) });
   log(`cloud: console and API on https://${hostPort(address, config.ports.console)}`);
 
+  const clouds = (): CloudInfo[] => instances.all(members.servers.map((s) => s.name));
+  const dns = keepDns({ address, port: config.ports.dns, data: zoneData({ zone: config.zone, servers: () => members.servers, clouds, registry }), log });
+
   const stop = async (): Promise<void> => {
     stopping.abort(new Error('this instance stops'));
     clearTimeout(settle);
@@ -243,7 +257,9 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     clearTimeout(sweeping);
     busPipe.stop();
     await https.stop();
+    await dns.stop();
     queries?.stop();
+    direct.stop();
     instances.stop();
     recovery.stop();
     await state.stop();
@@ -271,7 +287,8 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
       log(up ? 'bus: connected' : 'bus: connection lost');
       changes.notify();
     });
-    queries = createQueryProxy(node, connection, (id) => registry.get(id) !== undefined);
+    queries = createQueryProxy(node, connection, (id) => registry.get(id) !== undefined, undefined, (id) => direct.access(id) !== 'direct');
+    direct.listen(connection);
     registry.listen(connection);
     shareSessionUse(connection, sessionUse);
     monitor = await monitorBus({ server, tlsDir, node });

@@ -2,6 +2,7 @@ import type { CredentialsHolder } from './auth/credentials.ts';
 import type { SessionUse } from './auth/sessions.ts';
 import type { Throttle } from './auth/throttle.ts';
 import type { Overview } from './api.ts';
+import type { Direct } from './direct/direct.ts';
 import type { Changes } from './changes.ts';
 import type { Metrics } from './metrics.ts';
 import type { QueryProxy } from './queries.ts';
@@ -21,6 +22,11 @@ export interface CloudContext {
   satellites: SatelliteView;
   enrolment: Enrolment;
   metrics: Metrics;
+  direct: Direct;
+  /** Name and address of each control plane, on each of which there is an instance. */
+  servers(): { name: string; address: string }[];
+  /** The cloud's own DNS server, on every control plane. */
+  dnsPort: number;
   queries(): QueryProxy | undefined;
   overview(): Overview;
   /** Why this instance is not ready; undefined when it is. */

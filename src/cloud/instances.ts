@@ -6,11 +6,15 @@ import type { Changes } from './changes.ts';
 
 const ANNOUNCE_MS = 2_000;
 const SILENT_MS = 6_000;
+/** What an instance has signed outlives its last announcement by a minute at most. */
+const KEY_MS = 90_000;
 
 /** The cloud's instances: each tells the others of itself, so that each can show all. */
 export interface Instances {
   /** With `expected` instances that were not heard of at all shown as unreachable. */
   all(expected: string[]): CloudInfo[];
+  /** By which those that were heard a moment ago sign tokens of direct queries. */
+  directKeys(): string[];
   listen(nc: NatsConnection): void;
   stop(): void;
 }
@@ -63,6 +67,7 @@ export function createInstances(self: () => Announcement, changes: Changes, now:
         }));
       return [...known, ...missing].sort((a, b) => a.name.localeCompare(b.name));
     },
+    directKeys: () => [...heard.values()].flatMap((h) => (h.announcement.directKey === undefined || now() - h.at > KEY_MS ? [] : [h.announcement.directKey])),
     listen(connection) {
       nc = connection;
       connection.subscribe(subjects.allClouds, {

@@ -73,7 +73,7 @@ interface Query {
  * The way of queries from this instance to satellites and back. One subscription serves all queries, so that none is left
  * behind by a cancelled one; what is under way is bounded by credits, which are given back only when the reader has taken a batch.
  */
-export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: (sat: string) => boolean, now: () => number = () => performance.now()): QueryProxy {
+export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: (sat: string) => boolean, now: () => number = () => performance.now(), isOpen: (sat: string) => boolean = () => true): QueryProxy {
   const queries = new Map<string, Query>();
   const pings = new Map<string, (answer: Msg | undefined) => void>();
 
@@ -178,6 +178,10 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
     for (const [sat, part] of query.parts) {
       if (!isKnown(sat)) {
         fail(query, sat, part, 'error', 'satellite.unknown', `There is no satellite ${sat}.`);
+        continue;
+      }
+      if (!isOpen(sat)) {
+        fail(query, sat, part, 'error', 'satellite.direct-only', `${sat} is not to be asked through the cloud, by an operator's choice.`);
         continue;
       }
       const request = encode({ q: query.id, sql: statement, timeoutMs: query.spec.timeoutMs, maxRows: query.spec.maxRows, maxBytes: query.spec.maxBytes, credits: CREDITS });

@@ -1,12 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type * as X509 from '@peculiar/x509';
 import { enrolledIdentity, keyId } from '../bus/identities.ts';
 import { replaceFile } from '../durable.ts';
 import { Failure } from '../errors.ts';
 import { selfSigned, signRequest, type KeyPair } from '../pki/authority.ts';
 import { DAY_MS, x509 } from '../pki/crypto.ts';
+import { nameConstraints } from '../pki/name-constraints.ts';
 
 /** An authority that is about to end signs nothing more. */
 const LEAST_LEFT_MS = 400 * DAY_MS;
@@ -61,17 +61,8 @@ async function load(file: string, instance: string, now: Date): Promise<KeyPair>
 /** A CA for clients only; of DNS names nothing but one that nobody has, so none of the bus's servers. */
 export async function createSatellitesAuthority(instance: string, now: Date): Promise<KeyPair> {
   const lib = await x509();
-  const extensions = [new lib.KeyUsagesExtension(lib.KeyUsageFlags.keyCertSign, true), new lib.ExtendedKeyUsageExtension([lib.ExtendedKeyUsage.clientAuth]), await nameConstraints()];
+  const extensions = [new lib.KeyUsagesExtension(lib.KeyUsageFlags.keyCertSign, true), new lib.ExtendedKeyUsageExtension([lib.ExtendedKeyUsage.clientAuth]), await nameConstraints(NO_SERVER, { addresses: true })];
   return await selfSigned(`terrarium-satellites ${instance}`, extensions, now);
 }
 
 const NO_SERVER = 'no-server.terrarium.invalid';
-
-/** Extension nameConstraints (RFC 5280, 4.2.1.10), critical: the only permitted subtree of DNS names is that of NO_SERVER. */
-async function nameConstraints(): Promise<X509.Extension> {
-  const { Extension } = await x509();
-  const wrap = (tag: number, content: Buffer): Buffer => Buffer.concat([Buffer.from([tag, content.length]), content]);
-  // SEQUENCE { permittedSubtrees [0] { GeneralSubtree SEQUENCE { dNSName [2] } } }; all of it is shorter than 128 bytes.
-  const value = wrap(0x30, wrap(0xa0, wrap(0x30, wrap(0x82, Buffer.from(NO_SERVER, 'latin1')))));
-  return new Extension('2.5.29.30', true, value);
-}

@@ -13,6 +13,7 @@ const KINDS = new Set(['satellite.enrol', 'satellite.revoke', 'satellite.delete'
 /** Who may connect to this instance's bus, by the state: nobody before it has been read, so that a starting server admits no one revoked meanwhile. */
 export interface Gate {
   current(): Admitted;
+  admits(sat: string): boolean;
   /** Looks now: the nodes have changed. */
   look(): void;
   stop(): void;
@@ -35,6 +36,7 @@ export interface GateOptions {
 
 export function createGate({ self, state, silentMs, others, nodes, changed, log, now = Date.now }: GateOptions): Gate {
   let current: Admitted = NOBODY;
+  let ids = { of: current, set: new Set<string>() };
   /** As read last; undefined once something may have changed: with thousands of satellites it is not read every second. */
   let read: Admitted | undefined;
   let seen: number | undefined;
@@ -100,6 +102,10 @@ export function createGate({ self, state, silentMs, others, nodes, changed, log,
   const timer = setInterval(look, TICK_MS);
   return {
     current: () => current,
+    admits(sat) {
+      if (ids.of !== current) ids = { of: current, set: new Set([...current.satellites, ...current.enrolled.map((s) => s.id)]) };
+      return ids.set.has(sat);
+    },
     look: lookAgain,
     stop() {
       unlisten();

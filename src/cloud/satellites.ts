@@ -19,6 +19,8 @@ export interface Registry {
   get(id: string): HeardSatellite | undefined;
   /** As `get`, of a refused one too. */
   last(id: string): HeardSatellite | undefined;
+  /** Port of its own HTTPS endpoint, by its last heartbeat. */
+  directPort(id: string): number | undefined;
   /** From now on forgets satellites of other names than these, of nodes or their own, once they are silent. */
   keepOnly(names: Set<string>): void;
   /** From now on these are neither heard nor shown. */
@@ -109,6 +111,7 @@ export function createRegistry(store: SatelliteStore, changes: Changes, log: (li
       const record = records.get(id);
       return record === undefined ? undefined : info(record);
     },
+    directPort: (id) => (refused.has(id) ? undefined : records.get(id)?.directPort),
     keepOnly(names) {
       present = names;
     },

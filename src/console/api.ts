@@ -1,5 +1,7 @@
-import type { LoginReply, LoginRequest, Problem, QueryBody, QueryLine, SessionReply } from '../cloud/api.ts';
+import type { LoginReply, LoginRequest, Problem, QueryBody, SessionReply } from '../cloud/api.ts';
 import { API_PATHS, CLIENT_HEADER, MIN_SEQ_HEADER, SEQ_HEADER } from '../cloud/api-paths.ts';
+import type { DirectQueryReply } from '../cloud/direct-api.ts';
+import { linesOf, runBothWays, type AnyLine } from './direct.ts';
 import type { Me } from './logic/access.ts';
 import { sentenceOf } from './logic/problem.ts';
 
@@ -67,17 +69,15 @@ export async function whoAmI(): Promise<Me | undefined> {
   return user === null || role === undefined || passwordChange === 'required' ? undefined : { user, role, scopes: scopes ?? [] };
 }
 
-/** Runs a query and calls back for each line as it comes. */
-export async function runQuery(body: QueryBody, onLine: (line: QueryLine) => void, signal: AbortSignal): Promise<void> {
-  const response = await send(API_PATHS.queries, body, signal);
-  if (response.body === null) return;
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = '';
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    const lines = (rest + value).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) if (line !== '') onLine(JSON.parse(line) as QueryLine);
-  }
+/** Runs a query, on satellites directly where that works, and calls back for each line as it comes, and for each satellite with the way that it takes. */
+export function runQuery(body: QueryBody, onLine: (line: AnyLine) => void, signal: AbortSignal): Promise<void> {
+  return runBothWays(body, onLine, signal, {
+    grants: async (asked) => (await (await send(API_PATHS.directQueries, asked, signal)).json()) as DirectQueryReply,
+    async cloud(through, each) {
+      for await (const line of linesOf(await send(API_PATHS.queries, through, signal))) each(line);
+    },
+    fetch: (url, init) => fetch(url, init),
+    hostname: location.hostname,
+    now: () => performance.now(),
+  });
 }

@@ -63,6 +63,21 @@ export async function signRequest(authority: KeyPair, csrPem: string, identity: 
   return sign(authority, await requestKey(csrPem), identity, now);
 }
 
+/**
+ * Signs for a public key, which the caller knows to be its owner's.
+ * @param spki SubjectPublicKeyInfo, DER
+ * @throws Failure `bad-request` where it is no P-256 key
+ */
+export async function signKey(authority: KeyPair, spki: Uint8Array, identity: Identity, now: Date): Promise<string> {
+  let key: webcrypto.CryptoKey;
+  try {
+    key = await webcrypto.subtle.importKey('spki', Uint8Array.from(spki), ALGORITHM, true, ['verify']);
+  } catch (cause) {
+    throw new Failure('bad-request', 'The public key cannot be read, or is not P-256.', { cause });
+  }
+  return sign(authority, key, identity, now);
+}
+
 /** A fresh key and its certificate at once, for those who live where the authority is. */
 export async function issue(authority: KeyPair, identity: Identity, now: Date): Promise<KeyPair> {
   const keys = await generateKeys();

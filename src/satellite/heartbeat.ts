@@ -19,9 +19,12 @@ export interface Self {
   tables: Table[];
   /** By which others reach this machine; undefined: all that it has. */
   advertise?: string | undefined;
+  /** Port of its own HTTPS endpoint, while it answers there. */
+  directPort(): number | undefined;
 }
 
-export function heartbeat({ id, node, tables, advertise }: Self): Heartbeat {
+export function heartbeat({ id, node, tables, advertise, directPort }: Self): Heartbeat {
+  const port = directPort();
   const [one = 0, five = 0, fifteen = 0] = loadavg();
   return {
     id,
@@ -31,6 +34,7 @@ export function heartbeat({ id, node, tables, advertise }: Self): Heartbeat {
     tables: tables.map((t) => ({ name: t.name, columns: t.columns.map((c) => c.name) })),
     load: [one, five, fifteen],
     startedAt,
+    ...(port === undefined ? {} : { directPort: port }),
   };
 }
 

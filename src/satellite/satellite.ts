@@ -4,9 +4,10 @@ import { setFlagsFromString } from 'node:v8';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { connectBus, type BusTls } from '../bus/connect.ts';
 import { busUser } from '../bus/subjects.ts';
-import { Failure } from '../errors.ts';
+import { EXIT, Failure } from '../errors.ts';
 import { cloudAddresses, watchClouds } from './clouds.ts';
 import { startCollector } from './collector/collector.ts';
+import { startDirect } from './direct/direct.ts';
 import { readEnrolment } from './enrol/record.ts';
 import { startHeartbeat, type Self } from './heartbeat.ts';
 import { keepLink, type Way } from './link.ts';
@@ -85,6 +86,14 @@ async function runOnNode({ env, signal, log }: SatelliteOptions, node: string, t
   }
 }
 
+/** @throws Failure `usage` */
+function portOf(text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Failure('usage', `TERRARIUM_DIRECT_PORT is ${text}, not a port.`, { exitCode: EXIT.usage });
+  return port;
+}
+
 /**
  * Runs the satellite of this machine until the signal: connects to any cloud, beats, answers queries.
  * @throws Failure `no-clouds`, `bus-closed`, or `clouds-changed` where the list changed before any cloud of it answered (start again)
@@ -102,12 +111,15 @@ export async function runSatellite(options: SatelliteOptions): Promise<void> {
   const collector = startCollector({ env, node, tables, log });
   const pool = new Pool({ tables, env, history: collector.file, notes: () => collector.notes, now: Date.now });
   collector.onOvertaken(() => pool.failAll({ code: 'query.overtaken', message: "The statement was stopped: it held the satellite's database for too long." }));
-  const self: Self = { id: node, node, tables, advertise: env['TERRARIUM_ADVERTISE_ADDRESS'] ?? enrolment?.advertise };
+  const direct = startDirect({ sat: node, pool, data, address: env['TERRARIUM_DIRECT_ADDRESS'], port: portOf(env['TERRARIUM_DIRECT_PORT']), log });
+  const self: Self = { id: node, node, tables, advertise: env['TERRARIUM_ADVERTISE_ADDRESS'] ?? enrolment?.advertise, directPort: () => direct.port() };
   const serve: Serve = (nc) => {
     const queries = new Queries(nc, node, pool);
     const stopHeartbeat = startHeartbeat(nc, self);
+    const detach = direct.attach(nc);
     return () => {
       stopHeartbeat();
+      detach();
       queries.stopAll();
     };
   };
@@ -120,6 +132,7 @@ export async function runSatellite(options: SatelliteOptions): Promise<void> {
     if (enrolment === undefined) await runOnNode(options, node, tls, serve);
     else await keepLink({ ways: () => enrolledWays(env, data), dial: (way) => dialWay(way, { data, tls, name: busUser.satellite(node), env }), serve: (nc, way) => told(serve(nc), nc, way), signal, log });
   } finally {
+    await direct.stop();
     pool.close();
     await collector.stop();
   }

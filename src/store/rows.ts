@@ -60,6 +60,15 @@ export interface SatelliteStateRow {
   reason: string;
 }
 
+export interface DirectAuthorityRow {
+  zone: string;
+  /** PEM, as is `key`. */
+  certificate: string;
+  key: string;
+  created_at: number;
+  version: number;
+}
+
 export interface EnrolmentTokenRow {
   id: string;
   hash: string;

@@ -19,7 +19,7 @@ const MIN_SEQ_MS = 2_000;
 export async function createApp(cloud: CloudContext, statics: Koa.Middleware): Promise<Koa> {
   const app = new Koa();
   app.silent = true;
-  app.use(securityHeaders);
+  app.use(securityHeaders(cloud.direct.cspSource));
   app.use(problems(cloud));
   const router = new Router();
   for (const route of await loadRoutes()) router.register(route.path.replaceAll(/\{(\w+)\}/g, ':$1'), [route.method], handler(route, cloud));

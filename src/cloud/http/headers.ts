@@ -1,11 +1,11 @@
 import type { Middleware } from 'koa';
 
-const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+const csp = (connect: string): string => `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self' ${connect}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'`;
 
-/** Security headers of every answer. */
-export const securityHeaders: Middleware = async (ctx, next) => {
+/** Security headers of every answer. @param connect where the console's pages may fetch from besides the cloud */
+export const securityHeaders = (connect: string): Middleware => async (ctx, next) => {
   ctx.set({
-    'Content-Security-Policy': CSP,
+    'Content-Security-Policy': csp(connect),
     'Strict-Transport-Security': 'max-age=31536000',
     'X-Content-Type-Options': 'nosniff',
     'X-Frame-Options': 'DENY',

@@ -1,0 +1,59 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { serveDns, type DnsServer } from '../../dns/server.ts';
+import type { ZoneData } from '../../dns/zone.ts';
+import type { CloudInfo } from '../api.ts';
+import type { Registry } from '../satellites.ts';
+
+const AGAIN_MS = 10_000;
+
+export interface ZoneSources {
+  zone: string;
+  servers(): { name: string; address: string }[];
+  /** All instances with their states. */
+  clouds(): CloudInfo[];
+  registry: Pick<Registry, 'get' | 'all'>;
+}
+
+/** The zone as this instance knows it now. */
+export function zoneData({ zone, servers, clouds, registry }: ZoneSources): ZoneData {
+  return {
+    zone,
+    servers: () => servers().map((s) => s.address),
+    consoles: () => {
+      const healthy = new Set(clouds().filter((c) => c.state === 'healthy').map((c) => c.node));
+      return servers().filter((s) => healthy.has(s.name)).map((s) => s.address);
+    },
+    satellite: (id) => registry.get(id)?.addresses,
+    hasBelow: (suffix) => registry.all().some((s) => s.id.endsWith(`.${suffix}`)),
+  };
+}
+
+/** Keeps the DNS server up; where its port is taken, it tries again: the rest of the cloud does not depend on it. */
+export function keepDns(options: { address: string; port: number; data: ZoneData; log(line: string): void }): { stop(): Promise<void> } {
+  const { address, port, data, log } = options;
+  const stopping = new AbortController();
+  let server: DnsServer | undefined;
+  const run = async (): Promise<void> => {
+    let last = '';
+    while (!stopping.signal.aborted) {
+      try {
+        server = await serveDns({ address, port, data });
+        log(`dns: answers for ${data.zone} on ${address} port ${port}`);
+        return;
+      } catch (error) {
+        const { message } = error as Error;
+        if (message !== last) log(`dns: ${message}`);
+        last = message;
+      }
+      await sleep(AGAIN_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  };
+  const running = run();
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+      await server?.stop();
+    },
+  };
+}

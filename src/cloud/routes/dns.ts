@@ -1,0 +1,23 @@
+import { consoleNameIn, satelliteNameIn } from '../../../installer/cluster/zone.ts';
+import { API_PATHS } from '../api.ts';
+import { dnsReply } from '../direct-api.ts';
+import { route as define } from '../http/route.ts';
+
+export const route = define({
+  method: 'GET',
+  path: API_PATHS.dns,
+  summary: "The cloud's own DNS zone, its servers, and the authority of satellites' own endpoints.",
+  scope: 'read',
+  reply: dnsReply,
+  handle({ cloud }) {
+    const { zone } = cloud.direct;
+    const overview = cloud.overview();
+    const healthy = new Set(overview.clouds.filter((c) => c.state === 'healthy').map((c) => c.node));
+    const servers = cloud.servers();
+    const hosts = [
+      ...servers.filter((s) => healthy.has(s.name)).map((s) => `${s.address} ${consoleNameIn(zone)}`),
+      ...overview.satellites.flatMap((s) => s.addresses.map((address) => `${address} ${satelliteNameIn(zone, s.id)}`)),
+    ];
+    return { zone, port: cloud.dnsPort, servers, authority: cloud.direct.certificate() ?? null, hosts };
+  },
+});

@@ -1,0 +1,28 @@
+import type * as X509 from '@peculiar/x509';
+import { x509 } from './crypto.ts';
+
+const SEQUENCE = 0x30;
+/** permittedSubtrees, excludedSubtrees (RFC 5280, 4.2.1.10); dNSName, iPAddress (4.2.1.6). */
+const PERMITTED = 0xa0;
+const EXCLUDED = 0xa1;
+const DNS_NAME = 0x82;
+const IP_ADDRESS = 0x87;
+
+function tlv(tag: number, content: Buffer): Buffer {
+  const { length } = content;
+  const head = length < 128 ? [tag, length] : length < 256 ? [tag, 0x81, length] : [tag, 0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from(head), content]);
+}
+
+/**
+ * Extension nameConstraints, critical: of DNS names an authority may sign for `dnsName` and those below it alone.
+ * @param addresses false: for no IP address either
+ */
+export async function nameConstraints(dnsName: string, { addresses }: { addresses: boolean }): Promise<X509.Extension> {
+  const { Extension } = await x509();
+  const subtree = (tag: number, value: Buffer): Buffer => tlv(SEQUENCE, tlv(tag, value));
+  const permitted = tlv(PERMITTED, subtree(DNS_NAME, Buffer.from(dnsName, 'latin1')));
+  // An address and its mask, both zero: all of IPv4, all of IPv6.
+  const excluded = addresses ? Buffer.alloc(0) : tlv(EXCLUDED, Buffer.concat([subtree(IP_ADDRESS, Buffer.alloc(8)), subtree(IP_ADDRESS, Buffer.alloc(32))]));
+  return new Extension('2.5.29.30', true, tlv(SEQUENCE, Buffer.concat([permitted, excluded])));
+}

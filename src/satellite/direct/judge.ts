@@ -1,0 +1,73 @@
+import { MAX_SKEW_MS } from '../../bus/direct.ts';
+import { isSignedBy, readToken, sqlHash, type Claims } from '../../bus/direct-token.ts';
+import type { KeyObject } from 'node:crypto';
+
+/** Tokens that are remembered, so that none is good twice. */
+const MAX_REMEMBERED = 10_000;
+
+export type Verdict = { claims: Claims } | { status: 401 | 403 | 429; code: string; message: string };
+
+/** What a token is judged by. */
+export interface JudgeOptions {
+  sat: string;
+  now(): number;
+  /** When this process began to remember tokens: one from before may have been used already. */
+  since: number;
+  /** The instances' keys by name. */
+  key(name: string): KeyObject | undefined;
+  /** Milliseconds by which the clock here is ahead of the cloud's, as measured; undefined while it is not known. */
+  ahead(): number | undefined;
+}
+
+export interface Judge {
+  /** Name of the token's key where that key is not known: the caller may learn it and ask again. */
+  unknownKey(token: string): string | undefined;
+  /** A token that is accepted is used up. */
+  judge(token: string, sql: string): Verdict;
+}
+
+const seconds = (ms: number): string => `${Math.round(Math.abs(ms) / 1000)} s`;
+
+export function createJudge({ sat, now, since, key, ahead }: JudgeOptions): Judge {
+  /** Until when each token would be good. */
+  const used = new Map<string, number>();
+  const forget = (at: number): void => {
+    for (const [id, until] of used) if (until < at) used.delete(id);
+  };
+  const denied = (message: string, code = 'direct.token'): Verdict => ({ status: 401, code, message });
+
+  /** Too early or too late, by which clock. */
+  const time = (claims: Claims): Verdict | undefined => {
+    const at = now();
+    const skew = ahead();
+    if (claims.from - at > MAX_SKEW_MS) return denied(`The clock of ${sat} is ${seconds(claims.from - at)} behind the cloud's; at most ${seconds(MAX_SKEW_MS)} are allowed. Set the clock of that machine.`, 'direct.clock');
+    if (at <= claims.until) return undefined;
+    if (skew !== undefined && skew > MAX_SKEW_MS) return denied(`The clock of ${sat} is ${seconds(skew)} ahead of the cloud's; at most ${seconds(MAX_SKEW_MS)} are allowed. Set the clock of that machine.`, 'direct.clock');
+    return denied(`The token ended ${seconds(at - claims.until)} ago by the clock of ${sat}.`);
+  };
+
+  return {
+    unknownKey(token) {
+      const name = readToken(token)?.claims.key;
+      return name === undefined || key(name) !== undefined ? undefined : name;
+    },
+    judge(token, sql) {
+      const read = readToken(token);
+      if (read === undefined) return denied('This is no token of a direct query.');
+      const { claims } = read;
+      const by = key(claims.key);
+      if (by === undefined) return denied('The token is of an instance of the cloud that is not known here.');
+      if (!isSignedBy(read, by)) return denied('The token is not signed by the cloud.');
+      if (claims.sat !== sat) return denied(`The token is for ${claims.sat}, and this is ${sat}.`);
+      const wrongTime = time(claims);
+      if (wrongTime !== undefined) return wrongTime;
+      if (claims.from < since) return denied(`The token was made before ${sat} was started, and may have been used then.`);
+      if (claims.sql !== sqlHash(sql)) return { status: 403, code: 'direct.sql', message: 'The token is for another statement.' };
+      if (used.has(claims.id)) return denied('The token has been used already.');
+      if (used.size >= MAX_REMEMBERED) forget(now());
+      if (used.size >= MAX_REMEMBERED) return { status: 429, code: 'direct.busy', message: `${sat} has been asked too often in the last minute.` };
+      used.set(claims.id, claims.until);
+      return { claims };
+    },
+  };
+}

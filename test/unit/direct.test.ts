@@ -1,0 +1,160 @@
+import { X509Certificate, createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { satelliteNameIn, zoneName } from '../../installer/cluster/zone.ts';
+import { MAX_SKEW_MS, TOKEN_MS } from '../../src/bus/direct.ts';
+import { ed25519Key, keyName, keyProof, provenKey } from '../../src/bus/direct-keys.ts';
+import { readToken, signToken } from '../../src/bus/direct-token.ts';
+import { CERTIFICATE_DAYS, createDirectAuthority, signEndpoint } from '../../src/cloud/direct/authority.ts';
+import { createTokenSigner } from '../../src/cloud/direct/tokens.ts';
+import { issue, type Identity } from '../../src/pki/authority.ts';
+import { DAY_MS } from '../../src/pki/crypto.ts';
+import { RENEW_AFTER, fits, loadPair, makeKey, renewAt, storePair } from '../../src/satellite/direct/certificate.ts';
+import { createJudge, type Judge } from '../../src/satellite/direct/judge.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'terrarium-direct-'));
+t.teardown(() => rmSync(dir, { recursive: true }));
+
+const START = 1_800_000_000_000;
+const SQL = 'select 1';
+const query = { q: 'abcdef0123456789', sat: 'n1', user: 'eva', timeoutMs: 1000, maxRows: 10, maxBytes: 1000 };
+
+interface World {
+  /** The cloud's clock, the satellite's. */
+  cloud: number;
+  satellite: number;
+  ahead: number | undefined;
+  token(more?: Partial<typeof query & { sql: string }>): string;
+  judge: Judge;
+}
+
+function world(): World {
+  const signer = createTokenSigner(() => w.cloud);
+  const name = keyName(signer.publicKey);
+  const key = ed25519Key(signer.publicKey);
+  const w: World = {
+    cloud: START,
+    satellite: START,
+    ahead: undefined,
+    token: (more = {}) => signer.sign({ ...query, sql: SQL, ...more }),
+    judge: createJudge({ sat: 'n1', now: () => w.satellite, since: START - 1000, key: (n) => (n === name ? key : undefined), ahead: () => w.ahead }),
+  };
+  return w;
+}
+const code = (w: World, token: string, sql = SQL): string => {
+  const verdict = w.judge.judge(token, sql);
+  return 'claims' in verdict ? 'ok' : `${verdict.status} ${verdict.code}: ${verdict.message}`;
+};
+
+t.test('a token is good once, for its satellite, statement and time, with its limits', async (t) => {
+  const w = world();
+  const token = w.token();
+  t.match(w.judge.judge(token, SQL), { claims: { ...query, from: START, until: START + TOKEN_MS } });
+  t.match(code(w, token), /^401 direct.token: The token has been used/);
+  t.match(code(w, w.token({ sat: 'n2' })), /^401 .*is for n2, and this is n1/);
+  const kept = w.token();
+  t.match(code(w, kept, 'select 2'), /^403 direct.sql/);
+  t.equal(code(w, kept), 'ok', 'a wrong statement has not used it up');
+  for (const none of ['', 'x', 'trd_x.y', `${token}x`, token.replace('trd_', 'trr_')]) t.match(code(w, none), /^401 direct.token: This is no token/);
+  t.match(code(world(), token), /^401 .*instance of the cloud that is not known/);
+  t.equal(world().judge.unknownKey(token)?.length, 16);
+  t.equal(w.judge.unknownKey(token), undefined);
+});
+
+t.test('time, and whose clock is wrong', async (t) => {
+  const w = world();
+  const token = w.token();
+  w.satellite = START + TOKEN_MS + 1;
+  t.match(code(w, token), /^401 direct.token: The token ended 0 s ago by the clock of n1/);
+  w.satellite = START + TOKEN_MS;
+  t.equal(code(w, token), 'ok');
+  const late = world();
+  late.satellite = START - MAX_SKEW_MS;
+  t.equal(code(late, late.token()), 'ok');
+  late.satellite = START - MAX_SKEW_MS - 1000;
+  t.match(code(late, late.token()), /^401 direct.clock: The clock of n1 is 31 s behind the cloud's; at most 30 s are allowed/);
+  const early = world();
+  early.satellite = START + 100_000;
+  early.ahead = 100_000;
+  t.match(code(early, early.token()), /^401 direct.clock: The clock of n1 is 100 s ahead of the cloud's/);
+  const before = world();
+  before.cloud = START - 1001;
+  t.match(code(before, before.token()), /was made before n1 was started/);
+});
+
+t.test('whatever is changed of a token, it is refused', async (t) => {
+  fc.assert(fc.property(fc.nat(), fc.nat(63), (at, by) => {
+    const w = world();
+    const token = w.token();
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    const place = at % token.length;
+    const changed = token.slice(0, place) + alphabet[by] + token.slice(place + 1);
+    if (changed === token || Buffer.from(changed.split('.')[1] ?? '', 'base64url').equals(Buffer.from(token.split('.')[1] ?? '', 'base64url')) && changed.split('.')[0] === token.split('.')[0]) return true;
+    return code(w, changed).startsWith('401');
+  }), { numRuns: 500 });
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const w = world();
+  const claims = readToken(w.token())?.claims;
+  t.match(claims === undefined ? '' : code(w, signToken(claims, privateKey)), /^401 .*not signed by the cloud/);
+});
+
+t.test('the authority can sign for satellites of its zone, and for nobody else', async (t) => {
+  const now = new Date();
+  const authority = await createDirectAuthority('terrarium.internal', now);
+  const verified = async (purpose: string, identity: Partial<Identity>): Promise<boolean> => {
+    const { cert } = await issue(authority, { commonName: 'x', sans: ['n1.satellites.terrarium.internal'], usages: ['server'], days: 1, ...identity }, now);
+    writeFileSync(join(dir, 'ca.crt'), authority.cert);
+    writeFileSync(join(dir, 'leaf.crt'), cert);
+    try {
+      execFileSync('openssl', ['verify', '-purpose', purpose, '-CAfile', join(dir, 'ca.crt'), join(dir, 'leaf.crt')], { stdio: 'pipe' });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  t.ok(await verified('sslserver', {}));
+  t.notOk(await verified('sslclient', { usages: ['client'] }), 'no client, so nothing on the bus');
+  for (const other of ['console.terrarium.internal', 'satellites.terrarium.internal.example', 'example.com', '10.0.0.1', 'fd00::1']) t.notOk(await verified('sslserver', { sans: [other] }), other);
+});
+
+t.test("a satellite's certificate: one name, 90 days, renewed after 60 %", async (t) => {
+  const now = new Date();
+  const zone = 'terrarium.internal';
+  const authority = await createDirectAuthority(zone, now);
+  const made = makeKey();
+  const key = provenKey('n1', { id: 'ab', key: made.spki, proof: made.proof('n1', 'ab') });
+  t.ok(key);
+  for (const [sat, id] of [['n2', 'ab'], ['n1', 'ac']] as const) t.equal(provenKey(sat, { id, key: made.spki, proof: made.proof('n1', 'ab') }), undefined, 'of another satellite, or another time');
+  const other = generateKeyPairSync('ec', { namedCurve: 'P-384' });
+  t.equal(provenKey('n1', { id: 'ab', key: other.publicKey.export({ type: 'spki', format: 'der' }).toString('base64url'), proof: sign('sha256', keyProof('n1', 'ab'), other.privateKey).toString('base64url') }), undefined, 'P-256 only');
+  t.equal(provenKey('n1', { id: 'ab', key: 'nonsense', proof: 'nonsense' }), undefined);
+
+  const cert = await signEndpoint(authority, zone, 'n1', key ?? Buffer.alloc(0), now);
+  const shown = new X509Certificate(cert);
+  t.equal(shown.subjectAltName, 'DNS:n1.satellites.terrarium.internal');
+  t.ok(Math.abs(shown.validToDate.getTime() - now.getTime() - CERTIFICATE_DAYS * DAY_MS) < 2000);
+  t.ok(shown.checkPrivateKey(createPrivateKey(made.key)));
+  const pair = { cert, key: made.key };
+  const renewal = (renewAt(pair) - shown.validFromDate.getTime()) / (shown.validToDate.getTime() - shown.validFromDate.getTime());
+  t.ok(Math.abs(renewal - RENEW_AFTER) < 0.001);
+  t.ok(fits(pair, satelliteNameIn(zone, 'n1'), authority.cert));
+  t.notOk(fits(pair, satelliteNameIn(zone, 'n2'), authority.cert));
+  t.notOk(fits(pair, satelliteNameIn(zone, 'n1'), (await createDirectAuthority(zone, now)).cert), 'by another authority');
+  t.notOk(fits({ ...pair, key: makeKey().key }, satelliteNameIn(zone, 'n1'), authority.cert), 'with another key');
+
+  const file = join(dir, 'state/endpoint.pem');
+  storePair(file, pair);
+  t.equal(statSync(file).mode & 0o777, 0o600);
+  t.same(loadPair(file), { cert: pair.cert, key: pair.key });
+  writeFileSync(file, readFileSync(file, 'utf8').slice(0, 500));
+  t.equal(loadPair(file), undefined, 'half of it is none');
+});
+
+t.test('names of zones', async (t) => {
+  for (const good of ['terrarium.internal', 'a.b.example.com', 'x-1.example']) t.ok(zoneName.safeParse(good).success, good);
+  for (const bad of ['internal', 'Terrarium.internal', 'a..b', '.a.b', 'a.b.', '-a.b', 'a b.c', 'a.1']) t.notOk(zoneName.safeParse(bad).success, bad);
+});
