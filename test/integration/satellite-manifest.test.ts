@@ -44,7 +44,7 @@ function kubectl(args: string[], input?: string): Promise<Done> {
   return run(join(kube.root, 'bin/kubectl'), [...access, ...args], input);
 }
 
-t.test('another cluster takes it, and what it starts enrols once', { timeout: 120_000 }, async (t) => {
+t.test('another cluster takes it, and what it starts enrols once', { timeout: 300_000 }, async (t) => {
   const answer = await ask('POST', ENROLMENT_PATHS.manifests, { id: 'other.cluster', namespace: 'far', storage: '2Gi', tags: { kind: 'cluster' }, image: 'registry.example:5000/terrarium:1' });
   t.equal(answer.status, 201, answer.body);
   const { manifest } = JSON.parse(answer.body) as ManifestReply;
