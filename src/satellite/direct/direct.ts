@@ -142,6 +142,8 @@ export function startDirect({ sat, pool, data, address, port: ownPort, log, now 
   const timer = setInterval(tick, TICK_MS);
 
   const setConnected = (up: boolean): void => {
+    // Each try that is refused says again that it is disconnected: the time runs from the first.
+    if (connected === up) return;
     connected = up;
     clearTimeout(orphaned);
     // Who was cut off hears what has changed meanwhile.
@@ -161,7 +163,8 @@ export function startDirect({ sat, pool, data, address, port: ownPort, log, now 
           tick();
         },
       });
-      setConnected(true);
+      if (connected) ask();
+      else setConnected(true);
       void (async () => {
         for await (const status of connection.status()) {
           if (nc !== connection) return;
