@@ -15,8 +15,8 @@ import { memoryGroup, testSatellite, type MemoryGroup, type TestSatellite } from
 /** Eight hostile statements at once, through the cloud, on two satellites: one runs as its pod does, one as a service does. */
 const node = { name: 'n1', address: '127.0.0.1' };
 const kinds = ['pod', 'service'] as const;
-/** As in manifests/satellite.yaml. */
-const POD_MEMORY = 1024 ** 3;
+/** As in manifests/satellite.yaml and in src/satellite/service/unit.ts. */
+const MEMORY = 1024 ** 3;
 /** What a statement is given. */
 const TIMEOUT_MS = 4_000;
 
@@ -31,7 +31,7 @@ t.before(async () => {
   clouds = await localClouds([node], { satellites: [...kinds] });
   await clouds.start(node);
   for (const kind of kinds) {
-    const group = memoryGroup(kind, POD_MEMORY);
+    const group = memoryGroup(kind, MEMORY);
     groups.set(kind, group);
     satellites.push(testSatellite(clouds, node, kind, { runAs: kind, ...(group === undefined ? {} : { group }) }));
   }

@@ -9,7 +9,7 @@ import { decode, encode, frameSchema, type Frame } from '../../src/bus/frames.ts
 import { BusServer } from '../../src/bus/server.ts';
 import { subjects } from '../../src/bus/subjects.ts';
 import { Queries } from '../../src/satellite/queries.ts';
-import { Pool, QUEUE_MS, type Ticket } from '../../src/satellite/sql/pool.ts';
+import { MAX_QUEUED, Pool, QUEUE_MS, type Ticket } from '../../src/satellite/sql/pool.ts';
 import { loadTables } from '../../src/satellite/table.ts';
 import { NATS_SERVER, busFiles, freePorts, type BusFiles } from '../support/bus-files.ts';
 import { until } from '../support/local-cloud.ts';
@@ -108,8 +108,10 @@ t.test('who waits too long is refused, and who stops waiting is forgotten; credi
 
 t.test('a queue has an end', async (t) => {
   const running = Array.from({ length: 4 }, () => run(ENDLESS));
-  const waiting = Array.from({ length: 32 }, () => run('select 1'));
+  const waiting = Array.from({ length: MAX_QUEUED }, () => run('select 1'));
+  const asked = Date.now();
   t.match(await run('select 1').done, { error: { code: 'query.busy' } });
+  t.ok(Date.now() - asked < QUEUE_MS, 'at once');
   for (const { ticket } of [...waiting, ...running]) ticket.stop();
   t.strictSame({ ...pool.counts, warm: 0 }, { running: 0, queued: 0, warm: 0 });
 });

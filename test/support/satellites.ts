@@ -1,9 +1,10 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { SATELLITE_UID } from '../../installer/node/stack-credentials.ts';
 import type { SatelliteInfo } from '../../src/cloud/api.ts';
+import { SERVICE_UID } from '../../src/satellite/service/paths.ts';
 import { API_TOKEN, call, until, type LocalClouds, type LocalNode } from './local-cloud.ts';
 
 /** A real satellite on this machine, which says a host name of its own: its id. */
@@ -18,8 +19,8 @@ export interface TestSatellite {
 }
 
 /**
- * How it is run. `pod`: as the container of manifests/satellite.yaml, its user, groups, no capabilities; `service`: as root under
- * systemd, which may gain no privileges either. Neither systemd nor a runtime is used: their settings are made by hand.
+ * How it is run. `pod`: as the container of manifests/satellite.yaml; `service`: as its unit (src/satellite/service/unit.ts). Neither a runtime
+ * nor systemd is used: user, groups, capabilities and the limit of memory are set by hand as they would be, and nothing else is.
  */
 export type RunAs = 'pod' | 'service';
 
@@ -29,10 +30,20 @@ export interface SatelliteOptions {
   group?: MemoryGroup;
 }
 
-const COMMAND: Record<RunAs, string[]> = {
-  pod: ['setpriv', `--reuid=${SATELLITE_UID}`, `--regid=${SATELLITE_UID}`, '--groups=0', '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all', '--'],
-  service: ['setpriv', '--no-new-privs', '--'],
-};
+const UIDS: Record<RunAs, number> = { pod: SATELLITE_UID, service: SERVICE_UID };
+const GROUPS: Record<RunAs, string> = { pod: '--groups=0', service: '--clear-groups' };
+
+/** Sources in a folder that only their owner can enter are run as that one. */
+export function mayRun(uid: number): boolean {
+  return spawnSync(process.execPath, ['-e', `require('node:fs').readFileSync(${JSON.stringify(resolve('src/main.ts'))})`], { uid, gid: uid }).status === 0;
+}
+
+function restricted(runAs: RunAs, data: string): string[] {
+  const uid = UIDS[runAs];
+  const user = mayRun(uid) ? [`--reuid=${uid}`, `--regid=${uid}`, GROUPS[runAs]] : [];
+  if (user.length > 0) execFileSync('chown', ['-R', `${uid}:${uid}`, data]);
+  return ['setpriv', ...user, '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all', '--'];
+}
 
 export function testSatellite(clouds: LocalClouds, node: LocalNode, id: string, { runAs, group }: SatelliteOptions = {}): TestSatellite {
   const proc = join(clouds.files.data(id), 'proc');
@@ -50,8 +61,7 @@ export function testSatellite(clouds: LocalClouds, node: LocalNode, id: string, 
     },
     start() {
       startedAt = Date.now();
-      if (runAs === 'pod') execFileSync('chown', ['-R', `${SATELLITE_UID}:${SATELLITE_UID}`, clouds.files.data(id)]);
-      const command = [...(group?.enter ?? []), ...(runAs === undefined ? [] : COMMAND[runAs]), ...clouds.command, 'satellite'];
+      const command = [...(group?.enter ?? []), ...(runAs === undefined ? [] : restricted(runAs, clouds.files.data(id))), ...clouds.command, 'satellite'];
       child = spawn(command[0] ?? '', command.slice(1), {
         env: { ...process.env, TERRARIUM_NODE: id, TERRARIUM_DATA: clouds.files.data(id), TERRARIUM_CLOUDS: `${node.address}:${clouds.ports.nats}`, TERRARIUM_CLUSTER_CONFIG: clouds.configFile, TERRARIUM_SERVICE_ACCOUNT: join(clouds.files.root, 'none'), TERRARIUM_POD_LOGS: join(clouds.files.root, 'none'), TERRARIUM_PROC: proc },
         stdio: 'ignore',

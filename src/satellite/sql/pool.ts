@@ -8,7 +8,7 @@ import { Denials } from './denials.ts';
 export const MAX_RUNNING = 4;
 const MAX_WARM = 2;
 export const QUEUE_MS = 5_000;
-const MAX_QUEUED = 64;
+export const MAX_QUEUED = 64;
 /** A spare process is started so long after the last one was taken: not while that one starts, too. */
 const SPARE_MS = 300;
 /** A process without work is kept so long. */
