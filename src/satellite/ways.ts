@@ -6,12 +6,12 @@ import { Failure } from '../errors.ts';
 import { cloudAddresses } from './clouds.ts';
 import { parseAddress } from './enrol/client.ts';
 import { readNkey } from './enrol/nkey.ts';
-import { readEnrolment } from './enrol/record.ts';
+import { readEnrolment, tlsFolder } from './enrol/record.ts';
 import type { Way } from './link.ts';
 
 /** By what the enrolment says, read each time: it may have been done anew. */
 export function enrolledWays(env: NodeJS.ProcessEnv, data: string): Way[] {
-  const consoles = readNkey(data) === undefined ? [] : (readEnrolment(data)?.consoles ?? []);
+  const consoles = readNkey(tlsFolder(data)) === undefined ? [] : (readEnrolment(data)?.consoles ?? []);
   return [...cloudAddresses(env).map((address): Way => ({ kind: 'tls', address })), ...consoles.map((address): Way => ({ kind: 'websocket', address }))];
 }
 
@@ -26,7 +26,7 @@ export interface DialOptions {
 /** One try. Keys are read each time: a renewed enrolment is taken by itself. */
 export function dialWay(way: Way, { data, tls, name, env }: DialOptions): Promise<NatsConnection> {
   if (way.kind === 'tls') return connectOnce(way.address, tls, name);
-  const nkey = readNkey(data);
+  const nkey = readNkey(tlsFolder(data));
   if (nkey === undefined) throw new Failure('no-nkey', 'This satellite has no key for the way by WebSocket.', { remedy: 'Enrol it anew, with --new-key.' });
   // Written by the enrolment, so it has a port.
   const { host, port } = parseAddress(way.address, 0);

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { connect as netConnect } from 'node:net';
@@ -131,7 +131,7 @@ t.test('where the TLS port is closed it comes by WebSocket, through a proxy if t
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   t.teardown(() => proxy.close());
   const { port } = proxy.address() as { port: number };
-  const answers = async (): Promise<boolean> => (await ask('POST', '/api/v1/queries', { sql: 'select 6 * 7', satellites: ['far'] })).body.includes('[[42]]');
+  const answers = async (): Promise<boolean> => (await ask('POST', '/api/v1/queries', { sql: 'select 6 * 7', satellites: ['far'], timeoutMs: 60_000 })).body.includes('[[42]]');
   for (const [what, env] of [['directly', {}], ['through the proxy', { HTTPS_PROXY: `http://127.0.0.1:${port}` }], ['not through the proxy', { HTTPS_PROXY: `http://127.0.0.1:${port}`, NO_PROXY: '127.0.0.1' }]] as const) {
     if (satellite !== undefined) {
       satellite.kill('SIGTERM');
@@ -150,14 +150,23 @@ t.test('where the TLS port is closed it comes by WebSocket, through a proxy if t
 });
 
 t.test('revoked, it is neither heard nor asked; with a new key it comes back', { timeout: 300_000 }, async (t) => {
+  const newKey = async (): Promise<{ code: number | undefined; stdout: string; stderr: string }> => {
+    const made = await token();
+    return enrol(made.addresses.join(), ['--ca-hash', made.caHash, '--id', 'far', '--new-key'], { TERRARIUM_ENROLMENT_TOKEN: made.token });
+  };
+  const certificate = (): string => readFileSync(join(data, 'satellite/tls/client.crt'), 'utf8');
+  const before = certificate();
+  t.match(await newKey(), { code: 1, stderr: /another satellite far already/ });
+  t.equal(certificate(), before, 'what was refused has taken nothing away');
   t.equal((await ask('POST', '/api/v1/satellites/far/revoke')).status, 204);
   t.match(JSON.parse((await ask('GET', '/api/v1/satellites/far')).body), { state: 'revoked', tags: { site: 'far' } });
   t.match((await ask('POST', '/api/v1/queries', { sql: 'select 1', satellites: ['far'] })).body, /"lost"|"error"/);
-  const made = await token();
-  t.match(await enrol(made.addresses.join(), ['--ca-hash', made.caHash, '--id', 'far', '--new-key'], { TERRARIUM_ENROLMENT_TOKEN: made.token }), { code: 0 });
+  t.match(await newKey(), { code: 0 });
+  t.not(certificate(), before);
+  t.notOk(existsSync(join(data, 'satellite/tls.new')) || existsSync(join(data, 'satellite/tls.old')));
   const enrolledAt = Date.now();
   await until('a heartbeat with the new key', async () => {
     const { lastSeen, state } = JSON.parse((await ask('GET', '/api/v1/satellites/far')).body) as { lastSeen: string; state: string };
     return state === 'healthy' && Date.parse(lastSeen) > enrolledAt ? true : undefined;
-  }, 40_000);
+  }, 120_000);
 });

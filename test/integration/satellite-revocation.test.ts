@@ -1,8 +1,10 @@
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import t from 'tap';
+import { WebSocket } from 'ws';
 import type { BusTls } from '../../src/bus/connect.ts';
 import { HEARTBEAT_MS, encode } from '../../src/bus/frames.ts';
 import { ENROLMENT_PATHS, type EnrolReply } from '../../src/cloud/satellites-api.ts';
@@ -223,6 +225,10 @@ t.test("by WebSocket a satellite is confined to its own subjects too, and nobody
   for (const path of ['/bus?x=1', '/bus/', '/leafnode', '/mqtt', '/']) await t.rejects(rawWebSocket({ url: `wss://${node.address}:${clouds.ports.console}${path}`, options: { ca: clouds.files.authority.cert }, seed }), { message: /404/ }, path);
   const direct = `wss://${node.address}:${clouds.ports.natsWebsocket}/`;
   await t.rejects(rawWebSocket({ url: direct, options: { ca: clouds.files.authority.cert, servername: BUS_SERVER_NAME } as RawOptions['options'], seed }), 'the listener on loopback wants a certificate');
+  const silent = new WebSocket(`wss://${node.address}:${clouds.ports.console}/bus`, { ca: clouds.files.authority.cert });
+  const opened = Date.now();
+  await once(silent, 'close', { signal: AbortSignal.timeout(20_000) });
+  t.comment(`who says nothing is cut after ${Date.now() - opened} ms`);
   const onTls = await connect({ servers: `${node.address}:${clouds.ports.nats}`, tls: { ...clouds.files.satelliteTls('n2'), handshakeFirst: true }, authenticator: () => ({ nkey: stranger.publicKey, sig: '' }), reconnect: false, timeout: 3_000 }).catch(() => undefined);
   t.equal(onTls, undefined, 'by an nkey on the TLS port');
 });

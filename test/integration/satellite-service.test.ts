@@ -132,7 +132,7 @@ t.test('it is installed, and heard', { timeout: 180_000 }, async (t) => {
     return satellite.state === 'healthy' ? satellite : undefined;
   }, 30_000);
   t.match(shown, { tags: { by: 'service' }, addresses: ['192.0.2.7'] });
-  const rows = await ask('POST', '/api/v1/queries', { sql: 'select count(*) > 1 from processes', satellites: ['serviced'] });
+  const rows = await ask('POST', '/api/v1/queries', { sql: 'select count(*) > 1 from processes', satellites: ['serviced'], timeoutMs: 60_000 });
   t.match(rows.body, /\[\[1\]\]/, "it sees the machine's processes, as a user who is nobody else");
 });
 

@@ -1,15 +1,16 @@
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { credentialRequest, storeCredential, type CredentialFiles } from '../../../installer/node/credentials.ts';
 import { writeFileDurably } from '../../../installer/node/files.ts';
+import { syncPath } from '../../durable.ts';
 import { Failure, EXIT } from '../../errors.ts';
 import { hostPort } from '../../bus/addresses.ts';
 import { signByNkey } from '../../bus/nkey.ts';
 import { createBackoff } from './backoff.ts';
 import { fetchAuthority, sendEnrolment, type CloudAddress } from './client.ts';
 import { ensureNkey } from './nkey.ts';
-import { enrolmentFile, isEnrolled, type EnrolmentRecord } from './record.ts';
+import { enrolmentFile, isEnrolled, tlsFolder, type EnrolmentRecord } from './record.ts';
 
 export interface EnrolOptions {
   /** Tried in this order. */
@@ -44,22 +45,35 @@ export interface EnrolOptions {
 export async function enrolSatellite(options: EnrolOptions): Promise<EnrolmentRecord> {
   const { id, token, data, signal } = options;
   const folder = join(data, 'satellite');
-  const files: CredentialFiles = { dir: join(folder, 'tls'), name: 'client', ...(options.owner === undefined ? {} : { owner: options.owner }) };
-  if (options.newKey) for (const ending of ['crt', 'csr', 'key', 'nkey']) rmSync(join(files.dir, `client.${ending}`), { force: true });
-  else if (isEnrolled(data)) throw new Failure('enrolled', `This machine has a satellite that has enrolled already, in ${folder}.`, { remedy: 'Give --new-key to enrol it anew, with another key.' });
+  const dir = tlsFolder(data);
+  // What is there goes on to be used until there is something else; and a renewal that was interrupted at its very end is one still.
+  const renews = options.newKey || (!existsSync(dir) && existsSync(`${dir}.new`));
+  const files: CredentialFiles = { dir: renews ? `${dir}.new` : dir, name: 'client', ...(options.owner === undefined ? {} : { owner: options.owner }) };
+  if (!renews && isEnrolled(data)) throw new Failure('enrolled', `This machine has a satellite that has enrolled already, in ${folder}.`, { remedy: 'Give --new-key to enrol it anew, with another key.' });
   const request = await credentialRequest(files, 'satellite');
-  const nkey = ensureNkey(data, options.owner);
+  const nkey = ensureNkey(files.dir, options.owner);
   const reply = await anyOf(options, async (address) => {
     const ca = await fetchAuthority(address, options.caHash, options.env, signal);
     return sendEnrolment(address, ca, { token, id, request, nkey: { key: nkey.publicKey, signature: signByNkey(nkey, request) } }, options.env, signal);
   });
   storeCredential(files, reply.certificate, reply.ca);
+  if (renews) putInPlace(files.dir, dir);
   // The addresses that were given may be the only ones that lead there from here.
   const consoles = [...new Set([...options.addresses.map((a) => hostPort(a.host, a.port)), ...reply.consoles])];
   const record: EnrolmentRecord = { id: reply.id, clouds: reply.clouds, consoles, ...(options.advertise === undefined ? {} : { advertise: options.advertise }) };
   // Last: with it the enrolment is complete.
   writeFileDurably(enrolmentFile(data), `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600, ...(options.owner === undefined ? {} : { uid: options.owner }) });
   return record;
+}
+
+/** Where it is interrupted, the same again has the same keys, and so the same answer. */
+function putInPlace(made: string, dir: string): void {
+  const old = `${dir}.old`;
+  rmSync(old, { recursive: true, force: true });
+  if (existsSync(dir)) renameSync(dir, old);
+  renameSync(made, dir);
+  syncPath(dirname(dir));
+  rmSync(old, { recursive: true, force: true });
 }
 
 /** The first answer of any control plane; a refusal counts as one. Goes round with growing pauses while none can answer. */

@@ -16,8 +16,11 @@ export type EnrolmentRecord = z.infer<typeof schema>;
 
 export const enrolmentFile = (data: string): string => join(data, 'satellite/enrolment.json');
 
+/** Keys and certificate. */
+export const tlsFolder = (data: string): string => join(data, 'satellite/tls');
+
 /** Whether an enrolment has been completed here. */
-export const isEnrolled = (data: string): boolean => credentialReady({ dir: join(data, 'satellite/tls'), name: 'client' }) && readEnrolment(data) !== undefined;
+export const isEnrolled = (data: string): boolean => credentialReady({ dir: tlsFolder(data), name: 'client' }) && readEnrolment(data) !== undefined;
 
 /** Undefined on a node of the cluster, which has no need of one. */
 export function readEnrolment(data: string): EnrolmentRecord | undefined {

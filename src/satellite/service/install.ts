@@ -78,7 +78,7 @@ export async function installService(options: ServiceOptions): Promise<HeardReco
     if (heard !== undefined && heard.at >= before) return heard;
     if (Date.now() > end) {
       throw new Failure('not-heard', `The satellite is installed, but no control plane has taken a heartbeat of it within ${Math.round(options.patienceMs / 1000)} s: ${await manager.lastWords(SERVICE_UNIT)}.`, {
-        remedy: `Check that this machine reaches the control planes; \`journalctl -u ${SERVICE_UNIT}\` says more. It goes on trying.`,
+        remedy: `Check that this machine reaches the control planes; \`journalctl -u ${SERVICE_UNIT}\` says more. It goes on trying. If it was revoked, run the command with --new-key and another token.`,
         exitCode: EXIT.unreachable,
       });
     }
