@@ -125,6 +125,15 @@ export async function changeSatellite(id: string, what: { name: string; tags: Re
   await change('PATCH', at(API_PATHS.satellites, id), what);
 }
 
+export type Access = 'cloud' | 'direct' | 'both';
+
+/** How it is asked. @throws ApiError 404 for one that is not heard */
+export const readAccess = async (id: string): Promise<Access> => ((await (await send(at(API_PATHS.satellites, id, '/access'), undefined)).json()) as { access: Access }).access;
+
+export async function changeAccess(id: string, access: Access): Promise<void> {
+  await change('PUT', at(API_PATHS.satellites, id, '/access'), { access });
+}
+
 export async function revokeSatellite(id: string, reason: string): Promise<void> {
   await change('POST', at(API_PATHS.satellites, id, `/revoke${reason === '' ? '' : `?${new URLSearchParams({ reason }).toString()}`}`));
 }

@@ -13,7 +13,7 @@ t.before(async () => {
   page = await console.open();
   await console.logIn(page, 'olga', 'olga has a password');
 });
-t.teardown(() => console.stop());
+t.teardown(async () => console?.stop());
 
 const go = (name: string): Promise<void> => page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }).click();
 
@@ -55,6 +55,15 @@ t.test('name and tags are given, and found again', async (t) => {
   await until('the tagged one', async () => ((await rowsOf(page, 'satellite-list')).length === 1 ? true : undefined));
   t.match((await rowsOf(page, 'satellite-list'))[0], ['n2The second', 'healthy', 'place=cellar']);
   await page.getByRole('link', { name: 'n2', exact: true }).click();
+});
+
+t.test('an operator chooses by which way it is asked', async (t) => {
+  await page.getByLabel('Facts').getByText('directly where the browser reaches it, else through the cloud').waitFor();
+  await page.getByRole('button', { name: 'How it is asked' }).click();
+  await page.getByRole('dialog').getByRole('radio', { name: /^cloud/ }).check();
+  await page.getByRole('dialog').getByRole('button', { name: 'Change' }).click();
+  await page.getByLabel('Facts').getByText('through the cloud only').waitFor();
+  t.same(await console.api('GET', '/api/v1/satellites/n2/access'), { access: 'cloud' });
 });
 
 t.test('a satellite is revoked after a question, and comes back when that is forgotten', async (t) => {

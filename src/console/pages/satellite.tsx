@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Overview, SatelliteInfo } from '../../cloud/api.ts';
 import { may } from '../logic/access.ts';
 import { parseTags, tagText } from '../logic/enrolment.ts';
@@ -9,7 +9,7 @@ import { Badge } from '../parts/badge.tsx';
 import { useConsole, useLoaded, useNow } from '../parts/context.ts';
 import { FormDialog } from '../parts/dialog.tsx';
 import { Empty, PageHead, Tags, Time } from '../parts/table.tsx';
-import { changeSatellite, forgetSatellite, listFleet, readAudit, readStates, revokeSatellite } from '../resources.ts';
+import { changeAccess, changeSatellite, forgetSatellite, listFleet, readAccess, readAudit, readStates, revokeSatellite, type Access } from '../resources.ts';
 import { AuditTable } from './audit.tsx';
 import { SATELLITE_TONE } from './overview.tsx';
 
@@ -39,7 +39,13 @@ function Silent({ id }: { id: string }) {
   );
 }
 
-type Doing = 'change' | 'revoke' | 'forget';
+type Doing = 'change' | 'access' | 'revoke' | 'forget';
+
+const ACCESS_MEANING: Record<Access, string> = {
+  both: 'directly where the browser reaches it, else through the cloud',
+  cloud: 'through the cloud only',
+  direct: 'directly only: its rows never pass the cloud',
+};
 
 function Satellite({ satellite }: { satellite: SatelliteInfo }) {
   const { me } = useConsole();
@@ -47,13 +53,16 @@ function Satellite({ satellite }: { satellite: SatelliteInfo }) {
   const [doing, setDoing] = useState<Doing | undefined>(undefined);
   const { id, state } = satellite;
   const operates = may(me, 'operate');
-  const queries = may(me, 'query') && state !== 'revoked' && state !== 'enrolled';
+  const heard = state !== 'revoked' && state !== 'enrolled';
+  const access = useLoaded<Access | undefined>(undefined, async () => (heard ? readAccess(id) : undefined));
+  const queries = may(me, 'query') && heard;
   const facts: [string, ComponentChildren][] = [
     ['State', <Badge tone={SATELLITE_TONE[state]}>{state}</Badge>],
     ['Heard', state === 'enrolled' ? 'never' : `${ago(satellite.lastSeen, now)} ago`],
     ['Name', satellite.name],
     ['Tags', Object.keys(satellite.tags).length === 0 ? '–' : <Tags tags={satellite.tags} />],
     ['Node', satellite.node],
+    ['Asked', access.data === undefined ? '–' : ACCESS_MEANING[access.data]],
     ['Addresses', <span class="mono">{satellite.addresses.join(', ') || '–'}</span>],
     ['Load 1, 5, 15 min', <span class="mono">{satellite.load.map((l) => l.toFixed(2)).join(' ')}</span>],
     ['Version', <span class="mono">{satellite.version || '–'}</span>],
@@ -65,6 +74,7 @@ function Satellite({ satellite }: { satellite: SatelliteInfo }) {
       <PageHead title={id}>
         {queries && <a class="button primary" href={addressOf('query', undefined, { satellite: id })}>Ask this one</a>}
         {operates && state !== 'revoked' && <button type="button" onClick={() => setDoing('change')}>Name and tags</button>}
+        {operates && access.data !== undefined && <button type="button" onClick={() => setDoing('access')}>How it is asked</button>}
         {operates && state !== 'revoked' && <button type="button" class="danger" onClick={() => setDoing('revoke')}>Revoke</button>}
         {operates && state === 'revoked' && <button type="button" onClick={() => setDoing('forget')}>Forget the revocation</button>}
       </PageHead>
@@ -84,13 +94,13 @@ function Satellite({ satellite }: { satellite: SatelliteInfo }) {
           ))}
         </div>
       </section>
-      <States id={id} now={now} />
-      {doing !== undefined && <SatelliteDialog doing={doing} satellite={satellite} onClose={() => setDoing(undefined)} />}
+      <States id={id} state={state} now={now} />
+      {doing !== undefined && <SatelliteDialog doing={doing} satellite={satellite} access={access.data} onClose={() => setDoing(undefined)} onDone={access.reload} />}
     </>
   );
 }
 
-function SatelliteDialog({ doing, satellite, onClose }: { doing: Doing; satellite: SatelliteInfo; onClose: () => void }) {
+function SatelliteDialog({ doing, satellite, access, onClose, onDone }: { doing: Doing; satellite: SatelliteInfo; access: Access | undefined; onClose: () => void; onDone: () => void }) {
   const { say } = useConsole();
   const { id } = satellite;
   const done = (text: string): void => {
@@ -110,6 +120,24 @@ function SatelliteDialog({ doing, satellite, onClose }: { doing: Doing; satellit
           <label>Name <input name="name" required maxLength={200} defaultValue={satellite.name} autocomplete="off" /></label>
           <label>Tags <input name="tags" defaultValue={tagText(satellite.tags).join(' ')} placeholder="place=cellar role=camera" autocomplete="off" maxLength={2000} /></label>
           <p class="hint">Its id, {id}, stays.</p>
+        </FormDialog>
+      );
+    case 'access':
+      return (
+        <FormDialog
+          title={`How ${id} is asked`} action="Change" onClose={onClose}
+          onSubmit={async (form) => {
+            await changeAccess(id, String(form.get('access')) as Access);
+            onDone();
+            done(`${id} has been changed.`);
+          }}
+        >
+          <fieldset class="options">
+            <legend>Queries go</legend>
+            {(['both', 'cloud', 'direct'] as const).map((a) => (
+              <label key={a}><input type="radio" name="access" value={a} defaultChecked={a === access} required /> <span>{a}<small>{ACCESS_MEANING[a]}</small></span></label>
+            ))}
+          </fieldset>
         </FormDialog>
       );
     case 'revoke':
@@ -141,8 +169,16 @@ function SatelliteDialog({ doing, satellite, onClose }: { doing: Doing; satellit
   }
 }
 
-function States({ id, now }: { id: string; now: number }) {
-  const { data, error } = useLoaded('satellites', () => readStates(id));
+/** A state that is seen is written into the history a moment later, together with others'. */
+const WRITTEN_MS = 5_000;
+
+function States({ id, state, now }: { id: string; state: string; now: number }) {
+  // One that is deleted has none any more.
+  const { data, error, reload } = useLoaded('satellites', () => readStates(id), (line) => line.key === id && line.change !== 'deleted');
+  useEffect(() => {
+    const timer = setTimeout(reload, WRITTEN_MS);
+    return () => clearTimeout(timer);
+  }, [state]);
   return (
     <section class="card">
       <h2>States</h2>
@@ -168,7 +204,7 @@ function States({ id, now }: { id: string; now: number }) {
 }
 
 function Changes({ id }: { id: string }) {
-  const { data, error } = useLoaded('satellites', () => readAudit({ resource: `satellite/${id}`, limit: 50 }));
+  const { data, error } = useLoaded('satellites', () => readAudit({ resource: `satellite/${id}`, limit: 50 }), (line) => line.key === id);
   return (
     <section class="card">
       <h2>What was changed</h2>
