@@ -104,6 +104,7 @@ async function main(args: string[]): Promise<void> {
     await (needsLab(named) ? pausing(totals, suite) : suite());
   } else {
     await check('types', [join(root, 'node_modules/.bin/tsc'), '--noEmit'], totals);
+    await check('types of the console', [join(root, 'node_modules/.bin/tsc'), '-p', 'src/console'], totals);
     await check('lint', [join(root, 'node_modules/.bin/oxlint'), '--deny-warnings', 'src', 'installer', 'test'], totals);
     await runSuite({ title: 'unit', files: tests('test/unit'), args: ['--jobs=2', '--timeout=120'] }, totals);
     await pausing(totals, async () => {

@@ -1,11 +1,12 @@
 import { ulid } from '../store/ulid.ts';
-import type { AuditEntry, Page, Role, SavedQuery, Scope, SessionInfo, Token, User } from '../cloud/api.ts';
+import type { AuditEntry, Page, Role, SatelliteChange, SatelliteInfo, SavedQuery, Scope, SessionInfo, Token, User } from '../cloud/api.ts';
 import { API_PATHS, COMMAND_HEADER } from '../cloud/api-paths.ts';
-import type { EnrolmentToken, EnrolmentTokenReply } from '../cloud/satellites-api.ts';
+import type { EnrolmentToken, EnrolmentTokenReply, ManifestReply } from '../cloud/satellites-api.ts';
 import { ApiError, send } from './api.ts';
 
 /** As in satellites-api.ts, whose schemas the browser needs not. */
 const ENROLMENT_TOKENS = '/api/v1/enrolment-tokens';
+const MANIFESTS = '/api/v1/satellite-manifests';
 const PAGE = 500;
 /** A list is read to its end up to so many pages. */
 const MOST_PAGES = 20;
@@ -105,12 +106,36 @@ export async function createEnrolmentToken(what: { minutes: number; tags: Record
   return (await (await change('POST', ENROLMENT_TOKENS, what)).json()) as EnrolmentTokenReply;
 }
 
+/** @returns YAML for another cluster, with a token in it. */
+export async function createManifest(what: { id: string; minutes: number; tags: Record<string, string> }): Promise<string> {
+  return ((await (await change('POST', MANIFESTS, what)).json()) as ManifestReply).manifest;
+}
+
 export async function deleteEnrolmentToken(id: string): Promise<void> {
   await change('DELETE', at(ENROLMENT_TOKENS, id));
 }
 
-export async function revokeSatellite(id: string): Promise<void> {
-  await change('POST', at(API_PATHS.satellites, id, '/revoke'));
+/** Those that are heard, and besides the revoked and those that were never heard. */
+export const listFleet = (): Promise<SatelliteInfo[]> => readAll<SatelliteInfo>(API_PATHS.satellites);
+
+/** The last changes of its state, the newest first. */
+export const readStates = (id: string): Promise<SatelliteChange[]> => readAll<SatelliteChange>(at(API_PATHS.satellites, id, '/states'));
+
+export async function changeSatellite(id: string, what: { name: string; tags: Record<string, string>; expect: number }): Promise<void> {
+  await change('PATCH', at(API_PATHS.satellites, id), what);
+}
+
+export type Access = 'cloud' | 'direct' | 'both';
+
+/** How it is asked. @throws ApiError 404 for one that is not heard */
+export const readAccess = async (id: string): Promise<Access> => ((await (await send(at(API_PATHS.satellites, id, '/access'), undefined)).json()) as { access: Access }).access;
+
+export async function changeAccess(id: string, access: Access): Promise<void> {
+  await change('PUT', at(API_PATHS.satellites, id, '/access'), { access });
+}
+
+export async function revokeSatellite(id: string, reason: string): Promise<void> {
+  await change('POST', at(API_PATHS.satellites, id, `/revoke${reason === '' ? '' : `?${new URLSearchParams({ reason }).toString()}`}`));
 }
 
 /** What was said of it is forgotten, a revocation too. */

@@ -12,7 +12,7 @@ t.before(async () => {
   page = await console.open();
   await console.logIn(page);
 });
-t.teardown(() => console.stop());
+t.teardown(async () => console?.stop());
 
 const go = (p: Page, name: string): Promise<void> => p.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }).click();
 const dialog = () => page.getByRole('dialog');

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import t from 'tap';
 import { until } from '../support/local-cloud.ts';
-import { openConsole, type ConsoleUnderTest } from '../support/console-browser.ts';
+import { openConsole, rowsOf, type ConsoleUnderTest } from '../support/console-browser.ts';
 
 /** The page for queries: many rows, chart, history, saved queries, exports, the states of each satellite, cancelling. */
 let console: ConsoleUnderTest;
@@ -14,14 +14,14 @@ t.before(async () => {
   await console.logIn(page);
   await page.getByRole('link', { name: 'Query', exact: true }).click();
 });
-t.teardown(() => console.stop());
+t.teardown(async () => console?.stop());
 
 const numbers = (n: number): string => `with recursive c(x) as (select 1 union all select x + 1 from c where x < ${n}) select x, x * 2 as double, 'row ' || x as name from c`;
 const run = async (sql: string): Promise<void> => {
   await page.getByLabel('SQL', { exact: true }).fill(sql);
   await page.getByLabel('SQL', { exact: true }).press('Control+Enter');
 };
-const total = (text: string): Promise<void> => page.getByRole('region', { name: 'Result' }).getByRole('heading', { name: text, exact: true }).waitFor();
+const total = (text: string): Promise<void> => page.getByRole('region', { name: 'Result' }).getByRole('heading', { name: text, exact: true }).waitFor({ timeout: 120_000 });
 const scroll = (share: number): Promise<void> => page.evaluate(`{ const e = document.querySelector('.rows'); e.scrollTop = e.scrollHeight * ${share}; }`);
 
 t.test('a click in the schema inserts where the cursor is', async (t) => {
@@ -33,7 +33,7 @@ t.test('a click in the schema inserts where the cursor is', async (t) => {
   t.equal(await page.evaluate('document.activeElement.id'), 'sql', 'and one can go on typing');
 });
 
-t.test('two hundred thousand rows of two satellites scroll, while the page holds some dozens', async (t) => {
+t.test('two hundred thousand rows of two satellites scroll, while the page holds some dozens', { timeout: 200_000 }, async (t) => {
   await page.getByLabel('At most').selectOption('100000');
   await run(numbers(100_000));
   await total('200,000 rows');
@@ -50,6 +50,18 @@ t.test('two hundred thousand rows of two satellites scroll, while the page holds
   await page.getByRole('region', { name: 'Rows' }).focus();
   await page.keyboard.press('Home');
   await page.locator('[data-kind=result] tbody tr[aria-rowindex="2"]').waitFor();
+});
+
+t.test('rows of all are merged in order, and only the first ones come', async (t) => {
+  const merge = page.getByRole('group', { name: 'All rows together' });
+  await merge.getByLabel('All rows in the order of').fill('x');
+  await merge.getByLabel('the largest first').check();
+  await merge.getByLabel('and only the first').fill('3');
+  await run(numbers(5));
+  await total('3 rows');
+  t.same((await rowsOf(page, 'result')).map((r) => r.slice(0, 2)), [['n1', '5'], ['n2', '5'], ['n1', '4']]);
+  await merge.getByLabel('All rows in the order of').fill('');
+  await merge.getByLabel('and only the first').fill('');
 });
 
 t.test('only the chosen satellites answer', async () => {

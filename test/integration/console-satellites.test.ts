@@ -13,7 +13,7 @@ t.before(async () => {
   page = await console.open();
   await console.logIn(page, 'olga', 'olga has a password');
 });
-t.teardown(() => console.stop());
+t.teardown(async () => console?.stop());
 
 const go = (name: string): Promise<void> => page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }).click();
 
@@ -43,21 +43,47 @@ t.test('asking one goes to the query with this one chosen', async (t) => {
   await page.getByRole('heading', { name: 'n2', exact: true }).waitFor();
 });
 
+t.test('name and tags are given, and found again', async (t) => {
+  await page.getByRole('button', { name: 'Name and tags' }).click();
+  await page.getByRole('dialog').getByLabel('Name').fill('The second');
+  await page.getByRole('dialog').getByLabel('Tags').fill('place=cellar');
+  await page.getByRole('dialog').getByRole('button', { name: 'Change' }).click();
+  await page.getByLabel('Facts').getByText('The second').waitFor();
+  await page.getByLabel('Facts').getByText('place=cellar').waitFor();
+  await go('Satellites');
+  await page.getByLabel('Filter satellites').fill('cellar');
+  await until('the tagged one', async () => ((await rowsOf(page, 'satellite-list')).length === 1 ? true : undefined));
+  t.match((await rowsOf(page, 'satellite-list'))[0], ['n2The second', 'healthy', 'place=cellar']);
+  await page.getByRole('link', { name: 'n2', exact: true }).click();
+});
+
+t.test('an operator chooses by which way it is asked', async (t) => {
+  await page.getByLabel('Facts').getByText('directly where the browser reaches it, else through the cloud').waitFor();
+  await page.getByRole('button', { name: 'How it is asked' }).click();
+  await page.getByRole('dialog').getByRole('radio', { name: /^cloud/ }).check();
+  await page.getByRole('dialog').getByRole('button', { name: 'Change' }).click();
+  await page.getByLabel('Facts').getByText('through the cloud only').waitFor();
+  t.same(await console.api('GET', '/api/v1/satellites/n2/access'), { access: 'cloud' });
+});
+
 t.test('a satellite is revoked after a question, and comes back when that is forgotten', async (t) => {
   await page.getByRole('button', { name: 'Revoke' }).click();
   await page.getByRole('dialog', { name: 'Revoke n2?' }).getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('dialog').waitFor({ state: 'detached' });
-  await page.getByText('Running since').waitFor();
   await page.getByRole('button', { name: 'Revoke' }).click();
-  await page.getByRole('dialog', { name: 'Revoke n2?' }).getByRole('button', { name: 'Revoke' }).click();
-  await page.getByText('No satellite of this name is heard').waitFor();
+  await page.getByRole('dialog', { name: 'Revoke n2?' }).getByLabel('Why').fill('its disk was stolen');
+  await page.keyboard.press('Enter');
+  await page.getByText('It has been revoked').waitFor();
+  const revoked = page.locator('[data-kind=states] tbody tr', { hasText: 'its disk was stolen' });
+  await revoked.waitFor();
+  t.match(await revoked.textContent(), /^revoked.*olga/);
+  t.equal(await page.getByRole('link', { name: 'Ask this one' }).count(), 0);
   await go('Satellites');
-  await until('one to be left', async () => ((await rowsOf(page, 'satellite-list')).length === 1 ? true : undefined));
-  await page.goBack();
+  await page.locator('[data-kind=satellite-list] tbody tr', { hasText: 'n2' }).getByText('revoked').waitFor();
+  await page.getByRole('link', { name: 'n2', exact: true }).click();
   await page.getByRole('button', { name: 'Forget the revocation' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Forget it' }).click();
-  await page.getByText('Running since').waitFor();
-  t.pass();
+  await page.getByLabel('Facts').getByText('healthy').waitFor();
 });
 
 t.test('an administrator sees who revoked it', async (t) => {
@@ -79,7 +105,7 @@ t.test('an enrolment token comes as the command line for the other machine', asy
   await page.getByLabel('Good for').selectOption('15');
   await page.getByRole('button', { name: 'Make a token' }).click();
   const line = await page.getByLabel('Command line').inputValue();
-  t.match(line, new RegExp(`^terrarium satellite enrol 127\\.0\\.0\\.1:${console.clouds.ports.console} --token tre_[0-9a-f]{16}_[\\w-]+ --ca-hash sha256:[0-9a-f]{64}$`));
+  t.match(line, new RegExp(`^echo tre_[0-9a-f]{16}_[\\w-]+ \\| sudo terrarium satellite install 127\\.0\\.0\\.1:${console.clouds.ports.console} --ca-hash sha256:[0-9a-f]{64}$`));
   await page.getByRole('button', { name: 'Done' }).click();
   const id = /tre_([0-9a-f]+)_/.exec(line)?.[1] ?? '';
   t.match((await rowsOf(page, 'enrolment'))[0], [id, 'ready', 'place=cellarfast', 'olga']);

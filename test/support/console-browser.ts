@@ -5,7 +5,7 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 import { API_TOKEN, PASSWORD, call, localClouds, until, type LocalClouds, type LocalNode } from './local-cloud.ts';
 
 /** How long anything in a page may take: the machine may be slow, and nothing waits for longer than it takes. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 /** The console of one cloud with satellites on this machine, in Chromium. */
 export interface ConsoleUnderTest {

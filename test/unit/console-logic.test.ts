@@ -5,7 +5,7 @@ import { concernsOf } from '../../src/console/logic/attention.ts';
 import { enrolCommand, parseTags, tagText } from '../../src/console/logic/enrolment.ts';
 import { addressOf, placeOf } from '../../src/console/logic/location.ts';
 import { messageOf, sentenceOf } from '../../src/console/logic/problem.ts';
-import { listSatellites } from '../../src/console/logic/satellite-list.ts';
+import { fleetOf, listSatellites } from '../../src/console/logic/satellite-list.ts';
 import { filterSchema, insertWord, schemaOf } from '../../src/console/logic/schema-tree.ts';
 
 t.test('addresses of the console lead where they were made for', async (t) => {
@@ -54,7 +54,7 @@ t.test('before and after of the audit log', async (t) => {
 });
 
 t.test('the command line of an enrolment, and tags', async (t) => {
-  t.equal(enrolCommand({ addresses: ['10.0.0.1:8443', '10.0.0.2:8443'], token: 'tre_1_x', caHash: 'sha256:00' }), 'terrarium satellite enrol 10.0.0.1:8443,10.0.0.2:8443 --token tre_1_x --ca-hash sha256:00');
+  t.equal(enrolCommand({ addresses: ['10.0.0.1:8443', '10.0.0.2:8443'], token: 'tre_1_x', caHash: 'sha256:00' }), 'echo tre_1_x | sudo terrarium satellite install 10.0.0.1:8443,10.0.0.2:8443 --ca-hash sha256:00');
   t.same(parseTags(' place=cellar,role=a=b\nfast '), { place: 'cellar', role: 'a=b', fast: '' });
   t.throws(() => parseTags('=x'), /is no tag/);
   t.same(tagText({ place: 'cellar', fast: '' }), ['place=cellar', 'fast']);
@@ -85,4 +85,6 @@ t.test('satellites by text and in order', async (t) => {
   const ids = (filter: string, sort: Parameters<typeof listSatellites>[2]): string => listSatellites(all, filter, sort).map((s) => s.id).join('');
   t.same([ids('', 'id'), ids('', 'state'), ids('', 'load'), ids('', 'lastSeen')], ['abc', 'abc', 'bac', 'abc']);
   t.same([ids('10.0.0.3', 'id'), ids('healthy c', 'id'), ids('nothing', 'id'), ids('site=ulm', 'id')], ['b', 'c', '', 'b']);
+  const listed = [of('c', 'unreachable', 1, '3'), of('d', 'healthy', 1, '1'), { ...of('e', 'healthy', 1, '1'), state: 'revoked' as const }];
+  t.same(fleetOf(all.slice(0, 2), listed).map((s) => [s.id, s.state]), [['c', 'healthy'], ['a', 'unreachable'], ['e', 'revoked']], 'what is heard now counts, and who has gone is gone');
 });

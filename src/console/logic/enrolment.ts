@@ -1,6 +1,6 @@
-/** The line to run, as root, on the machine that shall become a satellite. */
+/** The line to run on the machine that shall become a satellite; the token goes by stdin, where no list of processes shows it. */
 export function enrolCommand({ addresses, token, caHash }: { addresses: readonly string[]; token: string; caHash: string }): string {
-  return `terrarium satellite enrol ${addresses.join(',')} --token ${token} --ca-hash ${caHash}`;
+  return `echo ${token} | sudo terrarium satellite install ${addresses.join(',')} --ca-hash ${caHash}`;
 }
 
 /**

@@ -5,6 +5,14 @@ export type SortKey = 'id' | 'state' | 'load' | 'lastSeen';
 /** The worst first. */
 const RANK: Record<SatelliteInfo['state'], number> = { unreachable: 0, degraded: 1, enrolled: 2, healthy: 3, revoked: 4 };
 
+/**
+ * The fleet: those that are heard, as they are now, and those that are not, as they were listed: revoked, or enrolled and never heard.
+ */
+export function fleetOf(heard: readonly SatelliteInfo[], listed: readonly SatelliteInfo[]): SatelliteInfo[] {
+  const ids = new Set(heard.map((s) => s.id));
+  return [...heard, ...listed.filter((s) => !ids.has(s.id) && (s.state === 'revoked' || s.state === 'enrolled' || s.state === 'unreachable'))];
+}
+
 /** Satellites that fit a text (name, tags, address, state), in order. */
 export function listSatellites(all: readonly SatelliteInfo[], filter: string, sort: SortKey): SatelliteInfo[] {
   const words = filter.toLowerCase().split(/\s+/).filter((w) => w !== '');

@@ -1,12 +1,12 @@
 import { useState } from 'preact/hooks';
 import type { EnrolmentToken } from '../../cloud/satellites-api.ts';
-import { enrolCommand, parseTags, tagText } from '../logic/enrolment.ts';
+import { enrolCommand, parseTags } from '../logic/enrolment.ts';
 import { ago } from '../logic/time.ts';
 import { Badge } from '../parts/badge.tsx';
 import { useConsole, useLoaded, useNow } from '../parts/context.ts';
 import { FormDialog, SecretDialog } from '../parts/dialog.tsx';
-import { Empty, PageHead, Time } from '../parts/table.tsx';
-import { createEnrolmentToken, deleteEnrolmentToken, listEnrolmentTokens } from '../resources.ts';
+import { Empty, PageHead, Tags, Time } from '../parts/table.tsx';
+import { createEnrolmentToken, createManifest, deleteEnrolmentToken, listEnrolmentTokens } from '../resources.ts';
 
 const LIVES: [minutes: number, name: string][] = [[15, '15 minutes'], [60, 'an hour'], [24 * 60, 'a day'], [7 * 24 * 60, 'a week']];
 
@@ -14,14 +14,15 @@ export function EnrolmentPage() {
   const { say } = useConsole();
   // A token that is used up is seen when its satellite appears.
   const { data, error, reload } = useLoaded('satellites', listEnrolmentTokens);
-  const [creating, setCreating] = useState(false);
-  const [made, setMade] = useState<string | undefined>(undefined);
+  const [creating, setCreating] = useState<'machine' | 'cluster' | undefined>(undefined);
+  const [made, setMade] = useState<{ what: 'machine' | 'cluster'; text: string } | undefined>(undefined);
   const [deleting, setDeleting] = useState<EnrolmentToken | undefined>(undefined);
   const now = useNow();
   return (
     <>
-      <PageHead title="Enrolment" hint="By a token a Linux machine outside the cluster becomes a satellite. Each is good for one machine.">
-        <button type="button" class="primary" onClick={() => setCreating(true)}>Add a machine</button>
+      <PageHead title="Enrolment" hint="By a token a Linux machine, or another Kubernetes cluster, gets a satellite. Each is good for one.">
+        <button type="button" class="primary" onClick={() => setCreating('machine')}>Add a machine</button>
+        <button type="button" onClick={() => setCreating('cluster')}>Add a cluster</button>
       </PageHead>
       <p class="message" role="alert">{error}</p>
       <section class="card">
@@ -33,7 +34,7 @@ export function EnrolmentPage() {
                 <tr key={t.id}>
                   <th scope="row" class="mono">{t.id}</th>
                   <td><TokenState token={t} now={now} /></td>
-                  <td>{tagText(t.tags).map((tag) => <span key={tag} class="tag">{tag}</span>)}</td>
+                  <td><Tags tags={t.tags} /></td>
                   <td>{t.createdBy}</td>
                   <td>{ago(t.createdAt, now)} ago</td>
                   <td><Time at={t.expiresAt} /></td>
@@ -45,26 +46,33 @@ export function EnrolmentPage() {
           </table>
         </div>
       </section>
-      {creating && (
+      {creating !== undefined && (
         <FormDialog
-          title="Add a machine" action="Make a token" onClose={() => setCreating(false)}
+          title={creating === 'machine' ? 'Add a machine' : 'Add a Kubernetes cluster'} action={creating === 'machine' ? 'Make a token' : 'Make the YAML'} onClose={() => setCreating(undefined)}
           onSubmit={async (form) => {
-            const reply = await createEnrolmentToken({ minutes: Number(form.get('minutes')), tags: parseTags(String(form.get('tags'))) });
-            setCreating(false);
-            setMade(enrolCommand(reply));
+            const what = { minutes: Number(form.get('minutes')), tags: parseTags(String(form.get('tags'))) };
+            const text = creating === 'machine' ? enrolCommand(await createEnrolmentToken(what)) : await createManifest({ ...what, id: String(form.get('id')) });
+            setCreating(undefined);
+            setMade({ what: creating, text });
             reload();
           }}
         >
+          {creating === 'cluster' && <label>Name of its satellite <input name="id" required maxLength={63} pattern="[a-z0-9]([a-z0-9.\-]*[a-z0-9])?" title="Small letters, digits, dot, hyphen" autocomplete="off" spellcheck={false} /></label>}
           <label>
             Good for
-            <select name="minutes" defaultValue="60">{LIVES.map(([minutes, name]) => <option key={minutes} value={String(minutes)} selected={minutes === 60}>{name}</option>)}</select>
+            <select name="minutes">{LIVES.map(([minutes, name]) => <option key={minutes} value={String(minutes)} selected={minutes === 60}>{name}</option>)}</select>
           </label>
           <label>Tags <input name="tags" placeholder="place=cellar role=camera" autocomplete="off" maxLength={2000} /></label>
         </FormDialog>
       )}
-      {made !== undefined && (
-        <SecretDialog title="Run this on the machine" label="Command line" secret={made} onClose={() => setMade(undefined)}>
-          <p>Copy it now: the token in it is shown only this once. Run it as root with the <code>terrarium</code> executable on that machine; then <code>terrarium satellite</code> runs the satellite.</p>
+      {made?.what === 'machine' && (
+        <SecretDialog title="Run this on the machine" label="Command line" secret={made.text} onClose={() => setMade(undefined)}>
+          <p>Copy it now: the token in it is shown only this once. It installs the satellite as a service, by the <code>terrarium</code> executable on that machine.</p>
+        </SecretDialog>
+      )}
+      {made?.what === 'cluster' && (
+        <SecretDialog title="Apply this in the other cluster" label="YAML" secret={made.text} onClose={() => setMade(undefined)}>
+          <p>Copy it now: the token in it is shown only this once. <code>kubectl apply -f -</code> takes it.</p>
         </SecretDialog>
       )}
       {deleting !== undefined && (

@@ -2,31 +2,35 @@ import { useState } from 'preact/hooks';
 import type { SatelliteInfo } from '../../cloud/api.ts';
 import { may } from '../logic/access.ts';
 import { addressOf } from '../logic/location.ts';
-import { listSatellites, type SortKey } from '../logic/satellite-list.ts';
+import { fleetOf, listSatellites, type SortKey } from '../logic/satellite-list.ts';
 import { ago } from '../logic/time.ts';
 import { Badge } from '../parts/badge.tsx';
-import { useConsole, useNow } from '../parts/context.ts';
-import { Empty, PageHead } from '../parts/table.tsx';
+import { useConsole, useLoaded, useNow } from '../parts/context.ts';
+import { Empty, PageHead, Tags } from '../parts/table.tsx';
+import { listFleet } from '../resources.ts';
 import { SATELLITE_TONE } from './overview.tsx';
 
 /** A page of rows; more are shown when asked for. */
 const STEP = 200;
 
-export function SatellitesPage({ satellites }: { satellites: SatelliteInfo[] }) {
+export function SatellitesPage({ satellites: heard }: { satellites: SatelliteInfo[] }) {
   const { me } = useConsole();
   const now = useNow();
   const [filter, setFilter] = useState('');
   const [sort, setSort] = useState<SortKey>('id');
   const [most, setMost] = useState(STEP);
+  const { data, error } = useLoaded('satellites', listFleet);
+  const satellites = fleetOf(heard, data ?? []);
   const all = listSatellites(satellites, filter, sort);
   return (
     <>
       <PageHead title="Satellites" hint="One on each machine; it answers SQL about it.">
         {may(me, 'operate') && <a class="button" href={addressOf('enrolment')}>Add a machine</a>}
       </PageHead>
+      <p class="message" role="alert">{error}</p>
       <section class="card">
         <div class="head">
-          <input type="search" placeholder="Name, address, state" aria-label="Filter satellites" value={filter} onInput={(e) => setFilter(e.currentTarget.value)} />
+          <input type="search" placeholder="Name, tag, address, state" aria-label="Filter satellites" value={filter} onInput={(e) => setFilter(e.currentTarget.value)} />
           <label class="inline">
             Sorted by
             <select value={sort} onChange={(e) => setSort(e.currentTarget.value as SortKey)}>
@@ -41,18 +45,18 @@ export function SatellitesPage({ satellites }: { satellites: SatelliteInfo[] }) 
         </div>
         <div class="scroll">
           <table data-kind="satellite-list">
-            <thead><tr><th>Name</th><th>State</th><th>Node</th><th>Addresses</th><th>Load 1, 5, 15 min</th><th>Version</th><th>Heard</th>{may(me, 'query') && <th><span class="sr">Query</span></th>}</tr></thead>
+            <thead><tr><th>Name</th><th>State</th><th>Tags</th><th>Addresses</th><th>Load 1, 5, 15 min</th><th>Version</th><th>Heard</th>{may(me, 'query') && <th><span class="sr">Query</span></th>}</tr></thead>
             <tbody>
               {all.slice(0, most).map((s) => (
                 <tr key={s.id}>
-                  <th scope="row"><a href={addressOf('satellites', s.id)}>{s.id}</a></th>
+                  <th scope="row"><a href={addressOf('satellites', s.id)}>{s.id}</a>{s.name !== s.id && <small class="reason">{s.name}</small>}</th>
                   <td><Badge tone={SATELLITE_TONE[s.state]}>{s.state}</Badge></td>
-                  <td>{s.node}</td>
+                  <td><Tags tags={s.tags} /></td>
                   <td class="mono">{s.addresses.slice(0, 2).join(', ')}{s.addresses.length > 2 && <span title={s.addresses.join('\n')}> +{s.addresses.length - 2}</span>}</td>
-                  <td class="mono">{s.load.map((l) => l.toFixed(2)).join(' ')}</td>
+                  <td class="mono">{s.state === 'enrolled' || s.state === 'revoked' ? '–' : s.load.map((l) => l.toFixed(2)).join(' ')}</td>
                   <td class="mono">{s.version}</td>
-                  <td>{ago(s.lastSeen, now)} ago</td>
-                  {may(me, 'query') && <td><a href={addressOf('query', undefined, { satellite: s.id })} aria-label={`Ask ${s.id}`}>Ask</a></td>}
+                  <td>{s.state === 'enrolled' ? 'never' : `${ago(s.lastSeen, now)} ago`}</td>
+                  {may(me, 'query') && <td>{s.state !== 'revoked' && s.state !== 'enrolled' && <a href={addressOf('query', undefined, { satellite: s.id })} aria-label={`Ask ${s.id}`}>Ask</a>}</td>}
                 </tr>
               ))}
               {all.length === 0 && <Empty columns={8}>{satellites.length === 0 ? 'No satellite has been heard yet.' : 'No satellite fits.'}</Empty>}

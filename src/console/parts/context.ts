@@ -33,8 +33,8 @@ export interface Loaded<T> {
 /** Changes often come in groups: a list is read once for all of them. */
 const GROUP_MS = 150;
 
-/** Reads a list at once, and again whenever something of its topic changes. */
-export function useLoaded<T>(topic: Topic | undefined, load: () => Promise<T>): Loaded<T> {
+/** Reads a list at once, and again whenever something of its topic changes, as far as that concerns it. */
+export function useLoaded<T>(topic: Topic | undefined, load: () => Promise<T>, concerns: (line: ChangeLine) => boolean = () => true): Loaded<T> {
   const { onChange, signedOut } = useConsole();
   const [state, setState] = useState<{ data: T | undefined; error: string | undefined }>({ data: undefined, error: undefined });
   const [turn, setTurn] = useState(0);
@@ -59,7 +59,8 @@ export function useLoaded<T>(topic: Topic | undefined, load: () => Promise<T>): 
   useEffect(() => {
     if (topic === undefined) return undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const stop = onChange(topic, () => {
+    const stop = onChange(topic, (line) => {
+      if (line !== undefined && !concerns(line)) return;
       timer ??= setTimeout(() => {
         timer = undefined;
         reload();

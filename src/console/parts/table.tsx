@@ -1,7 +1,12 @@
 import type { ComponentChildren } from 'preact';
+import { tagText } from '../logic/enrolment.ts';
 
 export function Empty({ columns, children }: { columns: number; children: ComponentChildren }) {
   return <tr><td class="empty" colSpan={columns}>{children}</td></tr>;
+}
+
+export function Tags({ tags }: { tags: Record<string, string> }) {
+  return <>{tagText(tags).map((tag) => <span key={tag} class="tag">{tag}</span>)}</>;
 }
 
 /** A time as the reader's clock has it, with the exact one to point at. */

@@ -24,9 +24,9 @@ export function SatelliteChoice({ satellites, chosen, onChoose }: { satellites: 
           <button type="button" class="small" onClick={() => onChoose(new Set())} disabled={asked === 0}>None</button>
         </>
       )}
-      {satellites.length > 8 && (
+      {satellites.length > 3 && (
         <>
-          <input type="search" class="small" placeholder="Filter" aria-label="Filter the satellites to choose from" value={filter} onInput={(e) => setFilter(e.currentTarget.value)} />
+          <input type="search" class="small" placeholder="Name, tag" aria-label="Filter the satellites to choose from" title="Name, tag, address, state" value={filter} onInput={(e) => setFilter(e.currentTarget.value)} />
           {filter !== '' && <button type="button" class="small" onClick={() => onChoose(new Set(fitting.map((s) => s.id)))}>Only these {fitting.length}</button>}
         </>
       )}

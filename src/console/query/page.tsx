@@ -26,6 +26,7 @@ export function QueryPage({ satellites, place }: { satellites: SatelliteInfo[]; 
   // Without a choice all are asked, those too that appear later.
   const [chosen, setChosen] = useState<ReadonlySet<string> | undefined>(undefined);
   const [maxRows, setMaxRows] = useState<number>(10_000);
+  const [order, setOrder] = useState({ column: '', descending: false, limit: '' });
   const [side, setSide] = useState<Side>('Tables');
   const [history, setHistory] = useState(() => parseHistory(localStorage.getItem(key)));
   const [opened, setOpened] = useState<SavedQuery | undefined>(undefined);
@@ -55,7 +56,11 @@ export function QueryPage({ satellites, place }: { satellites: SatelliteInfo[]; 
   const asked = satellites.filter((s) => chosen?.has(s.id) ?? true);
   const run = (): void => {
     if (sql.trim() === '' || asked.length === 0) return;
-    query.start({ sql, satellites: asked.map((s) => s.id), maxRows });
+    query.start({
+      sql, satellites: asked.map((s) => s.id), maxRows,
+      ...(asked.length < 2 || order.column.trim() === '' ? {} : { order: [{ column: order.column.trim(), descending: order.descending }] }),
+      ...(asked.length > 1 && Number(order.limit) > 0 ? { limit: Number(order.limit) } : {}),
+    });
   };
   const open = (text: string, saved?: SavedQuery): void => {
     setSql(text);
@@ -91,6 +96,13 @@ export function QueryPage({ satellites, place }: { satellites: SatelliteInfo[]; 
               }}
             />
             <SatelliteChoice satellites={satellites} chosen={chosen} onChoose={setChosen} />
+            {asked.length > 1 && (
+              <div class="merge" role="group" aria-label="All rows together">
+                <label class="inline">All rows in the order of <input class="small" value={order.column} maxLength={128} placeholder="column" spellcheck={false} onInput={(e) => setOrder({ ...order, column: e.currentTarget.value })} /></label>
+                <label class="inline"><input type="checkbox" checked={order.descending} onChange={(e) => setOrder({ ...order, descending: e.currentTarget.checked })} /> the largest first</label>
+                <label class="inline">and only the first <input class="small count" type="number" min={1} max={1_000_000} value={order.limit} placeholder="all" onInput={(e) => setOrder({ ...order, limit: e.currentTarget.value })} /></label>
+              </div>
+            )}
             <div class="actions">
               <button type="submit" class="primary" disabled={query.running || asked.length === 0}>Run</button>
               {query.running && <button type="button" onClick={query.cancel}>Cancel</button>}

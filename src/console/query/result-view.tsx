@@ -51,7 +51,9 @@ export function ResultView({ result, running }: { result: Result; running: boole
 
 function Parts({ result, running }: { result: Result; running: boolean }) {
   const parts = [...result.parts];
-  const list = <ul class="parts">{parts.map(([sat, part]) => <li key={sat} data-satellite={sat}><PartBadge sat={sat} part={part} running={running} /></li>)}</ul>;
+  const ways = new Set(parts.map(([, p]) => wayOf(p)));
+  const way = parts.length > 1 && ways.size === 1 ? [...ways][0] : '';
+  const list = <ul class="parts">{parts.map(([sat, part]) => <li key={sat} data-satellite={sat}><PartBadge sat={sat} part={part} running={running} withWay={way === ''} /></li>)}{way !== '' && <li class="via">all {way}</li>}</ul>;
   return (
     <>
       {parts.length <= FEW ? list : (
@@ -67,11 +69,13 @@ function Parts({ result, running }: { result: Result; running: boolean }) {
 
 const WAY = { direct: 'direct', cloud: 'through the cloud' } as const;
 
-function PartBadge({ sat, part, running }: { sat: string; part: Part; running: boolean }) {
+const wayOf = (part: Part): string => (part.via === undefined ? '' : `${WAY[part.via]}${part.reason === undefined ? '' : ` (${part.reason})`}`);
+
+function PartBadge({ sat, part, running, withWay }: { sat: string; part: Part; running: boolean; withWay: boolean }) {
   return (
     <>
       <Badge tone={STATE_TONE[part.state]} title={part.message}>{sat}: {describePart(part, running)}</Badge>
-      {part.via !== undefined && <small class="via">{WAY[part.via]}{part.reason === undefined ? '' : ` (${part.reason})`}</small>}
+      {withWay && part.via !== undefined && <small class="via">{wayOf(part)}</small>}
     </>
   );
 }

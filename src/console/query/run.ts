@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { QueryLine } from '../../cloud/api.ts';
+import type { QueryBody, QueryLine } from '../../cloud/api.ts';
 import { ApiError, runQuery } from '../api.ts';
 import { messageOf } from '../logic/problem.ts';
 import { addLine, emptyResult, type Result, type ViaLine } from '../logic/result.ts';
@@ -8,11 +8,7 @@ import { useConsole } from '../parts/context.ts';
 /** Rows that this page keeps; more are counted. A browser lets no element be much higher than this many rows. */
 export const KEPT = 500_000;
 
-export interface Request {
-  sql: string;
-  satellites: string[];
-  maxRows: number;
-}
+export type Request = QueryBody & { satellites: string[] };
 
 export type Outcome = 'done' | 'failed' | 'cancelled';
 
@@ -59,7 +55,7 @@ export function useQuery(onEnd: (request: Request, result: Result, outcome: Outc
       setRunning(undefined);
       onEnd(request, current, outcome);
     };
-    runQuery({ sql: request.sql, satellites: request.satellites, maxRows: request.maxRows }, onLine, abort.signal).then(
+    runQuery(request, onLine, abort.signal).then(
       () => {
         const whole = current.ms !== undefined;
         if (!whole) setError('The answer broke off.');
