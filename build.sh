@@ -16,7 +16,7 @@ export TERRARIUM_CACHE=${TERRARIUM_CACHE:-$HOME/.cache/terrarium}
 PACKAGES=(gcc libc6-dev libseccomp-dev pkg-config binutils zstd)
 LAB_PACKAGES=(systemd-container debootstrap dnsmasq-base openssh-client iproute2 e2fsprogs procps kmod)
 # What the tests use beside the lab.
-TEST_PACKAGES=(chromium nftables iptables tcpdump openssl)
+TEST_PACKAGES=(chromium libnss3-tools nftables iptables tcpdump openssl)
 # What the measurements compare with: redis-tools holds the server, too, without a service of it.
 BENCH_PACKAGES=(redis-tools)
 

@@ -5,7 +5,8 @@
 export interface PortUse {
   name: string;
   port: number;
-  protocol: 'tcp' | 'udp';
+  /** Preflight tries those that have TCP. */
+  protocol: 'tcp' | 'udp' | 'tcp, udp';
   /** Who connects. `self`: loopback only, never opened to the network. */
   from: 'all nodes' | 'control-plane' | 'self' | 'users';
   to: 'all nodes' | 'control-plane';
@@ -28,7 +29,7 @@ export const PORTS = {
   natsCluster: { port: 7447, protocol: 'tcp', from: 'control-plane', to: 'control-plane', why: 'bus: between its servers' },
   natsWebsocket: { port: 7448, protocol: 'tcp', from: 'self', to: 'control-plane', why: "bus: what satellites send by WebSocket to the console's port" },
   direct: { port: 7449, protocol: 'tcp', from: 'users', to: 'all nodes', why: 'direct queries: rows from a satellite to the browser' },
-  dns: { port: 7453, protocol: 'udp', from: 'users', to: 'control-plane', why: "DNS of the cloud's own zone, also over TCP" },
+  dns: { port: 7453, protocol: 'tcp, udp', from: 'users', to: 'control-plane', why: "DNS of the cloud's own zone" },
   console: { port: 8443, protocol: 'tcp', from: 'users', to: 'control-plane', why: 'web console and API' },
 } as const satisfies Record<string, Omit<PortUse, 'name'>>;
 

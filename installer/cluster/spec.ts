@@ -188,6 +188,10 @@ export function clusterPorts(file: Pick<ClusterFile, 'ports'>): Ports {
     if (other !== undefined) throw invalid(`ports.${name} and ports.${other} are both ${ports[name]}.`, 'Give each its own port.');
     taken.set(ports[name], name);
   }
+  for (const name of ['direct', 'dns'] as const) {
+    if (ports[name] >= 1024) continue;
+    throw invalid(`ports.${name} is ${ports[name]}, but what listens there has no privileges, and only root may listen below 1024.`, name === 'dns' ? 'Leave it out, and tell your resolver the port: `terrarium dns` prints how.' : 'Choose a port from 1024 on.');
+  }
   return ports;
 }
 

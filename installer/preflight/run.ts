@@ -83,7 +83,7 @@ export function contextOf(file: ClusterFile, targets: HostTarget[]): ClusterCont
 }
 
 async function askFacts(host: Host, program: string[], context: ClusterContext, signal: AbortSignal | undefined): Promise<Facts> {
-  const ports = PORT_NAMES.filter((n) => PORTS[n].protocol === 'tcp').map((n) => context.ports[n]);
+  const ports = PORT_NAMES.filter((n) => PORTS[n].protocol.startsWith('tcp')).map((n) => context.ports[n]);
   const result = await host.run([...program, 'facts', '--prefix', context.prefix, '--data', context.data, '--ports', ports.join(',')], { timeoutMs: 30_000, signal });
   try {
     if (result.exitCode === 0) return JSON.parse(result.stdout) as Facts;

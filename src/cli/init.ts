@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { PORTS, PORT_NAMES } from '../../installer/cluster/ports.ts';
+import { DEFAULT_ZONE } from '../../installer/cluster/zone.ts';
 import { DEFAULT_DATA, DEFAULT_PREFIX } from '../../installer/cluster/spec.ts';
 import { EXIT, Failure, isErrno } from '../errors.ts';
 import type { Io } from './command.ts';
@@ -39,6 +40,9 @@ ${hosts
 #   name: console.example.com    (put into the certificate)
 #   tlsCert: console.crt         (your own certificate and key instead of the cluster's CA)
 #   tlsKey: console.key
+
+# dns:
+#   zone: ${DEFAULT_ZONE.padEnd(24)} (the cloud's own: console.ZONE, NODE.satellites.ZONE)
 
 # paths:
 #   prefix: ${DEFAULT_PREFIX}       (programs)

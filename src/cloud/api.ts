@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { MAX_PING, QUERY_LIMITS, valueSchema } from '../bus/frames.ts';
-import { details, resourceId, role, tags, title, userName } from '../store/fields.ts';
+import { access, details, resourceId, role, tags, title, userName } from '../store/fields.ts';
 
 export { API_PATHS, CLIENT_HEADER, COMMAND_HEADER, MIN_SEQ_HEADER, SEQ_HEADER, SESSION_COOKIE } from './api-paths.ts';
 
@@ -197,6 +197,8 @@ export const satelliteSchema = z.object({
   /** As given at its enrolment, or since; by default its id. */
   name: z.string(),
   tags: z.record(z.string(), z.string()),
+  /** How it is asked: `cloud`, through the cloud only; `direct`, by browsers only; or `both`. */
+  access,
   /** Its version in the state, for `expect`; 0 while nothing of it is there. */
   revision: version,
   version: z.string(),
@@ -208,7 +210,7 @@ export const satelliteSchema = z.object({
   lastSeen: time,
 });
 export type SatelliteInfo = z.infer<typeof satelliteSchema>;
-export const satelliteChangeBody = z.strictObject({ name: title.optional(), tags: tags.optional(), expect: version.optional() });
+export const satelliteChangeBody = z.strictObject({ name: title.optional(), tags: tags.optional(), access: access.optional(), expect: version.optional() });
 export const satelliteRevokeQuery = z.strictObject({ reason: z.string().max(300).optional() });
 
 /** A change of a satellite's state: when, by whom, and why. */

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { QUERY_LIMITS } from '../bus/frames.ts';
-import { access } from '../store/fields.ts';
 
 /** Direct queries, as cloud, console and CLI share them. */
 
@@ -25,10 +24,6 @@ export const directQueryReply = z.object({
   satellites: z.array(directGrantSchema),
 });
 export type DirectQueryReply = z.infer<typeof directQueryReply>;
-
-/** PUT /api/v1/satellites/{id}/access */
-export const accessSchema = z.strictObject({ access, expect: z.int().nonnegative().optional() });
-export const accessReply = z.object({ access });
 
 /** GET /api/v1/dns: what a resolver and a browser need for direct queries. */
 export const dnsReply = z.object({

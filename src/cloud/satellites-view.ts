@@ -18,7 +18,7 @@ export interface SatelliteView {
   stop(): void;
 }
 
-type Row = Pick<SatelliteRow, 'id' | 'name' | 'tags' | 'state' | 'state_at' | 'enrolled_at' | 'version'>;
+type Row = Pick<SatelliteRow, 'id' | 'name' | 'tags' | 'access' | 'state' | 'state_at' | 'enrolled_at' | 'version'>;
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
@@ -28,14 +28,14 @@ export function createSatelliteView(registry: Registry, state: State): Satellite
   const rows = (): Map<string, Row> => {
     const replica = state.current();
     if (replica === undefined) return new Map();
-    return (read ??= new Map(many<Row>(replica.db, 'SELECT id, name, tags, state, state_at, enrolled_at, version FROM satellites').map((row) => [row.id, row])));
+    return (read ??= new Map(many<Row>(replica.db, 'SELECT id, name, tags, access, state, state_at, enrolled_at, version FROM satellites').map((row) => [row.id, row])));
   };
   const end = state.onChange((change) => {
     if (change.type === 'reset' || change.entries.some((e) => e.kind.startsWith('satellite.'))) read = undefined;
   });
 
   const tagsOf = (row: Row | undefined): Record<string, string> => (row === undefined ? {} : (JSON.parse(row.tags) as Record<string, string>));
-  const known = (row: Row | undefined, id: string): Pick<SatelliteInfo, 'name' | 'tags' | 'revision'> => ({ name: row?.name ?? id, tags: tagsOf(row), revision: row?.version ?? 0 });
+  const known = (row: Row | undefined, id: string): Pick<SatelliteInfo, 'name' | 'tags' | 'access' | 'revision'> => ({ name: row?.name ?? id, tags: tagsOf(row), access: row?.access ?? 'both', revision: row?.version ?? 0 });
   const shown = (heard: HeardSatellite, row: Row | undefined): SatelliteInfo => ({ ...heard, ...known(row, heard.id) });
   /** Not heard, or not any more: its last heartbeat, or its enrolment, is what is known of it. */
   const silent = (row: Row): SatelliteInfo => {

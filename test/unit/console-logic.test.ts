@@ -80,7 +80,7 @@ t.test('a name is put into a statement with the blanks that it needs', async (t)
 
 t.test('satellites by text and in order', async (t) => {
   const of = (id: string, state: 'healthy' | 'degraded' | 'unreachable', load: number, lastSeen: string) =>
-    ({ id, node: id, name: `The ${id}`, tags: { site: id === 'b' ? 'Ulm' : 'Bonn' }, revision: 1, state, version: '1', addresses: [`10.0.0.${load}`], tables: [], load: [load, 0, 0] as [number, number, number], startedAt: '', firstSeen: '', lastSeen });
+    ({ id, node: id, name: `The ${id}`, tags: { site: id === 'b' ? 'Ulm' : 'Bonn' }, access: 'both' as const, revision: 1, state, version: '1', addresses: [`10.0.0.${load}`], tables: [], load: [load, 0, 0] as [number, number, number], startedAt: '', firstSeen: '', lastSeen });
   const all = [of('c', 'healthy', 1, '3'), of('a', 'unreachable', 2, '1'), of('b', 'degraded', 3, '2')];
   const ids = (filter: string, sort: Parameters<typeof listSatellites>[2]): string => listSatellites(all, filter, sort).map((s) => s.id).join('');
   t.same([ids('', 'id'), ids('', 'state'), ids('', 'load'), ids('', 'lastSeen')], ['abc', 'abc', 'bac', 'abc']);

@@ -41,7 +41,7 @@ function healthy(): Survey & { kubernetes: NonNullable<Survey['kubernetes']>; ov
       pods: [],
       applications: [],
       clouds: names.map((name): CloudInfo => ({ name, node: name, ready: true, state: 'healthy', version: '0.1.0', nats, lastSeen: before(1) })),
-      satellites: names.map((id): SatelliteInfo => ({ id, node: id, name: id, tags: {}, revision: 0, state: 'healthy', version: '0.1.0', addresses: [], tables: [], load: [0, 0, 0], startedAt: before(100), firstSeen: before(100), lastSeen: before(2) })),
+      satellites: names.map((id): SatelliteInfo => ({ id, node: id, name: id, tags: {}, access: 'both' as const, revision: 0, state: 'healthy', version: '0.1.0', addresses: [], tables: [], load: [0, 0, 0], startedAt: before(100), firstSeen: before(100), lastSeen: before(2) })),
     },
     overviewError: undefined,
   };

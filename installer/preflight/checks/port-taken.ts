@@ -9,7 +9,7 @@ export const check: HostCheck = {
   judge({ role, facts }, context) {
     // Our own programs hold them where an install is taken up again.
     if (facts.own.node !== null) return [];
-    const wanted = portUses(context.ports).filter((u) => u.protocol === 'tcp' && (u.to === 'all nodes' || role === 'control-plane'));
+    const wanted = portUses(context.ports).filter((u) => u.protocol.startsWith('tcp') && (u.to === 'all nodes' || role === 'control-plane'));
     return wanted.flatMap((use) => {
       const holder = facts.listeners.find((l) => l.port === use.port);
       if (holder === undefined || holder.executable?.startsWith(`${context.prefix}/`) === true || holder.unit?.startsWith('terrarium-') === true) return [];

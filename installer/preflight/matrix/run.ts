@@ -29,7 +29,7 @@ interface NamedPort {
 /** The TCP ports of a node of this role that other nodes connect to. */
 function servedPorts(ports: Ports, role: Role): (NamedPort & { planesOnly: boolean })[] {
   return portUses(ports)
-    .filter((u) => u.protocol === 'tcp' && u.from !== 'self' && (u.to === 'all nodes' || role === 'control-plane'))
+    .filter((u) => u.protocol.startsWith('tcp') && u.from !== 'self' && (u.to === 'all nodes' || role === 'control-plane'))
     .map((u) => ({ name: u.name, port: u.port, planesOnly: u.from === 'control-plane' }));
 }
 
