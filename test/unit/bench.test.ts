@@ -1,6 +1,7 @@
 import t from 'tap';
 import { phaseTimes } from '../bench/phases.ts';
 import { replaceSection } from '../bench/report.ts';
+import { spread, timed } from '../bench/samples.ts';
 
 const leaf = (id: string, phase: string) => ({ kind: 'leaf', id, phase, node: id.split('/')[1], title: `the ${phase}` });
 const plan = {
@@ -33,4 +34,24 @@ t.test('a measurement replaces its own figures on the page and nothing else', as
   t.equal(page, '# Page\n\n## A\n\n<!-- bench:a -->\none\n<!-- /bench:a -->\n\n## B\n\n<!-- bench:b -->\ntwo\n<!-- /bench:b -->\n');
   const edited = page.replace('## A', '## A, renamed');
   t.equal(replaceSection(edited, 'a', 'A', 'three'), edited.replace('one', 'three'));
+});
+
+t.test('percentiles are samples that were taken, by the nearest rank', (t) => {
+  const hundred = Array.from({ length: 100 }, (_, i) => 100 - i);
+  t.same(spread(hundred), { p50: 50, p95: 95, p99: 99, max: 100 });
+  t.same(spread([7]), { p50: 7, p95: 7, p99: 7, max: 7 });
+  t.same(spread([3, 1, 2]), { p50: 2, p95: 3, p99: 3, max: 3 });
+  t.end();
+});
+
+t.test('so many are timed, and never more at once than wanted', async (t) => {
+  let now = 0;
+  let most = 0;
+  const samples = await timed(20, 3, async () => {
+    most = Math.max(most, (now += 1));
+    await new Promise(setImmediate);
+    now -= 1;
+  });
+  t.equal(samples.length, 20);
+  t.equal(most, 3);
 });

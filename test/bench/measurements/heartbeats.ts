@@ -11,7 +11,7 @@ import { createRequest, signRequest } from '../../../src/pki/authority.ts';
 import { API_TOKEN, call, localClouds, until } from '../../support/local-cloud.ts';
 import { childrenOf, processorMs, proportional } from '../../support/memory.ts';
 import { table, type Measurement } from '../measurement.ts';
-import { COMMAND } from '../support/terrarium-command.ts';
+import { COMMAND, REMARK } from '../support/terrarium-command.ts';
 
 const COUNTS = (process.env['TERRARIUM_BENCH_SATELLITES'] ?? '1000,5000,10000').split(',').map(Number);
 /** A process may have 20,000 files at most, and its memory is not the product's. */
@@ -117,7 +117,7 @@ export const measurement: Measurement = {
     const s = (ms: number): string => (ms / 1000).toFixed(1);
     const largest = results.at(-1);
     const markdown = [
-      `Simulated satellites, each with a TLS connection, a certificate and a heartbeat of its own every ${HEARTBEAT_MS / 1000} s, against one cloud instance and its nats-server; the simulators (not counted) share the machine. Processor as parts of one, over ${STEADY_MS / 1000} s; memory proportional, MiB; times in s.`,
+      `Simulated satellites, each with a TLS connection, a certificate and a heartbeat of its own every ${HEARTBEAT_MS / 1000} s, against one cloud instance and its nats-server; the simulators (not counted) share the machine. Processor as parts of one, over ${STEADY_MS / 1000} s; memory proportional, MiB; times in s.${REMARK}`,
       '',
       table(
         ['satellites', 'cloud: processor', 'memory', 'nats-server: processor', 'memory', 'a silent one degraded', 'unreachable', 'nats-server killed: half back', 'all back', 'processor time of the cloud for it'],

@@ -10,7 +10,7 @@ import { table, type Measurement } from '../measurement.ts';
 import { rounded, spread, timed, type Spread } from '../samples.ts';
 import { startPeer } from '../support/peer.ts';
 import { connectRedis, startRedis } from '../support/redis.ts';
-import { COMMAND } from '../support/terrarium-command.ts';
+import { COMMAND, REMARK } from '../support/terrarium-command.ts';
 
 const TIMES = 1_000;
 const WARM_UPS = 500;
@@ -190,7 +190,7 @@ export const measurement: Measurement = {
       });
       const seed = spread(results[0]?.samples.get(ours)?.clock ?? []);
       const markdown = [
-        `One cloud with its nats-server, one satellite, all on one machine; a message of ${MESSAGE.length} bytes, ${TIMES} times after ${WARM_UPS} that do not count, in ${ROUNDS} rounds in turn; ms.`,
+        `One cloud with its nats-server, one satellite, all on one machine; a message of ${MESSAGE.length} bytes, ${TIMES} times after ${WARM_UPS} that do not count, in ${ROUNDS} rounds in turn; ms.${REMARK}`,
         'The clock in the server is that of the article *Building Kubernetes native SaaS applications*: it ends before the answer is written to the WebSocket (its figures, over NATS Streaming on three machines: p50 3.96, p95 4.62, p99 6.35).',
         '',
         table(['way', 'clock', 'at once', 'p50', 'p95', 'p99', 'max'], rows),
