@@ -190,7 +190,7 @@ function States({ id, state, now }: { id: string; state: string; now: number }) 
             {data?.map((s) => (
               <tr key={s.seq}>
                 <td><Badge tone={SATELLITE_TONE[s.state]}>{s.state}</Badge></td>
-                <td><Time at={s.at} /> <small>{ago(s.at, now)} ago</small></td>
+                <td><Time at={s.at} seconds /> <small>{ago(s.at, now)} ago</small></td>
                 <td>{s.actor || '–'}</td>
                 <td>{s.reason || '–'}</td>
               </tr>
