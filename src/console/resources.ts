@@ -121,17 +121,8 @@ export const listFleet = (): Promise<SatelliteInfo[]> => readAll<SatelliteInfo>(
 /** The last changes of its state, the newest first. */
 export const readStates = (id: string): Promise<SatelliteChange[]> => readAll<SatelliteChange>(at(API_PATHS.satellites, id, '/states'));
 
-export async function changeSatellite(id: string, what: { name: string; tags: Record<string, string>; expect: number }): Promise<void> {
+export async function changeSatellite(id: string, what: { name?: string; tags?: Record<string, string>; access?: SatelliteInfo['access']; expect: number }): Promise<void> {
   await change('PATCH', at(API_PATHS.satellites, id), what);
-}
-
-export type Access = 'cloud' | 'direct' | 'both';
-
-/** How it is asked. @throws ApiError 404 for one that is not heard */
-export const readAccess = async (id: string): Promise<Access> => ((await (await send(at(API_PATHS.satellites, id, '/access'), undefined)).json()) as { access: Access }).access;
-
-export async function changeAccess(id: string, access: Access): Promise<void> {
-  await change('PUT', at(API_PATHS.satellites, id, '/access'), { access });
 }
 
 export async function revokeSatellite(id: string, reason: string): Promise<void> {

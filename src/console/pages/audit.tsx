@@ -64,7 +64,7 @@ export function AuditTable({ entries }: { entries: AuditEntry[] }) {
         <tbody>
           {entries.map((e) => (
             <tr key={e.seq}>
-              <td class="when"><Time at={e.at} /></td>
+              <td class="when"><Time at={e.at} seconds /></td>
               <td><a href={addressOf('audit', undefined, { actor: e.actor })}>{e.actor}</a></td>
               <td class="mono">{e.kind}{e.outcome !== 'ok' && <> <Badge tone="warn">{e.outcome}</Badge></>}</td>
               <td>{e.changes.length === 0 ? <span class="hint">{e.outcome === 'ok' ? 'changed nothing' : 'was refused'}</span> : e.changes.map((c, i) => <Change key={i} change={c} />)}</td>

@@ -9,7 +9,7 @@ import { Badge } from '../parts/badge.tsx';
 import { useConsole, useLoaded, useNow } from '../parts/context.ts';
 import { FormDialog } from '../parts/dialog.tsx';
 import { Empty, PageHead, Tags, Time } from '../parts/table.tsx';
-import { changeAccess, changeSatellite, forgetSatellite, listFleet, readAccess, readAudit, readStates, revokeSatellite, type Access } from '../resources.ts';
+import { changeSatellite, forgetSatellite, listFleet, readAudit, readStates, revokeSatellite } from '../resources.ts';
 import { AuditTable } from './audit.tsx';
 import { SATELLITE_TONE } from './overview.tsx';
 
@@ -41,6 +41,7 @@ function Silent({ id }: { id: string }) {
 
 type Doing = 'change' | 'access' | 'revoke' | 'forget';
 
+type Access = SatelliteInfo['access'];
 const ACCESS_MEANING: Record<Access, string> = {
   both: 'directly where the browser reaches it, else through the cloud',
   cloud: 'through the cloud only',
@@ -53,16 +54,14 @@ function Satellite({ satellite }: { satellite: SatelliteInfo }) {
   const [doing, setDoing] = useState<Doing | undefined>(undefined);
   const { id, state } = satellite;
   const operates = may(me, 'operate');
-  const heard = state !== 'revoked' && state !== 'enrolled';
-  const access = useLoaded<Access | undefined>(undefined, async () => (heard ? readAccess(id) : undefined));
-  const queries = may(me, 'query') && heard;
+  const queries = may(me, 'query') && state !== 'revoked' && state !== 'enrolled';
   const facts: [string, ComponentChildren][] = [
     ['State', <Badge tone={SATELLITE_TONE[state]}>{state}</Badge>],
     ['Heard', state === 'enrolled' ? 'never' : `${ago(satellite.lastSeen, now)} ago`],
     ['Name', satellite.name],
     ['Tags', Object.keys(satellite.tags).length === 0 ? '–' : <Tags tags={satellite.tags} />],
     ['Node', satellite.node],
-    ['Asked', access.data === undefined ? '–' : ACCESS_MEANING[access.data]],
+    ['Asked', ACCESS_MEANING[satellite.access]],
     ['Addresses', <span class="mono">{satellite.addresses.join(', ') || '–'}</span>],
     ['Load 1, 5, 15 min', <span class="mono">{satellite.load.map((l) => l.toFixed(2)).join(' ')}</span>],
     ['Version', <span class="mono">{satellite.version || '–'}</span>],
@@ -74,7 +73,7 @@ function Satellite({ satellite }: { satellite: SatelliteInfo }) {
       <PageHead title={id}>
         {queries && <a class="button primary" href={addressOf('query', undefined, { satellite: id })}>Ask this one</a>}
         {operates && state !== 'revoked' && <button type="button" onClick={() => setDoing('change')}>Name and tags</button>}
-        {operates && access.data !== undefined && <button type="button" onClick={() => setDoing('access')}>How it is asked</button>}
+        {operates && state !== 'revoked' && <button type="button" onClick={() => setDoing('access')}>How it is asked</button>}
         {operates && state !== 'revoked' && <button type="button" class="danger" onClick={() => setDoing('revoke')}>Revoke</button>}
         {operates && state === 'revoked' && <button type="button" onClick={() => setDoing('forget')}>Forget the revocation</button>}
       </PageHead>
@@ -95,12 +94,12 @@ function Satellite({ satellite }: { satellite: SatelliteInfo }) {
         </div>
       </section>
       <States id={id} state={state} now={now} />
-      {doing !== undefined && <SatelliteDialog doing={doing} satellite={satellite} access={access.data} onClose={() => setDoing(undefined)} onDone={access.reload} />}
+      {doing !== undefined && <SatelliteDialog doing={doing} satellite={satellite} onClose={() => setDoing(undefined)} />}
     </>
   );
 }
 
-function SatelliteDialog({ doing, satellite, access, onClose, onDone }: { doing: Doing; satellite: SatelliteInfo; access: Access | undefined; onClose: () => void; onDone: () => void }) {
+function SatelliteDialog({ doing, satellite, onClose }: { doing: Doing; satellite: SatelliteInfo; onClose: () => void }) {
   const { say } = useConsole();
   const { id } = satellite;
   const done = (text: string): void => {
@@ -127,15 +126,14 @@ function SatelliteDialog({ doing, satellite, access, onClose, onDone }: { doing:
         <FormDialog
           title={`How ${id} is asked`} action="Change" onClose={onClose}
           onSubmit={async (form) => {
-            await changeAccess(id, String(form.get('access')) as Access);
-            onDone();
+            await changeSatellite(id, { access: String(form.get('access')) as Access, expect: satellite.revision });
             done(`${id} has been changed.`);
           }}
         >
           <fieldset class="options">
             <legend>Queries go</legend>
             {(['both', 'cloud', 'direct'] as const).map((a) => (
-              <label key={a}><input type="radio" name="access" value={a} defaultChecked={a === access} required /> <span>{a}<small>{ACCESS_MEANING[a]}</small></span></label>
+              <label key={a}><input type="radio" name="access" value={a} defaultChecked={a === satellite.access} required /> <span>{a}<small>{ACCESS_MEANING[a]}</small></span></label>
             ))}
           </fieldset>
         </FormDialog>
@@ -190,7 +188,7 @@ function States({ id, state, now }: { id: string; state: string; now: number }) 
             {data?.map((s) => (
               <tr key={s.seq}>
                 <td><Badge tone={SATELLITE_TONE[s.state]}>{s.state}</Badge></td>
-                <td><Time at={s.at} /> <small>{ago(s.at, now)} ago</small></td>
+                <td><Time at={s.at} seconds /> <small>{ago(s.at, now)} ago</small></td>
                 <td>{s.actor || '–'}</td>
                 <td>{s.reason || '–'}</td>
               </tr>

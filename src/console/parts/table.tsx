@@ -10,8 +10,8 @@ export function Tags({ tags }: { tags: Record<string, string> }) {
 }
 
 /** A time as the reader's clock has it, with the exact one to point at. */
-export function Time({ at }: { at: string }) {
-  return <time dateTime={at} title={at}>{new Date(at).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })}</time>;
+export function Time({ at, seconds }: { at: string; seconds?: boolean }) {
+  return <time dateTime={at} title={at}>{new Date(at).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: seconds === true ? 'medium' : 'short' })}</time>;
 }
 
 /** A page's title, and what can be done on it. */

@@ -13,7 +13,7 @@ export function HistoryList({ history, onOpen, onClear }: { history: HistoryEntr
           <li key={e.sql}>
             <button type="button" class="entry" title={e.sql} onClick={() => onOpen(e)}>
               <code>{e.sql}</code>
-              <small>{ago(e.at, now)} ago · {e.outcome === 'done' ? `${e.rows.toLocaleString('en-US')} rows · ${e.ms ?? '–'} ms` : e.outcome}</small>
+              <small>{ago(e.at, now)} ago · {e.outcome === 'done' ? `${e.rows.toLocaleString('en-US')} rows · ${Math.round(e.ms ?? 0)} ms` : e.outcome}</small>
             </button>
           </li>
         ))}

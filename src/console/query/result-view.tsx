@@ -28,7 +28,7 @@ export function ResultView({ result, running }: { result: Result; running: boole
     <section class="card" aria-label="Result" aria-busy={running}>
       <div class="head">
         <h2 aria-live="polite">{result.total.toLocaleString('en-US')} {result.total === 1 ? 'row' : 'rows'}</h2>
-        {result.ms !== undefined && <span class="hint">{result.ms} ms</span>}
+        {result.ms !== undefined && <span class="hint">{Math.round(result.ms).toLocaleString('en-US')} ms</span>}
         {running && <span class="hint running">running…</span>}
         <span class="spring" />
         {result.rows.length > 0 && (
