@@ -169,14 +169,17 @@ const HINTS: Record<string, Hint> = {
       if (got.status === 200) await send({ method: 'POST', path: '/api/v1/logout', headers: { authorization: `Bearer ${(JSON.parse(got.body) as { token: string }).token}` } });
     },
   }),
-  'POST /api/v1/password': async (actor) => ({
-    body: { current: actor.password, password: `changed ${(counter += 1)} times` },
-    after: async (got) => {
-      if (got.status !== 200) return;
-      actor.password = `changed ${counter} times`;
-      actor.token = (JSON.parse(got.body) as { token: string }).token;
-    },
-  }),
+  'POST /api/v1/password': async (actor) => {
+    const password = `changed ${(counter += 1)} times`;
+    return {
+      body: { current: actor.password, password },
+      after: async (got) => {
+        if (got.status !== 200) return;
+        actor.password = password;
+        actor.token = (JSON.parse(got.body) as { token: string }).token;
+      },
+    };
+  },
   'GET /api/v1/users/{name}': known,
   'GET /api/v1/satellites/{id}': async () => ({ params: { id: 'n1' } }),
   'PATCH /api/v1/users/{name}': async (_, { body }) => {

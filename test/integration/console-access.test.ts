@@ -32,7 +32,7 @@ t.test('a user is made with the keyboard alone; a dialog keeps the focus and giv
   await dialog().waitFor({ state: 'detached' });
   t.equal(await page.evaluate('document.activeElement.textContent'), 'New user');
 
-  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'New user' }).press('Enter');
   await dialog().getByLabel('Name').waitFor();
   await page.keyboard.type('eva');
   await page.keyboard.press('Tab');

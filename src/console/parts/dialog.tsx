@@ -6,13 +6,18 @@ import { useAction } from './context.ts';
 export function Dialog({ title, onClose, children, wide }: { title: string; onClose: () => void; children: ComponentChildren; wide?: boolean }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
+  const shown = useRef(true);
   useEffect(() => {
     const element = dialog.current;
     element?.showModal();
-    return () => element?.close();
+    return () => {
+      // Its event comes when this dialog is gone, and must not close the next one.
+      shown.current = false;
+      element?.close();
+    };
   }, []);
   return (
-    <dialog ref={dialog} class={wide === true ? 'wide' : undefined} aria-labelledby={id} onClose={onClose}>
+    <dialog ref={dialog} class={wide === true ? 'wide' : undefined} aria-labelledby={id} onClose={() => shown.current && onClose()}>
       <h2 id={id}>{title}</h2>
       {children}
     </dialog>
