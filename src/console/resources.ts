@@ -121,8 +121,9 @@ export const listFleet = (): Promise<SatelliteInfo[]> => readAll<SatelliteInfo>(
 /** The last changes of its state, the newest first. */
 export const readStates = (id: string): Promise<SatelliteChange[]> => readAll<SatelliteChange>(at(API_PATHS.satellites, id, '/states'));
 
-export async function changeSatellite(id: string, what: { name?: string; tags?: Record<string, string>; access?: SatelliteInfo['access']; expect: number }): Promise<void> {
-  await change('PATCH', at(API_PATHS.satellites, id), what);
+/** Of one that nothing was said of yet the cloud makes a record first, so that no version can be expected. */
+export async function changeSatellite({ id, revision }: SatelliteInfo, what: { name?: string; tags?: Record<string, string>; access?: SatelliteInfo['access'] }): Promise<void> {
+  await change('PATCH', at(API_PATHS.satellites, id), { ...what, ...(revision === 0 ? {} : { expect: revision }) });
 }
 
 export async function revokeSatellite(id: string, reason: string): Promise<void> {

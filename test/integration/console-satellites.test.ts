@@ -114,6 +114,17 @@ t.test('an enrolment token comes as the command line for the other machine', asy
   await page.getByText('There is none.').waitFor();
 });
 
+t.test('another cluster gets its satellite by YAML', async (t) => {
+  await page.getByRole('button', { name: 'Add a cluster' }).click();
+  await page.getByLabel('Name of its satellite').fill('other-cluster');
+  await page.keyboard.press('Enter');
+  const yaml = await page.getByLabel('YAML').inputValue();
+  t.match(yaml, /kind: Deployment/);
+  t.match(yaml, /other-cluster/);
+  await page.getByRole('button', { name: 'Done' }).click();
+  await page.locator('[data-kind=enrolment] tbody tr', { hasText: 'ready' }).waitFor();
+});
+
 t.test('a new satellite appears without loading the page again, by the one watch of this page', async (t) => {
   await go('Overview');
   await page.locator('[data-kind=satellites] tbody tr').nth(1).waitFor();
@@ -124,3 +135,14 @@ t.test('a new satellite appears without loading the page again, by the one watch
 });
 
 t.test('nothing is in the log of the browser', async (t) => t.same(console.complaints, []));
+
+t.test('the page goes on by itself when its instance was away', async (t) => {
+  await console.clouds.halt();
+  await page.getByText('reconnecting…').waitFor();
+  await console.clouds.start(console.node);
+  await page.getByText('live', { exact: true }).waitFor();
+  await console.api('PATCH', '/api/v1/satellites/n1', { name: 'Named meanwhile' });
+  await go('Satellites');
+  await page.getByText('Named meanwhile').waitFor();
+  t.equal(await page.getByText('reconnecting…').count(), 0);
+});

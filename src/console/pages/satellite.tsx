@@ -112,7 +112,7 @@ function SatelliteDialog({ doing, satellite, onClose }: { doing: Doing; satellit
         <FormDialog
           title={`Name and tags of ${id}`} action="Change" onClose={onClose}
           onSubmit={async (form) => {
-            await changeSatellite(id, { name: String(form.get('name')), tags: parseTags(String(form.get('tags'))), expect: satellite.revision });
+            await changeSatellite(satellite, { name: String(form.get('name')), tags: parseTags(String(form.get('tags'))) });
             done(`${id} has been changed.`);
           }}
         >
@@ -126,7 +126,7 @@ function SatelliteDialog({ doing, satellite, onClose }: { doing: Doing; satellit
         <FormDialog
           title={`How ${id} is asked`} action="Change" onClose={onClose}
           onSubmit={async (form) => {
-            await changeSatellite(id, { access: String(form.get('access')) as Access, expect: satellite.revision });
+            await changeSatellite(satellite, { access: String(form.get('access')) as Access });
             done(`${id} has been changed.`);
           }}
         >
