@@ -49,7 +49,7 @@ t.before(async () => {
   mkdirSync(join(clouds.files.data('n2'), 'satellite/state'), { recursive: true });
   await Promise.all(nodes.map((n) => clouds.start(n)));
   for (const node of [first, second]) startSatellite(node);
-  await until('both endpoints', async () => ((await grants('select 1', ['n1', 'n2'])).every((g) => 'token' in g) ? true : undefined), 60_000);
+  await until('both endpoints', async () => ((await grants('select 1', ['n1', 'n2'])).every((g) => 'token' in g) ? true : undefined), 180_000);
   const dns = JSON.parse((await ask(second, 'GET', '/api/v1/dns')).body) as DnsReply;
   authority = dns.authority ?? '';
 });
@@ -150,6 +150,7 @@ t.test('what is no query', async (t) => {
   t.equal(code(await send({ method: 'GET' })), '405 method-not-allowed');
   t.equal(code(await send({ method: 'POST', path: '/' })), '404 not-found');
   t.equal(code(await send({ method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"sql":"select 1"}' })), '401 direct.token');
+  t.equal(code(await send(post(`trd_${'x'.repeat(80)}.${'x'.repeat(86)}`, ' '.repeat(500_000)))), '401 direct.token', 'without a token no body is read');
   const bearer = await token('select 1');
   t.equal(code(await send({ ...post(bearer, ''), body: '{' })), '400 not-json');
   t.equal(code(await send({ ...post(bearer, ''), body: '{"sql":"select 1","more":1}' })), '400 invalid-body');

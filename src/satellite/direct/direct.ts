@@ -67,10 +67,11 @@ export function startDirect({ sat, pool, data, address, port: ownPort, log, now 
     pool,
     closed: () => (connected && admitted ? undefined : OFFLINE),
     origins: () => told?.origins ?? [],
-    async judge(token, sql) {
+    async check(token) {
       if (judge.unknownKey(token) !== undefined) await learn();
-      return judge.judge(token, sql);
+      return judge.check(token);
     },
+    judge: judge.judge,
   });
 
   const due = (): boolean => told !== undefined && told.listen && (pair === undefined || now() >= renewAt(pair) || !fits(pair, told.name, told.authority ?? ''));
