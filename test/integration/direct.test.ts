@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { createSocket } from 'node:dgram';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { request, type RequestOptions } from 'node:https';
+import { Agent, request, type RequestOptions } from 'node:https';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { decode, encode, type Answer as DnsAnswer } from 'dns-packet';
@@ -11,6 +11,9 @@ import t from 'tap';
 import type { DirectGrant, DirectQueryReply, DnsReply } from '../../src/cloud/direct-api.ts';
 import { QUERY_PATH } from '../../src/satellite/direct/endpoint.ts';
 import { createDirectAuthority, signEndpoint } from '../../src/cloud/direct/authority.ts';
+import { connectBus } from '../../src/bus/connect.ts';
+import { startDirect } from '../../src/satellite/direct/direct.ts';
+import { Pool } from '../../src/satellite/sql/pool.ts';
 import { makeKey, storePair } from '../../src/satellite/direct/certificate.ts';
 import { DAY_MS } from '../../src/pki/crypto.ts';
 import { API_TOKEN, call, localClouds, until, type Answer, type LocalClouds, type LocalNode } from '../support/local-cloud.ts';
@@ -46,7 +49,7 @@ t.before(async () => {
   mkdirSync(join(clouds.files.data('n2'), 'satellite/state'), { recursive: true });
   await Promise.all(nodes.map((n) => clouds.start(n)));
   for (const node of [first, second]) startSatellite(node);
-  await until('both endpoints', async () => ((await grants('select 1', ['n1', 'n2'])).every((g) => 'token' in g) ? true : undefined), 60_000);
+  await until('both endpoints', async () => ((await grants('select 1', ['n1', 'n2'])).every((g) => 'token' in g) ? true : undefined), 180_000);
   const dns = JSON.parse((await ask(second, 'GET', '/api/v1/dns')).body) as DnsReply;
   authority = dns.authority ?? '';
 });
@@ -147,6 +150,7 @@ t.test('what is no query', async (t) => {
   t.equal(code(await send({ method: 'GET' })), '405 method-not-allowed');
   t.equal(code(await send({ method: 'POST', path: '/' })), '404 not-found');
   t.equal(code(await send({ method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"sql":"select 1"}' })), '401 direct.token');
+  t.equal(code(await send(post(`trd_${'x'.repeat(80)}.${'x'.repeat(86)}`, ' '.repeat(500_000)))), '401 direct.token', 'without a token no body is read');
   const bearer = await token('select 1');
   t.equal(code(await send({ ...post(bearer, ''), body: '{' })), '400 not-json');
   t.equal(code(await send({ ...post(bearer, ''), body: '{"sql":"select 1","more":1}' })), '400 invalid-body');
@@ -223,6 +227,42 @@ t.test('a restarted satellite keeps its certificate and refuses what it may have
   t.equal(code(reply), '401 direct.token');
   t.match(reply.body, /made before n1 was started/);
   t.equal(readFileSync(file, 'utf8'), before);
+});
+
+t.test('a certificate is renewed while it is in use, without a restart', { timeout: 120_000 }, async (t) => {
+  await stopSatellite('n2');
+  let offset = 0;
+  const pool = new Pool({ tables: [], env: {}, history: undefined, notes: () => ({}), now: Date.now });
+  const said: string[] = [];
+  const direct = startDirect({ sat: 'n2', pool, data: clouds.files.data('n2'), address: '127.0.0.2', port: undefined, log: (line) => said.push(line), now: () => Date.now() + offset });
+  const nc = await connectBus({ servers: [`127.0.0.2:${clouds.ports.nats}`], tls: clouds.files.satelliteTls('n2'), name: 'n2' });
+  const detach = direct.attach(nc);
+  t.teardown(async () => {
+    detach();
+    await direct.stop();
+    pool.close();
+    await nc.close();
+    startSatellite(second);
+  });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.teardown(() => agent.destroy());
+  const serial = async (by?: Agent): Promise<string> => {
+    const answer = await open({ method: 'OPTIONS', host: '127.0.0.2', servername: NAME.replace('n1', 'n2'), ...(by === undefined ? {} : { agent: by }) });
+    const { serialNumber } = (answer.socket as unknown as { getPeerCertificate(): { serialNumber: string } }).getPeerCertificate();
+    answer.resume();
+    await once(answer, 'end');
+    return serialNumber;
+  };
+  const before = await until('the endpoint', () => serial(agent).catch(() => undefined), 60_000);
+  t.equal(await serial(), before);
+  offset = 53 * DAY_MS;
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  t.equal(await serial(), before, 'not after 53 days');
+  offset = 55 * DAY_MS;
+  const after = await until('another certificate', async () => ((await serial()) === before ? undefined : await serial()), 60_000);
+  t.equal(new X509Certificate(readFileSync(join(clouds.files.data('n2'), 'satellite/state/direct/endpoint.pem'))).serialNumber, after);
+  t.equal(await serial(agent), before, 'a connection that stands goes on');
+  t.equal(said.filter((line) => line.includes('has a certificate')).length, 1, said.join());
 });
 
 t.test('a revoked satellite gets no tokens, and answers to none a moment later', { timeout: 300_000 }, async (t) => {

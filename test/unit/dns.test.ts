@@ -132,6 +132,27 @@ t.test('how often one client is answered', async (t) => {
   fc.assert(fc.property(fc.ipV6(), (address) => client(address).split(':').length === 4 || client(address).includes('.')));
 });
 
+t.test('nonsense over sockets leaves it alive', async (t) => {
+  let now = 0;
+  // Each message a second later: nothing is held back.
+  const server = await serveDns({ address: '127.0.0.1', port: 0, data, now: () => (now += 1000) });
+  t.teardown(() => server.stop());
+  const udp = createSocket('udp4');
+  t.teardown(() => udp.close());
+  for (const bytes of fc.sample(fc.uint8Array({ minLength: 1, maxLength: 300 }), { numRuns: 300, seed: 20261121 })) {
+    udp.send(bytes, server.port, '127.0.0.1');
+    const socket = connect(server.port, '127.0.0.1').on('error', () => undefined);
+    socket.end(bytes);
+    socket.resume();
+    await once(socket, 'close');
+  }
+  udp.send(encode({ type: 'query', id: 9, questions: [{ type: 'A', name: 'console.terrarium.internal' }] }), server.port, '127.0.0.1');
+  let reply: Buffer;
+  do [reply] = (await once(udp, 'message')) as [Buffer];
+  while (reply.readUInt16BE(0) !== 9);
+  t.match(decode(reply).answers, [{ data: '10.0.0.1' }]);
+});
+
 t.test('over sockets', async (t) => {
   const server = await serveDns({ address: '127.0.0.1', port: 0, data, now: () => 1000 });
   t.teardown(() => server.stop());

@@ -51,6 +51,8 @@ export function startDirect({ sat, pool, data, address, port: ownPort, log, now 
   let ahead: number | undefined;
   let nc: NatsConnection | undefined;
   let connected = false;
+  /** Whether the cloud has answered since: one that has been revoked may get as far as a server that does not know it yet, but nobody answers it. */
+  let admitted = false;
   let asked: { id: string; at: number; pending: PendingKey | undefined } | undefined;
   let nextAsk = 0;
   let listenAgain = 0;
@@ -63,12 +65,13 @@ export function startDirect({ sat, pool, data, address, port: ownPort, log, now 
   const judge = createJudge({ sat, now, since: now(), key: (name) => keys.get(name), ahead: () => ahead });
   const endpoint = createEndpoint({
     pool,
-    closed: () => (connected ? undefined : OFFLINE),
+    closed: () => (connected && admitted ? undefined : OFFLINE),
     origins: () => told?.origins ?? [],
-    async judge(token, sql) {
+    async check(token) {
       if (judge.unknownKey(token) !== undefined) await learn();
-      return judge.judge(token, sql);
+      return judge.check(token);
     },
+    judge: judge.judge,
   });
 
   const due = (): boolean => told !== undefined && told.listen && (pair === undefined || now() >= renewAt(pair) || !fits(pair, told.name, told.authority ?? ''));
@@ -91,6 +94,7 @@ export function startDirect({ sat, pool, data, address, port: ownPort, log, now 
   const take = (answer: DirectAnswer): void => {
     const mine = asked !== undefined && answer.id === asked.id ? asked : undefined;
     told = answer;
+    admitted = true;
     keys = new Map(answer.keys.map((raw) => [keyName(raw), ed25519Key(raw)]));
     for (const resolve of learned) resolve();
     learned = [];
@@ -145,6 +149,7 @@ export function startDirect({ sat, pool, data, address, port: ownPort, log, now 
     // Each try that is refused says again that it is disconnected: the time runs from the first.
     if (connected === up) return;
     connected = up;
+    admitted = false;
     clearTimeout(orphaned);
     // Who was cut off hears what has changed meanwhile.
     if (up) ask();

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { z } from 'zod';
+import type { Claims } from '../../bus/direct-token.ts';
 import { QUERY_LIMITS } from '../../bus/frames.ts';
 import { Failure, type FailureData } from '../../errors.ts';
 import type { Pool } from '../sql/pool.ts';
@@ -23,7 +24,9 @@ export interface EndpointOptions {
   closed(): FailureData | undefined;
   /** Of the console. */
   origins(): readonly string[];
-  judge(token: string, sql: string): Promise<Verdict>;
+  /** Before anything else is read from who shows it. */
+  check(token: string): Promise<Verdict>;
+  judge(token: string, sql: string): Verdict;
 }
 
 /** A satellite's own HTTPS server, which answers queries with a token and nothing else. */
@@ -49,7 +52,7 @@ class Refused extends Error {
   }
 }
 
-export function createEndpoint({ pool, closed, origins, judge }: EndpointOptions): Endpoint {
+export function createEndpoint({ pool, closed, origins, check, judge }: EndpointOptions): Endpoint {
   const running = new Set<Running>();
   let server: Server | undefined;
   let pair: Pair | undefined;
@@ -68,16 +71,16 @@ export function createEndpoint({ pool, closed, origins, judge }: EndpointOptions
     }
     const token = /^Bearer +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1];
     if (token === undefined) throw new Refused(401, 'direct.token', 'A token of the cloud is needed.');
+    refuseWhileClosed(closed);
+    refuse(await check(token));
     const sql = await readSql(req);
+    // Both take a while, in which it may have been cut off.
     refuseWhileClosed(closed);
-    const verdict = await judge(token, sql);
-    if (!('claims' in verdict)) throw new Refused(verdict.status, verdict.code, verdict.message);
-    // Learning a key takes a while, in which it may have been cut off.
-    refuseWhileClosed(closed);
+    const { claims } = refuse(judge(token, sql));
     res.writeHead(200, { 'Content-Type': 'application/x-ndjson' });
     // At once: the reader is to see that it is answered, before there are rows.
     res.flushHeaders();
-    const query: Running = streamQuery({ res, pool, claims: verdict.claims, sql, done: () => void running.delete(query) });
+    const query: Running = streamQuery({ res, pool, claims, sql, done: () => void running.delete(query) });
     if (!res.writableEnded && !res.destroyed) running.add(query);
   };
 
@@ -87,7 +90,7 @@ export function createEndpoint({ pool, closed, origins, judge }: EndpointOptions
     answer(req, res).catch((error: unknown) => {
       if (res.headersSent) return void res.destroy();
       const { status, code, message } = error instanceof Refused ? error : new Refused(500, 'internal', 'Something went wrong.');
-      res.writeHead(status, { 'Content-Type': 'application/problem+json', Connection: 'close' });
+      res.writeHead(status, { 'Content-Type': 'application/problem+json', ...(status === 413 ? { Connection: 'close' } : {}) });
       res.end(JSON.stringify({ type: `urn:terrarium:problem:${code}`, title: message, status }));
     });
   };
@@ -95,7 +98,7 @@ export function createEndpoint({ pool, closed, origins, judge }: EndpointOptions
   return {
     async listen(address, port) {
       if (pair === undefined) throw new Error('there is no certificate yet');
-      const made = createServer({ ...pair, minVersion: 'TLSv1.2', headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 30_000, maxHeaderSize: 16 * 1024 }, handle);
+      const made = createServer({ ...pair, minVersion: 'TLSv1.2', headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 30_000, handshakeTimeout: 10_000, maxHeaderSize: 16 * 1024 }, handle);
       made.maxConnections = MAX_CONNECTIONS;
       made.on('tlsClientError', () => undefined);
       await new Promise<void>((resolve, reject) => {
@@ -126,6 +129,13 @@ export function createEndpoint({ pool, closed, origins, judge }: EndpointOptions
   };
 }
 
+/** @throws Refused where it is no acceptance */
+function refuse(verdict: Verdict): { claims: Claims } {
+  if ('claims' in verdict) return verdict;
+  throw new Refused(verdict.status, verdict.code, verdict.message);
+}
+
+/** @throws Refused */
 function refuseWhileClosed(closed: () => FailureData | undefined): void {
   const why = closed();
   if (why !== undefined) throw new Refused(503, why.code, why.message);

@@ -22,6 +22,8 @@ export interface JudgeOptions {
 export interface Judge {
   /** Name of the token's key where that key is not known: the caller may learn it and ask again. */
   unknownKey(token: string): string | undefined;
+  /** Who it is from and for, and its time: all that can be said without the statement. Uses nothing up. */
+  check(token: string): Verdict;
   /** A token that is accepted is used up. */
   judge(token: string, sql: string): Verdict;
 }
@@ -46,28 +48,36 @@ export function createJudge({ sat, now, since, key, ahead }: JudgeOptions): Judg
     return denied(`The token ended ${seconds(at - claims.until)} ago by the clock of ${sat}.`);
   };
 
+  const check = (token: string): Verdict => {
+    const read = readToken(token);
+    if (read === undefined) return denied('This is no token of a direct query.');
+    const { claims } = read;
+    const by = key(claims.key);
+    if (by === undefined) return denied('The token is of an instance of the cloud that is not known here.');
+    if (!isSignedBy(read, by)) return denied('The token is not signed by the cloud.');
+    if (claims.sat !== sat) return denied(`The token is for ${claims.sat}, and this is ${sat}.`);
+    const wrongTime = time(claims);
+    if (wrongTime !== undefined) return wrongTime;
+    if (claims.from < since) return denied(`The token was made before ${sat} was started, and may have been used then.`);
+    return { claims };
+  };
+
   return {
     unknownKey(token) {
       const name = readToken(token)?.claims.key;
       return name === undefined || key(name) !== undefined ? undefined : name;
     },
+    check,
     judge(token, sql) {
-      const read = readToken(token);
-      if (read === undefined) return denied('This is no token of a direct query.');
-      const { claims } = read;
-      const by = key(claims.key);
-      if (by === undefined) return denied('The token is of an instance of the cloud that is not known here.');
-      if (!isSignedBy(read, by)) return denied('The token is not signed by the cloud.');
-      if (claims.sat !== sat) return denied(`The token is for ${claims.sat}, and this is ${sat}.`);
-      const wrongTime = time(claims);
-      if (wrongTime !== undefined) return wrongTime;
-      if (claims.from < since) return denied(`The token was made before ${sat} was started, and may have been used then.`);
+      const checked = check(token);
+      if (!('claims' in checked)) return checked;
+      const { claims } = checked;
       if (claims.sql !== sqlHash(sql)) return { status: 403, code: 'direct.sql', message: 'The token is for another statement.' };
       if (used.has(claims.id)) return denied('The token has been used already.');
       if (used.size >= MAX_REMEMBERED) forget(now());
       if (used.size >= MAX_REMEMBERED) return { status: 429, code: 'direct.busy', message: `${sat} has been asked too often in the last minute.` };
       used.set(claims.id, claims.until);
-      return { claims };
+      return checked;
     },
   };
 }
