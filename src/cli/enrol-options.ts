@@ -33,9 +33,8 @@ export async function enrolTarget(addresses: string, flags: EnrolFlags): Promise
   if (!/^sha256:[0-9a-f]{64}$/.test(flags.caHash)) throw usage(`--ca-hash ${flags.caHash} is no fingerprint.`, 'Copy the whole command as it was printed.');
   if (!enrolledId.safeParse(id).success) throw usage(`${id} is no name for a satellite.`, 'Give --id with at most 63 of a-z, 0-9, dot and hyphen.');
   if (!(seconds >= 0 && seconds <= 86_400)) throw usage(`--wait ${flags.wait} is no number of seconds up to a day.`, 'Give a number.');
-  if (flags.advertiseAddress !== undefined && isIP(flags.advertiseAddress) === 0 && !/^[A-Za-z0-9]([A-Za-z0-9.-]{0,62})$/.test(flags.advertiseAddress)) {
-    throw usage(`--advertise-address ${flags.advertiseAddress} is no address.`, 'Give an IP address or a host name, without a port.');
-  }
+  // The cloud's DNS server answers with it.
+  if (flags.advertiseAddress !== undefined && isIP(flags.advertiseAddress) === 0) throw usage(`--advertise-address ${flags.advertiseAddress} is no IP address.`, 'Give one, without a port.');
   return {
     addresses: addresses.split(',').map((a) => parseAddress(a.trim(), PORTS.console.port)),
     caHash: flags.caHash, id, advertise: flags.advertiseAddress, newKey: flags.newKey === true, patienceMs: seconds * 1000,

@@ -51,6 +51,10 @@ t.test('addresses', async (t) => {
   for (const bad of ['', 'a:b', 'a:0', 'a:70000', 'https://a', 'a b']) t.throws(() => parseAddress(bad, 1), { code: 'usage' });
 });
 
+t.test('what is told is checked before anything is sent', async (t) => {
+  for (const bad of ['far.example', '10.0.0.1:80', '']) t.match(await enrol('127.0.0.1:1', ['--ca-hash', `sha256:${'0'.repeat(64)}`, '--advertise-address', bad]), { code: 2, stderr: /is no IP address/ });
+});
+
 t.test('another cluster is refused before anything secret is sent', async (t) => {
   const { tls, asked } = { tls: clouds.files.data('n1'), asked: [] as string[] };
   const other: Server = createServer({ cert: readFileSync(`${tls}/cloud/tls/server.crt`), key: readFileSync(`${tls}/cloud/tls/server.key`) }, (req, res) => {
