@@ -88,8 +88,9 @@ async function measure(count: number, ids: string[], certs: Map<string, string>,
     process.kill(server(), 'SIGKILL');
     // What was on its way counts for nothing: the server is down for longer than that.
     const from = killed + 500;
+    const progress = setInterval(() => say(`${count}: ${since(from)} are back after ${((Date.now() - killed) / 1000).toFixed(0)} s`), 20_000);
     const half = await until('half of them to be back', () => (since(from) >= count / 2 ? Date.now() - killed : undefined), 600_000);
-    const all = await until('all of them to be back', () => (since(from) >= count - 1 ? Date.now() - killed : undefined), 600_000);
+    const all = await until('all of them to be back', () => (since(from) >= count - 1 ? Date.now() - killed : undefined), 600_000).finally(() => clearInterval(progress));
     say(`${count}: all are back ${(all / 1000).toFixed(0)} s after nats-server was killed`);
     return { satellites: count, connected, cpu, memory, silent: { degraded, unreachable }, reconnected: { half, all, cloudMs: processorMs(pid) - worked } };
   } finally {
