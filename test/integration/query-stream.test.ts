@@ -31,8 +31,8 @@ t.test('rows come as over HTTP, many queries at once on one connection', async (
   const socket = await querySocket(clouds, node, token);
   const lines = await socket.ask({ sql: 'select 6 * 7 as answer' });
   t.match(lines, [{ sat: 'n1', seq: 0, columns: ['answer'], rows: [[42]] }, { sat: 'n1', end: { rows: 1 } }, { done: true, satellites: { n1: 'rows' }, rows: 1 }]);
-  const all = await Promise.all(Array.from({ length: 20 }, (_, i) => socket.ask({ sql: `select ${i}`, satellites: ['n1'] })));
-  t.same(all.map(rows), Array.from({ length: 20 }, (_, i) => [[i]]));
+  const all = await Promise.all(Array.from({ length: 8 }, (_, i) => socket.ask({ sql: `select ${i}`, satellites: ['n1'] })));
+  t.same(all.map(rows), Array.from({ length: 8 }, (_, i) => [[i]]));
   await socket.close();
 });
 
