@@ -101,7 +101,7 @@ t.test('who waits too long is refused, and who stops waiting is forgotten; credi
   const tooLate = run('select 3');
   const from = Date.now();
   t.match(await tooLate.done, { error: { code: 'query.busy', message: /within 5 s/ } });
-  t.ok(Date.now() - from > QUEUE_MS - 50 && Date.now() - started < 3 * QUEUE_MS);
+  t.ok(Date.now() - from > QUEUE_MS - 50 && Date.now() - started < 12 * QUEUE_MS);
   for (const { ticket } of [...running, late]) ticket.stop();
   t.equal(pool.counts.running, 0);
 });
@@ -168,7 +168,7 @@ t.test('a reader that takes nothing for long is left alone; each credit begins t
   const connect = (tls: Parameters<typeof connectBus>[0]['tls']): Promise<NatsConnection> => connectBus({ servers: [`127.0.0.1:${port}`], tls, name: 'test' });
   const satellite = await connect(files.satelliteTls('n1'));
   const cloud = await connect(files.cloudTls('n1'));
-  const queries = new Queries(satellite, 'n1', pool, 1_000);
+  const queries = new Queries(satellite, 'n1', pool, 3_000);
   await satellite.flush();
   const frames: Frame[] = [];
   const reply = subjects.reply('n1', 'idle00001', 'n1');
@@ -179,17 +179,18 @@ t.test('a reader that takes nothing for long is left alone; each credit begins t
     },
   });
   const sql = 'with recursive c(x) as (select 1 union all select x + 1 from c) select x from c';
-  cloud.publish(subjects.query('n1'), encode({ q: 'idle00001', sql, timeoutMs: 1_000, maxRows: 1_000_000, maxBytes: 100_000_000, credits: 1 }), { reply });
+  cloud.publish(subjects.query('n1'), encode({ q: 'idle00001', sql, timeoutMs: 20_000, maxRows: 1_000_000, maxBytes: 100_000_000, credits: 1 }), { reply });
   for (let i = 1; i <= 4; i += 1) {
     await until(`batch ${i}`, () => (frames.length === i ? true : undefined), 3_000);
-    await sleep(700);
+    // Together longer than it may idle.
+    await sleep(1_200);
     cloud.publish(subjects.credit('n1'), encode({ q: 'idle00001', credits: 1 }));
   }
   await until('the fifth batch', () => (frames.length === 5 ? true : undefined), 3_000);
   const from = Date.now();
   await until('its end', () => (frames.length === 6 ? true : undefined), 3_000);
-  t.match(frames[5], { seq: 5, error: { code: 'query.idle-reader', message: 'The reader took nothing for 1 s.' } });
-  t.ok(Date.now() - from > 800);
+  t.match(frames[5], { seq: 5, error: { code: 'query.idle-reader', message: 'The reader took nothing for 3 s.' } });
+  t.ok(Date.now() - from > 2_000);
   t.equal(queries.count, 0);
   await cloud.close();
   await satellite.close();
