@@ -9,14 +9,14 @@ import { seeded } from '../support/seeded.ts';
 import { testSatellite, type TestSatellite } from '../support/satellites.ts';
 
 /**
- * Queries over twenty real satellites, of which two are killed -9 in the middle of each. TERRARIUM_QUERIES: how many (default 20; 1,000
+ * Queries over twenty real satellites, of which two are killed -9 in the middle of each. TERRARIUM_QUERIES: how many (default 8; 1,000
  * in long/); TERRARIUM_SEED repeats a run.
  */
-const QUERIES = Number(process.env['TERRARIUM_QUERIES'] ?? 20);
+const QUERIES = Number(process.env['TERRARIUM_QUERIES'] ?? 8);
 const SEED = Number(process.env['TERRARIUM_SEED'] ?? 20261121);
 const SATELLITES = 20;
 /** Heaps have found their size by then. */
-const WARM = Math.max(10, Math.round(QUERIES / 20));
+const WARM = Math.max(4, Math.round(QUERIES / 20));
 const MAX_GROWTH = 10 * 1024 * 1024;
 
 const node = { name: 'n1', address: '127.0.0.1' };
