@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { ChangeLine, Overview, Topic } from '../cloud/api.ts';
 import { logout, whoAmI } from './api.ts';
 import { may, type Me } from './logic/access.ts';
@@ -127,8 +127,8 @@ function Signed({ me, onSignedOut, onChanged }: { me: Me; onSignedOut: (message?
   const queried = useRef(false);
   queried.current ||= page === 'query';
   const shown = useRef(false);
-  useEffect(() => {
-    // Who moves by keyboard or screen reader starts at the new page's title; the first page leaves the focus alone.
+  useLayoutEffect(() => {
+    // Before anything can be pressed there: who moves by keyboard or screen reader starts at the new page's title; the first page leaves the focus alone.
     if (shown.current) main.current?.querySelector<HTMLElement>('[data-page]:not([hidden]) h1')?.focus({ preventScroll: true });
     shown.current = true;
     scrollTo(0, 0);

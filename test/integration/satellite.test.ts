@@ -179,11 +179,13 @@ t.test('without credit it stops stepping, and goes on with credit', async (t) =>
   await until('the second batch', 5_000, () => batches().length === 2);
   await sleep(400);
   await until('the start of the spare child', 5_000, () => asleep(children()));
-  const cpu = (): string => children().map((pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ').slice(13, 15).join()).join(' ');
+  // Hundredths of a second of all children together, in user and system mode.
+  const cpu = (): number => children().flatMap((pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ').slice(13, 15)).reduce((sum, ticks) => sum + Number(ticks), 0);
   const before = cpu();
   await sleep(1_500);
   t.equal(batches().length, 2, 'nothing comes without credit');
-  t.equal(cpu(), before, 'and no child runs');
+  // One that stepped on would take 150; an idle Node looks around now and then.
+  t.ok(cpu() - before < 20, `and no child runs: ${cpu() - before}`);
   t.ok(asked.frames.filter((f) => 'alive' in f).length >= 2, 'it says that it is alive meanwhile');
   asked.grant(1);
   await until('the third batch', 1_000, () => batches().length === 3);
