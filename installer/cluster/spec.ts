@@ -198,8 +198,3 @@ export function clusterPorts(file: Pick<ClusterFile, 'ports'>): Ports {
 export function controlPlanes(spec: Pick<ClusterSpec, 'nodes'>): NodeSpec[] {
   return spec.nodes.filter((n) => n.role === 'control-plane');
 }
-
-/** `address:port`, with brackets around an IPv6 address. */
-export function hostPort(address: string, port: number): string {
-  return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
-}

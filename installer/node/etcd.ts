@@ -1,6 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
+import { hostPort } from '../../src/host-port.ts';
 import { nodePaths } from '../cluster/paths.ts';
-import { controlPlanes, hostPort, type ClusterSpec, type NodeSpec } from '../cluster/spec.ts';
+import { controlPlanes, type ClusterSpec, type NodeSpec } from '../cluster/spec.ts';
 import { etcdUrl, loopback } from './kubeadm-config.ts';
 import { PKI_DIR } from './kubeadm.ts';
 import { run } from './run.ts';

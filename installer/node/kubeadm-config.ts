@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
-import { controlPlanes, hostPort, type ClusterSpec, type NodeSpec } from '../cluster/spec.ts';
+import { hostPort } from '../../src/host-port.ts';
+import { controlPlanes, type ClusterSpec, type NodeSpec } from '../cluster/spec.ts';
 import type { ComponentVersions } from './component-versions.ts';
 import { nodePaths } from '../cluster/paths.ts';
 

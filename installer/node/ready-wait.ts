@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../src/errors.ts';
+import { hostPort } from '../../src/host-port.ts';
 import { createKubeClient } from '../../src/kube/client.ts';
 import { loadKubeconfig } from '../../src/kube/kubeconfig.ts';
 import type { NodeObject, PodObject } from '../../src/kube/types.ts';
 import { watchCollection } from '../../src/kube/watch.ts';
-import { controlPlanes, hostPort } from '../cluster/spec.ts';
+import { controlPlanes } from '../cluster/spec.ts';
 import type { PhaseContext } from '../plan/types.ts';
 import { consoleAnswers } from './console.ts';
 import { ADMIN_CONF } from './kubeadm.ts';

@@ -1,7 +1,8 @@
+import { hostPort } from '../../src/host-port.ts';
 import { renderManifest } from '../../src/kube/manifest.ts';
 import { VERSION } from '../../src/version.ts';
 import { PORT_NAMES } from '../cluster/ports.ts';
-import { controlPlanes, hostPort, type ClusterSpec } from '../cluster/spec.ts';
+import { controlPlanes, type ClusterSpec } from '../cluster/spec.ts';
 import { DEFAULT_ZONE } from '../cluster/zone.ts';
 import { CLOUD_UID, SATELLITE_UID } from './stack-credentials.ts';
 import { loopback } from './kubeadm-config.ts';

@@ -4,8 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import { connect, type TLSSocket } from 'node:tls';
 import { createInterface } from 'node:readline';
 import { EXIT, Failure, type FailureData } from '../../src/errors.ts';
+import { hostPort } from '../../src/host-port.ts';
 import { fingerprint } from '../../src/pki/authority.ts';
-import { hostPort } from '../cluster/spec.ts';
 import type { PlanEvent } from '../plan/types.ts';
 import type { JoinGrant, JoinRequest, JoinStart } from './join-host.ts';
 

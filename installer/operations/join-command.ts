@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, Failure } from '../../src/errors.ts';
+import { hostPort } from '../../src/host-port.ts';
 import { createKubeClient } from '../../src/kube/client.ts';
 import { loadKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { fingerprint } from '../../src/pki/authority.ts';
 import { PORTS } from '../cluster/ports.ts';
-import { hostPort, type Role } from '../cluster/spec.ts';
+import type { Role } from '../cluster/spec.ts';
 import { readAgentConfig } from '../node/agent-config.ts';
 import { ADMIN_CONF } from '../node/kubeadm.ts';
 import { createToken } from './join-token.ts';

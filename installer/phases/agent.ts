@@ -1,4 +1,4 @@
-import { hostPort } from '../cluster/spec.ts';
+import { hostPort } from '../../src/host-port.ts';
 import { nodePaths } from '../cluster/paths.ts';
 import { writeAgentConfig } from '../node/agent-config.ts';
 import { connectable } from '../node/network.ts';

@@ -1,8 +1,9 @@
 import { existsSync, rmSync } from 'node:fs';
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import { hostPort } from '../../src/host-port.ts';
 import { nodePaths } from '../cluster/paths.ts';
-import { controlPlanes, hostPort } from '../cluster/spec.ts';
+import { controlPlanes } from '../cluster/spec.ts';
 import { writeFileDurably, readText, makeDir } from '../node/files.ts';
 import { flush } from '../node/flush.ts';
 import { apiUrl, loopback } from '../node/kubeadm-config.ts';

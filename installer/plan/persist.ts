@@ -1,5 +1,6 @@
 import { Failure } from '../../src/errors.ts';
-import { hostPort, type NodeSpec } from '../cluster/spec.ts';
+import { hostPort } from '../../src/host-port.ts';
+import type { NodeSpec } from '../cluster/spec.ts';
 import { Unreachable } from './rpc.ts';
 
 /** How patient the coordinator is with executors that are gone. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import type { Identity } from '../pki/authority.ts';
+import { hostPort } from '../host-port.ts';
 import { BUS_SERVER_NAME, busSubject, cloudClientIdentity, enrolledIdentity, satelliteIdentity } from './identities.ts';
 import { subjects } from './subjects.ts';
 
@@ -43,7 +44,7 @@ export interface ServerSettings {
 }
 
 const q = (text: string): string => JSON.stringify(text);
-const url = (address: string, port: number): string => q(`nats://${isIPv6(address) ? `[${address}]` : address}:${port}`);
+const url = (address: string, port: number): string => q(`nats://${hostPort(address, port)}`);
 
 /** Once JetStream is on it stays a cluster, even of one: a lone server would take its store for an orphan's. */
 function isCluster(topology: Topology): boolean {

@@ -1,9 +1,9 @@
 import { Agent } from 'node:https';
 import { nkeyAuthenticator, wsconnect, type NatsConnection } from '@nats-io/transport-node';
 import { WebSocket } from 'ws';
+import { hostPort } from '../host-port.ts';
 import { CONNECT_MS, ONE_TRY } from './connect.ts';
 import { BUS_SERVER_NAME } from './identities.ts';
-import { hostPort } from './addresses.ts';
 
 export interface WebSocketOptions {
   /** Console and API of a control plane. */

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { hostPort } from '../bus/addresses.ts';
 import { clientUsers, websocketHost, type Topology } from '../bus/config.ts';
 import { connectBus } from '../bus/connect.ts';
 import type { Announcement } from '../bus/frames.ts';
 import { monitorBus, type BusMonitor } from '../bus/monitor.ts';
 import { BusServer } from '../bus/server.ts';
+import { hostPort } from '../host-port.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { serviceAccountAccess } from '../kube/service-account.ts';
 import { openDatabase } from '../store/database.ts';

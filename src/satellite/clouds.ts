@@ -1,7 +1,7 @@
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
-import { hostPort } from '../bus/addresses.ts';
 import { loadClusterConfig } from '../cluster-config.ts';
 import { Failure } from '../errors.ts';
+import { hostPort } from '../host-port.ts';
 import { readEnrolment } from './enrol/record.ts';
 
 /** `host:port` a line; kept in step with the control planes by the installer, mounted from a ConfigMap. */

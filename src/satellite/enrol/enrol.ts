@@ -5,8 +5,8 @@ import { credentialRequest, storeCredential, type CredentialFiles } from '../../
 import { writeFileDurably } from '../../../installer/node/files.ts';
 import { syncPath } from '../../durable.ts';
 import { Failure, EXIT } from '../../errors.ts';
-import { hostPort } from '../../bus/addresses.ts';
 import { signByNkey } from '../../bus/nkey.ts';
+import { hostPort } from '../../host-port.ts';
 import { createBackoff } from './backoff.ts';
 import { fetchAuthority, sendEnrolment, type CloudAddress } from './client.ts';
 import { ensureNkey } from './nkey.ts';
