@@ -18,6 +18,9 @@ export interface BusOptions {
   onlyThese?: boolean;
 }
 
+/** Where the bus is on the console's port, for who comes by WebSocket. */
+export const BUS_PATH = '/bus';
+
 /** Milliseconds for one try, handshakes included. */
 export const CONNECT_MS = 5_000;
 

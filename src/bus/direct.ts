@@ -6,6 +6,8 @@ import { z } from 'zod';
  * Who is asking is told by the subject, which nats-server guards.
  */
 
+/** Where a satellite's own endpoint takes queries. */
+export const DIRECT_PATH = '/v1/query';
 /** Between two asks of a satellite that lacks nothing; and after a try that was not answered. */
 export const ASK_MS = 5 * 60_000;
 export const ASK_AGAIN_MS = 5_000;

@@ -18,6 +18,8 @@ import { directKey, type DirectAnswer, type DirectAsk } from './direct.ts';
 export const BATCH = { bytes: 64 * 1024, rows: 500, ms: 50 } as const;
 /** Batches in flight from one satellite to one query. */
 export const CREDITS = 16;
+/** Credits are given back in groups of so many, to save messages. */
+export const CREDIT_GROUP = 4;
 /** Between a satellite's `alive` frames. */
 export const ALIVE_MS = 1_000;
 /** Silence after which the cloud calls a satellite lost for a query. */

@@ -2,7 +2,7 @@ import { Agent } from 'node:https';
 import { nkeyAuthenticator, wsconnect, type NatsConnection } from '@nats-io/transport-node';
 import { WebSocket } from 'ws';
 import { hostPort } from '../host-port.ts';
-import { CONNECT_MS, ONE_TRY } from './connect.ts';
+import { BUS_PATH, CONNECT_MS, ONE_TRY } from './connect.ts';
 import { BUS_SERVER_NAME } from './identities.ts';
 
 export interface WebSocketOptions {
@@ -31,7 +31,7 @@ export async function connectByWebSocket({ host, port, ca, seed, name, env }: We
     name,
     authenticator: nkeyAuthenticator(seed),
     wsFactory: () => {
-      const socket = new WebSocket(`wss://${hostPort(host, port)}/bus`, { agent, handshakeTimeout: CONNECT_MS, perMessageDeflate: false });
+      const socket = new WebSocket(`wss://${hostPort(host, port)}${BUS_PATH}`, { agent, handshakeTimeout: CONNECT_MS, perMessageDeflate: false });
       // The client of the bus takes its own listener away before the last error has come.
       socket.on('error', () => undefined);
       return Promise.resolve({ socket: socket as unknown as globalThis.WebSocket, encrypted: true });

@@ -23,6 +23,14 @@ export const API_PATHS = {
   openapi: '/api/v1/openapi.json',
 } as const;
 
+/** Enrolment of satellites on machines outside the cluster. */
+export const ENROLMENT_PATHS = {
+  tokens: '/api/v1/enrolment-tokens',
+  authority: '/api/v1/enrolment-authority',
+  enrol: '/api/v1/enrol',
+  manifests: '/api/v1/satellite-manifests',
+} as const;
+
 export const CLIENT_HEADER = 'X-Terrarium-Client';
 /** Of an answer: the state's position that it was made from, or that a change came to. Of a request: the position that the answer must have seen. */
 export const SEQ_HEADER = 'Terrarium-Seq';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { CREDITS, IDLE_READER_MS, LOST_MS, decodeFrame, encode, type Frame } from '../bus/frames.ts';
+import { CREDITS, CREDIT_GROUP, IDLE_READER_MS, LOST_MS, decodeFrame, encode, type Frame } from '../bus/frames.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import type { QueryLine, QueryState } from './api.ts';
 import { arrivalOrder, mergeOrder, orderedSql, type LineOrder, type OrderBy } from './line-order.ts';
@@ -10,8 +10,6 @@ const TICK_MS = 500;
 const OVERTIME_MS = 5_000;
 /** Queries at once in one instance. */
 export const MAX_QUERIES = 50;
-/** Credits are given back in groups, to save messages. */
-const CREDIT_GROUP = 4;
 
 export interface QuerySpec {
   sql: string;

@@ -2,12 +2,7 @@ import { z } from 'zod';
 import { nkey, satelliteId, tags, title } from '../store/fields.ts';
 
 /** Enrolment of satellites on machines outside the cluster, as cloud and CLI share it. */
-export const ENROLMENT_PATHS = {
-  tokens: '/api/v1/enrolment-tokens',
-  authority: '/api/v1/enrolment-authority',
-  enrol: '/api/v1/enrol',
-  manifests: '/api/v1/satellite-manifests',
-} as const;
+export { ENROLMENT_PATHS } from './api-paths.ts';
 
 /** Minutes that a token is good for. */
 export const TOKEN_MINUTES = { default: 60, most: 7 * 24 * 60 } as const;

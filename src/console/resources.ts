@@ -1,12 +1,9 @@
 import { ulid } from '../store/ulid.ts';
 import type { AuditEntry, Page, Role, SatelliteChange, SatelliteInfo, SavedQuery, Scope, SessionInfo, Token, User } from '../cloud/api.ts';
-import { API_PATHS, COMMAND_HEADER } from '../cloud/api-paths.ts';
+import { API_PATHS, COMMAND_HEADER, ENROLMENT_PATHS } from '../cloud/api-paths.ts';
 import type { EnrolmentToken, EnrolmentTokenReply, ManifestReply } from '../cloud/satellites-api.ts';
 import { ApiError, send } from './api.ts';
 
-/** As in satellites-api.ts, whose schemas the browser needs not. */
-const ENROLMENT_TOKENS = '/api/v1/enrolment-tokens';
-const MANIFESTS = '/api/v1/satellite-manifests';
 const PAGE = 500;
 /** A list is read to its end up to so many pages. */
 const MOST_PAGES = 20;
@@ -100,19 +97,19 @@ export async function deleteSavedQuery(id: string): Promise<void> {
 export const readAudit = (filter: { resource?: string; actor?: string; cursor?: string; limit: number }): Promise<Page<AuditEntry>> =>
   readPage<AuditEntry>(API_PATHS.audit, Object.fromEntries(Object.entries({ ...filter, limit: String(filter.limit) }).filter(([, v]) => v !== '')));
 
-export const listEnrolmentTokens = (): Promise<EnrolmentToken[]> => readAll<EnrolmentToken>(ENROLMENT_TOKENS);
+export const listEnrolmentTokens = (): Promise<EnrolmentToken[]> => readAll<EnrolmentToken>(ENROLMENT_PATHS.tokens);
 
 export async function createEnrolmentToken(what: { minutes: number; tags: Record<string, string> }): Promise<EnrolmentTokenReply> {
-  return (await (await change('POST', ENROLMENT_TOKENS, what)).json()) as EnrolmentTokenReply;
+  return (await (await change('POST', ENROLMENT_PATHS.tokens, what)).json()) as EnrolmentTokenReply;
 }
 
 /** @returns YAML for another cluster, with a token in it. */
 export async function createManifest(what: { id: string; minutes: number; tags: Record<string, string> }): Promise<string> {
-  return ((await (await change('POST', MANIFESTS, what)).json()) as ManifestReply).manifest;
+  return ((await (await change('POST', ENROLMENT_PATHS.manifests, what)).json()) as ManifestReply).manifest;
 }
 
 export async function deleteEnrolmentToken(id: string): Promise<void> {
-  await change('DELETE', at(ENROLMENT_TOKENS, id));
+  await change('DELETE', at(ENROLMENT_PATHS.tokens, id));
 }
 
 /** Those that are heard, and besides the revoked and those that were never heard. */

@@ -8,7 +8,7 @@ import { EXIT, Failure } from '../errors.ts';
 import { cloudAddresses, watchClouds } from './clouds.ts';
 import { startCollector } from './collector/collector.ts';
 import { startDirect } from './direct/direct.ts';
-import { readEnrolment } from './enrol/record.ts';
+import { readEnrolment, tlsFolder } from './enrol/record.ts';
 import { startHeartbeat, type Self } from './heartbeat.ts';
 import { keepLink, type Way } from './link.ts';
 import { Queries } from './queries.ts';
@@ -105,7 +105,7 @@ export async function runSatellite(options: SatelliteOptions): Promise<void> {
   const data = env['TERRARIUM_DATA'] ?? '/var/lib/terrarium';
   const enrolment = readEnrolment(data);
   const node = (env['TERRARIUM_NODE'] ?? enrolment?.id ?? hostname()).toLowerCase();
-  const folder = join(data, 'satellite/tls');
+  const folder = tlsFolder(data);
   const tls: BusTls = { caFile: join(folder, 'ca.crt'), certFile: join(folder, 'client.crt'), keyFile: join(folder, 'client.key') };
   const tables = await loadTables();
   const collector = startCollector({ env, node, tables, log });

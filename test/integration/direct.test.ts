@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { decode, encode, type Answer as DnsAnswer } from 'dns-packet';
 import t from 'tap';
 import type { DirectGrant, DirectQueryReply, DnsReply } from '../../src/cloud/direct-api.ts';
-import { QUERY_PATH } from '../../src/satellite/direct/endpoint.ts';
+import { DIRECT_PATH } from '../../src/bus/direct.ts';
 import { createDirectAuthority, signEndpoint } from '../../src/cloud/direct/authority.ts';
 import { connectBus } from '../../src/bus/connect.ts';
 import { startDirect } from '../../src/satellite/direct/direct.ts';
@@ -84,7 +84,7 @@ const origin = (): string => `https://127.0.0.1:${clouds.ports.console}`;
 function open(options: RequestOptions & { body?: string }): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const { body, ...rest } = options;
-    const req = request({ host: '127.0.0.1', servername: NAME, port: clouds.ports.direct, path: QUERY_PATH, ca: authority, agent: false, ...rest }, resolve);
+    const req = request({ host: '127.0.0.1', servername: NAME, port: clouds.ports.direct, path: DIRECT_PATH, ca: authority, agent: false, ...rest }, resolve);
     req.on('error', reject);
     req.end(body);
   });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { consoleNameIn, satelliteNameIn } from '../../../installer/cluster/zone.ts';
-import { directAskSchema, type DirectAnswer } from '../../bus/direct.ts';
+import { DIRECT_PATH, directAskSchema, type DirectAnswer } from '../../bus/direct.ts';
 import { provenKey } from '../../bus/direct-keys.ts';
 import { decode, encode } from '../../bus/frames.ts';
 import { nameOf, subjects } from '../../bus/subjects.ts';
@@ -113,7 +113,7 @@ export function createDirect({ self, config, state, registry, servers, admitted,
     if (access(sat) === 'cloud') return { sat, reason: `${sat} is to be asked through the cloud only.` };
     if (known.state === 'unreachable') return { sat, reason: `${sat} has not been heard for a while.` };
     if (port === undefined) return { sat, reason: `${sat} has no endpoint of its own now.` };
-    return { sat, url: `https://${satelliteNameIn(zone, sat)}:${port}/v1/query`, token: signer.sign({ ...rest, q, sat }) };
+    return { sat, url: `https://${satelliteNameIn(zone, sat)}:${port}${DIRECT_PATH}`, token: signer.sign({ ...rest, q, sat }) };
   };
 
   return {

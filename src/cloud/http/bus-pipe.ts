@@ -1,10 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
+import { BUS_PATH } from '../../bus/connect.ts';
 import { BUS_SERVER_NAME } from '../../bus/identities.ts';
 
-/** Where the bus is on the console's port. */
-export const BUS_PATH = '/bus';
 /** Upgrades that are under way or piped at once in one instance: as many as nats-server takes clients. */
 const MOST = 12_000;
 /** For nats-server to take the connection. */

@@ -26,7 +26,7 @@ export function distinct(columns: string[]): string[] {
   });
 }
 
-/** Lines `{"satellite", "row"}`, as `terrarium query -o json` writes them. */
+/** Lines `{"satellite", "row"}`, as `terrarium query --json` writes them. */
 export function* jsonLines({ columns, rows }: Pick<Result, 'columns' | 'rows'>): Generator<string> {
   const names = distinct(columns);
   for (const { sat, values } of rows) yield `${JSON.stringify({ satellite: sat, row: Object.fromEntries(names.map((n, i) => [n, values[i] ?? null])) })}\n`;

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { z } from 'zod';
 import type { Claims } from '../../bus/direct-token.ts';
+import { DIRECT_PATH } from '../../bus/direct.ts';
 import { QUERY_LIMITS } from '../../bus/frames.ts';
 import { Failure, type FailureData } from '../../errors.ts';
 import type { Pool } from '../sql/pool.ts';
@@ -9,7 +10,6 @@ import type { Pair } from './certificate.ts';
 import type { Verdict } from './judge.ts';
 import { streamQuery, type Running } from './stream.ts';
 
-export const QUERY_PATH = '/v1/query';
 /** Seconds for which a browser keeps the answer to its preflight: the longest that Chromium takes. */
 const PREFLIGHT_S = 7200;
 /** JSON may write a character as six. */
@@ -59,7 +59,7 @@ export function createEndpoint({ pool, closed, origins, check, judge }: Endpoint
 
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     allowOrigin(req, res, origins());
-    if (req.url !== QUERY_PATH) throw new Refused(404, 'not-found', 'There is nothing here.');
+    if (req.url !== DIRECT_PATH) throw new Refused(404, 'not-found', 'There is nothing here.');
     if (req.method === 'OPTIONS') {
       res.writeHead(204, { 'Access-Control-Allow-Methods': 'POST', 'Access-Control-Allow-Headers': 'authorization, content-type', 'Access-Control-Max-Age': String(PREFLIGHT_S) });
       res.end();

@@ -1,11 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import type { Claims } from '../../bus/direct-token.ts';
-import { ALIVE_MS, CREDITS, IDLE_READER_MS } from '../../bus/frames.ts';
+import { ALIVE_MS, CREDITS, CREDIT_GROUP, IDLE_READER_MS } from '../../bus/frames.ts';
 import type { FailureData } from '../../errors.ts';
 import type { Pool, Ticket } from '../sql/pool.ts';
 
-/** Credits are given back in groups, to save messages to the child. */
-const CREDIT_GROUP = 4;
 
 /** A query that answers to one reader. */
 export interface Running {

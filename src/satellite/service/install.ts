@@ -9,7 +9,7 @@ import { EXIT, Failure } from '../../errors.ts';
 import { fingerprint } from '../../pki/authority.ts';
 import type { CloudAddress } from '../enrol/client.ts';
 import { enrolSatellite } from '../enrol/enrol.ts';
-import { isEnrolled, readEnrolment } from '../enrol/record.ts';
+import { isEnrolled, readEnrolment, tlsFolder } from '../enrol/record.ts';
 import { readHeard, type HeardRecord } from './heard.ts';
 import { SERVICE_UNIT, servicePaths } from './paths.ts';
 import type { ServiceManager } from './systemd.ts';
@@ -92,7 +92,7 @@ async function pause(signal: AbortSignal): Promise<void> {
 }
 
 function refuseOtherCluster(data: string, caHash: string): void {
-  const ca = readText(join(data, 'satellite/tls/ca.crt'));
+  const ca = readText(join(tlsFolder(data), 'ca.crt'));
   const id = readEnrolment(data)?.id;
   if (ca === undefined || id === undefined || fingerprint(ca) === caHash) return;
   throw new Failure('other-cluster', `This machine is the satellite ${id} of another cluster, whose CA is ${fingerprint(ca)}.`, { remedy: 'Run `terrarium satellite uninstall` first.', exitCode: EXIT.usage });
