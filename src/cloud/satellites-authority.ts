@@ -1,15 +1,11 @@
-import { X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { enrolledIdentity, keyId } from '../bus/identities.ts';
-import { replaceFile } from '../durable.ts';
 import { Failure } from '../errors.ts';
-import { selfSigned, signRequest, type KeyPair } from '../pki/authority.ts';
-import { DAY_MS, x509 } from '../pki/crypto.ts';
-import { nameConstraints } from '../pki/name-constraints.ts';
-
-/** An authority that is about to end signs nothing more. */
-const LEAST_LEFT_MS = 400 * DAY_MS;
+import { signRequest, type KeyPair } from '../pki/authority.ts';
+import { constrainedAuthority, maySign } from '../pki/constrained.ts';
+import { x509 } from '../pki/crypto.ts';
+import { readPair, storePair } from '../pki/pair-file.ts';
 
 /** Signs for satellites that enrol at this instance. */
 export interface SatellitesAuthority {
@@ -46,23 +42,17 @@ export async function openSatellitesAuthority(dir: string, instance: string, now
   };
 }
 
-/** Certificate and key lie in one file, so that there is never one without the other. */
 async function load(file: string, instance: string, now: Date): Promise<KeyPair> {
   if (existsSync(file)) {
-    const [cert = '', key = ''] = readFileSync(file, 'utf8').split(/(?=-----BEGIN PRIVATE KEY-----)/);
-    if (new X509Certificate(cert).validToDate.getTime() - now.getTime() > LEAST_LEFT_MS) return { cert, key };
+    const own = readPair(file);
+    if (maySign(own, now)) return own;
   }
   const made = await createSatellitesAuthority(instance, now);
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  replaceFile(file, made.cert + made.key, { mode: 0o600 });
+  storePair(file, made);
   return made;
 }
 
 /** A CA for clients only; of DNS names nothing but one that nobody has, so none of the bus's servers. */
-export async function createSatellitesAuthority(instance: string, now: Date): Promise<KeyPair> {
-  const lib = await x509();
-  const extensions = [new lib.KeyUsagesExtension(lib.KeyUsageFlags.keyCertSign, true), new lib.ExtendedKeyUsageExtension([lib.ExtendedKeyUsage.clientAuth]), await nameConstraints(NO_SERVER, { addresses: true })];
-  return await selfSigned(`terrarium-satellites ${instance}`, extensions, now);
+export function createSatellitesAuthority(instance: string, now: Date): Promise<KeyPair> {
+  return constrainedAuthority({ commonName: `terrarium-satellites ${instance}`, usage: 'client', dnsName: 'no-server.terrarium.invalid', addresses: true }, now);
 }
-
-const NO_SERVER = 'no-server.terrarium.invalid';

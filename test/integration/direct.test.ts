@@ -14,7 +14,8 @@ import { createDirectAuthority, signEndpoint } from '../../src/cloud/direct/auth
 import { connectBus } from '../../src/bus/connect.ts';
 import { startDirect } from '../../src/satellite/direct/direct.ts';
 import { Pool } from '../../src/satellite/sql/pool.ts';
-import { makeKey, storePair } from '../../src/satellite/direct/certificate.ts';
+import { storePair } from '../../src/pki/pair-file.ts';
+import { makeKey } from '../../src/satellite/direct/certificate.ts';
 import { DAY_MS } from '../../src/pki/crypto.ts';
 import { API_TOKEN, call, localClouds, until, type Answer, type LocalClouds, type LocalNode } from '../support/local-cloud.ts';
 

@@ -13,7 +13,8 @@ import { CERTIFICATE_DAYS, createDirectAuthority, signEndpoint } from '../../src
 import { createTokenSigner } from '../../src/cloud/direct/tokens.ts';
 import { issue, type Identity } from '../../src/pki/authority.ts';
 import { DAY_MS } from '../../src/pki/crypto.ts';
-import { RENEW_AFTER, fits, loadPair, makeKey, renewAt, storePair } from '../../src/satellite/direct/certificate.ts';
+import { storePair } from '../../src/pki/pair-file.ts';
+import { RENEW_AFTER, fits, loadPair, makeKey, renewAt } from '../../src/satellite/direct/certificate.ts';
 import { createJudge, type Judge } from '../../src/satellite/direct/judge.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'terrarium-direct-'));

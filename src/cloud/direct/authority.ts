@@ -1,22 +1,16 @@
-import { X509Certificate } from 'node:crypto';
 import { satelliteNameIn } from '../../../installer/cluster/zone.ts';
-import { selfSigned, signKey, type KeyPair } from '../../pki/authority.ts';
-import { DAY_MS, x509 } from '../../pki/crypto.ts';
-import { nameConstraints } from '../../pki/name-constraints.ts';
+import { signKey, type KeyPair } from '../../pki/authority.ts';
+import { constrainedAuthority, maySign } from '../../pki/constrained.ts';
 import type { DirectAuthorityRow } from '../../store/rows.ts';
 import { one } from '../state/read.ts';
 import type { State } from '../state/state.ts';
 
 /** Days that a satellite's certificate is good for; the satellite renews it after 60 % of them. */
 export const CERTIFICATE_DAYS = 90;
-/** An authority that ends sooner is replaced, long before what it signs does. */
-const LEAST_LEFT_MS = 400 * DAY_MS;
 
-/** A CA for HTTPS servers of one zone's satellites, and for nothing else: by its constraints, not by its good will. */
-export async function createDirectAuthority(zone: string, now: Date): Promise<KeyPair> {
-  const lib = await x509();
-  const extensions = [new lib.KeyUsagesExtension(lib.KeyUsageFlags.keyCertSign, true), new lib.ExtendedKeyUsageExtension([lib.ExtendedKeyUsage.serverAuth]), await nameConstraints(`satellites.${zone}`, { addresses: false })];
-  return await selfSigned(`Terrarium satellites of ${zone}`, extensions, now);
+/** A CA for HTTPS servers of one zone's satellites, and for nothing else. */
+export function createDirectAuthority(zone: string, now: Date): Promise<KeyPair> {
+  return constrainedAuthority({ commonName: `Terrarium satellites of ${zone}`, usage: 'server', dnsName: `satellites.${zone}`, addresses: false }, now);
 }
 
 /** @param spki the satellite's public key, DER */
@@ -42,7 +36,6 @@ export function createDirectAuthorityHolder({ state, zone, self, now }: { state:
     const row = one<DirectAuthorityRow>(replica.db, 'SELECT * FROM direct_authorities WHERE zone = ?', zone);
     return row === undefined ? undefined : { cert: row.certificate, key: row.key };
   };
-  const usable = (pair: KeyPair | undefined): pair is KeyPair => pair !== undefined && new X509Certificate(pair.cert).validToDate.getTime() - now() > LEAST_LEFT_MS;
   const make = async (): Promise<KeyPair> => {
     const before = stored();
     const made = await createDirectAuthority(zone, new Date(now()));
@@ -56,7 +49,7 @@ export function createDirectAuthorityHolder({ state, zone, self, now }: { state:
     certificate: () => stored()?.cert,
     async get() {
       const known = stored();
-      if (usable(known)) return known;
+      if (known !== undefined && maySign(known, new Date(now()))) return known;
       return await (making ??= make().finally(() => (making = undefined)));
     },
   };

@@ -1,17 +1,10 @@
 import { X509Certificate, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { keyProof } from '../../bus/direct-keys.ts';
-import { replaceFile } from '../../durable.ts';
+import type { KeyPair } from '../../pki/authority.ts';
+import { readPair } from '../../pki/pair-file.ts';
 
 /** Part of a certificate's time after which it is renewed: 54 of 90 days. */
 export const RENEW_AFTER = 0.6;
-
-/** The endpoint's certificate and its key, PEM. */
-export interface Pair {
-  cert: string;
-  key: string;
-}
 
 /** A key that has been asked a certificate for. */
 export interface PendingKey {
@@ -32,7 +25,7 @@ export function makeKey(): PendingKey {
 }
 
 /** Whether these belong together, for this name and by this authority. */
-export function fits({ cert, key }: Pair, name: string, authority: string): boolean {
+export function fits({ cert, key }: KeyPair, name: string, authority: string): boolean {
   try {
     const shown = new X509Certificate(cert);
     const issuer = new X509Certificate(authority);
@@ -43,22 +36,17 @@ export function fits({ cert, key }: Pair, name: string, authority: string): bool
 }
 
 /** When it is to be renewed, milliseconds since 1970. */
-export function renewAt({ cert }: Pair): number {
+export function renewAt({ cert }: KeyPair): number {
   const { validFromDate, validToDate } = new X509Certificate(cert);
   return validFromDate.getTime() + (validToDate.getTime() - validFromDate.getTime()) * RENEW_AFTER;
 }
 
-/** Certificate and key in one file, so that there is never one without the other. Undefined where there is none, or half of one. */
-export function loadPair(file: string): Pair | undefined {
+/** The endpoint's certificate and its key. Undefined where there is none, or half of one. */
+export function loadPair(file: string): KeyPair | undefined {
   try {
-    const [cert = '', key = ''] = readFileSync(file, 'utf8').split(/(?=-----BEGIN PRIVATE KEY-----)/);
-    return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)) ? { cert, key } : undefined;
+    const pair = readPair(file);
+    return new X509Certificate(pair.cert).checkPrivateKey(createPrivateKey(pair.key)) ? pair : undefined;
   } catch {
     return undefined;
   }
-}
-
-export function storePair(file: string, { cert, key }: Pair): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  replaceFile(file, `${cert.trimEnd()}\n${key}`, { mode: 0o600 });
 }

@@ -6,8 +6,10 @@ import { ed25519Key, keyName } from '../../bus/direct-keys.ts';
 import { decode, encode } from '../../bus/frames.ts';
 import { subjects } from '../../bus/subjects.ts';
 import type { FailureData } from '../../errors.ts';
+import type { KeyPair } from '../../pki/authority.ts';
+import { storePair } from '../../pki/pair-file.ts';
 import type { Pool } from '../sql/pool.ts';
-import { fits, loadPair, makeKey, renewAt, storePair, type Pair, type PendingKey } from './certificate.ts';
+import { fits, loadPair, makeKey, renewAt, type PendingKey } from './certificate.ts';
 import { createEndpoint } from './endpoint.ts';
 import { createJudge } from './judge.ts';
 
@@ -45,7 +47,7 @@ export interface Direct {
 
 export function startDirect({ sat, pool, data, address, port: ownPort, log, now = Date.now }: DirectOptions): Direct {
   const file = join(data, 'satellite/state/direct/endpoint.pem');
-  let pair: Pair | undefined = loadPair(file);
+  let pair: KeyPair | undefined = loadPair(file);
   let told: DirectAnswer | undefined;
   let keys = new Map<string, KeyObject>();
   let ahead: number | undefined;
@@ -106,14 +108,14 @@ export function startDirect({ sat, pool, data, address, port: ownPort, log, now 
     // Halfway between asking and hearing.
     ahead = (mine.at + now()) / 2 - answer.at;
     if (mine.pending !== undefined && answer.certificate !== undefined) {
-      const next: Pair = { cert: answer.certificate, key: mine.pending.key };
+      const next: KeyPair = { cert: answer.certificate, key: mine.pending.key };
       if (answer.authority !== undefined && fits(next, answer.name, answer.authority)) renewed(next);
       else log('direct: the certificate that came is not one for this satellite');
     }
     // What is still missing is asked for again soon; all satellites at once would be many.
     nextAsk = now() + (due() ? (mine.pending === undefined ? 0 : ASK_AGAIN_MS) : ASK_MS * (0.8 + 0.4 * Math.random()));
   };
-  const renewed = (next: Pair): void => {
+  const renewed = (next: KeyPair): void => {
     storePair(file, next);
     pair = next;
     endpoint.show(next);

@@ -5,8 +5,8 @@ import type { Claims } from '../../bus/direct-token.ts';
 import { DIRECT_PATH } from '../../bus/direct.ts';
 import { QUERY_LIMITS } from '../../bus/frames.ts';
 import { Failure, type FailureData } from '../../errors.ts';
+import type { KeyPair } from '../../pki/authority.ts';
 import type { Pool } from '../sql/pool.ts';
-import type { Pair } from './certificate.ts';
 import type { Verdict } from './judge.ts';
 import { streamQuery, type Running } from './stream.ts';
 
@@ -36,7 +36,7 @@ export interface Endpoint {
   /** Undefined while it does not listen. */
   port(): number | undefined;
   /** From now on shows this certificate; connections that stand keep theirs. */
-  show(pair: Pair): void;
+  show(pair: KeyPair): void;
   /** Ends all that runs with this. */
   failAll(error: FailureData): void;
   close(): Promise<void>;
@@ -55,7 +55,7 @@ class Refused extends Error {
 export function createEndpoint({ pool, closed, origins, check, judge }: EndpointOptions): Endpoint {
   const running = new Set<Running>();
   let server: Server | undefined;
-  let pair: Pair | undefined;
+  let pair: KeyPair | undefined;
 
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     allowOrigin(req, res, origins());
