@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rm, statfs, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Failure } from '../../../src/errors.ts';
 import { labMounts } from '../mounts.ts';
 import { rootDir } from '../names.ts';
 import { succeeds } from '../run.ts';
@@ -15,9 +14,9 @@ function fillFile(machine: string): string {
   return join(rootDir(machine), FILL);
 }
 
-/** Leaves so many bytes of a machine's disk to be written by root, and none to others. @throws Failure `machine-off` */
+/** Leaves so many bytes of a machine's disk to be written by root, and none to others. It must be running. */
 export async function fillDisk(machine: string, leave: number): Promise<void> {
-  const root = requireDisk(machine);
+  const root = rootDir(machine);
   await rm(fillFile(machine), { force: true });
   let size = 0;
   for (let piece = await freeBytes(root); piece >= LEAST; ) {
@@ -40,10 +39,4 @@ export async function freeDisk(machine: string): Promise<void> {
 
 export function isFilled(machine: string): boolean {
   return labMounts().includes(rootDir(machine)) && existsSync(fillFile(machine));
-}
-
-function requireDisk(machine: string): string {
-  const root = rootDir(machine);
-  if (labMounts().includes(root)) return root;
-  throw new Failure('machine-off', `${machine} is switched off.`, { remedy: `Run \`terrarium lab start ${machine}\`.` });
 }

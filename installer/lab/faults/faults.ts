@@ -52,7 +52,10 @@ export async function loss(names: string[], percent: number): Promise<string> {
 export async function diskFull(names: string[], leaveMiB: number): Promise<string> {
   const { chosen } = begin(names);
   if (!(leaveMiB >= 0)) throw bad('--leave takes a number of MiB.', 'Use for example --leave 10.');
-  for (const machine of chosen) await fillDisk(machine.name, leaveMiB * 1024 * 1024);
+  for (const machine of chosen) {
+    requireRunning(machine);
+    await fillDisk(machine.name, leaveMiB * 1024 * 1024);
+  }
   return `disk full: ${chosen.map((m) => m.name).join(', ')}`;
 }
 
