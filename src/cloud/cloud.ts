@@ -113,6 +113,8 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     keys: () => instances.directKeys(),
   });
   const instances = createInstances(announcement, changes);
+  /** One on each control plane, by the cluster's nodes. */
+  const clouds = (): CloudInfo[] => instances.all(members.servers.map((s) => s.name));
 
   const followState = (): void => {
     if (known && !stopping.signal.aborted) state.follow(bus.topology, nc);
@@ -156,7 +158,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     self: node,
     state,
     silentMs: () => cluster?.silentMs() ?? 0,
-    others: () => instances.all(members.servers.map((s) => s.name)).flatMap((c) => (c.name !== node && members.servers.some((s) => s.name === c.name) ? [Date.now() - Date.parse(c.lastSeen)] : [])),
+    others: () => clouds().flatMap((c) => (c.name !== node && members.servers.some((s) => s.name === c.name) ? [Date.now() - Date.parse(c.lastSeen)] : [])),
     nodes: () => members.satellites,
     changed: reconfigure,
     log,
@@ -194,7 +196,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     kubernetes: kubernetes.status(),
     nodes: kubernetes.nodes(),
     pods: kubernetes.pods(),
-    clouds: instances.all(members.servers.map((s) => s.name)),
+    clouds: clouds(),
     satellites: satellites.heard(),
     applications: kubernetes.applications(),
   });
@@ -231,7 +233,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     log,
     signal: stopping.signal,
   };
-  const firstReady = (): string | undefined => instances.all(members.servers.map((s) => s.name)).filter((c) => c.ready).map((c) => c.name).sort()[0];
+  const firstReady = (): string | undefined => clouds().filter((c) => c.ready).map((c) => c.name).sort()[0];
   const states = keepStates({ self: node, cloud: context, registry, tells: () => firstReady() === node, listeningMs: () => (connectedAt === undefined ? 0 : Date.now() - connectedAt), log });
   const app = await createApp(context, consoleFiles(loadConsole(settings.consoleDir)));
   const tlsFile = (name: string): string => readFileSync(join(tlsDir, name), 'utf8');
@@ -243,7 +245,6 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const https = await serveHttps({ address: settings.listen, port: config.ports.console, tlsDir, listener: app.callback(), upgrade, log, renewed: () => void bus.refresh().catch((error: Error) => log(`bus: ${error.message}`)) });
   log(`cloud: console and API on https://${hostPort(address, config.ports.console)}`);
 
-  const clouds = (): CloudInfo[] => instances.all(members.servers.map((s) => s.name));
   const dns = keepDns({ address, port: config.ports.dns, data: zoneData({ zone: config.zone, servers: () => members.servers, clouds, registry }), log });
 
   const stop = async (): Promise<void> => {

@@ -17,6 +17,8 @@ type SatelliteState = Exclude<AnyState, 'enrolled' | 'revoked'>;
 export interface Registry {
   all(): HeardSatellite[];
   get(id: string): HeardSatellite | undefined;
+  /** Whether there is one whose id is so; nothing of it is put together, since the DNS server asks for each name that it does not know. */
+  has(wanted: (id: string) => boolean): boolean;
   /** As `get`, of a refused one too. */
   last(id: string): HeardSatellite | undefined;
   /** Port of its own HTTPS endpoint, by its last heartbeat. */
@@ -106,6 +108,10 @@ export function createRegistry(store: SatelliteStore, changes: Changes, log: (li
     get(id) {
       const record = records.get(id);
       return record === undefined || refused.has(id) ? undefined : info(record);
+    },
+    has(wanted) {
+      for (const id of records.keys()) if (!refused.has(id) && wanted(id)) return true;
+      return false;
     },
     last(id) {
       const record = records.get(id);

@@ -11,7 +11,13 @@ export interface ZoneSources {
   servers(): { name: string; address: string }[];
   /** All instances with their states. */
   clouds(): CloudInfo[];
-  registry: Pick<Registry, 'get' | 'all'>;
+  registry: Pick<Registry, 'get' | 'has'>;
+}
+
+/** The control planes whose console answers. */
+export function healthyServers(servers: { name: string; address: string }[], clouds: CloudInfo[]): { name: string; address: string }[] {
+  const healthy = new Set(clouds.filter((c) => c.state === 'healthy').map((c) => c.node));
+  return servers.filter((s) => healthy.has(s.name));
 }
 
 /** The zone as this instance knows it now. */
@@ -19,12 +25,9 @@ export function zoneData({ zone, servers, clouds, registry }: ZoneSources): Zone
   return {
     zone,
     servers: () => servers().map((s) => s.address),
-    consoles: () => {
-      const healthy = new Set(clouds().filter((c) => c.state === 'healthy').map((c) => c.node));
-      return servers().filter((s) => healthy.has(s.name)).map((s) => s.address);
-    },
+    consoles: () => healthyServers(servers(), clouds()).map((s) => s.address),
     satellite: (id) => registry.get(id)?.addresses,
-    hasBelow: (suffix) => registry.all().some((s) => s.id.endsWith(`.${suffix}`)),
+    hasBelow: (suffix) => registry.has((id) => id.endsWith(`.${suffix}`)),
   };
 }
 

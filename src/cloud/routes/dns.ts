@@ -1,5 +1,6 @@
 import { consoleNameIn, satelliteNameIn } from '../../../installer/cluster/zone.ts';
 import { API_PATHS } from '../api.ts';
+import { healthyServers } from '../direct/dns.ts';
 import { dnsReply } from '../direct-api.ts';
 import { route as define } from '../http/route.ts';
 
@@ -12,10 +13,9 @@ export const route = define({
   handle({ cloud }) {
     const { zone } = cloud.direct;
     const overview = cloud.overview();
-    const healthy = new Set(overview.clouds.filter((c) => c.state === 'healthy').map((c) => c.node));
     const servers = cloud.servers();
     const hosts = [
-      ...servers.filter((s) => healthy.has(s.name)).map((s) => `${s.address} ${consoleNameIn(zone)}`),
+      ...healthyServers(servers, overview.clouds).map((s) => `${s.address} ${consoleNameIn(zone)}`),
       ...overview.satellites.flatMap((s) => s.addresses.map((address) => `${address} ${satelliteNameIn(zone, s.id)}`)),
     ];
     return { zone, port: cloud.dnsPort, servers, authority: cloud.direct.certificate() ?? null, hosts };
