@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { cloudClient } from '../cloud-client.ts';
 import type { CommandModule } from '../command.ts';
 
 export const command: CommandModule = {
@@ -19,10 +20,8 @@ export const command: CommandModule = {
         const { kindOf } = await import('../resources.ts');
         const kind = kindOf(word);
         if (!kind.deletable) throw new Failure('usage', `${kind.name} cannot be deleted.`, { exitCode: EXIT.usage });
-        const { loadContext } = await import('../../context/context.ts');
-        const { createCloudClient } = await import('../../context/client.ts');
         const { outcome } = await import('../partial.ts');
-        const client = createCloudClient(loadContext(io.env, options.context));
+        const client = await cloudClient(io, options.context);
         const failed = new Map<string, string>();
         let done = 0;
         for (const name of new Set(names)) {

@@ -1,3 +1,4 @@
+import { cloudClient } from '../cloud-client.ts';
 import type { CommandModule } from '../command.ts';
 
 export const command: CommandModule = {
@@ -12,11 +13,9 @@ export const command: CommandModule = {
       .action(async (word: string, names: string[], options: { context?: string }) => {
         const { kindOf, readNamed } = await import('../resources.ts');
         const kind = kindOf(word);
-        const { loadContext } = await import('../../context/context.ts');
-        const { createCloudClient } = await import('../../context/client.ts');
         const { outcome } = await import('../partial.ts');
         const { describe, lastChanges } = await import('../resource-description.ts');
-        const client = createCloudClient(loadContext(io.env, options.context));
+        const client = await cloudClient(io, options.context);
         const { items, missing } = await readNamed(client, kind, names, io.signal);
         for (const [n, item] of items.entries()) {
           if (n > 0) io.stdout.write('\n');

@@ -1,3 +1,4 @@
+import { cloudClient } from '../cloud-client.ts';
 import type { CommandModule } from '../command.ts';
 
 interface Options {
@@ -17,11 +18,10 @@ export const command: CommandModule = {
       .action(async ({ ca, output, context }: Options) => {
         const { EXIT, Failure } = await import('../../errors.ts');
         if (output !== 'text' && output !== 'json') throw new Failure('usage', `There is no format ${output}.`, { remedy: 'Give text or json.', exitCode: EXIT.usage });
-        const { loadContext } = await import('../../context/context.ts');
-        const { createCloudClient } = await import('../../context/client.ts');
         const { API_PATHS } = await import('../../cloud/api-paths.ts');
         const { dnsText } = await import('../dns-printer.ts');
-        const reply = await createCloudClient(loadContext(io.env, context)).get<Parameters<typeof dnsText>[0]>(API_PATHS.dns, io.signal);
+        const client = await cloudClient(io, context);
+        const reply = await client.get<Parameters<typeof dnsText>[0]>(API_PATHS.dns, io.signal);
         if (ca === true) {
           if (reply.authority === null) throw new Failure('no-authority', 'There is no authority of direct queries yet: no satellite has asked for a certificate.', { remedy: 'Look at `terrarium get satellites`.' });
           io.stdout.write(reply.authority);

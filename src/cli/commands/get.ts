@@ -2,7 +2,9 @@ import { InvalidArgumentError } from 'commander';
 import type { SatelliteInfo } from '../../cloud/api.ts';
 import { EXIT, Failure } from '../../errors.ts';
 import type { Format } from '../resource-printer.ts';
+import { cloudClient } from '../cloud-client.ts';
 import type { CommandModule } from '../command.ts';
+import { repeatable } from '../repeatable.ts';
 
 interface Options {
   output: Format;
@@ -30,7 +32,7 @@ export const command: CommandModule = {
         if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
         return Number(text);
       })
-      .option('--tag <name=value>', 'only satellites that have this tag; may be given several times', (text: string, before: string[] = []) => [...before, text])
+      .option('--tag <name=value>', 'only satellites that have this tag; may be given several times', repeatable)
       .option('--context <name>', 'the cluster; default: the current one')
       .addHelpText('after', '\nExit codes: 0 done, 1 nothing of that name, 2 bad input, 3 only some of the names were found, 5 no machine answers.\n')
       .action(async (word: string, names: string[], options: Options) => {
@@ -40,11 +42,9 @@ export const command: CommandModule = {
         const wanted = Object.entries(tagOptions(options.tag));
         if (wanted.length > 0 && (kind.name !== 'satellites' || options.watch === true)) throw new Failure('usage', '--tag is for a list of satellites.', { exitCode: EXIT.usage });
         const hasTags = (item: unknown): boolean => wanted.every(([name, value]) => (item as SatelliteInfo).tags[name] === value);
-        const { loadContext } = await import('../../context/context.ts');
-        const { createCloudClient } = await import('../../context/client.ts');
         const { printItems, watchPrinter } = await import('../resource-printer.ts');
         const { outcome } = await import('../partial.ts');
-        const client = createCloudClient(loadContext(io.env, options.context));
+        const client = await cloudClient(io, options.context);
         const read = names.length === 0 ? { ...(await readAll(client, kind, options.limit ?? (kind.name === 'audit' ? 100 : undefined), io.signal)), missing: new Map<string, string>() } : await readNamed(client, kind, names, io.signal);
         if (options.watch !== true) {
           const items = read.items.filter(hasTags);

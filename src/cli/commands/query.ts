@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { EXIT, Failure } from '../../errors.ts';
 import type { CommandModule } from '../command.ts';
+import { repeatable } from '../repeatable.ts';
 
 interface Order {
   column: string;
@@ -45,8 +46,8 @@ export const command: CommandModule = {
   configure(cmd, io) {
     cmd
       .argument('<sql>', 'one SELECT over the tables of the satellites')
-      .option('--satellite <id>', 'ask only this one; may be given several times; default: all', (id: string, before: string[] = []) => [...before, id])
-      .option('--tag <name=value>', 'ask only those that have this tag; may be given several times, then those that have all', (text: string, before: string[] = []) => [...before, text])
+      .option('--satellite <id>', 'ask only this one; may be given several times; default: all', repeatable)
+      .option('--tag <name=value>', 'ask only those that have this tag; may be given several times, then those that have all', repeatable)
       .option('--order-by <columns>', 'merge the rows of all satellites in this order, such as "rss_bytes desc, name"', orders)
       .option('--limit <n>', 'so many rows of all satellites together', whole(1, 1_000_000))
       .option('--json', 'one JSON object a line instead of a table')

@@ -1,4 +1,5 @@
 import { EXIT, Failure } from '../../../errors.ts';
+import { cloudClient } from '../../cloud-client.ts';
 import type { CommandModule } from '../../command.ts';
 
 const WAYS = ['cloud', 'direct', 'both'];
@@ -13,10 +14,9 @@ export const command: CommandModule = {
       .option('--context <name>', 'the cluster; default: the current one')
       .action(async (id: string, way: string, options: { context?: string }) => {
         if (!WAYS.includes(way)) throw new Failure('usage', `There is no way ${way}.`, { remedy: `Give one of ${WAYS.join(', ')}.`, exitCode: EXIT.usage });
-        const { loadContext } = await import('../../../context/context.ts');
-        const { createCloudClient } = await import('../../../context/client.ts');
         const { API_PATHS } = await import('../../../cloud/api-paths.ts');
-        await createCloudClient(loadContext(io.env, options.context)).change('PATCH', `${API_PATHS.satellites}/${encodeURIComponent(id)}`, { access: way }, io.signal);
+        const client = await cloudClient(io, options.context);
+        await client.change('PATCH', `${API_PATHS.satellites}/${encodeURIComponent(id)}`, { access: way }, io.signal);
         io.stdout.write(`${id}: ${way}\n`);
       });
   },

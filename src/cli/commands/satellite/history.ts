@@ -1,3 +1,4 @@
+import { cloudClient } from '../../cloud-client.ts';
 import type { CommandModule } from '../../command.ts';
 
 export const command: CommandModule = {
@@ -10,11 +11,10 @@ export const command: CommandModule = {
       .option('--context <name>', 'the cluster; default: the current one')
       .action(async (id: string, options: { json?: true; context?: string }) => {
         const { API_PATHS } = await import('../../../cloud/api-paths.ts');
-        const { createCloudClient } = await import('../../../context/client.ts');
-        const { loadContext } = await import('../../../context/context.ts');
         const { cell, table } = await import('../../table.ts');
         type Changes = import('../../../cloud/api.ts').Page<import('../../../cloud/api.ts').SatelliteChange>;
-        const { items } = await createCloudClient(loadContext(io.env, options.context)).get<Changes>(`${API_PATHS.satellites}/${encodeURIComponent(id)}/states?limit=500`, io.signal);
+        const client = await cloudClient(io, options.context);
+        const { items } = await client.get<Changes>(`${API_PATHS.satellites}/${encodeURIComponent(id)}/states?limit=500`, io.signal);
         io.stdout.write(options.json === true ? items.map((i) => `${JSON.stringify(i)}\n`).join('') : table(['TIME', 'STATE', 'BY', 'WHY'], items.map((i) => [i.at, i.state, i.actor, i.reason].map(cell)), ''));
       });
   },

@@ -1,5 +1,7 @@
 import { EXIT, Failure } from '../../../errors.ts';
+import { cloudClient } from '../../cloud-client.ts';
 import type { CommandModule } from '../../command.ts';
+import { repeatable } from '../../repeatable.ts';
 
 interface Options {
   namespace?: string;
@@ -22,12 +24,10 @@ export const command: CommandModule = {
       .option('--storage <size>', 'of the volume for key and history (default: 1Gi)')
       .option('--storage-class <name>', "its class (default: the other cluster's own)")
       .option('--ttl <minutes>', 'how long the token in it is good for', '60')
-      .option('--tag <name=value>', 'a tag that the satellite gets; repeatable', (text: string, all: string[] = []) => [...all, text])
+      .option('--tag <name=value>', 'a tag that the satellite gets; repeatable', repeatable)
       .option('--context <name>', 'the cluster; default: the current one')
       .addHelpText('after', '\nThe YAML holds a token, which is a secret for as long as it is good.\n')
       .action(async (id: string, options: Options) => {
-        const { loadContext } = await import('../../../context/context.ts');
-        const { createCloudClient } = await import('../../../context/client.ts');
         const { ENROLMENT_PATHS } = await import('../../../cloud/satellites-api.ts');
         const { tagOptions } = await import('../../tag-options.ts');
         type Reply = import('../../../cloud/satellites-api.ts').ManifestReply;
@@ -35,7 +35,8 @@ export const command: CommandModule = {
         if (!(Number.isInteger(minutes) && minutes > 0)) throw new Failure('usage', `--ttl ${options.ttl} is no whole number of minutes.`, { exitCode: EXIT.usage });
         const { namespace, image, storage, storageClass } = options;
         const body = { id, minutes, tags: tagOptions(options.tag), ...(namespace === undefined ? {} : { namespace }), ...(image === undefined ? {} : { image }), ...(storage === undefined ? {} : { storage }), ...(storageClass === undefined ? {} : { storageClass }) };
-        const made = await createCloudClient(loadContext(io.env, options.context)).change<Reply>('POST', ENROLMENT_PATHS.manifests, body, io.signal);
+        const client = await cloudClient(io, options.context);
+        const made = await client.change<Reply>('POST', ENROLMENT_PATHS.manifests, body, io.signal);
         if (made === undefined) throw new Failure('broken-off', 'The cloud has answered nothing.', { remedy: 'Run the command again.' });
         io.stdout.write(made.manifest);
       });

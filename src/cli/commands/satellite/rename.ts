@@ -1,3 +1,4 @@
+import { cloudClient } from '../../cloud-client.ts';
 import type { CommandModule } from '../../command.ts';
 
 export const command: CommandModule = {
@@ -10,9 +11,8 @@ export const command: CommandModule = {
       .option('--context <name>', 'the cluster; default: the current one')
       .action(async (id: string, name: string, options: { context?: string }) => {
         const { API_PATHS } = await import('../../../cloud/api-paths.ts');
-        const { createCloudClient } = await import('../../../context/client.ts');
-        const { loadContext } = await import('../../../context/context.ts');
-        await createCloudClient(loadContext(io.env, options.context)).change('PATCH', `${API_PATHS.satellites}/${encodeURIComponent(id)}`, { name }, io.signal);
+        const client = await cloudClient(io, options.context);
+        await client.change('PATCH', `${API_PATHS.satellites}/${encodeURIComponent(id)}`, { name }, io.signal);
         io.stdout.write(`satellites/${id} renamed\n`);
       });
   },

@@ -1,4 +1,5 @@
 import { EXIT, Failure } from '../../../errors.ts';
+import { cloudClient } from '../../cloud-client.ts';
 import type { CommandModule } from '../../command.ts';
 
 export const command: CommandModule = {
@@ -12,13 +13,11 @@ export const command: CommandModule = {
       .addHelpText('after', '\n`terrarium query --tag NAME=VALUE` asks those that have it.\n')
       .action(async (id: string, changes: string[], options: { context?: string }) => {
         const { API_PATHS } = await import('../../../cloud/api-paths.ts');
-        const { createCloudClient } = await import('../../../context/client.ts');
-        const { loadContext } = await import('../../../context/context.ts');
         const { tagOptions } = await import('../../tag-options.ts');
         type Info = import('../../../cloud/api.ts').SatelliteInfo;
         const gone = changes.filter((text) => /^[^=]+-$/.test(text)).map((text) => text.slice(0, -1));
         const set = tagOptions(changes.filter((text) => !/^[^=]+-$/.test(text)));
-        const client = createCloudClient(loadContext(io.env, options.context));
+        const client = await cloudClient(io, options.context);
         const path = `${API_PATHS.satellites}/${encodeURIComponent(id)}`;
         const { tags, revision } = await client.get<Info>(path, io.signal);
         const missing = gone.find((name) => !Object.hasOwn(tags, name));

@@ -1,5 +1,7 @@
 import { EXIT, Failure } from '../../../errors.ts';
+import { cloudClient } from '../../cloud-client.ts';
 import type { CommandModule } from '../../command.ts';
+import { repeatable } from '../../repeatable.ts';
 
 interface Options {
   ttl: string;
@@ -13,17 +15,16 @@ export const command: CommandModule = {
   configure(cmd, io) {
     cmd
       .option('--ttl <minutes>', 'how long the token is good for', '60')
-      .option('--tag <name=value>', 'a tag that the satellite gets; repeatable', (text: string, all: string[] = []) => [...all, text])
+      .option('--tag <name=value>', 'a tag that the satellite gets; repeatable', repeatable)
       .option('--context <name>', 'the cluster; default: the current one')
       .action(async (options: Options) => {
-        const { loadContext } = await import('../../../context/context.ts');
-        const { createCloudClient } = await import('../../../context/client.ts');
         const { ENROLMENT_PATHS, TOKEN_MINUTES } = await import('../../../cloud/satellites-api.ts');
         const { tagOptions } = await import('../../tag-options.ts');
         type Reply = import('../../../cloud/satellites-api.ts').EnrolmentTokenReply;
         const minutes = Number(options.ttl);
         if (!(Number.isInteger(minutes) && minutes > 0 && minutes <= TOKEN_MINUTES.most)) throw new Failure('usage', `--ttl ${options.ttl} is no whole number of minutes up to a week.`, { exitCode: EXIT.usage });
-        const made = await createCloudClient(loadContext(io.env, options.context)).change<Reply>('POST', ENROLMENT_PATHS.tokens, { minutes, tags: tagOptions(options.tag) }, io.signal);
+        const client = await cloudClient(io, options.context);
+        const made = await client.change<Reply>('POST', ENROLMENT_PATHS.tokens, { minutes, tags: tagOptions(options.tag) }, io.signal);
         if (made === undefined) throw new Failure('broken-off', 'The cloud has answered nothing.', { remedy: 'Run the command again.' });
         io.stdout.write(`echo ${made.token} | sudo terrarium satellite install ${made.addresses.join(',')} --ca-hash ${made.caHash}\n`);
       });

@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { cloudClient } from '../../cloud-client.ts';
 import type { CommandModule } from '../../command.ts';
 
 interface Options {
@@ -23,12 +24,11 @@ export const command: CommandModule = {
       .action(async (name: string, options: Options) => {
         const { randomBytes } = await import('node:crypto');
         const { API_PATHS } = await import('../../../cloud/api-paths.ts');
-        const { createCloudClient } = await import('../../../context/client.ts');
-        const { loadContext } = await import('../../../context/context.ts');
         const { readSecret } = await import('../../secret-input.ts');
         const made = options.passwordFile === undefined ? randomBytes(PASSWORD_BYTES).toString('base64url') : undefined;
         const password = made ?? (await readSecret(io, { what: 'password', file: options.passwordFile, spaces: true, remedy: 'Give a file with at least 12 characters.' }));
-        await createCloudClient(loadContext(io.env, options.context)).change('POST', API_PATHS.users, { name, role: options.role, password }, io.signal);
+        const client = await cloudClient(io, options.context);
+        await client.change('POST', API_PATHS.users, { name, role: options.role, password }, io.signal);
         if (made === undefined) {
           io.stdout.write(`users/${name} created\n`);
           return;
