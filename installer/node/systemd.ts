@@ -39,6 +39,9 @@ export async function removeUnit(name: string): Promise<void> {
 /** klog's header (k8s.io/klog: level, date, time, pid, place): without it the same cause is the same text. */
 const KLOG = /^([IWEF])\d{4} [\d:.]+ +\d+ [^\]]+\] /;
 
+/** How systemd says why it could not start a program; what follows says only that it could not. */
+const NOT_STARTED = /^\S+\.service: Failed (to|at) /;
+
 /** The last error that a unit has logged of late, else its last line: for a sentence about why it is not up. */
 export async function lastWords(name: string): Promise<string> {
   const { stdout } = await run(['journalctl', '-u', name, '-n', '30', '-o', 'cat', '--no-pager'], { accept: [0, 1] });
@@ -48,7 +51,8 @@ export async function lastWords(name: string): Promise<string> {
 /** Of lines of a journal, the newest last. */
 export function lastError(lines: string[]): string | undefined {
   const said = lines.filter((l) => l.trim() !== '');
-  const line = said.findLast((l) => /^[EF]\d{4} /.test(l)) ?? said.at(-1);
+  const start = said.slice(said.findLastIndex((l) => /^Start(ing|ed) /.test(l)) + 1);
+  const line = said.findLast((l) => /^[EF]\d{4} /.test(l)) ?? start.find((l) => NOT_STARTED.test(l)) ?? said.at(-1);
   // Ids are new each time, the cause is not.
   return line?.replace(KLOG, '').replace(/[0-9a-f]{32,}/g, '…').slice(0, 300);
 }

@@ -8,7 +8,7 @@ import t from 'tap';
 import { ENROLMENT_PATHS, type EnrolmentTokenReply } from '../../src/cloud/satellites-api.ts';
 import { parseAddress } from '../../src/satellite/enrol/client.ts';
 import { installService, type ServiceOptions } from '../../src/satellite/service/install.ts';
-import { SERVICE_DATA, SERVICE_PREFIX, SERVICE_UID, SERVICE_UNIT, servicePaths } from '../../src/satellite/service/paths.ts';
+import { SERVICE_DATA, SERVICE_PREFIX, SERVICE_UID, SERVICE_UNIT, SERVICE_USER, servicePaths } from '../../src/satellite/service/paths.ts';
 import { serviceManager, type ServiceManager } from '../../src/satellite/service/systemd.ts';
 import { uninstallService } from '../../src/satellite/service/uninstall.ts';
 import { satelliteUnit } from '../../src/satellite/service/unit.ts';
@@ -26,6 +26,9 @@ t.before(async () => {
   await clouds.start(node);
   // mkdtemp's folder is its maker's alone; a machine's root is everybody's.
   spawnSync('chmod', ['755', root]);
+  mkdirSync(join(root, 'etc'));
+  writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
+  writeFileSync(join(root, 'etc/group'), 'root:x:0:\n');
 });
 const ask = (method: string, path: string, body?: unknown): Promise<Answer> => call(clouds, node, path, { method, headers: { authorization: `Bearer ${API_TOKEN}` }, ...(body === undefined ? {} : { body }) });
 
@@ -98,7 +101,10 @@ function options(more: Partial<ServiceOptions> = {}): ServiceOptions {
     id: 'serviced', newKey: false, env: {}, patienceMs: 60_000, signal: new AbortController().signal, log: () => undefined, ...more,
   };
 }
-const all = (): string[] => readdirSync(root, { recursive: true }).map(String).filter((p) => !lstatSync(join(root, p)).isDirectory() && p !== 'terrarium').sort();
+/** The machine's own files, which a machine has without it. */
+const MACHINES = /^(terrarium|etc\/(\.pwd\.lock|(passwd|group|shadow|gshadow|subuid|subgid)-?))$/;
+const all = (): string[] => readdirSync(root, { recursive: true }).map(String).filter((p) => !lstatSync(join(root, p)).isDirectory() && !MACHINES.test(p)).sort();
+const users = (): string => readFileSync(join(root, 'etc/passwd'), 'utf8') + readFileSync(join(root, 'etc/group'), 'utf8');
 
 t.test('the unit is one, and closed as far as a satellite can be', async (t) => {
   const file = join(root, SERVICE_UNIT);
@@ -126,6 +132,7 @@ t.test('it is installed, and heard', { timeout: 180_000 }, async (t) => {
     t.same([stat.uid, stat.mode & 0o777], [SERVICE_UID, 0o600], name);
   }
   t.ok(isEnabled(), 'it is there after a restart');
+  t.match(users(), new RegExp(`^${SERVICE_USER}:x:${SERVICE_UID}:${SERVICE_UID}:.*:/usr/sbin/nologin$`, 'm'), 'systemd starts nothing as a number without a name');
   t.notMatch(readFileSync(paths.unit, 'utf8') + readFileSync(join(paths.satellite, 'enrolment.json'), 'utf8'), made.token.slice(-20));
   const shown = await until('its heartbeat', async () => {
     const satellite = JSON.parse((await ask('GET', '/api/v1/satellites/serviced')).body) as { state: string };
@@ -155,6 +162,7 @@ t.test('all of it is taken away, and it may come back', { timeout: 180_000 }, as
   t.equal(await uninstallService({ root, manager, log: () => undefined }), 'serviced');
   t.notOk(await manager.active(SERVICE_UNIT));
   t.same(all(), []);
+  t.notMatch(users(), SERVICE_USER);
   t.notOk(isEnabled());
   t.equal(await uninstallService({ root, manager, log: () => undefined }), undefined, 'again');
   mkdirSync(paths.prefix);

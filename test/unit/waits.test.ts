@@ -35,5 +35,8 @@ t.test('a unit\'s last error, in words that stay the same', async (t) => {
   t.equal(lastError(['Started.', line('16:33:34.100000', 7492), 'kubelet.service: Failed.']), once);
   t.equal(lastError(['Started.', 'listening']), 'listening');
   t.equal(lastError([`E1121 16:33:34.100000 7 x.go:1] "no sandbox" id="${'b3f2a593'.repeat(8)}"`]), '"no sandbox" id="…"');
+  const unstarted = ['Started x.service - X.', 'x.service: Failed to determine user credentials: No such process', 'x.service: Failed at step USER spawning /x: No such process', "x.service: Failed with result 'exit-code'."];
+  t.equal(lastError(['connected', ...unstarted, 'x.service: Scheduled restart job, restart counter is at 2.']), unstarted[1]);
+  t.equal(lastError([...unstarted, 'Started x.service - X.', 'x.service: Main process exited, code=killed, status=9/KILL']), 'x.service: Main process exited, code=killed, status=9/KILL');
   t.equal(lastError(['']), undefined);
 });

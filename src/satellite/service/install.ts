@@ -14,6 +14,7 @@ import { readHeard, type HeardRecord } from './heard.ts';
 import { SERVICE_UNIT, servicePaths } from './paths.ts';
 import type { ServiceManager } from './systemd.ts';
 import { satelliteUnit } from './unit.ts';
+import { addUser } from './user.ts';
 
 export interface ServiceOptions {
   /** `/`, or the root of a machine that is being prepared. */
@@ -44,7 +45,7 @@ const PROXY = ['HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy'];
  * Makes this machine a satellite that is there after a restart too, and waits until it is heard. After an interruption anywhere the same again
  * completes it; where all is there, nothing is changed.
  * @returns how it is connected; undefined where another machine was prepared, on which nothing can be started.
- * @throws Failure `other-cluster`, `not-heard`, and as `enrolSatellite`
+ * @throws Failure `other-cluster`, `not-heard`, `no-user`, and as `enrolSatellite`
  */
 export async function installService(options: ServiceOptions): Promise<HeardRecord | undefined> {
   const { root, uid, manager, env, signal, log } = options;
@@ -55,6 +56,7 @@ export async function installService(options: ServiceOptions): Promise<HeardReco
     writeFileDurably(paths.addon, options.program.addon);
     changed = true;
   }
+  await addUser(root);
   for (const dir of [paths.satellite, paths.state]) makeDir(dir, { mode: 0o700, uid });
   if (options.newKey || !isEnrolled(paths.data)) {
     const record = await enrolSatellite({ ...options, token: await options.token(), data: paths.data, owner: uid });
@@ -77,7 +79,7 @@ export async function installService(options: ServiceOptions): Promise<HeardReco
     const heard = readHeard(paths.data);
     if (heard !== undefined && heard.at >= before) return heard;
     if (Date.now() > end) {
-      throw new Failure('not-heard', `The satellite is installed, but no control plane has taken a heartbeat of it within ${Math.round(options.patienceMs / 1000)} s: ${await manager.lastWords(SERVICE_UNIT)}.`, {
+      throw new Failure('not-heard', `The satellite is installed, but no control plane has taken a heartbeat of it within ${Math.round(options.patienceMs / 1000)} s: ${(await manager.lastWords(SERVICE_UNIT)).replace(/\.$/, '')}.`, {
         remedy: `Check that this machine reaches the control planes; \`journalctl -u ${SERVICE_UNIT}\` says more. It goes on trying. If it was revoked, run the command with --new-key and another token.`,
         exitCode: EXIT.unreachable,
       });

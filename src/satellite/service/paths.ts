@@ -5,10 +5,11 @@ export const SERVICE_PREFIX = '/opt/terrarium-satellite';
 export const SERVICE_DATA = '/var/lib/terrarium-satellite';
 export const SERVICE_UNIT = 'terrarium-satellite.service';
 /**
- * It runs as this user, whom no file of the machine belongs to; from the range that systemd leaves unused
- * (https://systemd.io/UIDS-GIDS/, 65520 to 65533), so that no passwd entry and no dynamic user has it.
+ * It runs as this user, to whom nothing else of the machine belongs; from the range that systemd leaves unused
+ * (https://systemd.io/UIDS-GIDS/, 65520 to 65533), so that no other user and no dynamic one has it.
  */
 export const SERVICE_UID = 65_521;
+export const SERVICE_USER = 'terrarium-satellite';
 
 /** The same below a root directory; `/` on the machine itself. */
 export interface ServicePaths {

@@ -3,6 +3,7 @@ import { removeTrees } from '../../../installer/node/remove.ts';
 import { readEnrolment } from '../enrol/record.ts';
 import { SERVICE_UNIT, servicePaths } from './paths.ts';
 import type { ServiceManager } from './systemd.ts';
+import { removeUser } from './user.ts';
 
 /**
  * Takes away all that `installService` has made, its key included; nothing to do where nothing is left. In this order an interruption leaves
@@ -15,6 +16,7 @@ export async function uninstallService({ root, manager, log }: { root: string; m
   await manager.remove(SERVICE_UNIT);
   rmSync(paths.unit, { force: true });
   removeTrees([paths.prefix, paths.data], log);
+  await removeUser(root);
   return id;
 }
 
