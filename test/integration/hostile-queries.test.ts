@@ -7,6 +7,7 @@ import { HEARTBEAT_MS } from '../../src/bus/frames.ts';
 import { nameOf, subjects } from '../../src/bus/subjects.ts';
 import { MEMORY_LIMIT } from '../../src/satellite/sql/child.ts';
 import type { QueryLine } from '../../src/cloud/api.ts';
+import { hostileStatements } from '../support/hostile-statements.ts';
 import { API_TOKEN, localClouds, until, type LocalClouds } from '../support/local-cloud.ts';
 import { childrenOf, resident } from '../support/memory.ts';
 import { querySocket, type QuerySocket } from '../support/query-socket.ts';
@@ -60,21 +61,6 @@ t.teardown(async () => {
   }
 });
 
-const ENDLESS = 'with recursive c(x) as (select 1 union all select x + 1 from c)';
-const TEXT = "(with recursive t(n, s) as (select 1, 'a' union all select n + 1, s || s from t where n < 20) select max(s) from t)";
-
-/** What it is, the statement, and what may come of it; with four running at once the others wait, and may be told so. */
-const hostile = (stolen: string): [string, string, RegExp][] => [
-  ['for ever', `${ENDLESS} select max(x) from c`, /^query\.(timeout|busy)$/],
-  ['memory', `${ENDLESS} select count(distinct hex(randomblob(9000)) || x) from c`, /^query\.(memory|timeout|busy)$/],
-  ['attach', "attach '/etc/shadow' as p", /^query\.denied$/],
-  ['write', `vacuum into '${stolen}'`, /^query\.denied$/],
-  ['recursion', 'with recursive a(x) as (select 1 union all select a.x + b.x from a, (select 1 x union all select 2) b) select count(*) from a', /^query\.(timeout|memory|busy)$/],
-  ['huge blob', 'select zeroblob(2000000000) || zeroblob(2000000000)', /^query\.(too-large|busy)$/],
-  ['huge text', `${ENDLESS} select group_concat(${TEXT} || x) from c`, /^query\.(too-large|memory|timeout|busy)$/],
-  ['regular expression', `select count(*) from (${ENDLESS} select x from c limit 1000) where ${TEXT} glob '${'*a'.repeat(400)}b'`, /^query\.(timeout|syntax|too-large|busy)$/],
-];
-
 function outcome(lines: QueryLine[], sat: string): string {
   const line = lines.find((l) => 'sat' in l && l.sat === sat && ('error' in l || 'end' in l));
   return line !== undefined && 'error' in line ? line.error.code : 'rows';
@@ -94,8 +80,7 @@ t.test('eight hostile statements at once are stopped or refused within their lim
     }
   }, 100);
   const began = Date.now();
-  const cases = hostile(stolen);
-  const answers = await Promise.all(cases.map(async ([what, sql, expected]) => {
+  const answers = await Promise.all(hostileStatements(stolen).map(async ([what, sql, expected]) => {
     const lines = await socket.ask({ sql, satellites: [...kinds], timeoutMs: TIMEOUT_MS });
     return { what, expected, lines, ms: Date.now() - began };
   }));
