@@ -277,7 +277,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
         if (ending.signal.aborted) return;
         log(`store: ${(error as Error).message}`);
       }
-      await timing.sleep(Math.max(50, TICK_MS - (timing.now() - since)), AbortSignal.any([kick.signal, ending.signal]));
+      await timing.sleep(Math.max(50, TICK_MS - (timing.now() - since)), kick.signal);
     }
   }
 
@@ -348,6 +348,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     },
     async stop() {
       ending.abort(OVER);
+      kick.abort(OVER);
       for (const over of underWay) over.abort(OVER);
       follower.stop();
       await running;
