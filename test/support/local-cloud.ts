@@ -38,7 +38,7 @@ export interface LocalClouds {
 
 /**
  * @param options `credentials: false`: as new instances, which have never read the Secret; `satellites`: of nodes without a cloud;
- * `known`: satellites that may connect, whose certificates the caller makes; `command`: how terrarium is called, by default from source.
+ * `known`: satellites that may connect, whose certificates the caller makes; `command`: how terrarium is called, by default TERRARIUM_UNDER_TEST or else from source.
  */
 export async function localClouds(nodes: LocalNode[], options: { credentials?: false; satellites?: string[]; known?: string[]; command?: string[] } = {}): Promise<LocalClouds> {
   const workers = (options.satellites ?? []).map((name) => ({ name, address: '127.0.0.1' }));
@@ -58,7 +58,8 @@ export async function localClouds(nodes: LocalNode[], options: { credentials?: f
     facts.put('topology', { servers: nodes, satellites: [...[...nodes, ...workers].map((n) => n.name), ...(options.known ?? [])], jetstream: nodes.length >= 3 });
     db.close();
   }
-  const command = options.command ?? [process.execPath, 'src/main.ts'];
+  const built = process.env['TERRARIUM_UNDER_TEST'];
+  const command = options.command ?? (built === undefined ? [process.execPath, 'src/main.ts'] : [built]);
   const output: string[] = [];
   const ready = async (node: LocalNode): Promise<void> => {
     let last = '';
