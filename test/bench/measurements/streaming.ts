@@ -1,10 +1,11 @@
 import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
 import WebSocket, { type RawData } from 'ws';
 import { connectBus } from '../../../src/bus/connect.ts';
 import { BATCH } from '../../../src/bus/frames.ts';
 import { API_PATHS, type StreamRequest } from '../../../src/cloud/api.ts';
 import { API_TOKEN, localClouds, type LocalClouds } from '../../support/local-cloud.ts';
-import { childrenOf, resident, watchResident } from '../../support/memory.ts';
+import { childrenOf, processorMs, resident, watchResident } from '../../support/memory.ts';
 import { testSatellite } from '../../support/satellites.ts';
 import { table, type Measurement } from '../measurement.ts';
 import { startPeer } from '../support/peer.ts';
@@ -109,15 +110,19 @@ export const measurement: Measurement = {
       await nats.run(10);
       const [server = 0] = childrenOf(cloud);
       const statements = childrenOf(satellite.pid);
-      const memory: Record<string, number[]> = { cloud: [cloud], 'nats-server': [server], satellite: [satellite.pid], 'its processes for statements, together': statements };
-      const idle = Object.fromEntries(Object.entries(memory).map(([name, pids]) => [name, pids.reduce((sum, pid) => sum + resident(pid), 0)]));
+      const processes: Record<string, number[]> = { cloud: [cloud], 'nats-server': [server], satellite: [satellite.pid], 'its processes for statements, together': statements, 'the client, and what measures': [process.pid] };
+      const sums = (of: (pid: number) => number): Record<string, number> => Object.fromEntries(Object.entries(processes).map(([name, pids]) => [name, pids.reduce((sum, pid) => sum + of(pid), 0)]));
+      const idle = sums(resident);
       const most: Record<string, number> = {};
+      const worked: Record<string, number> = {};
       const runs: { ours: Run; raw: Run }[] = [];
       for (let round = 0; round < ROUNDS; round += 1) {
         say(`${MEGABYTES} MB, round ${round + 1} of ${ROUNDS}`);
-        const watches = Object.entries(memory).map(([name, pids]) => ({ name, ends: pids.map((pid) => watchResident(pid)) }));
+        const before = sums(processorMs);
+        const watches = Object.entries(processes).map(([name, pids]) => ({ name, ends: pids.map((pid) => watchResident(pid)) }));
         const ours = await stream(ws, MEGABYTES);
         for (const { name, ends } of watches) most[name] = Math.max(most[name] ?? 0, ends.reduce((sum, end) => sum + end(), 0));
+        for (const [name, ms] of Object.entries(sums(processorMs))) worked[name] = (worked[name] ?? 0) + (ms - (before[name] ?? 0)) / ROUNDS;
         runs.push({ ours, raw: await nats.run(MEGABYTES) });
       }
       const ours = median(runs.map((r) => rate(r.ours)));
@@ -128,11 +133,11 @@ export const measurement: Measurement = {
         '',
         table(['way', 'MB/s'], [['Terrarium: SQL rows as JSON, satellite → NATS → cloud → WebSocket', ours.toFixed(0)], ['raw NATS, one publisher and one subscriber', theirs.toFixed(0)], ['ratio (goal 0.7)', ratio.toFixed(2)]]),
         '',
-        'Resident memory meanwhile, MiB:',
+        `Processor time of a round of Terrarium's, on ${availableParallelism()} processors, and resident memory:`,
         '',
-        table(['process', 'before', 'at most'], Object.keys(memory).map((name) => [name, ((idle[name] ?? 0) / MIB).toFixed(0), ((most[name] ?? 0) / MIB).toFixed(0)])),
+        table(['process', 's', 'MiB before', 'MiB at most'], Object.keys(processes).map((name) => [name, ((worked[name] ?? 0) / 1000).toFixed(2), ...[idle, most].map((of) => ((of[name] ?? 0) / MIB).toFixed(0))])),
       ].join('\n');
-      return { data: { megabytes: MEGABYTES, ratio, runs, memory: { before: idle, most } }, markdown };
+      return { data: { megabytes: MEGABYTES, ratio, runs, processorMs: worked, memory: { before: idle, most } }, markdown };
     } finally {
       for (const stop of stops) await stop();
     }
