@@ -129,11 +129,11 @@ function build(route: Route, { params, query, body }: Input, actor: Actor): Sent
 
 type Hint = (actor: Actor, input: Input) => Promise<{ params?: Record<string, unknown>; query?: Record<string, unknown>; body?: Record<string, unknown>; after?: (got: Got) => Promise<void> | void }>;
 
-/** Users of whom there are enough to be changed and deleted. */
+/** Users to be changed: the first of them; and to be deleted: each of the others once. */
 const spare: string[] = [];
-let taken = 0;
-const someUser = (): string => spare[taken % spare.length] ?? '';
-const lastUser = (): string => spare[(taken += 1) % spare.length] ?? '';
+let deleted = 0;
+const someUser = (): string => spare[0] ?? '';
+const nextToDelete = (): string => spare[(deleted += 1)] ?? '';
 let admin: Actor;
 let counter = 0;
 const asAdmin = (method: string, path: string, body?: unknown): Promise<Got> => send({ method, path: `/api/v1/${path}`, headers: { authorization: `Bearer ${admin.token}`, 'content-type': 'application/json' }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
@@ -190,7 +190,7 @@ const HINTS: Record<string, Hint> = {
     const { password } = body as { password?: string };
     return { params: { name: someUser() }, body: password === undefined ? { role: 'viewer', expect: undefined } : { role: undefined, disabled: undefined, expect: undefined } };
   },
-  'DELETE /api/v1/users/{name}': async () => ({ params: { name: lastUser() }, query: { expect: undefined } }),
+  'DELETE /api/v1/users/{name}': async () => ({ params: { name: nextToDelete() }, query: { expect: undefined } }),
   'DELETE /api/v1/users/{name}/sessions': known,
   'GET /api/v1/tokens/{id}': ownToken,
   'DELETE /api/v1/tokens/{id}': async (actor) => ({ ...(await ownToken(actor)), query: { expect: undefined } }),
