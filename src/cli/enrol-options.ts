@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { isIP } from 'node:net';
+import { Option, type Command } from 'commander';
 import { EXIT, Failure } from '../errors.ts';
 import type { CloudAddress } from '../satellite/enrol/client.ts';
 
@@ -20,6 +21,18 @@ export interface EnrolTarget {
   advertise: string | undefined;
   newKey: boolean;
   patienceMs: number;
+}
+
+/** @param wait what `--wait` waits for */
+export function addEnrolOptions(cmd: Command, wait: string): Command {
+  return cmd
+    .argument('<control-plane,…>', 'addresses of control planes, with :port if it is not the usual one; the first that answers is used')
+    .option('--token-file <file>', 'one-time token, or - for stdin, which is the default; `terrarium satellite token` makes one (or TERRARIUM_ENROLMENT_TOKEN)')
+    .addOption(new Option('--ca-hash <sha256:hex>', "fingerprint of the cluster's CA").makeOptionMandatory())
+    .option('--id <id>', "the satellite's name in the cluster (default: the host name)")
+    .option('--advertise-address <address>', 'how others reach this machine, where that is not what its interfaces say')
+    .option('--new-key', 'enrol with another key, after a revocation')
+    .option('--wait <seconds>', wait, '60');
 }
 
 /** @throws Failure `usage` */

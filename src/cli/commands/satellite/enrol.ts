@@ -1,5 +1,4 @@
-import { Option } from 'commander';
-import type { EnrolFlags } from '../../enrol-options.ts';
+import { addEnrolOptions, enrolTarget, type EnrolFlags } from '../../enrol-options.ts';
 import type { CommandModule } from '../../command.ts';
 
 interface Options extends EnrolFlags {
@@ -11,19 +10,11 @@ export const command: CommandModule = {
   summary: 'Enrol this machine as a satellite of a cluster that it is no node of',
   group: 'Set up',
   configure(cmd, io) {
-    cmd
-      .argument('<control-plane,…>', 'addresses of control planes, with :port if it is not the usual one; the first that answers is used')
-      .option('--token-file <file>', 'one-time token, or - for stdin; `terrarium satellite token` makes one (or TERRARIUM_ENROLMENT_TOKEN)')
-      .addOption(new Option('--ca-hash <sha256:hex>', "fingerprint of the cluster's CA").makeOptionMandatory())
-      .option('--id <id>', "the satellite's name in the cluster (default: the host name)")
+    addEnrolOptions(cmd, 'try for so long while no control plane answers')
       .option('--data <dir>', 'where the satellite keeps its key and its state', '/var/lib/terrarium')
-      .option('--advertise-address <address>', 'how others reach this machine, where that is not what its interfaces say')
-      .option('--new-key', 'enrol with another key, after a revocation')
       .option('--if-needed', 'do nothing where this machine has enrolled already')
-      .option('--wait <seconds>', 'try for so long while no control plane answers', '60')
       .addHelpText('after', '\nRunning the same command again continues an enrolment that was interrupted. Then `terrarium satellite` runs the satellite; `terrarium satellite install` does both, for good.\nHTTPS_PROXY and NO_PROXY are heeded.')
       .action(async (addresses: string, options: Options) => {
-        const { enrolTarget } = await import('../../enrol-options.ts');
         const { readSecret } = await import('../../secret-input.ts');
         const { enrolSatellite } = await import('../../../satellite/enrol/enrol.ts');
         const { isEnrolled } = await import('../../../satellite/enrol/record.ts');

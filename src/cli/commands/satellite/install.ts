@@ -1,5 +1,4 @@
-import { Option } from 'commander';
-import type { EnrolFlags } from '../../enrol-options.ts';
+import { addEnrolOptions, enrolTarget, type EnrolFlags } from '../../enrol-options.ts';
 import type { CommandModule } from '../../command.ts';
 
 interface Options extends EnrolFlags {
@@ -10,21 +9,13 @@ export const command: CommandModule = {
   summary: 'Make this machine a satellite of a cluster for good: enrol it, install the service, wait until it is heard',
   group: 'Set up',
   configure(cmd, io) {
-    cmd
-      .argument('<control-plane,…>', 'addresses of control planes, with :port if it is not the usual one; the first that answers is used')
-      .option('--token-file <file>', 'one-time token, or - for stdin, which is the default; `terrarium satellite token` makes one (or TERRARIUM_ENROLMENT_TOKEN)')
-      .addOption(new Option('--ca-hash <sha256:hex>', "fingerprint of the cluster's CA").makeOptionMandatory())
-      .option('--id <id>', "the satellite's name in the cluster (default: the host name)")
-      .option('--advertise-address <address>', 'how others reach this machine, where that is not what its interfaces say')
-      .option('--new-key', 'enrol with another key, after a revocation')
-      .option('--wait <seconds>', 'wait for so long for a control plane that answers, and for the first heartbeat', '60')
+    addEnrolOptions(cmd, 'wait for so long for a control plane that answers, and for the first heartbeat')
       .option('--root <dir>', 'prepare the machine below this folder, on which nothing is started', '/')
       .addHelpText('after', '\nRunning the same command again completes what was interrupted, and changes nothing where all is there. HTTPS_PROXY and NO_PROXY become the service\'s.\n`terrarium satellite uninstall` takes all of it away.')
       .action(async (addresses: string, options: Options) => {
         const { existsSync } = await import('node:fs');
         const { join, resolve } = await import('node:path');
         const { EXIT, Failure } = await import('../../../errors.ts');
-        const { enrolTarget } = await import('../../enrol-options.ts');
         const { readSecret } = await import('../../secret-input.ts');
         const { DEFAULT_DATA } = await import('../../../../installer/cluster/spec.ts');
         const { openAssets } = await import('../../../assets.ts');
