@@ -3,7 +3,7 @@ import { API_PATHS } from '../cloud/api-paths.ts';
 import type { CloudClient } from '../context/client.ts';
 import { duration } from '../context/diagnosis.ts';
 import { EXIT, Failure } from '../errors.ts';
-import { intervalText } from './interval.ts';
+import { intervalText } from '../interval-text.ts';
 
 /** A kind of thing that `get`, `describe` and `delete` know. */
 export interface Kind<Item = unknown> {

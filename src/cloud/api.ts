@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { MAX_PING, QUERY_LIMITS, valueSchema } from '../bus/frames.ts';
 import { access, details, resourceId, role, tags, title, userName } from '../store/fields.ts';
-import { KEEP_ROWS, MAX_INTERVAL_MS, MIN_INTERVAL_MS } from '../store/schedules.ts';
+import { KEEP_ROWS, MAX_INTERVAL_MS, MIN_INTERVAL_MS } from '../store/schedule-limits.ts';
 
 export { API_PATHS, CLIENT_HEADER, COMMAND_HEADER, MIN_SEQ_HEADER, SEQ_HEADER, SESSION_COOKIE } from './api-paths.ts';
 

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import type { Store } from '../store/database.ts';
-import { PIECE_BYTES } from '../store/schedules.ts';
+import { PIECE_BYTES } from '../store/schedule-limits.ts';
 import { many } from './state/read.ts';
 
 /** A run's lines as they are kept: what the query gave, JSON lines, compressed as a whole and cut into pieces that a command can carry. */

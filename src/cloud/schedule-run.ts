@@ -1,4 +1,4 @@
-import { KEEP_BYTES, KEEP_ROWS, MAX_FAILURES } from '../store/schedules.ts';
+import { KEEP_BYTES, KEEP_ROWS, MAX_FAILURES } from '../store/schedule-limits.ts';
 import type { QueryLine, QueryState, ScheduleRun } from './api.ts';
 import type { QuerySink } from './queries.ts';
 

@@ -4,7 +4,7 @@ import type { QueryLine } from '../../src/cloud/api.ts';
 import { packLines } from '../../src/cloud/schedule-rows.ts';
 import { createRate } from '../../src/cloud/schedule-rate.ts';
 import { collectRun } from '../../src/cloud/schedule-run.ts';
-import { PIECE_BYTES } from '../../src/store/schedules.ts';
+import { PIECE_BYTES } from '../../src/store/schedule-limits.ts';
 
 const rows = (sat: string, seq: number, values: string[]): QueryLine => ({ q: 'q', sat, seq, ...(seq === 0 ? { columns: ['a'] } : {}), rows: values.map((v) => [v]) });
 const done = (satellites: Extract<QueryLine, { done: true }>['satellites'], n: number): QueryLine => ({ q: 'q', done: true, satellites, rows: n, ms: 1 });

@@ -6,7 +6,8 @@ import { loadKinds, loadSchema } from '../../src/store/kind.ts';
 import { WHOLE_TABLES_EVERY, openMachine, type Machine } from '../../src/store/machine.ts';
 import type { ScheduleRow, ScheduleRunRow } from '../../src/store/rows.ts';
 import { firstTime, isDue, timeAfter, timesBetween } from '../../src/store/schedule-times.ts';
-import { KEEP_PACKED, KEEP_RUNS, MAX_SCHEDULES, mayQuery } from '../../src/store/schedules.ts';
+import { KEEP_PACKED, KEEP_RUNS, MAX_SCHEDULES } from '../../src/store/schedule-limits.ts';
+import { mayQuery } from '../../src/store/schedules.ts';
 import { atOnce, verifySteps } from '../../src/store/verify.ts';
 import { contents, entryOf, memoryDatabase } from '../support/store-temp.ts';
 

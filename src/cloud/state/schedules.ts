@@ -1,7 +1,7 @@
 import { Failure } from '../../errors.ts';
 import type { Store } from '../../store/database.ts';
 import type { ScheduleRow, ScheduleRunRow } from '../../store/rows.ts';
-import { SCHEDULES_SCHEMA } from '../../store/schedules.ts';
+import { SCHEDULES_SCHEMA } from '../../store/schedule-limits.ts';
 import type { Schedule } from '../api.ts';
 import { many, one } from './read.ts';
 import type { State } from './state.ts';

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { resourceId, time } from '../fields.ts';
 import { defineCommand, refuse } from '../kind.ts';
 import { timeAfter, timesBetween } from '../schedule-times.ts';
-import { KEEP_RUNS, SCHEDULES_SCHEMA, readOwner, readSchedule, whyNot } from '../schedules.ts';
+import { KEEP_RUNS, SCHEDULES_SCHEMA } from '../schedule-limits.ts';
+import { readOwner, readSchedule, whyNot } from '../schedules.ts';
 
 /**
  * Run `number` of a schedule begins, on the instance that proposes this. Of two that both think it is theirs, one gets this number; the other is

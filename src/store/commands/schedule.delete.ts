@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { resourceId } from '../fields.ts';
 import { defineCommand, refuse } from '../kind.ts';
-import { SCHEDULES_SCHEMA, readSchedule, viewSchedule } from '../schedules.ts';
+import { SCHEDULES_SCHEMA } from '../schedule-limits.ts';
+import { readSchedule, viewSchedule } from '../schedules.ts';
 
 /** Its runs and their rows go with it. */
 export const command = defineCommand({

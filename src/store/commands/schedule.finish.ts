@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { resourceId, why } from '../fields.ts';
 import { defineCommand, refuse } from '../kind.ts';
 import { timeAfter, timesBetween } from '../schedule-times.ts';
-import { MAX_FAILURES, SCHEDULES_SCHEMA, readRun, readSchedule } from '../schedules.ts';
+import { MAX_FAILURES, SCHEDULES_SCHEMA } from '../schedule-limits.ts';
+import { readRun, readSchedule } from '../schedules.ts';
 
 const count = z.int().nonnegative();
 

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { resourceId, tags, title, userName } from '../fields.ts';
 import { defineCommand, refuse } from '../kind.ts';
 import { firstTime } from '../schedule-times.ts';
-import { MAX_INTERVAL_MS, MAX_SCHEDULES, MIN_INTERVAL_MS, SCHEDULES_SCHEMA, readOwner, readSchedule, viewSchedule, whyNot } from '../schedules.ts';
+import { MAX_INTERVAL_MS, MAX_SCHEDULES, MIN_INTERVAL_MS, SCHEDULES_SCHEMA } from '../schedule-limits.ts';
+import { readOwner, readSchedule, viewSchedule, whyNot } from '../schedules.ts';
 
 /** Creates or replaces. Its times stay, unless the interval changes or it begins to run again. */
 export const command = defineCommand({

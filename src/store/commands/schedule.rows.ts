@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { resourceId } from '../fields.ts';
 import { defineCommand, refuse } from '../kind.ts';
 import type { ScheduleRunRow } from '../rows.ts';
-import { KEEP_PACKED, PIECE_BYTES, SCHEDULES_SCHEMA, readRun } from '../schedules.ts';
+import { KEEP_PACKED, PIECE_BYTES, SCHEDULES_SCHEMA } from '../schedule-limits.ts';
+import { readRun } from '../schedules.ts';
 
 /** A piece of a run's lines, before the run is finished. So that all of them have room, those of the oldest runs of all schedules go. */
 export const command = defineCommand({

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { resourceId, userName, why } from '../fields.ts';
 import { defineCommand, refuse } from '../kind.ts';
 import { firstTime } from '../schedule-times.ts';
-import { SCHEDULES_SCHEMA, readOwner, readSchedule, viewSchedule, whyNot } from '../schedules.ts';
+import { SCHEDULES_SCHEMA } from '../schedule-limits.ts';
+import { readOwner, readSchedule, viewSchedule, whyNot } from '../schedules.ts';
 
 /** Pauses, resumes or stops a schedule. Who resumes one whose owner is gone becomes its owner. */
 export const command = defineCommand({
