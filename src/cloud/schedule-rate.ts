@@ -5,7 +5,7 @@
 export const RATE = { bytesPerSecond: 256 * 1024, burst: 32 * 1024 * 1024 } as const;
 
 export interface Rate {
-  /** Takes so many bytes, or none where there are not so many. */
+  /** Takes so many bytes of entries, or none where there are not so many. */
   take(bytes: number): boolean;
 }
 

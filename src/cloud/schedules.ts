@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Failure } from '../errors.ts';
-import { PIECE_BYTES, SCHEDULES_SCHEMA, KEEP_BYTES } from '../store/schedule-limits.ts';
+import { SCHEDULES_SCHEMA, KEEP_BYTES } from '../store/schedule-limits.ts';
 import type { Draft, Replica } from '../store/replica.ts';
 import type { Outcome } from '../store/machine.ts';
 import type { SavedQueryRow, ScheduleRow, ScheduleRunRow } from '../store/rows.ts';
@@ -103,7 +103,7 @@ export function keepSchedules({ self, boot, cloud, tells, instances, listeningMs
   async function keep(schedule: string, number: number, collected: Collected, end: RunEnd): Promise<RunEnd> {
     let pieces = await packLines(collected.lines());
     let kept = end;
-    if (!rate.take(pieces.length * PIECE_BYTES)) {
+    if (!rate.take(pieces.reduce((sum, piece) => sum + Math.ceil(piece.length / 3) * 4, 0))) {
       kept = { ...end, kept: 0, cut: 'rate' };
       pieces = await packLines(collected.bare());
     }
@@ -186,7 +186,7 @@ export function keepSchedules({ self, boot, cloud, tells, instances, listeningMs
 
   /** Why a run under way is taken for lost; undefined for one that is not. */
   function gone(schedule: ScheduleRow, run: ScheduleRunRow, judges: boolean): string | undefined {
-    if (run.runner === self) return run.boot === boot ? `The instance ${self} could not begin it.` : `The instance ${self} was restarted.`;
+    if (run.runner === self) return run.boot === boot ? `The instance ${self} could not record it.` : `The instance ${self} was restarted.`;
     if (!judges || listeningMs() < LISTEN_MS) return undefined;
     const runner = instances().find((i) => i.name === run.runner);
     if (runner === undefined || runner.state === 'unreachable') return `The instance ${run.runner} is gone.`;

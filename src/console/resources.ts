@@ -136,16 +136,10 @@ export async function forgetSatellite(id: string): Promise<void> {
 
 export const listSchedules = (): Promise<Schedule[]> => readAll<Schedule>(API_PATHS.schedules);
 
-/** @returns undefined where there is none of this id */
+/** @returns undefined where there is none of this id; it is looked for in the list, since a browser logs every answer that something is not there */
 export async function readSchedule(id: string): Promise<{ schedule: Schedule; runs: ScheduleRun[] } | undefined> {
-  try {
-    const schedule = (await (await send(at(API_PATHS.schedules, id), undefined)).json()) as Schedule;
-    const { items } = (await (await send(at(API_PATHS.schedules, id, '/runs'), undefined)).json()) as Page<ScheduleRun>;
-    return { schedule, runs: items };
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return undefined;
-    throw error;
-  }
+  const schedule = (await listSchedules()).find((s) => s.id === id);
+  return schedule === undefined ? undefined : { schedule, runs: (await readPage<ScheduleRun>(at(API_PATHS.schedules, id, '/runs'), {})).items };
 }
 
 /** The answers of a run that are kept, as its query gave them. */

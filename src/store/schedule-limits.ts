@@ -11,7 +11,7 @@ export const KEEP_RUNS = 10;
 export const KEEP_ROWS = 10_000;
 export const KEEP_BYTES = 1024 * 1024;
 /** Bytes of compressed rows that are kept of all runs together; beyond, those of the oldest runs go. */
-export const KEEP_PACKED = 64 * 1024 * 1024;
+export const KEEP_PACKED = 32 * 1024 * 1024;
 /** Bytes of compressed rows in one command, whose JSON has a third more of them and is below MAX_ENTRY_BYTES. */
 export const PIECE_BYTES = 144 * 1024;
 /** Satellites whose failure a run tells by name. */

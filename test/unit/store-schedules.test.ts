@@ -91,6 +91,13 @@ t.test('a run is begun once, by whoever is first; late ones stand for those miss
   t.match(run('schedule.begin', begin(3, first + 14 * MINUTE), { at: back }), { ok: true, value: { missed: 0 } });
   t.ok(schedule(one).next_at > back && schedule(one).next_at <= back + MINUTE);
   t.match(run('schedule.finish', finish(3), { at: back + 1 }), { ok: true });
+  // Asked for while it is paused: nothing passes meanwhile.
+  run('schedule.state', { id: 's', state: 'paused', reason: '' }, { at: back + 2 });
+  t.match(run('schedule.begin', begin(4, schedule(one).next_at), { at: back + 10 * MINUTE }), { ok: false, code: 'denied', message: /paused/ });
+  run('schedule.begin', begin(4, null), { at: back + 10 * MINUTE });
+  t.match(run('schedule.finish', finish(4), { at: back + 11 * MINUTE }), { ok: true, value: { skipped: 0 } });
+  run('schedule.state', { id: 's', state: 'enabled', reason: '' }, { at: back + 20 * MINUTE });
+  t.ok(schedule(one).next_at >= back + 20 * MINUTE && schedule(one).next_at < back + 21 * MINUTE);
   t.ok(same());
 });
 

@@ -116,7 +116,7 @@ function RunLine({ run, shown, onShow }: { run: ScheduleRun; shown: boolean; onS
       <td>{tookText(run)}</td>
       <td>{CAUSES[run.cause]}{run.cause === 'asked' && ` by ${run.actor}`}</td>
       <td>{run.runner}</td>
-      <td>{Object.entries(run.counts).map(([state, n]) => `${n} ${state}`).join(', ')}</td>
+      <td>{Object.entries(run.counts).map(([state, n]) => `${n} ${state === 'rows' ? 'with rows' : state}`).join(', ')}</td>
       <td class="number">{run.state === 'running' ? '' : run.rows.toLocaleString('en-US')}</td>
       {onShow !== undefined && <td><div class="row-actions">{run.state !== 'running' && <button type="button" aria-pressed={shown} aria-label={`Show the rows of run ${run.number}`} onClick={() => onShow(run.number)}>Rows</button>}</div></td>}
     </tr>

@@ -34,7 +34,7 @@ export const command = defineCommand({
       tx.run('UPDATE schedule_runs SET packed = 0 WHERE schedule = ? AND number = ?', schedule, number);
     }
     const again = state === 'lost' && run.cause === 'due' && before.state === 'enabled';
-    const passed = !again && before.next_at <= at;
+    const passed = !again && before.state === 'enabled' && before.next_at <= at;
     const skipped = passed ? 1 + timesBetween(before.anchor, before.interval_ms, Math.max(before.next_at, before.anchor), at) : 0;
     const next = again ? at : passed ? timeAfter(before.anchor, before.interval_ms, at) : before.next_at;
     tx.run(`UPDATE schedules SET running = 0, again = ?, next_at = ?, skipped = skipped + ?, ${state} = ${state} + 1 WHERE id = ?`, again ? 1 : before.again, next, skipped, schedule);
