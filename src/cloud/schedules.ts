@@ -24,8 +24,8 @@ const BEGUN_AT_ONCE = 5;
 /** Beyond the statement's own time, after which a run is ended; and after which, seen from elsewhere, its instance is taken to have forgotten it. */
 const OVERTIME_MS = 30_000;
 const FORGOTTEN_MS = 60_000;
-/** Who has listened for less cannot say of anybody that he is silent. */
-const LISTEN_MS = 10_000;
+/** Silence after which an instance's runs are lost: longer than what makes it unreachable, since a busy machine is silent for that, and its run would be doubled. */
+const GONE_MS = 15_000;
 /** How long the end of a run is tried to be told. */
 const TELL_MS = 60_000;
 const AGAIN_MS = 1_000;
@@ -187,9 +187,9 @@ export function keepSchedules({ self, boot, cloud, tells, instances, listeningMs
   /** Why a run under way is taken for lost; undefined for one that is not. */
   function gone(schedule: ScheduleRow, run: ScheduleRunRow, judges: boolean): string | undefined {
     if (run.runner === self) return run.boot === boot ? `The instance ${self} could not record it.` : `The instance ${self} was restarted.`;
-    if (!judges || listeningMs() < LISTEN_MS) return undefined;
+    if (!judges || listeningMs() < GONE_MS) return undefined;
     const runner = instances().find((i) => i.name === run.runner);
-    if (runner === undefined || runner.state === 'unreachable') return `The instance ${run.runner} is gone.`;
+    if (runner === undefined || now() - Date.parse(runner.lastSeen) > GONE_MS) return `The instance ${run.runner} is gone.`;
     const since = seen.get(`${run.schedule} ${run.number}`) ?? monotonic();
     const { timeoutMs } = JSON.parse(schedule.limits) as { timeoutMs: number };
     return monotonic() - since > timeoutMs + OVERTIME_MS + FORGOTTEN_MS ? `The instance ${run.runner} has not ended it.` : undefined;
