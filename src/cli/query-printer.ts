@@ -1,5 +1,6 @@
 import type { Value } from '../bus/frames.ts';
 import type { QueryLine } from '../cloud/api.ts';
+import { EXIT, Failure } from '../errors.ts';
 import type { Io } from './command.ts';
 import { cell, line, widths } from './table.ts';
 
@@ -13,6 +14,12 @@ export interface QueryPrinter {
   print(line: QueryLine): void;
   /** Prints what is still held back; true if every satellite answered. */
   finish(): boolean;
+}
+
+/** As `--json` and `--csv` say; a table without them. @throws Failure `usage` for both */
+export function printerFor(io: Io, options: { json?: boolean; csv?: boolean }): QueryPrinter {
+  if (options.json === true && options.csv === true) throw new Failure('usage', '--json and --csv contradict each other.', { remedy: 'Use one of them.', exitCode: EXIT.usage });
+  return options.json === true ? jsonPrinter(io) : options.csv === true ? csvPrinter(io) : tablePrinter(io);
 }
 
 /** A table that grows while rows come in, the satellite in its first column; errors go to stderr. */

@@ -1,8 +1,9 @@
-import type { ApplicationInfo, AuditEntry, CloudInfo, NodeInfo, Overview, Page, PodInfo, SatelliteInfo, SavedQuery, SessionInfo, Token, Topic, User } from '../cloud/api.ts';
+import type { ApplicationInfo, AuditEntry, CloudInfo, NodeInfo, Overview, Page, PodInfo, SatelliteInfo, SavedQuery, Schedule, SessionInfo, Token, Topic, User } from '../cloud/api.ts';
 import { API_PATHS } from '../cloud/api-paths.ts';
 import type { CloudClient } from '../context/client.ts';
 import { duration } from '../context/diagnosis.ts';
 import { EXIT, Failure } from '../errors.ts';
+import { intervalText } from '../interval-text.ts';
 
 /** A kind of thing that `get`, `describe` and `delete` know. */
 export interface Kind<Item = unknown> {
@@ -74,6 +75,14 @@ const KINDS: Kind[] = [
     name: 'queries', aliases: ['query', 'saved-queries'], path: API_PATHS.savedQueries, key: (q) => q.id, single: true, deletable: true, state: { topic: 'saved-queries', type: 'query' },
     columns: { ID: (q) => q.id, NAME: (q) => q.name, OWNER: (q) => q.owner, CHANGED: (q, now) => ago(q.updatedAt, now) },
     wide: { VERSION: (q) => q.version, SQL: (q) => q.sql },
+  }),
+  kind<Schedule>({
+    name: 'schedules', aliases: ['schedule'], path: API_PATHS.schedules, key: (s) => s.id, single: true, deletable: true, state: { topic: 'schedules', type: 'schedule' },
+    columns: {
+      ID: (s) => s.id, EVERY: (s) => intervalText(s.everySeconds), STATE: (s) => s.state, LAST: (s) => s.last?.state ?? '', 'LAST RUN': (s, now) => (s.last === null ? '' : ago(s.last.begunAt, now)),
+      NEXT: (s, now) => (s.nextAt === null ? '' : Date.parse(s.nextAt) <= now ? 'now' : until(s.nextAt, now)), ROWS: (s) => s.last?.rows ?? '', FAILED: (s) => s.counts.failed + s.counts.partial + s.counts.lost,
+    },
+    wide: { NAME: (s) => s.name, OWNER: (s) => s.owner, SKIPPED: (s) => s.counts.skipped, MISSED: (s) => s.counts.missed, VERSION: (s) => s.version, REASON: (s) => (s.reason === '' ? s.last?.reason : s.reason), SQL: (s) => s.sql ?? `saved query ${s.query}` },
   }),
   kind<AuditEntry>({
     name: 'audit', aliases: [], path: API_PATHS.audit, key: (e) => e.id, single: false, deletable: false, state: { topic: 'audit', type: '' },

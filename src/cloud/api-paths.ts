@@ -14,6 +14,7 @@ export const API_PATHS = {
   tokens: '/api/v1/tokens',
   sessions: '/api/v1/sessions',
   savedQueries: '/api/v1/saved-queries',
+  schedules: '/api/v1/schedules',
   satellites: '/api/v1/satellites',
   nodes: '/api/v1/nodes',
   pods: '/api/v1/pods',

@@ -34,6 +34,7 @@ import { createInstances } from './instances.ts';
 import { watchKubernetes } from './kubernetes.ts';
 import { createMetrics } from './metrics.ts';
 import { createQueryProxy, type QueryProxy } from './queries.ts';
+import { keepSchedules } from './schedules.ts';
 import { createRegistry } from './satellites.ts';
 import { keepStates } from './satellites-states.ts';
 import { createSatelliteView } from './satellites-view.ts';
@@ -228,13 +229,16 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     servers: () => members.servers,
     dnsPort: config.ports.dns,
     queries: () => (connected ? queries : undefined),
+    schedules: () => schedules,
     overview,
     notReady,
     log,
     signal: stopping.signal,
   };
+  const listeningMs = (): number => (connectedAt === undefined ? 0 : Date.now() - connectedAt);
   const firstReady = (): string | undefined => clouds().filter((c) => c.ready).map((c) => c.name).sort()[0];
-  const states = keepStates({ self: node, cloud: context, registry, tells: () => firstReady() === node, listeningMs: () => (connectedAt === undefined ? 0 : Date.now() - connectedAt), log });
+  const states = keepStates({ self: node, cloud: context, registry, tells: () => firstReady() === node, listeningMs, log });
+  const schedules = keepSchedules({ self: node, boot: `${startedAt} ${process.pid}`, cloud: context, tells: () => firstReady() === node, instances: clouds, listeningMs, log });
   const app = await createApp(context, consoleFiles(loadConsole(settings.consoleDir)));
   const tlsFile = (name: string): string => readFileSync(join(tlsDir, name), 'utf8');
   const busPipe = createBusPipe({ host: websocketHost(address), port: config.ports.natsWebsocket, tls: () => ({ ca: tlsFile('ca.crt'), cert: tlsFile('client.crt'), key: tlsFile('client.key') }) });
@@ -253,6 +257,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     clearTimeout(again);
     gate.stop();
     states.stop();
+    await schedules.stop();
     satellites.stop();
     await configured;
     clearTimeout(sweeping);

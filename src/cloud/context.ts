@@ -9,6 +9,7 @@ import type { QueryProxy } from './queries.ts';
 import type { Registry } from './satellites.ts';
 import type { SatelliteView } from './satellites-view.ts';
 import type { Enrolment } from './satellites-enrolment.ts';
+import type { ScheduleKeeper } from './schedules.ts';
 import type { State } from './state/state.ts';
 
 /** What the routes work with. */
@@ -28,6 +29,7 @@ export interface CloudContext {
   /** The cloud's own DNS server, on every control plane. */
   dnsPort: number;
   queries(): QueryProxy | undefined;
+  schedules(): ScheduleKeeper;
   overview(): Overview;
   /** Why this instance is not ready; undefined when it is. */
   notReady(): string | undefined;

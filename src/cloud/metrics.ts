@@ -6,11 +6,15 @@ import type { State } from './state/state.ts';
 export interface Metrics {
   /** An answer was given; `path` as in the table of routes, time in seconds. */
   request(method: string, path: string, status: number, seconds: number): void;
+  /** Scheduled runs that this instance has ended, by how, and times that were skipped or missed. */
+  schedule(outcome: ScheduleOutcome, times: number): void;
   /** The text format, and its media type. */
   text(): Promise<string>;
   contentType: string;
   stop(): void;
 }
+
+export type ScheduleOutcome = 'done' | 'partial' | 'failed' | 'lost' | 'skipped' | 'missed';
 
 export interface MetricsSources {
   state: State;
@@ -26,6 +30,8 @@ export function createMetrics(sources: MetricsSources): Metrics {
   collectDefaultMetrics({ register: registry });
   const requests = new Counter({ name: 'terrarium_http_requests_total', help: 'Requests answered, by route and status.', labelNames: ['method', 'path', 'status'], registers });
   const seconds = new Histogram({ name: 'terrarium_http_request_seconds', help: 'Time until the answer was complete.', labelNames: ['method', 'path'], buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30], registers });
+  const runs = new Counter({ name: 'terrarium_schedule_runs_total', help: 'Scheduled runs that this instance ended, by how they ended; skipped: times that passed during a run; missed: times that a late run stood for.', labelNames: ['outcome'], registers });
+  for (const outcome of ['done', 'partial', 'failed', 'lost', 'skipped', 'missed']) runs.inc({ outcome }, 0);
   const gauge = (name: string, help: string, read: () => number): void => void new Gauge({ name, help, registers, collect() { this.set(read()); } });
   const status = (): ReturnType<NonNullable<ReturnType<State['current']>>['status']> | undefined => sources.state.current()?.status();
   gauge('terrarium_ready', 'Whether this instance is ready.', () => (sources.notReady() === undefined ? 1 : 0));
@@ -47,6 +53,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
       requests.inc({ method, path, status: code });
       seconds.observe({ method, path }, took);
     },
+    schedule: (outcome, times) => runs.inc({ outcome }, times),
     text: () => registry.metrics(),
     contentType: registry.contentType,
     stop: () => registry.clear(),

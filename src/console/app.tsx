@@ -10,6 +10,8 @@ import { Login } from './pages/login.tsx';
 import { OverviewPage } from './pages/overview.tsx';
 import { SatellitePage } from './pages/satellite.tsx';
 import { SatellitesPage } from './pages/satellites.tsx';
+import { SchedulePage } from './pages/schedule.tsx';
+import { SchedulesPage } from './pages/schedules.tsx';
 import { TokensPage } from './pages/tokens.tsx';
 import { UsersPage } from './pages/users.tsx';
 import { ConsoleContext, type Console } from './parts/context.ts';
@@ -19,10 +21,10 @@ import { QueryPage } from './query/page.tsx';
 import { openWatch } from './watch.ts';
 
 const TITLES: Record<PageName, string> = {
-  overview: 'Overview', satellites: 'Satellites', query: 'Query', users: 'Users', tokens: 'API tokens', enrolment: 'Enrolment', audit: 'Audit log', account: 'Account',
+  overview: 'Overview', satellites: 'Satellites', query: 'Query', schedules: 'Schedules', users: 'Users', tokens: 'API tokens', enrolment: 'Enrolment', audit: 'Audit log', account: 'Account',
 };
 const GROUPS: { name: string; pages: PageName[] }[] = [
-  { name: 'Fleet', pages: ['overview', 'satellites', 'query'] },
+  { name: 'Fleet', pages: ['overview', 'satellites', 'query', 'schedules'] },
   { name: 'Access', pages: ['enrolment', 'tokens', 'users', 'audit'] },
 ];
 const SAID_MS = 6_000;
@@ -36,7 +38,7 @@ function allowed(me: Me, page: PageName): boolean {
 }
 
 function topicsOf(me: Me): Topic[] {
-  return ['overview', 'saved-queries', 'satellites', ...(may(me, 'admin') ? (['users', 'tokens', 'sessions', 'audit'] as const) : [])];
+  return ['overview', 'saved-queries', 'schedules', 'satellites', ...(may(me, 'admin') ? (['users', 'tokens', 'sessions', 'audit'] as const) : [])];
 }
 
 export function App() {
@@ -170,6 +172,8 @@ function Signed({ me, onSignedOut, onChanged }: { me: Me; onSignedOut: (message?
               {page === 'satellites' && place.key === undefined && <div data-page><SatellitesPage satellites={overview.satellites} /></div>}
               {page === 'satellites' && place.key !== undefined && <div data-page><SatellitePage key={place.key} id={place.key} overview={overview} /></div>}
               {queried.current && <div data-page hidden={page !== 'query'}><QueryPage satellites={overview.satellites} place={place} /></div>}
+              {page === 'schedules' && place.key === undefined && <div data-page><SchedulesPage /></div>}
+              {page === 'schedules' && place.key !== undefined && <div data-page><SchedulePage key={place.key} id={place.key} /></div>}
               {page === 'users' && <div data-page><UsersPage /></div>}
               {page === 'tokens' && <div data-page><TokensPage /></div>}
               {page === 'enrolment' && <div data-page><EnrolmentPage /></div>}

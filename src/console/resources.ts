@@ -1,8 +1,10 @@
 import { ulid } from '../store/ulid.ts';
-import type { AuditEntry, Page, Role, SatelliteChange, SatelliteInfo, SavedQuery, Scope, SessionInfo, Token, User } from '../cloud/api.ts';
+import type { AuditEntry, Page, Role, SatelliteChange, SatelliteInfo, SavedQuery, Schedule, ScheduleBody, ScheduleRun, Scope, SessionInfo, Token, User } from '../cloud/api.ts';
 import { API_PATHS, COMMAND_HEADER, ENROLMENT_PATHS } from '../cloud/api-paths.ts';
 import type { EnrolmentToken, EnrolmentTokenReply, ManifestReply } from '../cloud/satellites-api.ts';
 import { ApiError, send } from './api.ts';
+import { linesOf } from './direct.ts';
+import { addLine, emptyResult, type Result } from './logic/result.ts';
 
 const PAGE = 500;
 /** A list is read to its end up to so many pages. */
@@ -130,4 +132,36 @@ export async function revokeSatellite(id: string, reason: string): Promise<void>
 /** What was said of it is forgotten, a revocation too. */
 export async function forgetSatellite(id: string): Promise<void> {
   await change('DELETE', at(API_PATHS.satellites, id));
+}
+
+export const listSchedules = (): Promise<Schedule[]> => readAll<Schedule>(API_PATHS.schedules);
+
+/** @returns undefined where there is none of this id; it is looked for in the list, since a browser logs every answer that something is not there */
+export async function readSchedule(id: string): Promise<{ schedule: Schedule; runs: ScheduleRun[] } | undefined> {
+  const schedule = (await listSchedules()).find((s) => s.id === id);
+  return schedule === undefined ? undefined : { schedule, runs: (await readPage<ScheduleRun>(at(API_PATHS.schedules, id, '/runs'), {})).items };
+}
+
+/** The answers of a run that are kept, as its query gave them. */
+export async function readRun({ schedule, number }: ScheduleRun): Promise<Result> {
+  const result = emptyResult([]);
+  for await (const line of linesOf(await send(at(API_PATHS.schedules, schedule, `/runs/${number}/lines`), undefined))) addLine(result, line, Number.POSITIVE_INFINITY);
+  return result;
+}
+
+export async function putSchedule(id: string, body: ScheduleBody): Promise<Schedule> {
+  return (await (await change('PUT', at(API_PATHS.schedules, id), body)).json()) as Schedule;
+}
+
+export async function pauseSchedule({ id, version }: Schedule, paused: boolean): Promise<void> {
+  await change('PATCH', at(API_PATHS.schedules, id), { paused, expect: version });
+}
+
+export async function deleteSchedule(id: string): Promise<void> {
+  await change('DELETE', at(API_PATHS.schedules, id));
+}
+
+/** Has it run now. */
+export async function runSchedule(id: string): Promise<ScheduleRun> {
+  return (await (await change('POST', at(API_PATHS.schedules, id, '/runs'))).json()) as ScheduleRun;
 }

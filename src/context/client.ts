@@ -34,7 +34,7 @@ export interface CloudClient {
   change<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown, signal?: AbortSignal): Promise<T | undefined>;
   /** Events as they come, until the connection ends, which is no failure. @throws Failure */
   events(path: string, signal?: AbortSignal): AsyncGenerator<ServerEvent, void, undefined>;
-  /** POSTs JSON and gives the answer line by line as it comes; leaving the loop cancels it. @throws Failure */
+  /** POSTs JSON, or GETs where there is none, and gives the answer line by line as it comes; leaving the loop cancels it. @throws Failure */
   lines<T>(path: string, body: unknown, signal?: AbortSignal): AsyncGenerator<T, void, undefined>;
 }
 
@@ -113,9 +113,7 @@ export function createCloudClient(context: Context): CloudClient {
     },
     async *lines<T>(path: string, body: unknown, signal?: AbortSignal): AsyncGenerator<T, void, undefined> {
       const answer = await open(path, {
-        method: 'POST',
-        body: JSON.stringify(body),
-        headers: { 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { method: 'POST' as const, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
         ...(signal === undefined ? {} : { signal }),
       });
       let broken: Error | undefined;

@@ -37,6 +37,8 @@ export interface CommandKind<Args> {
   args: ZodType<Args>;
   /** Active schema from which on it may be proposed. */
   since: number;
+  /** False: no line in the audit log, for what happens often and changes nothing that anybody has decided. */
+  audited?: false;
   /** @throws Refusal by `refuse`; anything else stops the applier. */
   apply(tx: Tx, command: Command<Args>): { value?: Json; changes: Change[] };
 }

@@ -65,7 +65,7 @@ export const KEEP_SEEN = 200_000;
 export const KEEP_AUDIT = 100_000;
 
 /** Never changed after they are written, so that each is hashed whole once: with the other rows of its thousand positions. */
-const APPEND_ONLY = new Set(['audit']);
+const APPEND_ONLY = new Set(['audit', 'schedule_rows']);
 
 const INTERNAL = `
 CREATE TABLE IF NOT EXISTS _meta (
@@ -221,7 +221,7 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
       covered = 'again';
     } else {
       const { result, changes } = purely(() => carryOut(tx, command));
-      audit(tx, command, result, changes);
+      if (options.kinds.get(command.kind)?.audited !== false) audit(tx, command, result, changes);
       const text = JSON.stringify(result);
       sql.remember.run(command.id, position, text);
       outcome = { position, result };

@@ -9,6 +9,7 @@ const RESOURCES: Record<string, { table: string; key: string }> = {
   token: { table: 'tokens', key: 'id' },
   query: { table: 'saved_queries', key: 'id' },
   satellite: { table: 'satellites', key: 'id' },
+  schedule: { table: 'schedules', key: 'id' },
   enrolment: { table: 'enrolment_tokens', key: 'id' },
 };
 

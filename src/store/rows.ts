@@ -92,3 +92,60 @@ export interface AuditRow {
   /** JSON: `Change[]`. */
   changes: string;
 }
+
+/** What people want, and how far it has come. Times are milliseconds since 1970. */
+export interface ScheduleRow {
+  id: string;
+  owner: string;
+  name: string;
+  /** Of its own, or the id of a saved query: one of the two. */
+  sql: string | null;
+  query: string | null;
+  /** JSON: `{satellites?, tags?}`. */
+  target: string;
+  /** JSON: `{timeoutMs, maxRows}`. */
+  limits: string;
+  interval_ms: number;
+  state: 'enabled' | 'paused' | 'stopped';
+  reason: string;
+  created_at: number;
+  updated_at: number;
+  anchor: number;
+  next_at: number;
+  again: 0 | 1;
+  number: number;
+  running: number;
+  done: number;
+  partial: number;
+  failed: number;
+  lost: number;
+  skipped: number;
+  missed: number;
+  version: number;
+}
+
+export type RunState = 'running' | 'done' | 'partial' | 'failed' | 'lost';
+
+export interface ScheduleRunRow {
+  schedule: string;
+  number: number;
+  position: number;
+  due_at: number;
+  begun_at: number;
+  ended_at: number | null;
+  runner: string;
+  boot: string;
+  cause: 'due' | 'again' | 'asked';
+  actor: string;
+  state: RunState;
+  reason: string;
+  /** JSON: number of satellites by state. */
+  counts: string;
+  /** JSON: `{satellite, state, message}[]`. */
+  failures: string;
+  rows: number;
+  bytes: number;
+  kept: number;
+  packed: number;
+  cut: '' | 'rows' | 'bytes' | 'rate' | 'dropped';
+}

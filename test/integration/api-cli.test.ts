@@ -60,7 +60,7 @@ t.test('get: all, some, in every format, and what is not there by its exit code'
   t.match(await run('get', 'users', 'eva', 'nobody', '-o', 'name'), { code: 3, stdout: 'users/eva\n', stderr: /no user nobody/ });
   t.match(await run('get', 'cats'), { code: 2, stderr: /no kind cats.*users/ });
   t.match(await run('get', 'users', '-o', 'xml'), { code: 2 });
-  for (const kind of ['nodes', 'pods', 'clouds', 'satellites', 'applications', 'sessions', 'queries', 'audit']) t.match(await run('get', kind), { code: 0, stderr: '' }, kind);
+  for (const kind of ['nodes', 'pods', 'clouds', 'satellites', 'applications', 'sessions', 'queries', 'schedules', 'audit']) t.match(await run('get', kind), { code: 0, stderr: '' }, kind);
 });
 
 t.test('describe: all fields and the last changes', async (t) => {

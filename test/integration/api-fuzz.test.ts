@@ -145,6 +145,21 @@ async function saved(actor: Actor): Promise<{ params: { id: string }; query: Rec
   if (got.status !== 200) throw new Error(`preparing: ${got.status} ${got.body}`);
   return { params: { id }, query: {} };
 }
+async function scheduled(actor: Actor): Promise<{ params: { id: string }; query: Record<string, unknown>; after: () => Promise<void> }> {
+  const id = `of-${actor.name}-${(counter += 1)}`;
+  const path = `/api/v1/schedules/${id}`;
+  const headers = { authorization: `Bearer ${(actor.role === 'viewer' ? admin : actor).token}`, 'content-type': 'application/json' };
+  const got = await send({ method: 'PUT', path, headers, body: JSON.stringify({ name: 'a', sql: 'select 1', everySeconds: 3600, paused: true }) });
+  if (got.status !== 200) throw new Error(`preparing: ${got.status} ${got.body}`);
+  // There may not be many.
+  return { params: { id }, query: {}, after: async () => void (await send({ method: 'DELETE', path, headers })) };
+}
+/** One with a run. */
+async function hasRun(actor: Actor): Promise<{ params: { id: string; number: number }; after: () => Promise<void> }> {
+  const { params, after } = await scheduled(actor);
+  await send({ method: 'POST', path: `/api/v1/schedules/${params.id}/runs`, headers: { authorization: `Bearer ${admin.token}` } });
+  return { params: { ...params, number: 1 }, after };
+}
 async function ownToken(actor: Actor): Promise<{ params: { id: string }; query: Record<string, unknown>; after: () => Promise<void> }> {
   const headers = { authorization: `Bearer ${actor.token}`, 'content-type': 'application/json' };
   const got = await send({ method: 'POST', path: '/api/v1/tokens', headers, body: JSON.stringify({ name: 'a', scopes: ['read'] }) });
@@ -206,6 +221,17 @@ const HINTS: Record<string, Hint> = {
   'GET /api/v1/saved-queries/{id}': saved,
   'PUT /api/v1/saved-queries/{id}': async (actor) => ({ params: { id: `put-${actor.name}-${(counter += 1)}` }, body: { expect: undefined } }),
   'DELETE /api/v1/saved-queries/{id}': async (actor) => ({ ...(await saved(actor)), query: { expect: undefined } }),
+  'GET /api/v1/schedules/{id}': scheduled,
+  'PUT /api/v1/schedules/{id}': async (actor) => {
+    const { params, after } = await scheduled(actor);
+    return { params, after, body: { sql: 'select 1', query: undefined, everySeconds: 3600, expect: undefined } };
+  },
+  'PATCH /api/v1/schedules/{id}': async (actor) => ({ ...(await scheduled(actor)), body: { expect: undefined } }),
+  'DELETE /api/v1/schedules/{id}': async (actor) => ({ ...(await scheduled(actor)), query: { expect: undefined } }),
+  'POST /api/v1/schedules/{id}/runs': scheduled,
+  'GET /api/v1/schedules/{id}/runs': scheduled,
+  'GET /api/v1/schedules/{id}/runs/{number}': hasRun,
+  'GET /api/v1/schedules/{id}/runs/{number}/lines': hasRun,
   'DELETE /api/v1/enrolment-tokens/{id}': async () => ({ params: { id: (await enrolmentToken()).id }, query: { expect: undefined } }),
   'POST /api/v1/enrol': async () => ({ body: { token: (await enrolmentToken()).token, id: `far-${(counter += 1)}`, request: (await createRequest('a satellite')).csr, nkey: undefined } }),
   'POST /api/v1/satellites/{id}/revoke': enrolled,

@@ -121,7 +121,7 @@ t.test('a token is shown once, works, and ends when it is deleted', async (t) =>
 t.test('a viewer sees nothing that would be refused', async (t) => {
   const other = await console.open();
   await console.logIn(other, 'otto', 'otto has a password');
-  t.same(await other.getByRole('navigation', { name: 'Pages' }).getByRole('link').allTextContents(), ['Overview', 'Satellites', 'API tokens']);
+  t.same(await other.getByRole('navigation', { name: 'Pages' }).getByRole('link').allTextContents(), ['Overview', 'Satellites', 'Schedules', 'API tokens']);
   await go(other, 'Satellites');
   await other.getByRole('link', { name: 'n1' }).click();
   await other.getByRole('heading', { name: 'n1' }).waitFor();

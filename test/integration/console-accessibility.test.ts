@@ -17,6 +17,8 @@ t.before(async () => {
   await console.api('POST', '/api/v1/tokens', { name: 'for programs', scopes: ['read'], days: 30 });
   await console.api('POST', '/api/v1/enrolment-tokens', { tags: { place: 'cellar' }, minutes: 60 });
   await console.api('PUT', '/api/v1/saved-queries/one', { name: 'One', sql: 'select 1' });
+  await console.api('PUT', '/api/v1/schedules/one', { name: 'One', sql: 'select 1', everySeconds: 86_400, tags: { place: 'cellar' } });
+  await console.api('POST', '/api/v1/schedules/one/runs');
   page = await console.open();
 });
 t.teardown(async () => console?.stop());
@@ -41,7 +43,7 @@ t.test('the login', async (t) => {
 
 const PAGES: Record<string, string> = {
   overview: '[data-kind=satellites] tbody th', satellites: '[data-kind=satellite-list] tbody th', 'satellites/n2': '[data-kind=states] tbody td', users: '[data-kind=users] tbody th', tokens: '[data-kind=tokens] tbody th',
-  enrolment: '[data-kind=enrolment] tbody th', audit: '[data-kind=audit] tbody td', account: '[data-kind=sessions] tbody th', query: '[data-kind=schema] summary',
+  enrolment: '[data-kind=enrolment] tbody th', audit: '[data-kind=audit] tbody td', account: '[data-kind=sessions] tbody th', schedules: '[data-kind=schedules] tbody th', 'schedules/one': '[data-kind=runs] tbody th', query: '[data-kind=schema] summary',
 };
 for (const [name, there] of Object.entries(PAGES)) {
   t.test(`the page ${name}`, async (t) => {
@@ -50,6 +52,15 @@ for (const [name, there] of Object.entries(PAGES)) {
     t.same(await violations(), []);
   });
 }
+
+t.test('the dialog of a schedule', async (t) => {
+  await page.goto(console.url('#/schedules/one'));
+  await page.getByRole('button', { name: 'Change…' }).click();
+  await page.getByRole('dialog').waitFor();
+  t.same(await violations(), []);
+  await page.keyboard.press('Escape');
+  await page.goto(console.url('#/query'));
+});
 
 t.test('a result as table and chart, and a dialog over it', async (t) => {
   await page.getByLabel('SQL', { exact: true }).fill('select 1 as one, 2 as two union all select 3, null');

@@ -1,10 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { hostname } from 'node:os';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { saveContext } from '../../src/context/context.ts';
 import { API_TOKEN, localClouds, until, type LocalClouds } from '../support/local-cloud.ts';
+import { childrenOf, powerCut } from '../support/power-cut.ts';
 
 const nodes = ['n1', 'n2', 'n3'].map((name, i) => ({ name, address: `127.0.0.${i + 1}` }));
 let clouds: LocalClouds;
@@ -27,25 +28,6 @@ function start(...args: string[]): { child: ChildProcess; result: Promise<Result
 }
 
 const run = (...args: string[]): Promise<Result> => start(...args).result;
-
-function childrenOf(pid: number | undefined): number[] {
-  return readdirSync('/proc')
-    .filter((name) => {
-      try {
-        return /^\d+$/.test(name) && new RegExp(`^PPid:\\s+${pid}$`, 'm').test(readFileSync(`/proc/${name}/status`, 'utf8'));
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
-
-/** The whole pod at once, as a power cut does it: its nats-server too. */
-async function cut(cloud: ChildProcess | undefined): Promise<void> {
-  if (cloud === undefined || cloud.exitCode !== null || cloud.signalCode !== null) return;
-  for (const pid of [...childrenOf(cloud.pid), cloud.pid ?? 0]) process.kill(pid, 'SIGKILL');
-  await once(cloud, 'exit');
-}
 
 async function stop(child: ChildProcess): Promise<void> {
   child.kill();
@@ -135,7 +117,7 @@ t.test('Ctrl-C ends the statement on the satellite', async (t) => {
 });
 
 t.test('with one cloud killed, queries go through another', async (t) => {
-  await cut(cloudOf.get('n1'));
+  await powerCut(cloudOf.get('n1'));
   await until(
     'all three satellites again',
     async () => {
@@ -154,7 +136,7 @@ t.test('with one cloud killed, queries go through another', async (t) => {
 });
 
 t.test('with all clouds gone the exit code is 5 and every machine is named', async (t) => {
-  await Promise.all([...cloudOf.values()].map((c) => cut(c)));
+  await Promise.all([...cloudOf.values()].map((c) => powerCut(c)));
   t.match(await run('query', 'select 1'), { code: 5, stderr: /n1 \(127\.0\.0\.1\).*n2 \(127\.0\.0\.2\).*n3 \(127\.0\.0\.3\)/ });
   t.match(await run('status'), { code: 5 });
 });

@@ -3,6 +3,8 @@ import { parse } from 'yaml';
 import { printItems, watchPrinter } from '../../src/cli/resource-printer.ts';
 import { describe } from '../../src/cli/resource-description.ts';
 import { kindOf } from '../../src/cli/resources.ts';
+import { interval } from '../../src/cli/interval.ts';
+import { intervalText } from '../../src/interval-text.ts';
 
 const now = Date.parse('2026-01-02T00:00:00.000Z');
 const eva = { name: 'eva', role: 'viewer', disabled: false, mustChangePassword: true, createdAt: '2026-01-01T00:00:00.000Z', passwordAt: '2026-01-01T12:00:00.000Z', version: 17 };
@@ -53,5 +55,12 @@ t.test('a description tells what was changed', (t) => {
   const text = describe(users, eva, [entry]);
   t.match(text, /^users\/eva\n {2}name: eva\n/);
   t.match(text, /admin +user.update +ok +role: viewer → operator/);
+  t.end();
+});
+
+t.test('intervals as they are written, both ways', (t) => {
+  for (const [text, seconds] of [['30s', 30], ['5m', 300], ['1h30m', 5400], ['7d', 604_800]] as const) t.same([interval(text), intervalText(seconds)], [seconds, text]);
+  t.equal(interval('90m'), 5400);
+  for (const bad of ['', '5', 'm', '5 m', '1.5h', '5mm', '-5m']) t.throws(() => interval(bad), /such as 30s/, bad);
   t.end();
 });

@@ -7,7 +7,7 @@ export const command: CommandModule = {
   group: 'Use',
   configure(cmd, io) {
     cmd
-      .argument('<kind>', 'users, tokens, sessions, queries, satellites')
+      .argument('<kind>', 'users, tokens, sessions, queries, schedules, satellites')
       .argument('<names...>', 'which')
       .option('--expect <version>', 'only what still has this version', (text) => {
         if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It must be a version, as `get -o wide` shows it.');

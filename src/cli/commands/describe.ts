@@ -6,7 +6,7 @@ export const command: CommandModule = {
   group: 'Use',
   configure(cmd, io) {
     cmd
-      .argument('<kind>', 'nodes, pods, clouds, satellites, applications, users, tokens, sessions, queries')
+      .argument('<kind>', 'nodes, pods, clouds, satellites, applications, users, tokens, sessions, queries, schedules')
       .argument('<names...>', 'which')
       .option('--context <name>', 'the cluster; default: the current one')
       .addHelpText('after', '\nExit codes: 0 done, 1 nothing of that name, 2 bad input, 3 only some of the names were found, 5 no machine answers.\n')

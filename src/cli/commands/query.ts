@@ -2,6 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import { EXIT, Failure } from '../../errors.ts';
 import type { CommandModule } from '../command.ts';
 import { repeatable } from '../repeatable.ts';
+import { whole } from '../whole-number.ts';
 
 interface Order {
   column: string;
@@ -22,14 +23,6 @@ interface Options {
 
 /** What looking for new control planes may take at the end of a command. */
 const REFRESH_MS = 1_000;
-
-function whole(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < least || value > most) throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
-    return value;
-  };
-}
 
 /** `name`, `name desc`, and several of them between commas. */
 function orders(text: string): Order[] {
@@ -57,13 +50,13 @@ export const command: CommandModule = {
       .option('--context <name>', 'the cluster; default: the current one')
       .addHelpText(
         'after',
-        '\nTables: processes, cpu, memory, disks, interfaces, system. `select name, sql from sqlite_schema` shows their columns.\n\nExamples:\n  terrarium query "select name, rss_bytes from processes order by rss_bytes desc limit 5"\n  terrarium query --satellite n1 --json "select * from memory"\n  terrarium query --order-by "rss_bytes desc" --limit 10 "select name, rss_bytes from processes"\n',
+        '\nTables: processes, cpu, memory, disks, interfaces, system. `select name, sql from sqlite_schema` shows their columns.\n\nExamples:\n  terrarium query "select name, rss_bytes from processes order by rss_bytes desc limit 5"\n  terrarium query --satellite n1 --json "select * from memory"\n  terrarium query --order-by "rss_bytes desc" --limit 10 "select name, rss_bytes from processes"\n\n`terrarium schedule create` has one run again and again.\n',
       )
       .action(async (sql: string, options: Options) => {
         const { loadContext } = await import('../../context/context.ts');
         const { createCloudClient } = await import('../../context/client.ts');
         const { refreshContext } = await import('../../context/refresh.ts');
-        const { csvPrinter, jsonPrinter, tablePrinter } = await import('../query-printer.ts');
+        const { printerFor } = await import('../query-printer.ts');
         const { API_PATHS } = await import('../../cloud/api.ts');
         const { tagOptions } = await import('../tag-options.ts');
         type Line = import('../../cloud/api.ts').QueryLine;
@@ -71,8 +64,7 @@ export const command: CommandModule = {
         const context = loadContext(io.env, options.context);
         const client = createCloudClient(context);
         const body: Body = { sql, timeoutMs: options.timeout * 1000, maxRows: options.maxRows, ...(options.satellite === undefined ? {} : { satellites: [...new Set(options.satellite)] }), ...(options.tag === undefined ? {} : { tags: tagOptions(options.tag) }), order: options.orderBy, limit: options.limit };
-        if (options.json === true && options.csv === true) throw new Failure('usage', '--json and --csv contradict each other.', { remedy: 'Use one of them.', exitCode: EXIT.usage });
-        const printer = options.json === true ? jsonPrinter(io) : options.csv === true ? csvPrinter(io) : tablePrinter(io);
+        const printer = printerFor(io, options);
         let asked: number | undefined;
         try {
           for await (const line of client.lines<Line>(API_PATHS.queries, body, io.signal)) {

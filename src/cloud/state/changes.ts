@@ -4,6 +4,7 @@ import { viewSatellite } from '../../store/views.ts';
 import type { ChangeLine, Scope, Topic } from '../api.ts';
 import type { Caller } from '../auth/access.ts';
 import { many, one, sessionById, tokenById, userByName } from './read.ts';
+import { runsAfter, scheduleById, shownSchedule } from './schedules.ts';
 import { showAudit, showQuery, showSession, showToken, showUser } from './views.ts';
 
 interface Source {
@@ -21,6 +22,7 @@ const SOURCES: Partial<Record<Topic, Source>> = {
   tokens: { scope: 'admin', type: 'token', show: (db, key) => shown(tokenById(db, key), showToken) },
   sessions: { scope: 'admin', type: 'session', show: (db, key) => shown(sessionById(db, key), (row) => showSession(row, undefined)) },
   'saved-queries': { scope: 'read', type: 'query', show: (db, key) => shown(one<SavedQueryRow>(db, 'SELECT * FROM saved_queries WHERE id = ?', key), showQuery) },
+  schedules: { scope: 'read', type: 'schedule', show: (db, key) => shown(scheduleById(db, key), (row) => shownSchedule(db, row)) },
   // What its heartbeats say comes with the overview; here is what is in the state.
   satellites: { scope: 'read', type: 'satellite', show: (db, key) => shown(one<SatelliteRow>(db, 'SELECT * FROM satellites WHERE id = ?', key), viewSatellite) },
 };
@@ -57,5 +59,13 @@ export function changesAfter(db: Store, after: number, topics: ReadonlySet<Topic
       }
     }
   }
-  return { lines, upTo: rows.at(-1)?.position ?? after, more: rows.length === CHANGES_AT_ONCE };
+  const more = rows.length === CHANGES_AT_ONCE;
+  const upTo = rows.at(-1)?.position ?? after;
+  if (!topics.has('schedules') || !hasSchedules(db)) return { lines, upTo, more };
+  // Runs are not in the audit log; of each schedule what is now is told, once.
+  const runs = runsAfter(db, after).filter(({ position }) => !more || position <= upTo);
+  const told: ChangeLine[] = runs.map(({ schedule, position }) => ({ seq: position, topic: 'schedules', change: 'changed', key: schedule, item: SOURCES.schedules?.show(db, schedule) }));
+  return { lines: [...lines, ...told].sort((a, b) => a.seq - b.seq), upTo: Math.max(upTo, runs.at(-1)?.position ?? 0), more };
 }
+
+const hasSchedules = (db: Store): boolean => one(db, "SELECT 1 FROM sqlite_schema WHERE name = 'schedules'") !== undefined;

@@ -1,5 +1,5 @@
-import type { AuditRow, SavedQueryRow, TokenRow, UserRow } from '../../store/rows.ts';
-import type { AuditEntry, SavedQuery, SessionInfo, Token, User } from '../api.ts';
+import type { AuditRow, SavedQueryRow, ScheduleRow, ScheduleRunRow, TokenRow, UserRow } from '../../store/rows.ts';
+import type { AuditEntry, SavedQuery, Schedule, ScheduleRun, SessionInfo, Token, User } from '../api.ts';
 import { tokenScopes } from '../http/auth.ts';
 import type { SessionRow } from './read.ts';
 
@@ -21,6 +21,24 @@ export const showSession = (row: SessionRow, own: string | undefined): SessionIn
 export const showQuery = (row: SavedQueryRow): SavedQuery => ({
   id: row.id, owner: row.owner, name: row.name, sql: row.sql, details: JSON.parse(row.details) as SavedQuery['details'], updatedAt: iso(row.updated_at), version: row.version,
 });
+
+export const showRun = (row: ScheduleRunRow): ScheduleRun => ({
+  schedule: row.schedule, number: row.number, state: row.state, reason: row.reason, cause: row.cause, actor: row.actor, runner: row.runner,
+  dueAt: iso(row.due_at), begunAt: iso(row.begun_at), endedAt: row.ended_at === null ? null : iso(row.ended_at),
+  counts: JSON.parse(row.counts) as ScheduleRun['counts'], failures: JSON.parse(row.failures) as ScheduleRun['failures'], rows: row.rows, bytes: row.bytes, kept: row.kept, cut: row.cut,
+});
+
+/** @param last its newest run */
+export const showSchedule = (row: ScheduleRow, last: ScheduleRunRow | undefined): Schedule => {
+  const { satellites, tags } = JSON.parse(row.target) as { satellites?: string[]; tags?: Record<string, string> };
+  const { timeoutMs, maxRows } = JSON.parse(row.limits) as { timeoutMs: number; maxRows: number };
+  const { done, partial, failed, lost, skipped, missed } = row;
+  return {
+    id: row.id, owner: row.owner, name: row.name, sql: row.sql, query: row.query, satellites: satellites ?? null, tags: tags ?? {}, everySeconds: row.interval_ms / 1000, timeoutMs, maxRows,
+    state: row.state, reason: row.reason, createdAt: iso(row.created_at), updatedAt: iso(row.updated_at), nextAt: row.state === 'enabled' ? iso(row.next_at) : null,
+    last: last === undefined ? null : showRun(last), counts: { done, partial, failed, lost, skipped, missed }, version: row.version,
+  };
+};
 
 export const showAudit = (row: AuditRow): AuditEntry => ({
   seq: row.position, id: row.id, at: iso(row.at), actor: row.actor, kind: row.kind, outcome: row.outcome, changes: JSON.parse(row.changes) as AuditEntry['changes'],

@@ -11,7 +11,7 @@ export const may = (me: Me, scope: Scope): boolean => me.scopes.includes(scope);
 
 export const SCOPE_MEANING: Record<Scope, string> = {
   read: 'look at health, satellites and saved queries',
-  query: 'run queries and save them',
+  query: 'run queries, save and schedule them',
   operate: 'revoke satellites, make enrolment tokens',
   admin: 'manage users, sessions and others’ tokens, read the audit log',
   metrics: 'read the metrics',

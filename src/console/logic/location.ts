@@ -1,4 +1,4 @@
-export const PAGES = ['overview', 'satellites', 'query', 'users', 'tokens', 'enrolment', 'audit', 'account'] as const;
+export const PAGES = ['overview', 'satellites', 'query', 'schedules', 'users', 'tokens', 'enrolment', 'audit', 'account'] as const;
 export type PageName = (typeof PAGES)[number];
 
 /** Where in the console: its page, the thing that it is about, and what else the address says. */

@@ -7,3 +7,6 @@ export function ago(iso: string, now: number): string {
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
   return `${Math.floor(seconds / 86_400)} d`;
 }
+
+/** In how long, in the same words; `now` for what has passed. */
+export const ahead = (iso: string, now: number): string => (Date.parse(iso) <= now ? 'now' : `in ${ago(new Date(now).toISOString(), Date.parse(iso))}`);

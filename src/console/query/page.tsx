@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { SatelliteInfo, SavedQuery } from '../../cloud/api.ts';
 import { parseHistory, remember, type HistoryEntry } from '../logic/history.ts';
-import type { Place } from '../logic/location.ts';
+import { addressOf, type Place } from '../logic/location.ts';
 import { insertWord, schemaOf } from '../logic/schema-tree.ts';
 import { useConsole } from '../parts/context.ts';
 import { PageHead } from '../parts/table.tsx';
@@ -10,6 +10,8 @@ import { HistoryList } from './history-list.tsx';
 import { ResultView } from './result-view.tsx';
 import { useQuery } from './run.ts';
 import { SaveDialog, SavedList } from './saved.tsx';
+import { intervalText } from '../../interval-text.ts';
+import { ScheduleDialog } from './schedule-dialog.tsx';
 import { SchemaBrowser } from './schema.tsx';
 
 const EXAMPLE = 'select pid, name, uid, rss_bytes / 1048576 as rss_mb\nfrom processes\norder by rss_bytes desc\nlimit 20';
@@ -20,7 +22,7 @@ const SIDES = ['Tables', 'Saved', 'History'] as const;
 type Side = (typeof SIDES)[number];
 
 export function QueryPage({ satellites, place }: { satellites: SatelliteInfo[]; place: Place }) {
-  const { me } = useConsole();
+  const { me, say } = useConsole();
   const key = `terrarium-history:${me.user}`;
   const [sql, setSql] = useState(EXAMPLE);
   // Without a choice all are asked, those too that appear later.
@@ -31,6 +33,7 @@ export function QueryPage({ satellites, place }: { satellites: SatelliteInfo[]; 
   const [history, setHistory] = useState(() => parseHistory(localStorage.getItem(key)));
   const [opened, setOpened] = useState<SavedQuery | undefined>(undefined);
   const [saving, setSaving] = useState(false);
+  const [scheduling, setScheduling] = useState(false);
   const editor = useRef<HTMLTextAreaElement>(null);
 
   const write = (next: HistoryEntry[]): void => {
@@ -107,6 +110,7 @@ export function QueryPage({ satellites, place }: { satellites: SatelliteInfo[]; 
               <button type="submit" class="primary" disabled={query.running || asked.length === 0}>Run</button>
               {query.running && <button type="button" onClick={query.cancel}>Cancel</button>}
               <button type="button" disabled={sql.trim() === ''} onClick={() => setSaving(true)}>Save…</button>
+              <button type="button" disabled={sql.trim() === ''} onClick={() => setScheduling(true)}>Schedule…</button>
               <label class="inline">
                 At most
                 <select value={String(maxRows)} onChange={(e) => setMaxRows(Number(e.currentTarget.value))}>
@@ -131,6 +135,16 @@ export function QueryPage({ satellites, place }: { satellites: SatelliteInfo[]; 
         </aside>
       </div>
       {query.result !== undefined && <ResultView result={query.result} running={query.running} />}
+      {scheduling && (
+        <ScheduleDialog
+          sql={sql} saved={opened} satellites={chosen === undefined ? undefined : asked.map((s) => s.id)} onClose={() => setScheduling(false)}
+          onDone={(made) => {
+            setScheduling(false);
+            say(`${made.name} will run every ${intervalText(made.everySeconds)}.`);
+            location.hash = addressOf('schedules', made.id);
+          }}
+        />
+      )}
       {saving && <SaveDialog sql={sql} opened={opened} onClose={() => setSaving(false)} onSaved={(saved) => { setSaving(false); setOpened(saved); setSide('Saved'); }} />}
     </>
   );

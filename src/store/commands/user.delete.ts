@@ -3,9 +3,10 @@ import { keepAnAdministrator } from '../administrators.ts';
 import { userName } from '../fields.ts';
 import { defineCommand, refuse } from '../kind.ts';
 import type { UserRow } from '../rows.ts';
+import { stopSchedulesOf } from '../schedules.ts';
 import { viewUser } from '../views.ts';
 
-/** The user's API tokens go too; saved queries stay. */
+/** The user's API tokens go too; saved queries stay, schedules stop. */
 export const command = defineCommand({
   since: 1,
   args: z.strictObject({ name: userName }),
@@ -14,6 +15,6 @@ export const command = defineCommand({
     if (before === undefined) refuse('not-found', `There is no user ${args.name}.`);
     tx.run('DELETE FROM users WHERE name = ?', args.name);
     keepAnAdministrator(tx);
-    return { changes: [{ resource: `user/${args.name}`, before: viewUser(before), after: null }] };
+    return { changes: [{ resource: `user/${args.name}`, before: viewUser(before), after: null }, ...stopSchedulesOf(tx, args.name)] };
   },
 });

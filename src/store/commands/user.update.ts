@@ -3,9 +3,10 @@ import { keepAnAdministrator } from '../administrators.ts';
 import { role, userName } from '../fields.ts';
 import { defineCommand, refuse } from '../kind.ts';
 import type { UserRow } from '../rows.ts';
+import { stopSchedulesOf } from '../schedules.ts';
 import { viewUser } from '../views.ts';
 
-/** What is not given stays. */
+/** What is not given stays. Schedules of one who may not query any more stop. */
 export const command = defineCommand({
   since: 1,
   args: z.strictObject({ name: userName, role: role.optional(), passwordHash: z.string().min(1).max(512).optional(), mustChangePassword: z.boolean().optional(), disabled: z.boolean().optional() }),
@@ -20,6 +21,6 @@ export const command = defineCommand({
       args.disabled === undefined ? before.disabled : args.disabled ? 1 : 0,
       tx.position, args.name);
     keepAnAdministrator(tx);
-    return { changes: [{ resource: `user/${args.name}`, before: viewUser(before), after: viewUser(tx.get<UserRow>('SELECT * FROM users WHERE name = ?', args.name)) }] };
+    return { changes: [{ resource: `user/${args.name}`, before: viewUser(before), after: viewUser(tx.get<UserRow>('SELECT * FROM users WHERE name = ?', args.name)) }, ...stopSchedulesOf(tx, args.name)] };
   },
 });

@@ -1,0 +1,21 @@
+import { API_PATHS, idParams, scheduleSchema } from '../api.ts';
+import { setVersion } from '../http/change.ts';
+import { notFound } from '../http/problem.ts';
+import { route as define } from '../http/route.ts';
+import { scheduleById, schedulesDb, shownSchedule } from '../state/schedules.ts';
+
+export const route = define({
+  method: 'GET',
+  path: `${API_PATHS.schedules}/{id}`,
+  summary: 'One schedule, with its last run.',
+  scope: 'read',
+  params: idParams,
+  reply: scheduleSchema,
+  handle({ ctx, cloud, params }) {
+    const db = schedulesDb(cloud.state);
+    const row = scheduleById(db, params.id);
+    if (row === undefined) throw notFound(`There is no schedule ${params.id}.`);
+    setVersion(ctx, row);
+    return shownSchedule(db, row);
+  },
+});

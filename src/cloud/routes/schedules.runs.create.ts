@@ -1,0 +1,28 @@
+import { API_PATHS, idParams, scheduleRunSchema } from '../api.ts';
+import { change } from '../http/change.ts';
+import { forbidden, notFound } from '../http/problem.ts';
+import { route as define } from '../http/route.ts';
+import { runByNumber, scheduleById, schedulesDb } from '../state/schedules.ts';
+import { showRun } from '../state/views.ts';
+
+export const route = define({
+  method: 'POST',
+  path: `${API_PATHS.schedules}/{id}/runs`,
+  summary: 'Begins a run now, beside the regular ones; a schedule of somebody else\'s for administrators only.',
+  scope: 'query',
+  params: idParams,
+  reply: scheduleRunSchema,
+  status: 201,
+  // A run changes nothing that anybody has decided: it is among the schedule's runs, not in the audit log.
+  audit: [],
+  async handle(request) {
+    const { cloud, params: { id }, caller } = request;
+    const schedule = scheduleById(schedulesDb(cloud.state), id);
+    if (schedule === undefined) throw notFound(`There is no schedule ${id}.`);
+    if (schedule.owner !== caller.user && !caller.scopes.has('admin')) throw forbidden(`The schedule ${id} is ${schedule.owner}'s.`);
+    const number = await cloud.schedules().runNow(id, (draft) => change(request, draft));
+    const run = runByNumber(schedulesDb(cloud.state), id, number);
+    if (run === undefined) throw notFound(`The schedule ${id} has been deleted meanwhile.`);
+    return showRun(run);
+  },
+});

@@ -1,0 +1,20 @@
+import { API_PATHS, queryLineSchema, runParams } from '../api.ts';
+import { notFound } from '../http/problem.ts';
+import { route as define } from '../http/route.ts';
+import { keptLines } from '../schedule-rows.ts';
+import { runByNumber, schedulesDb } from '../state/schedules.ts';
+
+export const route = define({
+  method: 'GET',
+  path: `${API_PATHS.schedules}/{id}/runs/{number}/lines`,
+  summary: 'What is kept of a run\'s answers, as the query gave them: rows, and of each satellite its end or its error.',
+  scope: 'query',
+  params: runParams,
+  reply: { type: 'application/x-ndjson', description: 'One JSON object a line.', item: queryLineSchema },
+  async handle({ ctx, cloud, params: { id, number } }) {
+    const db = schedulesDb(cloud.state);
+    if (runByNumber(db, id, number) === undefined) throw notFound(`There is no run ${number} of a schedule ${id}; the last 10 are kept.`);
+    ctx.body = await keptLines(db, id, number);
+    ctx.type = 'application/x-ndjson';
+  },
+});
