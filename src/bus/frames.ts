@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { directKey, type DirectAnswer, type DirectAsk } from './direct.ts';
+import type { RenewalAnswer, RenewalAsk } from './renewal.ts';
 
 /**
  * The messages on the bus: JSON in UTF-8, one object a message.
@@ -106,6 +107,8 @@ export const heartbeatSchema = z.object({
   startedAt: z.iso.datetime(),
   /** Port of its own HTTPS endpoint, while it answers there. */
   directPort: z.int().min(1).max(65_535).optional(),
+  /** When the certificate ends by which it comes to the bus, milliseconds since 1970. */
+  certificateEnds: z.int().nonnegative().optional(),
 });
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 
@@ -131,7 +134,7 @@ export const announcementSchema = z.object({
 export type Announcement = z.infer<typeof announcementSchema>;
 
 /** Encodes a message for the bus. */
-export function encode(message: QueryRequest | Credit | Cancel | Frame | Heartbeat | Announcement | DirectAsk | DirectAnswer): string {
+export function encode(message: QueryRequest | Credit | Cancel | Frame | Heartbeat | Announcement | DirectAsk | DirectAnswer | RenewalAsk | RenewalAnswer): string {
   return JSON.stringify(message);
 }
 

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { DAY_MS } from '../pki/crypto.ts';
 import type { HeardSatellite } from './satellites.ts';
 import type { State } from './state/state.ts';
 
@@ -15,9 +16,13 @@ export interface Metrics {
 export interface MetricsSources {
   state: State;
   satellites(): HeardSatellite[];
+  /** When the certificate of each satellite ends that is not revoked, as far as is known, milliseconds since 1970. */
+  certificateEnds(): number[];
   queries(): number;
   notReady(): string | undefined;
 }
+
+const ENDING_MS = 60 * DAY_MS;
 
 /** One registry for each instance; the figures of the state are read when they are asked for. */
 export function createMetrics(sources: MetricsSources): Metrics {
@@ -41,6 +46,19 @@ export function createMetrics(sources: MetricsSources): Metrics {
       for (const s of sources.satellites()) counts[s.state] += 1;
       for (const [state, n] of Object.entries(counts)) this.set({ state }, n);
     },
+  });
+  new Gauge({
+    name: 'terrarium_satellite_certificates', help: 'Certificates of satellites on the bus: valid, ending within 60 days (renewed ones are long before), ended.', labelNames: ['state'], registers,
+    collect() {
+      const counts = { valid: 0, ending: 0, ended: 0 };
+      const now = Date.now();
+      for (const ends of sources.certificateEnds()) counts[ends <= now ? 'ended' : ends - now < ENDING_MS ? 'ending' : 'valid'] += 1;
+      for (const [state, n] of Object.entries(counts)) this.set({ state }, n);
+    },
+  });
+  gauge('terrarium_satellite_certificate_next_end_seconds', 'Unix time at which the next certificate of a satellite ends; 0 where none is known.', () => {
+    const left = sources.certificateEnds().filter((ends) => ends > Date.now());
+    return left.length === 0 ? 0 : left.reduce((a, b) => Math.min(a, b)) / 1000;
   });
   return {
     request(method, path, code, took) {
