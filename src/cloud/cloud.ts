@@ -16,6 +16,7 @@ import { spaceOf, tooFull } from '../store/space.ts';
 import { spareWrites } from '../store/spare.ts';
 import { VERSION } from '../version.ts';
 import { API_PATHS, type CloudInfo, type NodeInfo, type Overview } from './api.ts';
+import { createFailedLogins } from './auth/failed-logins.ts';
 import { openCredentials } from './auth/credentials.ts';
 import { trackSessions } from './auth/sessions.ts';
 import { createThrottle } from './auth/throttle.ts';
@@ -216,10 +217,17 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     nodes: () => members.satellites,
   };
   const metrics = createMetrics({ state, satellites: registry.all, certificateEnds: () => satellites.all().flatMap((s) => (s.certificateEnds === undefined || s.state === 'revoked' ? [] : [Date.parse(s.certificateEnds)])), queries: () => queries?.active() ?? 0, notReady });
+  const failedLogins = createFailedLogins({
+    counted: metrics.failedLogins,
+    // Thrown where there is no state, so that it is told like any other reason.
+    record: async (entry) => state.replica().propose({ kind: 'login.failed', actor: `login/${entry.address}`, args: entry }),
+    log,
+  });
   const context: CloudContext = {
     changes,
     credentials,
     throttle: createThrottle(),
+    failedLogins,
     state,
     sessionUse,
     registry,
@@ -255,6 +263,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     clearTimeout(again);
     gate.stop();
     states.stop();
+    failedLogins.stop();
     satellites.stop();
     await configured;
     clearTimeout(sweeping);

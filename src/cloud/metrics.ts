@@ -7,6 +7,8 @@ import type { State } from './state/state.ts';
 export interface Metrics {
   /** An answer was given; `path` as in the table of routes, time in seconds. */
   request(method: string, path: string, status: number, seconds: number): void;
+  /** Logins were refused; `recorded`: they are in the audit log by name and address. */
+  failedLogins(n: number, recorded: boolean): void;
   /** The text format, and its media type. */
   text(): Promise<string>;
   contentType: string;
@@ -31,6 +33,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
   collectDefaultMetrics({ register: registry });
   const requests = new Counter({ name: 'terrarium_http_requests_total', help: 'Requests answered, by route and status.', labelNames: ['method', 'path', 'status'], registers });
   const seconds = new Histogram({ name: 'terrarium_http_request_seconds', help: 'Time until the answer was complete.', labelNames: ['method', 'path'], buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30], registers });
+  const logins = new Counter({ name: 'terrarium_failed_logins_total', help: 'Refused logins, by whether the audit log has them by name and address.', labelNames: ['recorded'], registers });
   const gauge = (name: string, help: string, read: () => number): void => void new Gauge({ name, help, registers, collect() { this.set(read()); } });
   const status = (): ReturnType<NonNullable<ReturnType<State['current']>>['status']> | undefined => sources.state.current()?.status();
   gauge('terrarium_ready', 'Whether this instance is ready.', () => (sources.notReady() === undefined ? 1 : 0));
@@ -65,6 +68,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
       requests.inc({ method, path, status: code });
       seconds.observe({ method, path }, took);
     },
+    failedLogins: (n, recorded) => logins.inc({ recorded: recorded ? 'yes' : 'no' }, n),
     text: () => registry.metrics(),
     contentType: registry.contentType,
     stop: () => registry.clear(),
