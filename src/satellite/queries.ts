@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
-import { ALIVE_MS, IDLE_READER_MS, MAX_PING, QUERY_LIMITS, cancelSchema, creditSchema, decode, encode, queryRequestSchema, type QueryRequest } from '../bus/frames.ts';
+import { ALIVE_MS, IDLE_READER_MS, MAX_PING, QUERY_LIMITS, cancelSchema, creditSchema, creditsOf, decode, encode, messagesOf, queryRequestSchema, type QueryRequest } from '../bus/frames.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import type { Pool, Ticket } from './sql/pool.ts';
 
@@ -131,9 +131,9 @@ export class Queries {
       credits,
       timeoutMs: Math.min(request.timeoutMs, QUERY_LIMITS.maxTimeoutMs),
       onBatch: (frame) => {
-        publish(frame);
+        for (const message of messagesOf(frame, { q, sat, seq })) publish(message);
         seq += 1;
-        credits -= 1;
+        credits -= creditsOf(frame);
         if (credits > 0) return;
         idle = setTimeout(() => {
           stop();
