@@ -149,7 +149,9 @@ export async function runSatellite(options: SatelliteOptions): Promise<void> {
         ways: () => enrolledWays(env, data),
         dial(way) {
           sayEnded();
-          return dial(way, tlsFolder(data));
+          return dial(way, tlsFolder(data)).catch((error: Error) => {
+            throw /authorization violation/i.test(error.message) ? new Failure('refused', 'it does not let this satellite in, which has been revoked or deleted, or is not known there yet') : error;
+          });
         },
         serve(nc, way) {
           const serving = serve(nc);

@@ -22,6 +22,8 @@ const auth = { authorization: `Bearer ${API_TOKEN}` };
 const root = mkdtempSync(join(tmpdir(), 'terrarium-renewal-'));
 const running: ChildProcess[] = [];
 let clouds: LocalClouds;
+/** What the satellite `far` has said. */
+let lines: string[] = [];
 
 t.before(async () => {
   clouds = await localClouds([node]);
@@ -72,7 +74,7 @@ const MUCH = 'with recursive c(n) as (select 1 union all select n + 1 from c whe
 
 t.test('a satellite renews its certificate again and again, and answers all the while', { timeout: 240_000 }, async (t) => {
   await Promise.all([enrol('far'), enrol('piped'), enrol('asleep')]);
-  const { lines } = run('far');
+  ({ lines } = run('far'));
   run('piped', { TERRARIUM_CLOUDS: '127.0.0.1:1' });
   await Promise.all([healthy('far'), healthy('piped')]);
   const copies = ['far', 'piped'].map((id) => {
@@ -136,6 +138,7 @@ t.test('after renewals a revocation ends both ways at once', { timeout: 240_000 
     return true;
   });
   t.match(await read('/api/v1/satellites/far'), { state: 'revoked' });
+  await until('it to say why', () => (/does not let this satellite in, which has been revoked or deleted/.test(lines.join('')) ? true : undefined));
 });
 
 t.test('one whose certificate has ended is told so, and comes back by enrolling again', { timeout: 240_000 }, async (t) => {
@@ -145,9 +148,8 @@ t.test('one whose certificate has ended is told so, and comes back by enrolling 
   });
   t.match(info, { state: 'unreachable', reason: /^Its certificate ended on .*: it has to enrol again/ });
   for (const way of [tls(), websocket()]) await t.rejects(connect(way, tlsFolder(dataOf('asleep'))), `it is not let in by ${way.kind}`);
-  const { lines } = run('asleep');
-  const said = await until('its sentence', () => /the certificate of this satellite ended on .*terrarium satellite token.*--id asleep/.exec(lines.join(''))?.[0]);
-  t.comment(said);
+  const { lines: said } = run('asleep');
+  t.comment(await until('its sentence', () => /the certificate of this satellite ended on .*terrarium satellite token.*--id asleep/.exec(said.join(''))?.[0]));
   await enrol('asleep');
   await healthy('asleep');
 });
