@@ -97,7 +97,7 @@ export function natsConfig(settings: ServerSettings, topology: Topology): string
   const tls = (caFile: string, extra: string): string =>
     `tls { cert_file: ${q(join(settings.tlsDir, 'server.crt'))}, key_file: ${q(join(settings.tlsDir, 'server.key'))}, ca_file: ${q(caFile)}, verify_and_map: true, min_version: "1.2", timeout: 5${extra} }`;
   const byTls = 'allowed_connection_types: ["STANDARD"]';
-  const ownSubjects = (id: string): string => `permissions: { publish: { allow: [${q(subjects.heartbeat(id))}, ${q(subjects.repliesFrom(id))}, ${q(subjects.askDirect(id))}] }, subscribe: { allow: [${q(subjects.forSatellite(id))}] } }`;
+  const ownSubjects = (id: string): string => `permissions: { publish: { allow: [${q(subjects.heartbeat(id))}, ${q(subjects.repliesFrom(id))}, ${q(subjects.askDirect(id))}, ${q(subjects.askRenewal(id))}] }, subscribe: { allow: [${q(subjects.forSatellite(id))}] } }`;
   const clouds = topology.servers.map((s) => `{ user: ${q(busSubject(cloudClientIdentity(s.name)))}, ${byTls} }`);
   const satellites = [
     ...satelliteUsers(topology).map(({ id, identity }) => `{ user: ${q(busSubject(identity))}, ${byTls}, ${ownSubjects(id)} }`),

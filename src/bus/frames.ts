@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { directKey, type DirectAnswer, type DirectAsk } from './direct.ts';
+import type { RenewalAnswer, RenewalAsk } from './renewal.ts';
 
 /**
  * The messages on the bus: JSON in UTF-8, one object a message.
@@ -9,6 +10,8 @@ import { directKey, type DirectAnswer, type DirectAsk } from './direct.ts';
  * - at once `{q, sat, alive: true}`, and again every second until its last frame (also while it waits for credit or for SQL);
  * - batches `{q, sat, seq, columns?, rows}`, seq counting from 0, `columns` in the first one (which may have no rows);
  *   each costs one credit; without credit the satellite stops stepping through the result;
+ * - a batch whose JSON has more than `PART_CHARS` characters (a row is never divided between batches) as `{q, sat, seq, part, of, text}`, part counting
+ *   from 0: the texts in a row are the batch. It costs `of` credits, and may be sent when there is one;
  * - the last one: `{q, sat, seq, end}` or `{q, sat, seq, error}`, its seq following the last batch's; it costs no credit.
  * A ping is a message on `satellite.<sat>.ping` whose content comes back as it is on its reply subject, of the same form.
  * The cloud grants credits by `Credit` on `satellite.<sat>.credit` and ends a query by `Cancel` on `satellite.<sat>.cancel`.
@@ -16,6 +19,15 @@ import { directKey, type DirectAnswer, type DirectAsk } from './direct.ts';
 
 /** A batch is sent when it reaches any of these (bytes of JSON, rows, milliseconds since its first row). */
 export const BATCH = { bytes: 64 * 1024, rows: 500, ms: 50 } as const;
+/** UTF-16 units of one part of a batch: below 1 MiB as a message, whatever the characters. */
+export const PART_CHARS = 128 * 1024;
+/** A row may be as long, as JSON: room for a value of 1 MiB, which is the most that there is, as a blob in base64, and for more beside it. */
+export const MAX_ROW_BYTES = 4 * 1024 * 1024;
+/** Besides a row a batch holds smaller ones, and the names of its columns. */
+export const MAX_BATCH_BYTES = MAX_ROW_BYTES + 1024 * 1024;
+/** What a batch costs. @param frame as JSON */
+export const creditsOf = (frame: string): number => Math.max(1, Math.ceil(frame.length / PART_CHARS));
+
 /** Batches in flight from one satellite to one query. */
 export const CREDITS = 16;
 /** Credits are given back in groups of so many, to save messages. */
@@ -72,6 +84,13 @@ export const batchFrameSchema = z.object({
   columns: z.array(z.string()).optional(),
   rows: z.array(z.array(valueSchema)),
 });
+export const partFrameSchema = z.object({
+  ...common,
+  seq: z.int().nonnegative(),
+  part: z.int().nonnegative(),
+  of: z.int().min(2).max(Math.ceil(MAX_BATCH_BYTES / PART_CHARS)),
+  text: z.string().min(1).max(PART_CHARS),
+});
 export const endFrameSchema = z.object({
   ...common,
   seq: z.int().nonnegative(),
@@ -90,9 +109,10 @@ export const errorFrameSchema = z.object({
   error: z.object({ code: z.string(), message: z.string() }),
 });
 
-export const frameSchema = z.union([aliveFrameSchema, batchFrameSchema, endFrameSchema, errorFrameSchema]);
+export const frameSchema = z.union([aliveFrameSchema, batchFrameSchema, partFrameSchema, endFrameSchema, errorFrameSchema]);
 export type AliveFrame = z.infer<typeof aliveFrameSchema>;
 export type BatchFrame = z.infer<typeof batchFrameSchema>;
+export type PartFrame = z.infer<typeof partFrameSchema>;
 export type EndFrame = z.infer<typeof endFrameSchema>;
 export type ErrorFrame = z.infer<typeof errorFrameSchema>;
 export type Frame = z.infer<typeof frameSchema>;
@@ -109,6 +129,8 @@ export const heartbeatSchema = z.object({
   startedAt: z.iso.datetime(),
   /** Port of its own HTTPS endpoint, while it answers there. */
   directPort: z.int().min(1).max(65_535).optional(),
+  /** When the certificate ends by which it comes to the bus, milliseconds since 1970. */
+  certificateEnds: z.int().nonnegative().optional(),
 });
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 
@@ -134,8 +156,15 @@ export const announcementSchema = z.object({
 export type Announcement = z.infer<typeof announcementSchema>;
 
 /** Encodes a message for the bus. */
-export function encode(message: QueryRequest | Credit | Cancel | Frame | Heartbeat | Announcement | DirectAsk | DirectAnswer): string {
+export function encode(message: QueryRequest | Credit | Cancel | Frame | Heartbeat | Announcement | DirectAsk | DirectAnswer | RenewalAsk | RenewalAnswer): string {
   return JSON.stringify(message);
+}
+
+/** The messages of one batch: itself, or its parts. @param frame as JSON */
+export function messagesOf(frame: string, { q, sat, seq }: Pick<BatchFrame, 'q' | 'sat' | 'seq'>): string[] {
+  const of = creditsOf(frame);
+  if (of === 1) return [frame];
+  return Array.from({ length: of }, (_, part) => encode({ q, sat, seq, part, of, text: frame.slice(part * PART_CHARS, (part + 1) * PART_CHARS) }));
 }
 
 const BATCH_KEYS = new Set(['q', 'sat', 'seq', 'columns', 'rows']);

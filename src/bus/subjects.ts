@@ -8,6 +8,8 @@
  * | `reply.<instance>.<query>.<sat>` | a satellite | the one instance that asked |
  * | `direct.<sat>` | a satellite | one cloud instance, any (queue group `direct`) |
  * | `satellite.<sat>.direct` | a cloud instance | one satellite |
+ * | `renew.<sat>` | a satellite | one cloud instance, any (queue group `renew`) |
+ * | `satellite.<sat>.renewal` | a cloud instance | one satellite |
  * | `cloud.<instance>` | a cloud instance | every cloud instance |
  *
  * `<sat>` and `<instance>` are node names as tokens (see `token`).
@@ -35,6 +37,10 @@ export const subjects = {
   askDirect: (sat: string): string => `direct.${token(sat)}`,
   allDirectAsks: 'direct.*',
   direct: (sat: string): string => `satellite.${token(sat)}.direct`,
+  /** Renewal of a satellite's credential; see renewal.ts. */
+  askRenewal: (sat: string): string => `renew.${token(sat)}`,
+  allRenewalAsks: 'renew.*',
+  renewal: (sat: string): string => `satellite.${token(sat)}.renewal`,
   /** What a satellite listens on. */
   forSatellite: (sat: string): string => `satellite.${token(sat)}.>`,
   /** `query` is a query's id: letters and digits. */

@@ -48,8 +48,8 @@ const KINDS: Kind[] = [
   }),
   kind<SatelliteInfo>({
     name: 'satellites', aliases: ['satellite', 'sat'], path: API_PATHS.satellites, key: (s) => s.id, single: true, deletable: true, overview: (o) => o.satellites,
-    columns: { ID: (s) => s.id, NAME: (s) => s.name, STATE: (s) => s.state, TAGS: (s) => Object.entries(s.tags).map(([name, value]) => `${name}=${value}`).sort().join(','), LOAD: (s) => s.load.map((l) => l.toFixed(2)).join(' '), 'LAST SEEN': (s, now) => ago(s.lastSeen, now) },
-    wide: { NODE: (s) => s.node, VERSION: (s) => s.version, ADDRESSES: (s) => s.addresses.join(','), TABLES: (s) => s.tables.length },
+    columns: { ID: (s) => s.id, NAME: (s) => s.name, STATE: (s) => s.state, TAGS: (s) => Object.entries(s.tags).map(([name, value]) => `${name}=${value}`).sort().join(','), LOAD: (s) => s.load.map((l) => l.toFixed(2)).join(' '), 'LAST SEEN': (s, now) => ago(s.lastSeen, now), REASON: (s) => s.reason },
+    wide: { CERTIFICATE: (s, now) => (s.certificateEnds === undefined ? '' : until(s.certificateEnds, now)), NODE: (s) => s.node, VERSION: (s) => s.version, ADDRESSES: (s) => s.addresses.join(','), TABLES: (s) => s.tables.length },
   }),
   kind<ApplicationInfo>({
     name: 'applications', aliases: ['application', 'app', 'apps'], path: API_PATHS.applications, key: (a) => a.name, single: false, deletable: false, overview: (o) => o.applications,

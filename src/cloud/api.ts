@@ -281,6 +281,10 @@ export const satelliteSchema = z.object({
   startedAt: time,
   firstSeen: time,
   lastSeen: time,
+  /** When the certificate ends by which it comes to the bus, as far as is known. */
+  certificateEnds: time.exactOptional(),
+  /** Why it is not let in, and what to do, where that is known. */
+  reason: z.string().exactOptional(),
 });
 export type SatelliteInfo = z.infer<typeof satelliteSchema>;
 export const satelliteChangeBody = z.strictObject({ name: title.optional(), tags: tags.optional(), access: access.optional(), expect: version.optional() });

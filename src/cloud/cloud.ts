@@ -16,6 +16,7 @@ import { spaceOf, tooFull } from '../store/space.ts';
 import { spareWrites } from '../store/spare.ts';
 import { VERSION } from '../version.ts';
 import { API_PATHS, type CloudInfo, type NodeInfo, type Overview } from './api.ts';
+import { createFailedLogins } from './auth/failed-logins.ts';
 import { openCredentials } from './auth/credentials.ts';
 import { trackSessions } from './auth/sessions.ts';
 import { createThrottle } from './auth/throttle.ts';
@@ -42,6 +43,7 @@ import { NOBODY } from './satellites-admission.ts';
 import { openSatellitesAuthority, type SatellitesAuthority } from './satellites-authority.ts';
 import type { Enrolment } from './satellites-enrolment.ts';
 import { createGate } from './satellites-gate.ts';
+import { createRenewals } from './satellites-renewal.ts';
 import type { CloudSettings } from './settings.ts';
 import { clusterState } from './state/cluster.ts';
 import { createRecovery } from './state/recovery.ts';
@@ -113,6 +115,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     admitted: (sat) => gate.admits(sat),
     keys: () => instances.directKeys(),
   });
+  const renewals = createRenewals({ state, authority: () => enrolment.authority(), admitted: (sat) => gate.admits(sat), log });
   const instances = createInstances(announcement, changes);
   /** One on each control plane, by the cluster's nodes. */
   const clouds = (): CloudInfo[] => instances.all(members.servers.map((s) => s.name));
@@ -138,7 +141,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     configured = configured.then(async () => {
       waiting = false;
       if (stopping.signal.aborted) return;
-      const { revoked, known: stateKnown, ...admitted } = gate.current();
+      const { revoked, until: _until, known: stateKnown, ...admitted } = gate.current();
       const topology: Topology = { ...members, ...admitted };
       registry.refuse(new Set(revoked));
       if (nodesKnown && stateKnown) registry.keepOnly(new Set([...members.satellites, ...admitted.enrolled.map((s) => s.id)]));
@@ -205,7 +208,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const everywhere = (port: number): string[] => members.servers.map((s) => hostPort(s.address, port));
   const enrolment: Enrolment = {
     authority: () =>
-      (authority ??= openSatellitesAuthority(join(settings.stateDir, 'satellites'), node).catch((error: Error) => {
+      (authority ??= openSatellitesAuthority(join(settings.stateDir, 'satellites'), node, { lifeMs: settings.satelliteLifeMs }).catch((error: Error) => {
         authority = undefined;
         throw error;
       })),
@@ -214,11 +217,18 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     consoles: () => everywhere(config.ports.console),
     nodes: () => members.satellites,
   };
-  const metrics = createMetrics({ state, satellites: registry.all, queries: () => queries?.active() ?? 0, notReady });
+  const metrics = createMetrics({ state, satellites: registry.all, certificateEnds: () => satellites.all().flatMap((s) => (s.certificateEnds === undefined || s.state === 'revoked' ? [] : [Date.parse(s.certificateEnds)])), queries: () => queries?.active() ?? 0, notReady });
+  const failedLogins = createFailedLogins({
+    counted: metrics.failedLogins,
+    // Thrown where there is no state, so that it is told like any other reason.
+    record: async (entry) => state.replica().propose({ kind: 'login.failed', actor: `login/${entry.address}`, args: entry }),
+    log,
+  });
   const context: CloudContext = {
     changes,
     credentials,
     throttle: createThrottle(),
+    failedLogins,
     state,
     sessionUse,
     registry,
@@ -258,6 +268,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     gate.stop();
     states.stop();
     await schedules.stop();
+    failedLogins.stop();
     satellites.stop();
     await configured;
     clearTimeout(sweeping);
@@ -266,6 +277,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     await dns.stop();
     queries?.stop();
     direct.stop();
+    renewals.stop();
     instances.stop();
     recovery.stop();
     await state.stop();
@@ -295,6 +307,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     });
     queries = createQueryProxy(node, connection, (id) => registry.get(id) !== undefined, undefined, (id) => direct.access(id) !== 'direct');
     direct.listen(connection);
+    renewals.listen(connection);
     registry.listen(connection);
     shareSessionUse(connection, sessionUse);
     monitor = await monitorBus({ server, tlsDir, node });

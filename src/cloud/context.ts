@@ -1,5 +1,6 @@
 import type { CredentialsHolder } from './auth/credentials.ts';
 import type { SessionUse } from './auth/sessions.ts';
+import type { FailedLoginCounter } from './auth/failed-logins.ts';
 import type { Throttle } from './auth/throttle.ts';
 import type { Overview } from './api.ts';
 import type { Direct } from './direct/direct.ts';
@@ -19,6 +20,7 @@ export interface CloudContext {
   state: State;
   sessionUse: SessionUse;
   throttle: Throttle;
+  failedLogins: Pick<FailedLoginCounter, 'failed'>;
   registry: Registry;
   satellites: SatelliteView;
   enrolment: Enrolment;

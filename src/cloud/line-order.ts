@@ -12,24 +12,27 @@ export interface Given {
   line: QueryLine;
   /** The line as JSON, where it came as such. */
   json?: string | undefined;
-  /** Satellites each of which may send one batch more now: the reader has got all of one. */
+  /** Satellites, each as often as it gets a credit back: the reader has got all of a batch. */
   spent: string[];
 }
 
 /** In which order a query's lines reach its reader. What waits here is bounded by the satellites' credits. */
 export interface LineOrder {
-  push(line: QueryLine, json?: string): void;
+  /** @param credits what it cost, of a batch */
+  push(line: QueryLine, json?: string, credits?: number): void;
   /** undefined: there is nothing to be given now. */
   next(): Given | undefined;
   /** No more rows are wanted, however many the satellites have. */
   full(): boolean;
 }
 
+const back = (sat: string, credits = 1): string[] => Array<string>(credits).fill(sat);
+
 /** As they come. */
 export function arrivalOrder(): LineOrder {
   const lines: Given[] = [];
   return {
-    push: (line, json) => void lines.push({ line, json, spent: 'rows' in line && 'sat' in line ? [line.sat] : [] }),
+    push: (line, json, credits) => void lines.push({ line, json, spent: 'rows' in line && 'sat' in line ? back(line.sat, credits) : [] }),
     next: () => lines.shift(),
     full: () => false,
   };
@@ -65,7 +68,7 @@ interface Source {
   columns: string[];
   /** Places of the order's columns in its rows; -1 where it has none of that name. */
   places: number[];
-  batches: Value[][][];
+  batches: { rows: Value[][]; credits: number | undefined }[];
   /** Of the first batch, rows given already. */
   given: number;
   ended: boolean;
@@ -84,7 +87,7 @@ export function mergeOrder(satellites: string[], order: OrderBy[], limit: number
   const sources = new Map([...satellites].sort().map((sat): [string, Source] => [sat, { q: '', columns: [], places: [], batches: [], given: 0, ended: false, last: undefined, seq: 0 }]));
   let left = limit;
 
-  const head = (source: Source): Value[] | undefined => source.batches[0]?.[source.given];
+  const head = (source: Source): Value[] | undefined => source.batches[0]?.rows[source.given];
   const compare = (a: Source, b: Source): number => {
     const [x, y] = [head(a) ?? [], head(b) ?? []];
     for (const [i, { descending }] of order.entries()) {
@@ -116,7 +119,7 @@ export function mergeOrder(satellites: string[], order: OrderBy[], limit: number
   }
 
   return {
-    push(line) {
+    push(line, _json, credits) {
       const source = 'sat' in line ? sources.get(line.sat) : undefined;
       if (source === undefined) return;
       if (!('rows' in line) || !('sat' in line)) {
@@ -129,15 +132,15 @@ export function mergeOrder(satellites: string[], order: OrderBy[], limit: number
         source.columns = line.columns;
         source.places = order.map((o) => line.columns?.findIndex((c) => c.toLowerCase() === o.column.toLowerCase()) ?? -1);
       }
-      if (line.rows.length > 0 || source.seq === 0) source.batches.push(line.rows);
+      if (line.rows.length > 0 || source.seq === 0) source.batches.push({ rows: line.rows, credits });
     },
     next() {
       for (const [sat, source] of sources) {
         const [batch] = source.batches;
         // A first batch without rows tells the columns.
-        if (batch?.length === 0) {
+        if (batch?.rows.length === 0) {
           source.batches.shift();
-          return { line: { q: source.q, sat, seq: source.seq++, columns: source.columns, rows: [] }, spent: [sat] };
+          return { line: { q: source.q, sat, seq: source.seq++, columns: source.columns, rows: [] }, spent: back(sat, batch.credits) };
         }
         const { last } = source;
         if (last === undefined || (batch !== undefined && left > 0)) continue;
@@ -148,7 +151,7 @@ export function mergeOrder(satellites: string[], order: OrderBy[], limit: number
       const found = first();
       if (found === undefined) return undefined;
       const [sat, source, second] = found;
-      const batch = source.batches[0] ?? [];
+      const { rows: batch, credits } = source.batches[0] ?? { rows: [], credits: undefined };
       const rows: Value[][] = [];
       // As many as come before anybody else's: sources stand by their ids, so an equal row of a later one waits.
       do {
@@ -161,7 +164,7 @@ export function mergeOrder(satellites: string[], order: OrderBy[], limit: number
       if (source.given < batch.length) return { line, spent: [] };
       source.batches.shift();
       source.given = 0;
-      return { line, spent: [sat] };
+      return { line, spent: back(sat, credits) };
     },
     full: () => left === 0 && [...sources.values()].every((s) => s.last === undefined),
   };

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { CREDITS, CREDIT_GROUP, IDLE_READER_MS, LOST_MS, decodeFrame, encode, type Frame } from '../bus/frames.ts';
+import { CREDITS, CREDIT_GROUP, IDLE_READER_MS, LOST_MS, decodeFrame, encode, type Frame, type PartFrame } from '../bus/frames.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import type { QueryLine, QueryState } from './api.ts';
 import { arrivalOrder, mergeOrder, orderedSql, type LineOrder, type OrderBy } from './line-order.ts';
@@ -55,6 +55,8 @@ interface Part {
   /** Credits to be given back, not yet sent. */
   owed: number;
   lastHeard: number;
+  /** Of a batch that has come in part, in their order. */
+  pieces: string[];
   /** Milliseconds in which the satellite could work: it had credit. */
   worked: number;
 }
@@ -75,24 +77,47 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
   const queries = new Map<string, Query>();
   const pings = new Map<string, (answer: Msg | undefined) => void>();
 
-  const push = (query: Query, line: QueryLine, json?: string): void => {
-    query.lines.push(line, json);
+  const push = (query: Query, line: QueryLine, json?: string, credits?: number): void => {
+    query.lines.push(line, json, credits);
     query.wake();
   };
   const cancel = (query: Query, sat: string): void => nc.publish(subjects.cancel(sat), encode({ q: query.id }));
   const fail = (query: Query, sat: string, part: Part, state: QueryState, code: string, message: string): void => {
     part.state = state;
+    part.pieces = [];
     push(query, { q: query.id, sat, error: { code, message } });
   };
 
-  const accept = (query: Query, sat: string, part: Part, frame: Frame, text: string | undefined): void => {
+  const nonsense = (query: Query, sat: string, part: Part): void => {
+    cancel(query, sat);
+    fail(query, sat, part, 'error', 'bus.frame', `${sat} sent something that is no answer.`);
+  };
+  const gap = (query: Query, sat: string, part: Part): void => {
+    cancel(query, sat);
+    fail(query, sat, part, 'error', 'bus.gap', `Batch ${part.nextSeq} of ${sat} got lost on the way.`);
+  };
+  const creditless = (query: Query, sat: string, part: Part): void => {
+    cancel(query, sat);
+    fail(query, sat, part, 'error', 'bus.credit', `${sat} sent more than it was asked for.`);
+  };
+
+  /** What is kept of it is bounded by the most parts that there may be, and one batch of each satellite is under way at a time. */
+  const assemble = (query: Query, sat: string, part: Part, { seq, part: nth, of, text }: PartFrame): void => {
+    if (seq !== part.nextSeq || nth !== part.pieces.length) return gap(query, sat, part);
+    if (part.credits <= 0) return creditless(query, sat, part);
+    part.pieces.push(text);
+    if (part.pieces.length < of) return;
+    const decoded = decodeFrame(part.pieces.join(''));
+    part.pieces = [];
+    const frame = decoded?.frame;
+    if (frame === undefined || !('rows' in frame) || frame.sat !== sat || frame.q !== query.id) return nonsense(query, sat, part);
+    accept(query, sat, part, frame, decoded?.text, of);
+  };
+  const accept = (query: Query, sat: string, part: Part, frame: Frame, text: string | undefined, cost = 1): void => {
     part.lastHeard = now();
     if ('alive' in frame) return;
-    if (frame.seq !== part.nextSeq) {
-      cancel(query, sat);
-      fail(query, sat, part, 'error', 'bus.gap', `Batch ${part.nextSeq} of ${sat} got lost on the way.`);
-      return;
-    }
+    if ('part' in frame) return assemble(query, sat, part, frame);
+    if (frame.seq !== part.nextSeq || part.pieces.length > 0) return gap(query, sat, part);
     part.nextSeq += 1;
     if ('error' in frame) {
       fail(query, sat, part, frame.error.code === 'query.denied' ? 'denied' : 'error', frame.error.code, frame.error.message);
@@ -101,14 +126,11 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
       const { rows, ms, truncated } = frame.end;
       push(query, { q: query.id, sat, end: { rows, ms, ...(truncated === undefined ? {} : { truncated }) } });
     } else {
-      part.credits -= 1;
-      if (part.credits < 0) {
-        cancel(query, sat);
-        fail(query, sat, part, 'error', 'bus.credit', `${sat} sent more than it was asked for.`);
-        return;
-      }
+      if (part.credits <= 0) return creditless(query, sat, part);
+      // A batch of several parts may take more than there are: the satellite sends nothing more until they have been given back.
+      part.credits -= cost;
       part.rows += frame.rows.length;
-      push(query, { q: query.id, sat, seq: frame.seq, ...(frame.columns === undefined ? {} : { columns: frame.columns }), rows: frame.rows }, text);
+      push(query, { q: query.id, sat, seq: frame.seq, ...(frame.columns === undefined ? {} : { columns: frame.columns }), rows: frame.rows }, text, cost);
     }
   };
 
@@ -126,11 +148,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
     const decoded = decodeFrame(msg.string());
     const frame = decoded?.frame;
     // The server lets a satellite answer on its own subject only, so the subject says whose frame it is.
-    if (frame === undefined || frame.sat !== subject.sat || frame.q !== query.id) {
-      cancel(query, subject.sat);
-      fail(query, subject.sat, part, 'error', 'bus.frame', `${subject.sat} sent something that is no answer.`);
-      return;
-    }
+    if (frame === undefined || frame.sat !== subject.sat || frame.q !== query.id) return nonsense(query, subject.sat, part);
     accept(query, subject.sat, part, frame, decoded?.text);
   };
   const subscription = nc.subscribe(subjects.repliesTo(instance), { callback: (error, msg) => (error === null ? receive(msg) : undefined) });
@@ -213,7 +231,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
       const began = now();
       const id = newId();
       let wake = (): void => undefined;
-      const parts = new Map(spec.satellites.map((sat): [string, Part] => [sat, { state: 'pending', nextSeq: 0, rows: 0, credits: CREDITS, owed: 0, lastHeard: began, worked: 0 }]));
+      const parts = new Map(spec.satellites.map((sat): [string, Part] => [sat, { state: 'pending', nextSeq: 0, rows: 0, credits: CREDITS, owed: 0, lastHeard: began, pieces: [], worked: 0 }]));
       const { merge } = spec;
       const lines = merge === undefined ? arrivalOrder() : mergeOrder(spec.satellites, merge.order, merge.limit ?? Infinity);
       const query: Query = { id, spec, parts, lines, wake: () => wake() };

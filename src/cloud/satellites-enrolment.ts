@@ -1,17 +1,18 @@
-import { X509Certificate, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { fingerprint } from '../pki/authority.ts';
 import type { Caller } from './auth/access.ts';
 import { isSignedBy } from '../bus/nkey.ts';
 import type { Context } from 'koa';
 import { Failure } from '../errors.ts';
 import { DAY_MS } from '../pki/crypto.ts';
+import { validityOf } from '../pki/validity.ts';
 import type { Store } from '../store/database.ts';
 import type { EnrolmentTokenRow, SatelliteRow } from '../store/rows.ts';
 import { hashSecret } from './auth/tokens.ts';
 import type { CloudContext } from './context.ts';
 import { change, setVersion } from './http/change.ts';
 import { HttpProblem, forbidden } from './http/problem.ts';
-import type { EnrolmentDetails } from './satellites-admission.ts';
+import { credentialEnds, type EnrolmentDetails } from './satellites-admission.ts';
 import type { EnrolmentToken, EnrolmentTokenReply, EnrolReply, EnrolRequest } from './satellites-api.ts';
 import type { SatellitesAuthority } from './satellites-authority.ts';
 import { one } from './state/read.ts';
@@ -79,11 +80,10 @@ export async function enrol(ctx: Context, cloud: CloudContext, body: EnrolReques
     if (known !== undefined) return reply(known);
     throw forbidden(token.uses_left < 1 ? 'This enrolment token has been used up.' : 'This enrolment token has expired.');
   }
-  if (before !== undefined && before.state !== 'revoked' && before.bus_key !== key) throw new HttpProblem(409, 'exists', `There is another satellite ${body.id} already. Choose another id, or revoke that one first.`);
+  if (before !== undefined && before.state !== 'revoked' && before.bus_key !== key && (endsOf(before) ?? Date.now()) >= Date.now()) throw new HttpProblem(409, 'exists', `There is another satellite ${body.id} already. Choose another id, or revoke that one first.`);
   if (before?.state === 'revoked' && before.bus_key === key) throw forbidden(`This key of ${body.id} has been revoked for good. Enrol with a new one.`);
 
-  const { certificate } = await valid(authority.sign(body.request, body.id));
-  const details: EnrolmentDetails = { certificate, authority: authority.cert };
+  const { details } = await valid(authority.sign(body.request, body.id));
   try {
     await change(
       { ctx, cloud, caller: { actor: `enrolment/${token.id}` } },
@@ -101,11 +101,15 @@ export async function enrol(ctx: Context, cloud: CloudContext, body: EnrolReques
   return reply(stored);
 }
 
-/** The certificate that these keys got for this id, while it is good for a day at least. */
+const endsOf = (row: Pick<SatelliteRow, 'details'>): number | undefined => credentialEnds(JSON.parse(row.details) as Partial<EnrolmentDetails>);
+
+/** The certificate that these keys got for this id, while it is good for some time yet. */
 function enrolledCertificate(row: SatelliteRow | undefined, key: string, nkey: string | undefined): string | undefined {
   if (row === undefined || row.state === 'revoked' || row.bus_key !== key || row.nkey !== (nkey ?? '')) return undefined;
   const { certificate } = JSON.parse(row.details) as Partial<EnrolmentDetails>;
-  return certificate !== undefined && new X509Certificate(certificate).validToDate.getTime() > Date.now() + DAY_MS ? certificate : undefined;
+  if (certificate === undefined) return undefined;
+  const { issued, ends } = validityOf(certificate);
+  return ends - Date.now() > Math.min(DAY_MS, (ends - issued) / 2) ? certificate : undefined;
 }
 
 async function valid<T>(work: Promise<T>): Promise<T> {

@@ -8,7 +8,7 @@ const BLIND_MS = 10_000;
 const LOG_MS = 30_000;
 const TICK_MS = 1_000;
 /** Commands that change who may connect. */
-const KINDS = new Set(['satellite.enrol', 'satellite.revoke', 'satellite.delete']);
+const KINDS = new Set(['satellite.enrol', 'satellite.revoke', 'satellite.delete', 'satellite.renew', 'satellite.renewed']);
 
 /** Who may connect to this instance's bus, by the state: nobody before it has been read, so that a starting server admits no one revoked meanwhile. */
 export interface Gate {
@@ -33,6 +33,9 @@ export interface GateOptions {
   log(line: string): void;
   now?: () => number;
 }
+
+/** What of it others see. */
+const fingerprint = ({ until: _until, ...seen }: Admitted): string => JSON.stringify(seen);
 
 export function createGate({ self, state, silentMs, others, nodes, changed, log, now = Date.now }: GateOptions): Gate {
   let current: Admitted = NOBODY;
@@ -76,7 +79,8 @@ export function createGate({ self, state, silentMs, others, nodes, changed, log,
       if (status.mode === 'cluster' && caughtUpAt === undefined) catchUp(replica);
       else if (ms < BLIND_MS && silentMs() < LOG_MS) {
         seen = now() - ms;
-        next = read ??= admitted(replica.db, nodes());
+        if (read !== undefined && read.until <= now()) read = undefined;
+        next = read ??= admitted(replica.db, nodes(), { schema: status.schema, now: now() });
       }
     }
     if (next === undefined) {
@@ -87,7 +91,7 @@ export function createGate({ self, state, silentMs, others, nodes, changed, log,
       next = { ...NOBODY, revoked: current.revoked };
     }
     if (next === current) return;
-    const same = JSON.stringify(next) === JSON.stringify(current);
+    const same = fingerprint(next) === fingerprint(current);
     current = next;
     if (!same) changed();
   };

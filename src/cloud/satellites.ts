@@ -10,7 +10,7 @@ const TICK_MS = 1_000;
 const SAVE_MS = 10_000;
 
 /** As its heartbeats tell; what else is known of it is in the state. */
-export type HeardSatellite = Omit<SatelliteInfo, 'name' | 'tags' | 'access' | 'revision' | 'state'> & { state: SatelliteState };
+export type HeardSatellite = Omit<SatelliteInfo, 'name' | 'tags' | 'access' | 'revision' | 'reason' | 'state'> & { state: SatelliteState };
 type SatelliteState = Exclude<AnyState, 'enrolled' | 'revoked'>;
 
 /** The satellites that have ever been heard: the first heartbeat registers one. Every instance hears all. */
@@ -101,6 +101,7 @@ export function createRegistry(store: SatelliteStore, changes: Changes, log: (li
     startedAt: r.startedAt,
     firstSeen: new Date(r.firstSeen).toISOString(),
     lastSeen: new Date(r.lastSeen).toISOString(),
+    ...(r.certificateEnds === undefined ? {} : { certificateEnds: new Date(r.certificateEnds).toISOString() }),
   });
 
   return {

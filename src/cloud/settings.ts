@@ -18,6 +18,8 @@ export interface CloudSettings {
   listen: string | undefined;
   /** Folder of the built console; undefined: from the executable's assets. */
   consoleDir: string | undefined;
+  /** For how long the certificates of satellites that enrol are good, milliseconds; undefined: as long as any. */
+  satelliteLifeMs: number | undefined;
   config: ClusterConfig;
 }
 
@@ -30,6 +32,7 @@ export interface CloudSettings {
  * | TERRARIUM_API, TERRARIUM_SERVICE_ACCOUNT | the Kubernetes API and the folder of the token (default: this node's balancer, the pod's own) |
  * | TERRARIUM_LISTEN | address of console and API (default: all) |
  * | TERRARIUM_CONSOLE | folder of the console (default: what the executable carries) |
+ * | TERRARIUM_SATELLITE_CERTIFICATE_SECONDS | how long certificates of satellites that enrol are good, where that is to be less than a year |
  *
  * @throws Failure `usage`, `bad-cluster-config`
  */
@@ -54,6 +57,14 @@ export function cloudSettings(env: NodeJS.ProcessEnv): CloudSettings {
     serviceAccountDir: env['TERRARIUM_SERVICE_ACCOUNT'] ?? SERVICE_ACCOUNT_DIR,
     listen: env['TERRARIUM_LISTEN'],
     consoleDir: env['TERRARIUM_CONSOLE'],
+    satelliteLifeMs: lifeMs(env['TERRARIUM_SATELLITE_CERTIFICATE_SECONDS']),
     config,
   };
+}
+
+/** @throws Failure `usage` */
+function lifeMs(seconds: string | undefined): number | undefined {
+  if (seconds === undefined || seconds === '') return undefined;
+  if (!/^[1-9]\d{1,7}$/.test(seconds)) throw new Failure('usage', `TERRARIUM_SATELLITE_CERTIFICATE_SECONDS is ${seconds}, not a number of seconds from 10 on.`, { exitCode: EXIT.usage });
+  return Number(seconds) * 1000;
 }

@@ -6,7 +6,7 @@ export const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
 export const DAY_MS = 24 * 60 * 60 * 1000;
 /** How far certificates reach back, so that a node whose clock is behind accepts them. */
-const SKEW_MS = 60 * 60 * 1000;
+export const SKEW_MS = 60 * 60 * 1000;
 
 let loaded: Promise<typeof X509> | undefined;
 

@@ -21,10 +21,13 @@ export interface Self {
   advertise?: string | undefined;
   /** Port of its own HTTPS endpoint, while it answers there. */
   directPort(): number | undefined;
+  /** When its certificate ends, milliseconds since 1970; undefined where it cannot be read. */
+  certificateEnds(): number | undefined;
 }
 
-export function heartbeat({ id, node, tables, advertise, directPort }: Self): Heartbeat {
+export function heartbeat({ id, node, tables, advertise, directPort, certificateEnds }: Self): Heartbeat {
   const port = directPort();
+  const ends = certificateEnds();
   const [one = 0, five = 0, fifteen = 0] = loadavg();
   return {
     id,
@@ -35,6 +38,7 @@ export function heartbeat({ id, node, tables, advertise, directPort }: Self): He
     load: [one, five, fifteen],
     startedAt,
     ...(port === undefined ? {} : { directPort: port }),
+    ...(ends === undefined ? {} : { certificateEnds: ends }),
   };
 }
 

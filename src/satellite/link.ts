@@ -8,13 +8,54 @@ export interface Way {
   address: string;
 }
 
+/** What is done with one connection. */
+export interface Serving {
+  /** At once. */
+  stop(): void;
+  /** Takes nothing new, as another connection does, and resolves when what was under way has ended. */
+  retire(): Promise<void>;
+}
+
+/** A connection that is to take the place of the one that there is. */
+interface Move {
+  nc: NatsConnection;
+  way: Way;
+  /** The one before has been closed. */
+  done(): void;
+}
+
+/** By which another connection is given to a link that has one. */
+export interface Handover {
+  /** Resolves when nothing is done by the connection before any more. Where the link has none now, this one is closed. */
+  give(nc: NatsConnection, way: Way): Promise<void>;
+  /** For the link: the next one. */
+  next(): { move: Promise<Move>; forget(): void };
+}
+
+export function createHandover(): Handover {
+  let taker: ((move: Move) => void) | undefined;
+  return {
+    async give(nc, way) {
+      if (taker === undefined) return void (await nc.close());
+      const take = taker;
+      taker = undefined;
+      await new Promise<void>((done) => take({ nc, way, done }));
+    },
+    next() {
+      const move = new Promise<Move>((resolve) => (taker = resolve));
+      return { move, forget: () => (taker = undefined) };
+    },
+  };
+}
+
 export interface LinkOptions {
   /** As they are now. */
   ways(): Way[];
   /** One try. */
   dial(way: Way): Promise<NatsConnection>;
-  /** Uses a connection until it ends; returns how to stop that. */
-  serve(nc: NatsConnection, way: Way): () => void;
+  /** Uses a connection until it ends. */
+  serve(nc: NatsConnection, way: Way): Serving;
+  handover: Handover;
   signal: AbortSignal;
   log(line: string): void;
   random?: () => number;
@@ -30,7 +71,7 @@ const REMEMBER_MS = 10 * 60_000;
  * Keeps a satellite of another machine connected until the signal: the TLS ports first, in random order, so that the servers share the load; then WebSocket.
  * Which way has worked is remembered for a while. Between two rounds, and after each loss, it waits 1 to 30 s with full jitter.
  */
-export async function keepLink({ ways, dial, serve, signal, log, random = Math.random, now = Date.now }: LinkOptions): Promise<void> {
+export async function keepLink({ ways, dial, serve, handover, signal, log, random = Math.random, now = Date.now }: LinkOptions): Promise<void> {
   const backoff = createBackoff(random, FIRST_WAIT_MS);
   let passed: number | undefined;
   while (!signal.aborted) {
@@ -42,8 +83,8 @@ export async function keepLink({ ways, dial, serve, signal, log, random = Math.r
       if (way.kind === 'tls') passed = undefined;
       else if (!websocketFirst) passed = now();
       log(`connected to ${way.address}${way.kind === 'tls' ? '' : ' by WebSocket'}`);
-      await served(nc, way, serve, signal);
-      if (!signal.aborted) log(`disconnected from ${way.address}`);
+      const last = await served({ nc, way }, serve, handover, signal, log);
+      if (!signal.aborted) log(`disconnected from ${last.address}`);
     }
     await sleep(backoff.next(), undefined, { signal }).catch(() => undefined);
   }
@@ -67,13 +108,35 @@ async function firstOf(ways: Way[], dial: LinkOptions['dial'], signal: AbortSign
   return undefined;
 }
 
-async function served(nc: NatsConnection, way: Way, serve: LinkOptions['serve'], signal: AbortSignal): Promise<void> {
-  const aborted = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-  const stop = serve(nc, way);
-  await Promise.race([nc.closed(), aborted]);
-  stop();
+/** A connection that another has taken the place of: until nothing is under way on it, or it is lost. */
+async function ended({ nc, serving }: { nc: NatsConnection; serving: Serving }): Promise<void> {
+  await Promise.race([serving.retire().catch(() => undefined), nc.closed()]);
+  serving.stop();
   await nc.close();
+}
+
+/** Until there is no connection any more. @returns by which way the last one came */
+async function served(first: { nc: NatsConnection; way: Way }, serve: LinkOptions['serve'], handover: Handover, signal: AbortSignal, log: LinkOptions['log']): Promise<Way> {
+  const aborted = new Promise<undefined>((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  let current = { ...first, serving: serve(first.nc, first.way) };
+  for (;;) {
+    const { move, forget } = handover.next();
+    const moved = await Promise.race([current.nc.closed().then(() => undefined), aborted, move]);
+    if (moved === undefined) {
+      forget();
+      // One that was given at the very moment at which the one before ended.
+      void move.then(({ nc, done }) => nc.close().finally(done));
+      break;
+    }
+    const before = current;
+    current = { nc: moved.nc, way: moved.way, serving: serve(moved.nc, moved.way) };
+    log(`connected to ${moved.way.address} with the renewed certificate`);
+    void ended(before).finally(moved.done);
+  }
+  current.serving.stop();
+  await current.nc.close();
+  return current.way;
 }

@@ -1,5 +1,6 @@
-import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { ALIVE_MS, IDLE_READER_MS, MAX_PING, QUERY_LIMITS, cancelSchema, creditSchema, decode, encode, queryRequestSchema, type QueryRequest } from '../bus/frames.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
+import { ALIVE_MS, IDLE_READER_MS, MAX_PING, QUERY_LIMITS, cancelSchema, creditSchema, creditsOf, decode, encode, messagesOf, queryRequestSchema, type QueryRequest } from '../bus/frames.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import type { Pool, Ticket } from './sql/pool.ts';
 
@@ -8,27 +9,54 @@ interface Running {
   grant(credits: number): void;
 }
 
+/** While a satellite changes its connection, both hear for so long what comes: no query is to fall in between. */
+const OVERLAP_MS = 2_000;
+
+/** Ids of queries that have been taken, by whichever connection. */
+export interface Taken {
+  /** False where it has been taken already. */
+  take(q: string): boolean;
+}
+
+export function createTaken(): Taken {
+  const ids = new Set<string>();
+  return {
+    take(q) {
+      if (ids.has(q)) return false;
+      ids.add(q);
+      setTimeout(() => ids.delete(q), 2 * OVERLAP_MS).unref();
+      return true;
+    },
+  };
+}
+
 /** Answers the queries and pings that come for one satellite on one connection of the bus. */
 export class Queries {
   readonly #nc: NatsConnection;
   readonly #sat: string;
   readonly #pool: Pool;
   readonly #idleMs: number;
+  readonly #taken: Taken;
   readonly #running = new Map<string, Running>();
+  /** By which new ones come. */
+  readonly #entrances: Subscription[];
+  #ended: (() => void) | undefined;
 
-  /** @param idleMs milliseconds that a reader may take nothing */
-  constructor(nc: NatsConnection, sat: string, pool: Pool, idleMs: number = IDLE_READER_MS) {
+  /** @param idleMs milliseconds that a reader may take nothing; @param taken shared by a satellite's connections */
+  constructor(nc: NatsConnection, sat: string, pool: Pool, idleMs: number = IDLE_READER_MS, taken: Taken = createTaken()) {
     this.#nc = nc;
     this.#sat = sat;
     this.#pool = pool;
     this.#idleMs = idleMs;
-    nc.subscribe(subjects.query(sat), { callback: (error, msg) => (error === null ? this.#start(msg) : undefined) });
-    nc.subscribe(subjects.ping(sat), {
+    this.#taken = taken;
+    const queries = nc.subscribe(subjects.query(sat), { callback: (error, msg) => (error === null ? this.#start(msg) : undefined) });
+    const pings = nc.subscribe(subjects.ping(sat), {
       callback: (_, msg) => {
         const reply = parseReply(msg.reply ?? '');
         if (reply !== undefined && reply.sat === sat && msg.data.length <= MAX_PING) msg.respond(msg.data);
       },
     });
+    this.#entrances = [queries, pings];
     nc.subscribe(subjects.credit(sat), {
       callback: (_, msg) => {
         const credit = decode(creditSchema, msg.string());
@@ -52,12 +80,28 @@ export class Queries {
     for (const running of this.#running.values()) running.stop();
   }
 
+  /** Takes no new ones, and resolves when all have ended, which those are made to that still run after so many milliseconds. */
+  async retire(ms: number): Promise<void> {
+    await sleep(OVERLAP_MS);
+    for (const entrance of this.#entrances) entrance.unsubscribe();
+    if (this.#running.size === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#ended = resolve;
+      timer = setTimeout(resolve, ms);
+    });
+    clearTimeout(timer);
+    this.stopAll();
+    // What it has published last is to go out before the connection is closed.
+    await this.#nc.flush().catch(() => undefined);
+  }
+
   #start(msg: Msg): void {
     const request = decode(queryRequestSchema, msg.string());
     const reply = parseReply(msg.reply ?? '');
     // A message that is no query, or wants its answer elsewhere, is dropped: there is nobody to tell.
     if (request === undefined || reply === undefined || reply.sat !== this.#sat || reply.query !== request.q) return;
-    if (this.#running.has(request.q)) return;
+    if (this.#running.has(request.q) || !this.#taken.take(request.q)) return;
     this.#run(request, subjects.reply(reply.instance, request.q, this.#sat));
   }
 
@@ -75,6 +119,7 @@ export class Queries {
       clearTimeout(idle);
       ticket.stop();
       this.#running.delete(q);
+      if (this.#running.size === 0) setImmediate(() => this.#ended?.());
     };
     publish(encode({ q, sat, alive: true }));
     const ticket: Ticket = this.#pool.run({
@@ -86,9 +131,9 @@ export class Queries {
       credits,
       timeoutMs: Math.min(request.timeoutMs, QUERY_LIMITS.maxTimeoutMs),
       onBatch: (frame) => {
-        publish(frame);
+        for (const message of messagesOf(frame, { q, sat, seq })) publish(message);
         seq += 1;
-        credits -= 1;
+        credits -= creditsOf(frame);
         if (credits > 0) return;
         idle = setTimeout(() => {
           stop();

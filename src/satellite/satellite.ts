@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { connectBus, type BusTls } from '../bus/connect.ts';
@@ -8,14 +7,15 @@ import { EXIT, Failure } from '../errors.ts';
 import { cloudAddresses, watchClouds } from './clouds.ts';
 import { startCollector } from './collector/collector.ts';
 import { startDirect } from './direct/direct.ts';
-import { readEnrolment, tlsFolder } from './enrol/record.ts';
+import { certificateEnds, readEnrolment, tlsFolder } from './enrol/record.ts';
 import { startHeartbeat, type Self } from './heartbeat.ts';
-import { keepLink, type Way } from './link.ts';
-import { Queries } from './queries.ts';
+import { createHandover, keepLink, type Serving, type Way } from './link.ts';
+import { Queries, createTaken } from './queries.ts';
+import { recoverCredential, startRenewal, type Renewal } from './renewal.ts';
 import { writeHeard } from './service/heard.ts';
 import { Pool } from './sql/pool.ts';
 import { loadTables } from './table.ts';
-import { dialWay, enrolledWays } from './ways.ts';
+import { busTls, dialWay, enrolledWays } from './ways.ts';
 
 export interface SatelliteOptions {
   env: NodeJS.ProcessEnv;
@@ -28,15 +28,20 @@ interface Session {
   close(): Promise<void>;
 }
 
-/** Beats and answers queries on one connection; returns how to stop. */
-type Serve = (nc: NatsConnection) => () => void;
+/** Beats and answers queries on one connection. */
+type Serve = (nc: NatsConnection) => Serving;
+
+/** For what was asked by a connection that another one has taken the place of. */
+const RETIRE_MS = 10 * 60_000;
+/** Between two sentences about a certificate that has ended. */
+const ENDED_AGAIN_MS = 10 * 60_000;
 
 async function openSession(servers: string[], node: string, tls: BusTls, serve: Serve, log: (line: string) => void, ended: (error: Error) => void): Promise<Session> {
   log(`connecting to ${servers.join(', ')}`);
   const nc = await connectBus({ servers, tls, name: busUser.satellite(node) });
   log(`connected to ${nc.getServer()}`);
   void logStatus(nc, log);
-  const stop = serve(nc);
+  const { stop } = serve(nc);
   let closing = false;
   void nc.closed().then((error) => {
     if (!closing) ended(new Failure('bus-closed', `The connection to the bus was closed for good${error === undefined ? '' : `: ${(error as Error).message}`}.`));
@@ -104,36 +109,84 @@ export async function runSatellite(options: SatelliteOptions): Promise<void> {
   const { env, signal, log } = options;
   const data = env['TERRARIUM_DATA'] ?? '/var/lib/terrarium';
   const enrolment = readEnrolment(data);
+  if (enrolment !== undefined) recoverCredential(data);
   const node = (env['TERRARIUM_NODE'] ?? enrolment?.id ?? hostname()).toLowerCase();
-  const folder = tlsFolder(data);
-  const tls: BusTls = { caFile: join(folder, 'ca.crt'), certFile: join(folder, 'client.crt'), keyFile: join(folder, 'client.key') };
   const tables = await loadTables();
   const collector = startCollector({ env, node, tables, log });
   const pool = new Pool({ tables, env, history: collector.file, notes: () => collector.notes, now: Date.now });
   collector.onOvertaken(() => pool.failAll({ code: 'query.overtaken', message: "The statement was stopped: it held the satellite's database for too long." }));
   const direct = startDirect({ sat: node, pool, data, address: env['TERRARIUM_DIRECT_ADDRESS'], port: portOf(env['TERRARIUM_DIRECT_PORT']), log });
-  const self: Self = { id: node, node, tables, advertise: env['TERRARIUM_ADVERTISE_ADDRESS'] ?? enrolment?.advertise, directPort: () => direct.port() };
+  const self: Self = { id: node, node, tables, advertise: env['TERRARIUM_ADVERTISE_ADDRESS'] ?? enrolment?.advertise, directPort: () => direct.port(), certificateEnds: () => certificateEnds(data) };
+  const taken = createTaken();
   const serve: Serve = (nc) => {
-    const queries = new Queries(nc, node, pool);
+    const queries = new Queries(nc, node, pool, undefined, taken);
     const stopHeartbeat = startHeartbeat(nc, self);
     const detach = direct.attach(nc);
-    return () => {
+    const leave = (): void => {
       stopHeartbeat();
       detach();
-      queries.stopAll();
+    };
+    return {
+      stop() {
+        leave();
+        queries.stopAll();
+      },
+      async retire() {
+        leave();
+        await queries.retire(RETIRE_MS);
+      },
     };
   };
-  /** For `satellite install`, which waits for it: the server has taken the first heartbeat. */
-  const told = (stop: () => void, nc: NatsConnection, way: Way): (() => void) => {
-    nc.flush().then(() => writeHeard(data, { at: Date.now(), pid: process.pid, ...way })).catch((error: Error) => log(`not recorded: ${error.message}`));
-    return stop;
-  };
+  let renewal: Renewal | undefined;
   try {
-    if (enrolment === undefined) await runOnNode(options, node, tls, serve);
-    else await keepLink({ ways: () => enrolledWays(env, data), dial: (way) => dialWay(way, { data, tls, name: busUser.satellite(node), env }), serve: (nc, way) => told(serve(nc), nc, way), signal, log });
+    if (enrolment === undefined) await runOnNode(options, node, busTls(tlsFolder(data)), serve);
+    else {
+      const handover = createHandover();
+      const dial = (way: Way, dir: string): Promise<NatsConnection> => dialWay(way, { dir, name: busUser.satellite(node), env });
+      const own = (renewal = startRenewal({ sat: node, data, dial, give: handover.give, log }));
+      const sayEnded = endedTeller(enrolment.id, data, log);
+      await keepLink({
+        ways: () => enrolledWays(env, data),
+        dial(way) {
+          sayEnded();
+          return dial(way, tlsFolder(data)).catch((error: Error) => {
+            throw /authorization violation/i.test(error.message) ? new Failure('refused', 'it does not let this satellite in, which has been revoked or deleted, or is not known there yet') : error;
+          });
+        },
+        serve(nc, way) {
+          const serving = serve(nc);
+          const detach = own.attach(nc, way);
+          // For `satellite install`, which waits for it: the server has taken the first heartbeat.
+          nc.flush().then(() => writeHeard(data, { at: Date.now(), pid: process.pid, ...way })).catch((error: Error) => log(`not recorded: ${error.message}`));
+          return {
+            stop() {
+              detach();
+              serving.stop();
+            },
+            retire() {
+              detach();
+              return serving.retire();
+            },
+          };
+        },
+        handover, signal, log,
+      });
+    }
   } finally {
+    renewal?.stop();
     await direct.stop();
     pool.close();
     await collector.stop();
   }
+}
+
+/** Says why nobody lets this satellite in, and what to do, but not at each try. */
+function endedTeller(id: string, data: string, log: (line: string) => void): () => void {
+  let said = Number.NEGATIVE_INFINITY;
+  return () => {
+    const ends = certificateEnds(data);
+    if (ends === undefined || ends > Date.now() || Date.now() - said < ENDED_AGAIN_MS) return;
+    said = Date.now();
+    log(`the certificate of this satellite ended on ${new Date(ends).toISOString()}, so no control plane lets it in: make a token by \`terrarium satellite token\` where the cluster is administered, and run the command that it prints on this machine, with --id ${id}`);
+  };
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { connectOnce, type BusTls } from '../bus/connect.ts';
 import { connectByWebSocket } from '../bus/websocket.ts';
@@ -15,18 +16,22 @@ export function enrolledWays(env: NodeJS.ProcessEnv, data: string): Way[] {
   return [...cloudAddresses(env).map((address): Way => ({ kind: 'tls', address })), ...consoles.map((address): Way => ({ kind: 'websocket', address }))];
 }
 
+/** Files of the satellite's identity in a folder. */
+export const busTls = (dir: string): BusTls => ({ caFile: join(dir, 'ca.crt'), certFile: join(dir, 'client.crt'), keyFile: join(dir, 'client.key') });
+
 export interface DialOptions {
-  data: string;
-  tls: BusTls;
+  /** Folder of keys and certificate. */
+  dir: string;
   /** Shown in the server's list of connections. */
   name: string;
   env: NodeJS.ProcessEnv;
 }
 
 /** One try. Keys are read each time: a renewed enrolment is taken by itself. */
-export function dialWay(way: Way, { data, tls, name, env }: DialOptions): Promise<NatsConnection> {
+export function dialWay(way: Way, { dir, name, env }: DialOptions): Promise<NatsConnection> {
+  const tls = busTls(dir);
   if (way.kind === 'tls') return connectOnce(way.address, tls, name);
-  const nkey = readNkey(tlsFolder(data));
+  const nkey = readNkey(dir);
   if (nkey === undefined) throw new Failure('no-nkey', 'This satellite has no key for the way by WebSocket.', { remedy: 'Enrol it anew, with --new-key.' });
   // Written by the enrolment, so it has a port.
   const { host, port } = parseAddress(way.address, 0);

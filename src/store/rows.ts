@@ -51,6 +51,15 @@ export interface SatelliteRow {
   nkey: string;
 }
 
+export interface SatelliteRenewalRow {
+  satellite: string;
+  bus_key: string;
+  nkey: string;
+  /** JSON. */
+  details: string;
+  at: number;
+}
+
 export interface SatelliteStateRow {
   satellite: string;
   position: number;

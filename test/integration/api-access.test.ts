@@ -183,6 +183,20 @@ t.test('the audit log: who, what, before, after, and no secret', async (t) => {
   t.notMatch((await api('audit?limit=500', root)).body, /scrypt|trs_|"hash"/);
 });
 
+t.test('refused logins are in the audit log, with name and address, and look the same for who exists and who does not', async (t) => {
+  const answers: Answer[] = [];
+  for (const user of ['admin', 'nobody.of.that.name']) answers.push(await api('login', { body: { user, password: 'wrong' } }));
+  t.same(answers.map((a) => a.status), [401, 401]);
+  const [one, other] = answers.map((a) => body<Record<string, unknown>>(a));
+  t.same({ ...one, requestId: '', instance: '' }, { ...other, requestId: '', instance: '' });
+  for (const user of ['admin', 'nobody.of.that.name']) {
+    const entry = await until(`the entry of ${user}`, async () => body<Page<AuditEntry>>(await api(`audit?limit=500&resource=user/${user}`, root)).items.find((e) => e.kind === 'login.failed'));
+    t.match(entry, { actor: 'login/127.0.0.1', outcome: 'ok', changes: [{ resource: `user/${user}`, after: { failedLogins: 1, from: '127.0.0.1' } }] });
+  }
+  await api('login', { body: { user: 'admin', password: 'wrong' } });
+  t.match((await api('/metrics', root)).body, /terrarium_failed_logins_total\{recorded="yes"\} 2/, 'the next one waits for its minute');
+});
+
 t.test('a watch tells every change once, from where it was left, and ends with the session', async (t) => {
   const session = await person('wanda', 'admin');
   const from = Number((await api('users', root)).headers['terrarium-seq']);

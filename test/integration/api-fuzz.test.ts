@@ -338,7 +338,7 @@ t.before(async () => {
   admin = { role: 'admin', name: 'fuzz-helper', password: FIRST_PASSWORD, token: await login('fuzz-helper', FIRST_PASSWORD) };
   // The satellite of the node is heard once; nothing else of it is there.
   const satellite = await connectBus({ servers: [`${node.address}:${clouds.ports.nats}`], tls: clouds.files.satelliteTls(node.name), name: 'a satellite' });
-  satellite.publish(subjects.heartbeat(node.name), encode(heartbeat({ id: node.name, node: node.name, tables: [], directPort: () => undefined })));
+  satellite.publish(subjects.heartbeat(node.name), encode(heartbeat({ id: node.name, node: node.name, tables: [], directPort: () => undefined, certificateEnds: () => undefined })));
   await satellite.flush();
   await satellite.close();
   paths = (JSON.parse((await send({ method: 'GET', path: '/api/v1/openapi.json', headers: {} })).body) as { paths: typeof paths }).paths;

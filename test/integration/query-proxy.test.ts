@@ -3,7 +3,7 @@ import t from 'tap';
 import type { QueryLine } from '../../src/cloud/api.ts';
 import { createQueryProxy, type QueryProxy } from '../../src/cloud/queries.ts';
 import { connectBus } from '../../src/bus/connect.ts';
-import { CREDITS, LOST_MS, cancelSchema, creditSchema, decode, encode, queryRequestSchema, type Frame, type QueryRequest } from '../../src/bus/frames.ts';
+import { CREDITS, LOST_MS, PART_CHARS, cancelSchema, creditSchema, decode, encode, messagesOf, queryRequestSchema, type Frame, type PartFrame, type QueryRequest } from '../../src/bus/frames.ts';
 import { BusServer } from '../../src/bus/server.ts';
 import { subjects } from '../../src/bus/subjects.ts';
 import { NATS_SERVER, busFiles, freePorts, type BusFiles } from '../support/bus-files.ts';
@@ -141,6 +141,52 @@ t.test('more batches than credits are refused', async (t) => {
   const { lines, done } = await running;
   t.same(done.satellites, { s1: 'error' });
   t.match(lines.find((l) => 'error' in l), { error: { code: 'bus.credit' } });
+  s1.stop();
+});
+
+t.test('a batch that comes in parts is put together; one that lacks a part, or has others than it says, is an error', async (t) => {
+  const value = 'x'.repeat(3 * PART_CHARS);
+  const parts = (q: string, seq: number): PartFrame[] => messagesOf(encode({ q, sat: 's1', seq, columns: ['a'], rows: [[value]] }), { q, sat: 's1', seq }).map((m) => JSON.parse(m) as PartFrame);
+  const cases: [string, (frames: PartFrame[], q: string) => Frame[], string | undefined][] = [
+    ['as they are', (frames) => frames, undefined],
+    ['with signs of life between', (frames, q) => frames.flatMap((f): Frame[] => [f, { q, sat: 's1', alive: true }]), undefined],
+    ['one missing', (frames) => frames.filter((_, i) => i !== 1), 'bus.gap'],
+    ['the first missing', (frames) => frames.slice(1), 'bus.gap'],
+    ['a batch in the midst', (frames, q) => [...frames.slice(0, 2), { q, sat: 's1', seq: 0, rows: [[1]] }], 'bus.gap'],
+    ['of another satellite', (frames) => frames.map((f) => ({ ...f, text: f.text.replace('"sat":"s1"', '"sat":"s2"') })), 'bus.frame'],
+    ['no batch at all', (frames) => frames.map((f) => ({ ...f, text: 'x' })), 'bus.frame'],
+  ];
+  for (const [what, frames, code] of cases) {
+    const s1 = await fake('s1', ({ q }, send) => {
+      for (const frame of frames(parts(q, 0), q)) send(frame);
+      send({ q, sat: 's1', seq: 1, end: { rows: 1, ms: 1 } });
+    });
+    const { lines, done } = await run(['s1']);
+    t.same(done.satellites, { s1: code === undefined ? 'rows' : 'error' }, what);
+    if (code === undefined) t.ok(lines.some((l) => 'rows' in l && 'sat' in l && l.rows[0]?.[0] === value), what);
+    else t.match(lines.find((l) => 'error' in l), { error: { code } }, what);
+    s1.stop();
+  }
+});
+
+t.test('what comes in parts costs as many credits, and all of them come back', async (t) => {
+  const cost = 4;
+  let sent = 0;
+  const s1 = await fake('s1', ({ q }, send, self) => {
+    const value = 'x'.repeat((cost - 1) * PART_CHARS);
+    const next = (): void => {
+      while (self.credits > 0 && sent < 40) {
+        for (const m of messagesOf(encode({ q, sat: 's1', seq: sent, rows: [[value]] }), { q, sat: 's1', seq: sent })) send(JSON.parse(m) as Frame);
+        self.credits -= cost;
+        sent += 1;
+      }
+      if (sent < 40) setTimeout(next, 5);
+      else send({ q, sat: 's1', seq: 40, end: { rows: 40, ms: 1 } });
+    };
+    next();
+  });
+  const { done } = await run(['s1']);
+  t.same([done.satellites, done.rows], [{ s1: 'rows' }, 40]);
   s1.stop();
 });
 

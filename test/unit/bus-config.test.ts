@@ -33,7 +33,7 @@ t.test('three servers: routes to the others only, JetStream that syncs always', 
 
 t.test('a satellite is confined to its own subjects', async (t) => {
   const user = natsConfig(settings, three).split('\n').find((l) => l.includes('CN=satellite-w.example,O=terrarium:satellite'));
-  t.match(user, 'publish: { allow: ["heartbeat.w_example", "reply.*.*.w_example", "direct.w_example"] }');
+  t.match(user, 'publish: { allow: ["heartbeat.w_example", "reply.*.*.w_example", "direct.w_example", "renew.w_example"] }');
   t.match(user, 'subscribe: { allow: ["satellite.w_example.>"] }');
 });
 
@@ -41,9 +41,9 @@ t.test('an enrolled satellite is its key; its authority is trusted for clients o
   const topology: Topology = { ...three, enrolled: [{ id: 'far.example', key: 'abcd', nkey: 'UKEY' }], authorities: ['-----SATELLITES-----\n'] };
   const text = natsConfig(settings, topology);
   const user = text.split('\n').find((l) => l.includes('CN=satellite-far.example,O=terrarium:enrolled:abcd'));
-  t.match(user, 'publish: { allow: ["heartbeat.far_example", "reply.*.*.far_example", "direct.far_example"] }');
+  t.match(user, 'publish: { allow: ["heartbeat.far_example", "reply.*.*.far_example", "direct.far_example", "renew.far_example"] }');
   const byWebsocket = text.split('\n').find((l) => l.includes('{ nkey: "UKEY", allowed_connection_types: ["WEBSOCKET"],'));
-  t.match(byWebsocket, 'publish: { allow: ["heartbeat.far_example", "reply.*.*.far_example", "direct.far_example"] }');
+  t.match(byWebsocket, 'publish: { allow: ["heartbeat.far_example", "reply.*.*.far_example", "direct.far_example", "renew.far_example"] }');
   t.match(byWebsocket, 'subscribe: { allow: ["satellite.far_example.>"] }');
   const clients = clientAuthorities(settings, topology, '-----CA-----\n');
   t.equal(clients?.pem, '-----CA-----\n-----SATELLITES-----\n');

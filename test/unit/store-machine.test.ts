@@ -178,6 +178,34 @@ t.test('satellites: enrolment by token, collision, states in batches, revocation
   t.same(atOnce(verifySteps(m.db)), []);
 });
 
+t.test('from schema 6 on a satellite renews its keys: both hold until it has come with the new ones, and then the old are void', async (t) => {
+  const m = started();
+  const [u1, u2, u3] = ['UA', 'UB', 'UC'].map((k) => k.padEnd(56, 'A'));
+  const enrol = (id: string, busKey: string, ends = 1e15) => entryOf('satellite.enrol', { id, name: id, tags: {}, access: 'both', busKey, httpsKey: '', details: { ends }, nkey: u1 });
+  const renew = (id: string, from: string, busKey: string, nkey = u2) => entryOf('satellite.renew', { id, from, busKey, nkey, details: { ends: 2e15 } });
+  const renewed = (id: string, busKey: string) => entryOf('satellite.renewed', { id, busKey });
+  const results = (...entries: ReturnType<typeof enrol>[]) => m.apply(entries).map((o) => o.result);
+  t.match(results(entryOf('schema.activate', { version: 5 }), enrol('s1', 'key1'), renew('s1', 'key1', 'key2')), [{ ok: true }, { ok: true }, { code: 'not-active' }]);
+  m.apply([entryOf('schema.activate', { version: 6 })]);
+  t.match(results(renew('nobody', 'key1', 'key2'), renew('s1', 'other', 'key2'), renew('s1', 'key1', 'key1'), renew('s1', 'key1', 'key2', u1)), [{ code: 'not-found' }, { code: 'denied' }, { code: 'exists' }, { code: 'exists' }]);
+  t.match(results(renewed('s1', 'key2'), renew('s1', 'key1', 'key2'), renew('s1', 'key1', 'key3', u3), renewed('s1', 'key2')), [{ code: 'denied' }, { ok: true }, { ok: true }, { code: 'denied' }], 'the last request counts');
+  t.match(m.db.prepare('SELECT bus_key, nkey FROM satellites').all(), [{ bus_key: 'key1', nkey: u1 }]);
+  const version = m.db.prepare('SELECT version FROM satellites').pluck().get();
+  t.match(results(renewed('s1', 'key3'), renewed('s1', 'key3')), [{ ok: true }, { ok: true }], 'once more is no harm');
+  t.match(m.db.prepare('SELECT bus_key, nkey, details, version FROM satellites').all(), [{ bus_key: 'key3', nkey: u3, details: '{"ends":2000000000000000}', version }], 'a renewal is nobody\'s edit');
+  t.equal(m.db.prepare('SELECT count(*) FROM satellite_renewals').pluck().get(), 0);
+  t.match(results(renew('s1', 'key3', 'key1'), renew('s1', 'key3', 'key4', u1)), [{ code: 'denied' }, { code: 'denied' }], 'keys that were renewed stay void');
+  m.apply([renew('s1', 'key3', 'key4'), entryOf('satellite.revoke', { id: 's1' })]);
+  t.same(m.db.prepare('SELECT key FROM revoked_keys ORDER BY key').pluck().all(), [u1, u2, u3, 'key1', 'key3', 'key4'].sort(), 'a revocation ends both');
+  t.match(results(renewed('s1', 'key4'), renew('s1', 'key3', 'key5')), [{ code: 'denied', message: /revoked/ }, { code: 'denied' }]);
+  const other = (busKey: string, ends: number) => entryOf('satellite.enrol', { id: 's2', name: 's2', tags: {}, access: 'both', busKey, httpsKey: '', details: { ends } });
+  t.match(results(other('key6', 5), other('key7', 1e15), other('key8', 1e15), other('key6', 1e15)), [{ ok: true }, { ok: true }, { code: 'exists' }, { code: 'exists' }], 'one whose certificate has ended may enrol with another key');
+  t.ok(m.db.prepare("SELECT 1 FROM revoked_keys WHERE key = 'key6'").get() !== undefined);
+  m.apply([entryOf('satellite.renew', { id: 's2', from: 'key7', busKey: 'key9', nkey: 'UD'.padEnd(56, 'A'), details: {} }), entryOf('satellite.delete', { id: 's2' })]);
+  t.equal(m.db.prepare('SELECT count(*) FROM satellite_renewals').pluck().get(), 0, 'nothing is left of one that was deleted');
+  t.same(atOnce(verifySteps(m.db)), []);
+});
+
 t.test('from schema 4 on a key that was revoked is void for good, by any id, and the history says who and why', async (t) => {
   const m = started();
   const [nkey, other] = ['UA', 'UB'].map((k) => k.padEnd(56, 'A'));

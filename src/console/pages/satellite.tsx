@@ -67,6 +67,7 @@ function Satellite({ satellite }: { satellite: SatelliteInfo }) {
     ['Version', <span class="mono">{satellite.version || '–'}</span>],
     ['Running since', <Time at={satellite.startedAt} />],
     ['Known since', <Time at={satellite.firstSeen} />],
+    ['Certificate', satellite.certificateEnds === undefined ? '–' : <>{Date.parse(satellite.certificateEnds) > now ? 'ends' : 'ended'} <Time at={satellite.certificateEnds} /></>],
   ];
   return (
     <>
@@ -78,6 +79,7 @@ function Satellite({ satellite }: { satellite: SatelliteInfo }) {
         {operates && state === 'revoked' && <button type="button" onClick={() => setDoing('forget')}>Forget the revocation</button>}
       </PageHead>
       {state === 'revoked' && <p class="notice">It has been revoked: it is cut off, its key is void, and it answers nothing.</p>}
+      {satellite.reason !== undefined && <p class="message" role="status">{satellite.reason}</p>}
       <section class="card" aria-label="Facts">
         <dl class="facts">{facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
       </section>

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Claims } from '../../bus/direct-token.ts';
-import { ALIVE_MS, CREDITS, CREDIT_GROUP, IDLE_READER_MS } from '../../bus/frames.ts';
+import { ALIVE_MS, CREDITS, CREDIT_GROUP, IDLE_READER_MS, creditsOf } from '../../bus/frames.ts';
 import type { FailureData } from '../../errors.ts';
 import type { Pool, Ticket } from '../sql/pool.ts';
 
@@ -55,7 +55,7 @@ export function streamQuery(options: { res: ServerResponse; pool: Pool; claims: 
     timeoutMs: claims.timeoutMs,
     credits: CREDITS,
     onBatch(frame) {
-      owed += 1;
+      owed += creditsOf(frame);
       if (res.write(`${frame}\n`)) {
         if (owed >= CREDIT_GROUP) giveBack();
         return;

@@ -7,13 +7,13 @@ export interface Backoff {
   reset(): void;
 }
 
-/** Milliseconds to wait: a random part of a span that doubles with each try, from `first` on. */
-export function createBackoff(random: () => number = Math.random, first: number = BACKOFF_MS.least): Backoff {
+/** Milliseconds to wait: a random part of a span that doubles with each try, from `first` to `most`. */
+export function createBackoff(random: () => number = Math.random, first: number = BACKOFF_MS.least, most: number = BACKOFF_MS.most): Backoff {
   let span = first;
   return {
     next() {
       const wait = Math.round(BACKOFF_MS.least + random() * (span - BACKOFF_MS.least));
-      span = Math.min(span * 2, BACKOFF_MS.most);
+      span = Math.min(span * 2, most);
       return wait;
     },
     reset() {

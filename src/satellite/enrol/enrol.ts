@@ -10,7 +10,7 @@ import { hostPort } from '../../host-port.ts';
 import { createBackoff } from './backoff.ts';
 import { fetchAuthority, sendEnrolment, type CloudAddress } from './client.ts';
 import { ensureNkey } from './nkey.ts';
-import { enrolmentFile, isEnrolled, tlsFolder, type EnrolmentRecord } from './record.ts';
+import { enrolmentFile, formerFolder, hasEnded, isEnrolled, nextFolder, tlsFolder, type EnrolmentRecord } from './record.ts';
 
 export interface EnrolOptions {
   /** Tried in this order. */
@@ -39,7 +39,7 @@ export interface EnrolOptions {
 
 /**
  * Makes the satellite's key, has the cloud sign for it and lays down what `terrarium satellite` needs. The key never leaves the machine.
- * After an interruption the same again continues: with the same key, so with the same answer though the token is spent.
+ * Where the certificate that is here has ended, it makes another key as with `newKey`. After an interruption the same again continues: with the same key, so with the same answer though the token is spent.
  * @throws Failure `enrolled` where it has been done, `wrong-cluster`, `unreachable`, or by the cloud's own code
  */
 export async function enrolSatellite(options: EnrolOptions): Promise<EnrolmentRecord> {
@@ -47,7 +47,7 @@ export async function enrolSatellite(options: EnrolOptions): Promise<EnrolmentRe
   const folder = join(data, 'satellite');
   const dir = tlsFolder(data);
   // What is there goes on to be used until there is something else; and a renewal that was interrupted at its very end is one still.
-  const renews = options.newKey || (!existsSync(dir) && existsSync(`${dir}.new`));
+  const renews = options.newKey || hasEnded(data) || (!existsSync(dir) && existsSync(`${dir}.new`));
   const files: CredentialFiles = { dir: renews ? `${dir}.new` : dir, name: 'client', ...(options.owner === undefined ? {} : { owner: options.owner }) };
   if (!renews && isEnrolled(data)) throw new Failure('enrolled', `This machine has a satellite that has enrolled already, in ${folder}.`, { remedy: 'Give --new-key to enrol it anew, with another key.' });
   const request = await credentialRequest(files, 'satellite');
@@ -58,6 +58,8 @@ export async function enrolSatellite(options: EnrolOptions): Promise<EnrolmentRe
   });
   storeCredential(files, reply.certificate, reply.ca);
   if (renews) putInPlace(files.dir, dir);
+  // Of a renewal of the credential that was here before.
+  for (const folder of [nextFolder(data), formerFolder(data)]) rmSync(folder, { recursive: true, force: true });
   // The addresses that were given may be the only ones that lead there from here.
   const consoles = [...new Set([...options.addresses.map((a) => hostPort(a.host, a.port)), ...reply.consoles])];
   const record: EnrolmentRecord = { id: reply.id, clouds: reply.clouds, consoles, ...(options.advertise === undefined ? {} : { advertise: options.advertise }) };

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -19,8 +20,24 @@ export const enrolmentFile = (data: string): string => join(data, 'satellite/enr
 /** Keys and certificate. */
 export const tlsFolder = (data: string): string => join(data, 'satellite/tls');
 
+/** Where a renewal makes the next ones, and where the ones before are until the cloud has confirmed that they are void. */
+export const nextFolder = (data: string): string => `${tlsFolder(data)}.next`;
+export const formerFolder = (data: string): string => `${tlsFolder(data)}.former`;
+
 /** Whether an enrolment has been completed here. */
 export const isEnrolled = (data: string): boolean => credentialReady({ dir: tlsFolder(data), name: 'client' }) && readEnrolment(data) !== undefined;
+
+/** When the certificate ends by which this machine's satellite comes to the bus, milliseconds since 1970; undefined where there is none. */
+export function certificateEnds(data: string): number | undefined {
+  try {
+    return new X509Certificate(readFileSync(join(tlsFolder(data), 'client.crt'))).validToDate.getTime();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether that has been so long ago that nobody lets it in: it has to enrol again. */
+export const hasEnded = (data: string, now: number = Date.now()): boolean => (certificateEnds(data) ?? now) < now;
 
 /** Undefined on a node of the cluster, which has no need of one. */
 export function readEnrolment(data: string): EnrolmentRecord | undefined {

@@ -9,7 +9,7 @@ import { EXIT, Failure } from '../../errors.ts';
 import { fingerprint } from '../../pki/authority.ts';
 import type { CloudAddress } from '../enrol/client.ts';
 import { enrolSatellite } from '../enrol/enrol.ts';
-import { isEnrolled, readEnrolment, tlsFolder } from '../enrol/record.ts';
+import { hasEnded, isEnrolled, readEnrolment, tlsFolder } from '../enrol/record.ts';
 import { readHeard, type HeardRecord } from './heard.ts';
 import { SERVICE_UNIT, servicePaths } from './paths.ts';
 import type { ServiceManager } from './systemd.ts';
@@ -58,7 +58,7 @@ export async function installService(options: ServiceOptions): Promise<HeardReco
   }
   await addUser(root);
   for (const dir of [paths.satellite, paths.state]) makeDir(dir, { mode: 0o700, uid });
-  if (options.newKey || !isEnrolled(paths.data)) {
+  if (options.newKey || !isEnrolled(paths.data) || hasEnded(paths.data)) {
     const record = await enrolSatellite({ ...options, token: await options.token(), data: paths.data, owner: uid });
     log(`${record.id} has enrolled`);
     changed = true;

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
+import { MAX_BATCH_BYTES, creditsOf } from '../../bus/frames.ts';
 import type { FailureData } from '../../errors.ts';
 import { selfCommand } from '../../self.ts';
 import type { Row } from '../table.ts';
@@ -18,8 +19,8 @@ const RETIRE_MS = 30_000;
 const GROWS_MS = 5;
 /** Seconds of processor time; only matters if this process dies before it can kill the child. */
 const CPU_LIMIT_S = 120;
-/** No line of a child is longer: a frame fits into a message of the bus. */
-const MAX_LINE_BYTES = 2 * 1024 * 1024;
+/** No line of a child is longer. */
+const MAX_LINE_BYTES = MAX_BATCH_BYTES + 1024;
 
 export type Outcome = { end: WorkerEnd } | { error: FailureData };
 
@@ -130,7 +131,7 @@ export function startChild({ setup, env, rowsOf, onExit }: ChildOptions): Child 
     if (kind === 'N') {
       channel.write(`${JSON.stringify(rowsOf(line))}\n`);
     } else if (kind === 'B') {
-      running.credits -= 1;
+      running.credits -= creditsOf(line);
       if (running.credits <= 0) running.stopwatch.pause();
       running.statement.onBatch(line);
     } else if (kind === 'D') {
@@ -166,7 +167,7 @@ export function startChild({ setup, env, rowsOf, onExit }: ChildOptions): Child 
     onExit();
   });
   child.on('close', (code, signal) => {
-    if (/heap out of memory|allocation failed/i.test(stderr)) fail(MEMORY);
+    if (/heap out of memory|allocation failed|bad_alloc/i.test(stderr)) fail(MEMORY);
     else {
       const said = stderr.trim().split('\n')[0]?.slice(0, 300) ?? '';
       fail({ code: 'query.internal', message: `The process that ran the statement ended early (${signal ?? `exit code ${code}`})${said === '' ? '' : `: ${said}`}` });

@@ -153,7 +153,7 @@ export class Sandbox {
       return new QueryError('query.denied', `This statement is not allowed here (${text}): only SELECT over the tables of the satellite.`);
     }
     if (errcode === 7 || /out of memory/.test(text)) return new QueryError('query.memory', 'The statement needs more memory than a query may use.');
-    if (errcode === 18) return new QueryError('query.too-large', `A value of the statement is larger than ${MAX_VALUE_BYTES} bytes (${text}).`);
+    if (errcode === 18) return new QueryError('query.too-large', `A value of the statement is larger than ${MAX_VALUE_BYTES} bytes, and so is no text or blob of a query (${text}): take parts of it by substr(), or its length().`);
     return new QueryError('query.syntax', text);
   }
 }

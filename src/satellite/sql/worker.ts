@@ -1,13 +1,13 @@
 import { readSync, writeSync } from 'node:fs';
 import { z } from 'zod';
-import { BATCH, type Value } from '../../bus/frames.ts';
+import { BATCH, MAX_ROW_BYTES, creditsOf, type Value } from '../../bus/frames.ts';
 import { loadTables, sourcesFrom, type LiveTable, type Row, type Table } from '../table.ts';
 import { QueryError, Sandbox } from './sandbox.ts';
 
 /**
  * The child's side of queries. Lines of text, both ways on descriptor 3 (0 and 1 may have been made non-blocking by Node):
  * - in: first `WorkerSetup`; then for each statement `WorkerRequest`, both as JSON; while it runs, each line is a number of credits granted;
- * - out: `R` when it is ready for a statement; `B` and a batch frame as JSON (costs one credit); `N` and the name of a table whose rows the parent is
+ * - out: `R` when it is ready for a statement; `B` and a batch frame as JSON (costs `creditsOf` it); `N` and the name of a table whose rows the parent is
  *   to send, as one line of JSON; at the end `D` with `WorkerEnd` or `E` with `{code, message}` as JSON, each followed by `R`.
  * All calls block: a process that does nothing but one statement needs no event loop, and the parent kills it when it takes too long.
  */
@@ -32,9 +32,6 @@ const CHANNEL = 3;
 
 /** Whom statements run as where the satellite itself is root: `nobody`, by number since there may be no such name. */
 const NOBODY = 65534;
-
-/** nats-server takes messages of 1 MiB; what a frame holds besides its rows is less than this. */
-const MAX_ROW_BYTES = 1024 * 1024 - 16 * 1024;
 
 /** Reads lines from the parent, blocking. */
 class Lines {
@@ -106,6 +103,19 @@ function wireValue(value: unknown): Value {
   return value as Value;
 }
 
+/** What a row has at least as JSON: looked at before it is written, which takes several times as much memory. */
+function leastBytes(values: unknown[]): number {
+  let bytes = 0;
+  for (const value of values) bytes += typeof value === 'string' ? value.length : value instanceof Uint8Array ? Math.ceil(value.length / 3) * 4 : 1;
+  return bytes;
+}
+
+/** @throws QueryError */
+function refuseLarge(bytes: number): void {
+  if (bytes <= MAX_ROW_BYTES) return;
+  throw new QueryError('query.too-large', `A row of the result is ${bytes} bytes long (as JSON), and ${MAX_ROW_BYTES / 1024 / 1024} MiB are the most: select fewer columns, or parts of long values by substr().`);
+}
+
 /** Collects rows and sends them as batches, each against one credit. */
 class Batches {
   readonly #request: WorkerRequest;
@@ -125,9 +135,11 @@ class Batches {
     this.#credits = request.credits;
   }
 
-  add(row: string): void {
+  add(values: unknown[]): void {
+    refuseLarge(leastBytes(values));
+    const row = JSON.stringify(values.map(wireValue));
     const bytes = Buffer.byteLength(row);
-    if (bytes > MAX_ROW_BYTES) throw new QueryError('query.too-large', `One row is larger than a message of the bus may be (${bytes} bytes).`);
+    refuseLarge(bytes);
     if (this.#size + bytes > BATCH.bytes && this.#rows.length > 0) this.flush();
     if (this.#rows.length === 0) this.#since = performance.now();
     this.#rows.push(row);
@@ -139,11 +151,12 @@ class Batches {
   flush(isLast = false): void {
     const { q, sat } = this.#request;
     const head = JSON.stringify({ q, sat, seq: this.#seq, ...(this.#seq === 0 ? { columns: this.#columns } : {}) });
-    (isLast ? hold : emit)(`B${head.slice(0, -1)},"rows":[${this.#rows.join(',')}]}`);
+    const frame = `${head.slice(0, -1)},"rows":[${this.#rows.join(',')}]}`;
+    (isLast ? hold : emit)(`B${frame}`);
     this.#seq += 1;
     this.#rows = [];
     this.#size = 0;
-    this.#credits -= 1;
+    this.#credits -= creditsOf(frame);
     if (isLast) return;
     while (this.#credits <= 0) this.#credits += this.#lines.credits();
   }
@@ -164,7 +177,7 @@ function run(request: WorkerRequest, lines: Lines, sandbox: Sandbox, rowsOf: (ta
       truncated = rows >= request.maxRows ? 'rows' : 'bytes';
       break;
     }
-    batches.add(JSON.stringify((row as unknown[]).map(wireValue)));
+    batches.add(row as unknown[]);
     rows += 1;
   }
   batches.finish();

@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { access, details, nkey, resourceId, satelliteId, tags, title } from '../fields.ts';
 import { defineCommand, refuse } from '../kind.ts';
 import type { EnrolmentTokenRow, SatelliteRow } from '../rows.ts';
-import { KEYS_SCHEMA, addState, isRevoked, readSatellite } from '../satellite-states.ts';
+import { KEYS_SCHEMA, RENEWALS_SCHEMA, addState, certificateEnds, isRevoked, readSatellite, revokeKeys } from '../satellite-states.ts';
 import { viewSatellite } from '../views.ts';
 
 /**
  * Registers a satellite with the public keys that it made. With `token` the enrolment token is spent, and expired by the command's own time;
- * without, the proposer has authenticated it otherwise (a node of this cluster). The same keys may enrol again; others only after a revocation,
- * and a key that was revoked never (from schema 4 on; an nkey belongs to one satellite).
+ * without, the proposer has authenticated it otherwise (a node of this cluster). The same keys may enrol again; others only after a revocation, or
+ * where the certificate of those before has ended (from schema 5 on), and a key that was revoked never (from schema 4 on; an nkey belongs to one satellite).
  */
 export const command = defineCommand({
   since: 1,
@@ -24,10 +24,12 @@ export const command = defineCommand({
       tx.run('UPDATE enrolment_tokens SET uses_left = uses_left - 1, version = ? WHERE id = ?', tx.position, args.token);
     }
     const before = tx.get<SatelliteRow>('SELECT * FROM satellites WHERE id = ?', args.id);
-    if (before !== undefined && before.state !== 'revoked' && before.bus_key !== args.busKey) refuse('exists', `There is another satellite ${args.id} already.`);
+    const ended = before !== undefined && tx.schema >= RENEWALS_SCHEMA && (certificateEnds(before) ?? at) < at;
+    if (before !== undefined && before.state !== 'revoked' && before.bus_key !== args.busKey && !ended) refuse('exists', `There is another satellite ${args.id} already.`);
     if (isRevoked(tx, args.busKey)) refuse('denied', `This key of ${args.id} has been revoked for good.`);
     if (args.nkey !== undefined && isRevoked(tx, args.nkey)) refuse('denied', `The nkey of ${args.id} has been revoked for good.`);
     if (args.nkey !== undefined && tx.schema >= KEYS_SCHEMA && tx.get('SELECT 1 FROM satellites WHERE nkey = ? AND id <> ?', args.nkey, args.id) !== undefined) refuse('exists', 'This nkey is that of another satellite.');
+    if (ended && before.bus_key !== args.busKey) revokeKeys(tx, before, at);
     tx.run(`INSERT INTO satellites (id, name, tags, access, bus_key, https_key, details, state, state_at, enrolled_at, version) VALUES (?, ?, ?, ?, ?, ?, ?, 'enrolled', ?, ?, ?)
       ON CONFLICT (id) DO UPDATE SET bus_key = excluded.bus_key, https_key = excluded.https_key, details = excluded.details, state = excluded.state, state_at = excluded.state_at, enrolled_at = excluded.enrolled_at, version = excluded.version`,
       args.id, args.name, JSON.stringify(given), args.access, args.busKey, args.httpsKey, JSON.stringify(args.details), at, at, tx.position);

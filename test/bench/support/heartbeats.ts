@@ -35,7 +35,7 @@ async function start({ id, cert }: Settings['satellites'][number]): Promise<void
   nc.subscribe(subjects.query(id), { callback: () => undefined });
   nc.subscribe(subjects.credit(id), { callback: () => undefined });
   nc.subscribe(subjects.cancel(id), { callback: () => undefined });
-  const message = encode(heartbeat({ id, node: id, tables, directPort: () => undefined }));
+  const message = encode(heartbeat({ id, node: id, tables, directPort: () => undefined, certificateEnds: () => undefined }));
   const beat = (): void => nc.publish(subjects.heartbeat(id), message);
   beat();
   // Ten thousand machines do not beat in step.

@@ -12,14 +12,14 @@ export const command: CommandModule = {
   configure(cmd, io) {
     addEnrolOptions(cmd, 'try for so long while no control plane answers')
       .option('--data <dir>', 'where the satellite keeps its key and its state', '/var/lib/terrarium')
-      .option('--if-needed', 'do nothing where this machine has enrolled already')
+      .option('--if-needed', 'do nothing where this machine has enrolled already and its certificate has not ended')
       .addHelpText('after', '\nRunning the same command again continues an enrolment that was interrupted. Then `terrarium satellite` runs the satellite; `terrarium satellite install` does both, for good.\nHTTPS_PROXY and NO_PROXY are heeded.')
       .action(async (addresses: string, options: Options) => {
         const { readSecret } = await import('../../secret-input.ts');
         const { enrolSatellite } = await import('../../../satellite/enrol/enrol.ts');
-        const { isEnrolled } = await import('../../../satellite/enrol/record.ts');
+        const { hasEnded, isEnrolled } = await import('../../../satellite/enrol/record.ts');
         const target = await enrolTarget(addresses, options);
-        if (options.ifNeeded === true && !target.newKey && isEnrolled(options.data)) {
+        if (options.ifNeeded === true && !target.newKey && isEnrolled(options.data) && !hasEnded(options.data)) {
           io.stdout.write('This machine has enrolled already.\n');
           return;
         }
