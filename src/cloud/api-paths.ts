@@ -15,6 +15,7 @@ export const API_PATHS = {
   sessions: '/api/v1/sessions',
   savedQueries: '/api/v1/saved-queries',
   satellites: '/api/v1/satellites',
+  tables: '/api/v1/tables',
   nodes: '/api/v1/nodes',
   pods: '/api/v1/pods',
   clouds: '/api/v1/clouds',

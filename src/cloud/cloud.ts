@@ -36,6 +36,7 @@ import { createMetrics } from './metrics.ts';
 import { createQueryProxy, type QueryProxy } from './queries.ts';
 import { createRegistry } from './satellites.ts';
 import { keepStates } from './satellites-states.ts';
+import { createSatelliteRows } from './satellites-rows.ts';
 import { createSatelliteView } from './satellites-view.ts';
 import { NOBODY } from './satellites-admission.ts';
 import { openSatellitesAuthority, type SatellitesAuthority } from './satellites-authority.ts';
@@ -71,12 +72,14 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const facts = spare.facts(openFacts(db));
   const changes = createChanges();
   const credentials = openCredentials(facts);
-  const registry = createRegistry(spare.satellites(openSatellites(db)), changes, log);
+  const registry = createRegistry(spare.satellites(openSatellites(db)), log);
   const natsDir = join(settings.stateDir, 'nats');
   const sessionUse = trackSessions();
   let cluster: ClusterState | undefined;
   const state = createState({ self: node, dir: join(settings.stateDir, 'state'), log, cluster: (connection, names) => (cluster = clusterState(connection, node, natsDir, names)) });
-  const satellites = createSatelliteView(registry, state);
+  const satelliteRows = createSatelliteRows(state);
+  const satellites = createSatelliteView(registry, satelliteRows, state);
+  satellites.onChange((_, what) => (what === 'changed' ? changes.notify() : undefined));
   const recovery = createRecovery({ state, credentials: credentials.current, self: node, log });
   /** Whether it has ever been known who belongs to the cluster: an instance that only supposes to be alone must not begin a history of its own. */
   let known = savedTopology(facts, self) !== undefined;
@@ -197,7 +200,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     nodes: kubernetes.nodes(),
     pods: kubernetes.pods(),
     clouds: clouds(),
-    satellites: satellites.heard(),
+    satellites: satellites.summary(members.satellites),
     applications: kubernetes.applications(),
   });
   let authority: Promise<SatellitesAuthority> | undefined;
@@ -213,7 +216,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     consoles: () => everywhere(config.ports.console),
     nodes: () => members.satellites,
   };
-  const metrics = createMetrics({ state, satellites: registry.all, queries: () => queries?.active() ?? 0, notReady });
+  const metrics = createMetrics({ state, satellites: satellites.counts, queries: () => queries?.active() ?? 0, notReady });
   const context: CloudContext = {
     changes,
     credentials,
@@ -234,7 +237,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     signal: stopping.signal,
   };
   const firstReady = (): string | undefined => clouds().filter((c) => c.ready).map((c) => c.name).sort()[0];
-  const states = keepStates({ self: node, cloud: context, registry, tells: () => firstReady() === node, listeningMs: () => (connectedAt === undefined ? 0 : Date.now() - connectedAt), log });
+  const states = keepStates({ self: node, cloud: context, registry, rows: satelliteRows, tells: () => firstReady() === node, listeningMs: () => (connectedAt === undefined ? 0 : Date.now() - connectedAt), log });
   const app = await createApp(context, consoleFiles(loadConsole(settings.consoleDir)));
   const tlsFile = (name: string): string => readFileSync(join(tlsDir, name), 'utf8');
   const busPipe = createBusPipe({ host: websocketHost(address), port: config.ports.natsWebsocket, tls: () => ({ ca: tlsFile('ca.crt'), cert: tlsFile('client.crt'), key: tlsFile('client.key') }) });
@@ -254,6 +257,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     gate.stop();
     states.stop();
     satellites.stop();
+    satelliteRows.stop();
     await configured;
     clearTimeout(sweeping);
     busPipe.stop();

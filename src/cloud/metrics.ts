@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
-import type { HeardSatellite } from './satellites.ts';
+import type { SatelliteState } from './api.ts';
 import type { State } from './state/state.ts';
 
 /** What a Prometheus server asks for. */
@@ -14,7 +14,7 @@ export interface Metrics {
 
 export interface MetricsSources {
   state: State;
-  satellites(): HeardSatellite[];
+  satellites(): Readonly<Record<SatelliteState, number>>;
   queries(): number;
   notReady(): string | undefined;
 }
@@ -37,9 +37,8 @@ export function createMetrics(sources: MetricsSources): Metrics {
   new Gauge({
     name: 'terrarium_satellites', help: 'Satellites by state.', labelNames: ['state'], registers,
     collect() {
-      const counts = { healthy: 0, degraded: 0, unreachable: 0 };
-      for (const s of sources.satellites()) counts[s.state] += 1;
-      for (const [state, n] of Object.entries(counts)) this.set({ state }, n);
+      const { healthy, degraded, unreachable } = sources.satellites();
+      for (const [state, n] of Object.entries({ healthy, degraded, unreachable })) this.set({ state }, n);
     },
   });
   return {
