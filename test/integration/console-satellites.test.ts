@@ -14,7 +14,8 @@ t.before(async () => {
   await console.user('olga', 'operator', 'olga has a password');
   page = await console.open();
   page.on('request', (r) => (r.url().includes('/api/v1/watch') ? watches.add(r) : undefined));
-  for (const end of ['requestfailed', 'requestfinished'] as const) page.on(end, (r) => watches.delete(r));
+  page.on('requestfailed', (r) => watches.delete(r));
+  page.on('requestfinished', (r) => watches.delete(r));
   await console.logIn(page, 'olga', 'olga has a password');
 });
 t.teardown(async () => console?.stop());
@@ -129,7 +130,7 @@ t.test('another cluster gets its satellite by YAML', async (t) => {
   await page.locator('[data-kind=enrolment] tbody tr', { hasText: 'ready' }).waitFor();
 });
 
-t.test('a new satellite appears without loading the page again, by the one watch of this page', async (t) => {
+t.test('a new satellite appears without loading the page again, by the one watch of this page', async () => {
   await go('Overview');
   await page.locator('[data-kind=satellites] tbody tr').nth(1).waitFor();
   await console.satellite('n3');
