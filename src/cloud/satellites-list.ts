@@ -70,16 +70,19 @@ export function listPage(fleet: Fleet, query: SatelliteQuery): { items: Satellit
     const items = ids.slice(from, from + query.limit).flatMap((id) => fleet.get(id) ?? []);
     return answer(items, from + query.limit < ids.length, ids.length, key);
   }
-  const found: { place: Place; item: SatelliteInfo }[] = [];
+  // Ten thousand are not put together for a hundred that are shown, where their states are enough.
+  const looksInside = words.length > 0 || query.tags !== undefined || query.sort === 'load' || query.sort === 'lastSeen';
+  const found: Place[] = [];
   for (const id of only ?? fleet.ids()) {
-    if (states !== undefined && !states.has(fleet.state(id) ?? '')) continue;
-    const item = fleet.get(id);
-    if (item === undefined || !hasTags(item.tags, tags) || !fits(item, words)) continue;
-    found.push({ place: [key(item), id], item });
+    const state = fleet.state(id);
+    if (state === undefined || (states !== undefined && !states.has(state))) continue;
+    const item = looksInside ? fleet.get(id) : undefined;
+    if (looksInside && (item === undefined || !hasTags(item.tags, tags) || !fits(item, words))) continue;
+    found.push([item === undefined ? (query.sort === 'state' ? STATE_RANK[state] : 0) : key(item), id]);
   }
-  if (query.sort !== 'id') found.sort((a, b) => (before(a.place, b.place) ? -1 : 1));
-  const rest = after === undefined ? found : found.filter((f) => before(after, f.place));
-  return answer(rest.slice(0, query.limit).map((f) => f.item), rest.length > query.limit, found.length, key);
+  if (query.sort !== 'id') found.sort((a, b) => (before(a, b) ? -1 : 1));
+  const rest = after === undefined ? found : found.filter((place) => before(after, place));
+  return answer(rest.slice(0, query.limit).flatMap(([, id]) => fleet.get(id) ?? []), rest.length > query.limit, found.length, key);
 }
 
 /** Index of the first that is greater, by bisection. */
