@@ -37,9 +37,11 @@ export interface Fleet extends Omit<Loaded<unknown>, 'data'> {
 
 /**
  * A page of the satellites, kept up with what changes: what is told of those that are shown is taken in at once, and the page is read anew where others
- * may have come into it. @param follow whether their heartbeats are of interest
+ * may have come into it.
+ * @param follow whether their heartbeats are of interest
+ * @param everyMs between two readings, at least
  */
-export function useFleet(query: FleetQuery, follow: boolean): Fleet {
+export function useFleet(query: FleetQuery, follow: boolean, everyMs = AGAIN_MS): Fleet {
   const { onFleet, follow: followThese } = useConsole();
   const { data, error, reload } = useLoaded(undefined, () => readSatellites(query), undefined, JSON.stringify(query));
   const [live, setLive] = useState<Live>(new Map());
@@ -50,6 +52,6 @@ export function useFleet(query: FleetQuery, follow: boolean): Fleet {
     return onFleet((line) => (line === undefined ? undefined : setLive((before) => keepUp(before, shown, line))));
   }, [data]);
   useEffect(() => (follow ? followThese(ids) : undefined), [follow, ids.join()]);
-  useFleetChange(reload);
+  useFleetChange(reload, everyMs);
   return { satellites: data === undefined ? undefined : asOfNow(data.items, live), matched: data?.matched ?? 0, next: data?.next ?? null, error, reload };
 }

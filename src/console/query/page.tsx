@@ -25,8 +25,8 @@ type Side = (typeof SIDES)[number];
 
 /** Tables of so many are put together, where not those of all. */
 const MOST_NAMED = 100;
-/** Which tables there are changes seldom. */
-const TABLES_MS = 5_000;
+/** Whom there is to ask, and which tables, is read anew at most so often: this page stays while others are looked at. */
+const AGAIN_MS = 5_000;
 
 export function QueryPage({ fleet, place }: { fleet: FleetSummary; place: Place }) {
   const { me } = useConsole();
@@ -66,14 +66,14 @@ export function QueryPage({ fleet, place }: { fleet: FleetSummary; place: Place 
   const total = heardOf(fleet);
   // Of few all are known here; of many those that fit are asked for, and all are asked without naming them.
   const whole = total <= MOST_CHOSEN;
-  const { satellites = [], matched } = useFleet(whole ? { state: HEARD, limit: MOST_CHOSEN } : { state: HEARD, text: filter.trim(), limit: SOME_CHIPS }, false);
+  const { satellites = [], matched } = useFleet(whole ? { state: HEARD, limit: MOST_CHOSEN } : { state: HEARD, text: filter.trim(), limit: SOME_CHIPS }, false, AGAIN_MS);
   const ids = whole ? satellites.map((s) => s.id) : undefined;
   const fitting = whole ? satellites.filter((s) => fits(s, wordsOf(filter))) : satellites;
   const named = chosen === undefined ? ids : [...chosen].filter((id) => ids?.includes(id) ?? true);
   const asked = askedOf(chosen, ids, whole ? satellites.length : total);
   const of = chosen === undefined || chosen.size === 0 || chosen.size > MOST_NAMED ? undefined : [...chosen].sort();
   const tables = useLoaded(undefined, () => readTables(of), undefined, of?.join());
-  useFleetChange(tables.reload, TABLES_MS);
+  useFleetChange(tables.reload, AGAIN_MS);
   const run = (): void => {
     if (sql.trim() === '' || asked === 0) return;
     query.start({
