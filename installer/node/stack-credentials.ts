@@ -1,4 +1,5 @@
-import { BUS_SERVER_NAME } from '../../src/bus/identities.ts';
+import { BUS_GROUP, BUS_SERVER_NAME, cloudClientIdentity, satelliteIdentity } from '../../src/bus/identities.ts';
+import type { Identity } from '../../src/pki/authority.ts';
 import { nodePaths } from '../cluster/paths.ts';
 import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
 import { DEFAULT_ZONE, consoleNameIn } from '../cluster/zone.ts';
@@ -8,14 +9,12 @@ import type { CredentialFiles } from './credentials.ts';
 export const CLOUD_UID = 65500;
 export const SATELLITE_UID = 65501;
 
-export interface StackCredential {
+export interface StackCredential extends Identity {
   id: string;
   files: CredentialFiles;
-  commonName: string;
-  organization: string;
-  usages: ('server' | 'client')[];
-  sans: string[];
 }
+
+const DAYS = 365;
 
 /** Every certificate of our own CA that the stack needs on a node. */
 export function stackCredentials(spec: ClusterSpec, node: NodeSpec): StackCredential[] {
@@ -23,21 +22,19 @@ export function stackCredentials(spec: ClusterSpec, node: NodeSpec): StackCreden
   const satellite: StackCredential = {
     id: 'satellite',
     files: { dir: `${paths.satellite}/tls`, name: 'client', owner: SATELLITE_UID },
-    commonName: `satellite-${node.name}`,
-    organization: 'terrarium:satellite',
-    usages: ['client'],
-    sans: [],
+    ...satelliteIdentity(node.name),
   };
   if (node.role !== 'control-plane') return [satellite];
   const cloud = { dir: `${paths.cloud}/tls`, owner: CLOUD_UID };
   return [
     satellite,
-    { id: 'cloud', files: { ...cloud, name: 'client' }, commonName: `cloud-${node.name}`, organization: 'terrarium:cloud', usages: ['client'], sans: [] },
+    { id: 'cloud', files: { ...cloud, name: 'client' }, ...cloudClientIdentity(node.name) },
     {
       id: 'server',
       files: { ...cloud, name: 'server' },
       commonName: node.name,
-      organization: 'terrarium:cloud',
+      organization: BUS_GROUP.cloud,
+      days: DAYS,
       // nats-server presents it as a client too, to its peers.
       usages: ['server', 'client'],
       sans: [node.address, node.name, 'localhost', '127.0.0.1', '::1', BUS_SERVER_NAME, consoleNameIn(spec.zone ?? DEFAULT_ZONE), ...(spec.consoleName === undefined ? [] : [spec.consoleName])],

@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import type { Identity } from '../pki/authority.ts';
 import { hostPort } from '../host-port.ts';
-import { BUS_SERVER_NAME, busSubject, cloudClientIdentity, enrolledIdentity, satelliteIdentity } from './identities.ts';
+import { BUS_SERVER_NAME, busName, cloudClientIdentity, enrolledIdentity, satelliteIdentity } from './identities.ts';
 import { subjects } from './subjects.ts';
 
 /** Who takes part in the bus; what changes in a running cluster. */
@@ -70,7 +70,7 @@ function clientCaFile(settings: ServerSettings, { authorities = [] }: Topology):
 /** Users of everybody who may connect as a client. */
 export function clientUsers(topology: Topology): Set<string> {
   const identities = [...topology.servers.map((s) => cloudClientIdentity(s.name)), ...satelliteUsers(topology).map((s) => s.identity)];
-  return new Set([BUS_SERVER_NAME, ...identities.map(busSubject), ...(topology.enrolled ?? []).flatMap((s) => s.nkey ?? [])]);
+  return new Set([BUS_SERVER_NAME, ...identities.map(busName), ...(topology.enrolled ?? []).flatMap((s) => s.nkey ?? [])]);
 }
 
 function satelliteUsers(topology: Topology): { id: string; identity: Identity }[] {
@@ -88,7 +88,7 @@ export function needsRestart(from: Topology, to: Topology): boolean {
 /**
  * nats-server's configuration. Every listener asks for a certificate of our CA, and there is no other (no monitor, no leaf nodes).
  *
- * A user is the subject of a certificate (`CN=satellite-n1,O=terrarium:satellite`): it has no password that could leak. Such users may come by
+ * A user is the URI of a certificate (`spiffe://satellite.bus.terrarium.internal/n1`): it has no password that could leak. Such users may come by
  * the TLS port only (STANDARD): on the WebSocket listener, to which the cloud pipes what others send, nothing is mapped from a certificate, and a
  * user without password could be claimed by his name alone. Whoever comes there signs the server's nonce with an nkey.
  */
@@ -98,9 +98,9 @@ export function natsConfig(settings: ServerSettings, topology: Topology): string
     `tls { cert_file: ${q(join(settings.tlsDir, 'server.crt'))}, key_file: ${q(join(settings.tlsDir, 'server.key'))}, ca_file: ${q(caFile)}, verify_and_map: true, min_version: "1.2", timeout: 5${extra} }`;
   const byTls = 'allowed_connection_types: ["STANDARD"]';
   const ownSubjects = (id: string): string => `permissions: { publish: { allow: [${q(subjects.heartbeat(id))}, ${q(subjects.repliesFrom(id))}, ${q(subjects.askDirect(id))}, ${q(subjects.askRenewal(id))}] }, subscribe: { allow: [${q(subjects.forSatellite(id))}] } }`;
-  const clouds = topology.servers.map((s) => `{ user: ${q(busSubject(cloudClientIdentity(s.name)))}, ${byTls} }`);
+  const clouds = topology.servers.map((s) => `{ user: ${q(busName(cloudClientIdentity(s.name)))}, ${byTls} }`);
   const satellites = [
-    ...satelliteUsers(topology).map(({ id, identity }) => `{ user: ${q(busSubject(identity))}, ${byTls}, ${ownSubjects(id)} }`),
+    ...satelliteUsers(topology).map(({ id, identity }) => `{ user: ${q(busName(identity))}, ${byTls}, ${ownSubjects(id)} }`),
     ...(topology.enrolled ?? []).flatMap(({ id, nkey }) => (nkey === undefined ? [] : [`{ nkey: ${q(nkey)}, allowed_connection_types: ["WEBSOCKET"], ${ownSubjects(id)} }`])),
   ];
   const lines = [

@@ -11,9 +11,19 @@ export const BUS_SERVER_NAME = 'bus.terrarium.internal';
 /** Groups of identities: the certificate's organization. */
 export const BUS_GROUP = { cloud: 'terrarium:cloud', satellite: 'terrarium:satellite', enrolled: 'terrarium:enrolled' } as const;
 
-/** A certificate's subject as nats-server names a user. */
-export function busSubject(identity: Pick<Identity, 'commonName' | 'organization'>): string {
-  return `CN=${identity.commonName}${identity.organization === undefined ? '' : `,O=${identity.organization}`}`;
+/**
+ * Hosts of the URIs (SPIFFE ids) by which nats-server knows its clients. It looks such a name up; a subject it would compare, under the lock that all
+ * connections share, with each user's, read anew each time: ten thousand satellites that come back would wait minutes for each other.
+ * Of each group its own host, so that an authority can be held to one.
+ */
+export const BUS_HOST = { cloud: 'cloud.bus.terrarium.internal', satellite: 'satellite.bus.terrarium.internal', enrolled: 'enrolled.bus.terrarium.internal' } as const;
+
+const uri = (...parts: string[]): string => `spiffe://${parts.join('/')}`;
+
+/** A client as nats-server names a user. @throws RangeError for an identity that is none of the bus's clients */
+export function busName({ commonName, uri: own }: Pick<Identity, 'commonName' | 'uri'>): string {
+  if (own === undefined) throw new RangeError(`${commonName} is no client of the bus`);
+  return own;
 }
 
 const DAYS = 365;
@@ -32,12 +42,12 @@ export function cloudServerIdentity(node: CloudNode): Identity {
 
 /** `DATA/cloud/tls/client.*`: the cloud on the bus. */
 export function cloudClientIdentity(node: string): Identity {
-  return { commonName: busUser.cloud(node), sans: [], usages: ['client'], days: DAYS, organization: BUS_GROUP.cloud };
+  return { commonName: busUser.cloud(node), sans: [], uri: uri(BUS_HOST.cloud, node), usages: ['client'], days: DAYS, organization: BUS_GROUP.cloud };
 }
 
-/** `DATA/satellite/tls/client.*`: a node's satellite on the bus. The bus knows it by exactly this subject. */
+/** `DATA/satellite/tls/client.*`: a node's satellite on the bus. The bus knows it by exactly this URI. */
 export function satelliteIdentity(node: string): Identity {
-  return { commonName: busUser.satellite(node), sans: [], usages: ['client'], days: DAYS, organization: BUS_GROUP.satellite };
+  return { commonName: busUser.satellite(node), sans: [], uri: uri(BUS_HOST.satellite, node), usages: ['client'], days: DAYS, organization: BUS_GROUP.satellite };
 }
 
 /**
@@ -45,7 +55,7 @@ export function satelliteIdentity(node: string): Identity {
  * is not the new one's. `key` as `keyId` gives it.
  */
 export function enrolledIdentity(id: string, key: string): Identity {
-  return { commonName: busUser.satellite(id), sans: [], usages: ['client'], days: DAYS, organization: `${BUS_GROUP.enrolled}:${key}` };
+  return { commonName: busUser.satellite(id), sans: [], uri: uri(BUS_HOST.enrolled, key, id), usages: ['client'], days: DAYS, organization: `${BUS_GROUP.enrolled}:${key}` };
 }
 
 /** Name of a public key: the first 128 bits of the sha256 of its SubjectPublicKeyInfo (DER), hexadecimal. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ChangeLine, Overview } from '../cloud/api.ts';
+import type { ChangeLine, FleetLine, Overview, SatelliteInfo } from '../cloud/api.ts';
 import { API_PATHS } from '../cloud/api-paths.ts';
 import type { CloudClient } from '../context/client.ts';
 import { Failure } from '../errors.ts';
@@ -19,18 +19,25 @@ export interface Seen {
  * @param shown the items that are known, by key
  */
 export async function* watchKind(client: CloudClient, kind: Kind, since: number, shown: Map<string, unknown>, signal: AbortSignal): AsyncGenerator<Seen, void, undefined> {
-  const known = new Map([...shown].map(([key, item]) => [key, JSON.stringify(item)]));
+  const known = new Map([...shown].map(([key, item]) => [key, textOf(kind, item)]));
   let from = since;
   for (;;) {
-    const path = kind.state === undefined ? `${API_PATHS.watch}?topics=overview` : `${API_PATHS.watch}?topics=${kind.state.topic}&since=${from}`;
+    const path = kind.fleet === true ? `${API_PATHS.watch}?topics=fleet` : kind.state === undefined ? `${API_PATHS.watch}?topics=overview` : `${API_PATHS.watch}?topics=${kind.state.topic}&since=${from}`;
     try {
       for await (const { event, data } of client.events(path, signal)) {
         if (event === 'change') {
           const { seq, change, key, item } = JSON.parse(data) as ChangeLine;
           from = seq;
           if (change === 'deleted') known.delete(key);
-          else known.set(key, JSON.stringify(item));
+          else known.set(key, textOf(kind, item));
           yield { change: item === null && change !== 'deleted' ? 'deleted' : change, key, item };
+        } else if (kind.fleet === true && (event === 'start' || (event === 'fleet' && (JSON.parse(data) as FleetLine).many))) {
+          // Something may have changed before this watch began, or more than it tells one by one.
+          yield* compare(kind, (await readAll(client, kind, Number.POSITIVE_INFINITY, signal, { tables: 'none' })).items.map(withoutTables), known);
+        } else if (event === 'fleet') {
+          const { items, gone } = JSON.parse(data) as FleetLine;
+          yield* told(kind, items.map(withoutTables), known);
+          for (const key of gone) if (known.delete(key)) yield { change: 'deleted', key, item: null };
         } else if (event === 'overview') {
           yield* compare(kind, kind.overview?.(JSON.parse(data) as Overview) ?? [], known);
         } else if (event === 'end' && data.includes('session')) {
@@ -50,16 +57,33 @@ export async function* watchKind(client: CloudClient, kind: Kind, since: number,
   }
 }
 
-function* compare(kind: Kind, items: unknown[], known: Map<string, string>): Generator<Seen> {
-  const now = new Set(items.map((i) => kind.key(i)));
+/** By which it is seen that one has changed: a satellite does not by being heard. */
+function textOf(kind: Kind, item: unknown): string {
+  if (kind.fleet !== true) return JSON.stringify(item);
+  const { load: _, lastSeen: __, tables: ___, ...rest } = item as SatelliteInfo;
+  return JSON.stringify(rest);
+}
+
+/** A watch does not tell them. */
+const withoutTables = (item: unknown): unknown => {
+  const { tables: _, ...rest } = item as SatelliteInfo;
+  return rest;
+};
+
+function* told(kind: Kind, items: unknown[], known: Map<string, string>): Generator<Seen> {
   for (const item of items) {
     const key = kind.key(item);
-    const text = JSON.stringify(item);
+    const text = textOf(kind, item);
     const before = known.get(key);
     if (before === text) continue;
     known.set(key, text);
     yield { change: before === undefined ? 'created' : 'changed', key, item };
   }
+}
+
+function* compare(kind: Kind, items: unknown[], known: Map<string, string>): Generator<Seen> {
+  const now = new Set(items.map((i) => kind.key(i)));
+  yield* told(kind, items, known);
   for (const key of known.keys()) {
     if (now.has(key)) continue;
     known.delete(key);

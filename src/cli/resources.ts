@@ -18,7 +18,8 @@ export interface Kind<Item = unknown> {
   wide: Record<string, (item: Item, now: number) => unknown>;
   /** Where it is in the state: its topic of a watch, and what the audit log calls it. */
   state?: { topic: Topic; type: string };
-  /** Else: where it is in an overview. */
+  /** Else: whether a watch tells it as the fleet; or where it is in an overview. */
+  fleet?: true;
   overview?: (overview: Overview) => Item[];
   /** Whether one can be asked for by itself. */
   single: boolean;
@@ -47,9 +48,9 @@ const KINDS: Kind[] = [
     wide: { VERSION: (c) => c.version, NATS: (c) => c.nats.version, REASON: (c) => c.reason },
   }),
   kind<SatelliteInfo>({
-    name: 'satellites', aliases: ['satellite', 'sat'], path: API_PATHS.satellites, key: (s) => s.id, single: true, deletable: true, overview: (o) => o.satellites,
+    name: 'satellites', aliases: ['satellite', 'sat'], path: API_PATHS.satellites, key: (s) => s.id, single: true, deletable: true, fleet: true,
     columns: { ID: (s) => s.id, NAME: (s) => s.name, STATE: (s) => s.state, TAGS: (s) => Object.entries(s.tags).map(([name, value]) => `${name}=${value}`).sort().join(','), LOAD: (s) => s.load.map((l) => l.toFixed(2)).join(' '), 'LAST SEEN': (s, now) => ago(s.lastSeen, now), REASON: (s) => s.reason },
-    wide: { CERTIFICATE: (s, now) => (s.certificateEnds === undefined ? '' : until(s.certificateEnds, now)), NODE: (s) => s.node, VERSION: (s) => s.version, ADDRESSES: (s) => s.addresses.join(','), TABLES: (s) => s.tables.length },
+    wide: { CERTIFICATE: (s, now) => (s.certificateEnds === undefined ? '' : until(s.certificateEnds, now)), NODE: (s) => s.node, VERSION: (s) => s.version, ADDRESSES: (s) => s.addresses.join(','), TABLES: (s) => (s.tables as SatelliteInfo['tables'] | undefined)?.length },
   }),
   kind<ApplicationInfo>({
     name: 'applications', aliases: ['application', 'app', 'apps'], path: API_PATHS.applications, key: (a) => a.name, single: false, deletable: false, overview: (o) => o.applications,
@@ -100,13 +101,13 @@ export function kindOf(word: string): Kind {
 
 export const kindNames = (): string => KINDS.map((k) => k.name).join(', ');
 
-/** All pages of a kind, and the position from which a watch misses nothing. @param most as many items, at most */
-export async function readAll(client: CloudClient, { path }: Kind, most = Number.POSITIVE_INFINITY, signal?: AbortSignal): Promise<{ items: unknown[]; seq: number }> {
+/** All pages of a kind, and the position from which a watch misses nothing. @param most as many items, at most @param query more of the list's parameters */
+export async function readAll(client: CloudClient, { path }: Kind, most = Number.POSITIVE_INFINITY, signal?: AbortSignal, query: Readonly<Record<string, string>> = {}): Promise<{ items: unknown[]; seq: number }> {
   const items: unknown[] = [];
   let seq: number | undefined;
   for (let cursor: string | null = ''; cursor !== null && items.length < most; ) {
     const limit = Math.min(500, most - items.length);
-    const { value, seq: at }: { value: Page<unknown>; seq: number } = await client.read<Page<unknown>>(`${path}?limit=${limit}${cursor === '' ? '' : `&cursor=${cursor}`}`, signal);
+    const { value, seq: at }: { value: Page<unknown>; seq: number } = await client.read<Page<unknown>>(`${path}?${new URLSearchParams({ ...query, limit: String(limit), ...(cursor === '' ? {} : { cursor }) }).toString()}`, signal);
     items.push(...value.items);
     seq ??= at;
     cursor = value.next;

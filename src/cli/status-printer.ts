@@ -11,6 +11,12 @@ function section(title: string, header: string[], rows: string[][]): string {
   return rows.length === 0 ? '' : `\n${title}\n${table(header, rows.map((r) => r.map(cell)))}`;
 }
 
+/** `3 healthy, 1 degraded` */
+function countsText(counts: Record<string, number>): string {
+  const some = ['healthy', 'degraded', 'unreachable', 'enrolled', 'revoked'].flatMap((state) => ((counts[state] ?? 0) === 0 ? [] : [`${counts[state]} ${state}`]));
+  return some.length === 0 ? 'none' : some.join(', ');
+}
+
 /** A cluster's state for people, section by section, what is wrong at the end. */
 export function statusText(context: Context, state: Diagnosis): string {
   const now = Date.parse(state.at);
@@ -24,7 +30,8 @@ export function statusText(context: Context, state: Diagnosis): string {
     state.pods.length === 0 ? '' : `\nPods: ${ready} of ${counted} ready; etcd: ${state.etcd.ready} of ${state.etcd.members} members ready\n`,
     unready.length === 0 ? '' : table(['NAMESPACE', 'NAME', 'NODE', 'STATE'], unready.map((p) => [p.namespace, p.name, p.node, p.reason ?? p.phase].map(cell))),
     section('Cloud', ['NAME', 'STATE', 'BUS', 'LAST SEEN'], state.clouds.map((c) => [c.name, c.state, c.nats.role, `${duration(now - Date.parse(c.lastSeen))} ago`])),
-    section('Satellites', ['NAME', 'STATE', 'LOAD', 'LAST SEEN'], state.satellites.map((s) => [s.id, s.state, s.load.map((l) => l.toFixed(2)).join(' '), `${duration(now - Date.parse(s.lastSeen))} ago`])),
+    state.satellites === undefined ? '' : `\nSatellites: ${countsText(state.satellites.counts)}\n`,
+    state.satellites === undefined || state.satellites.concerns.length === 0 ? '' : table(['NAME', 'STATE', 'LAST SEEN'], state.satellites.concerns.map((s) => [s.id, s.state, `${duration(now - Date.parse(s.lastSeen))} ago`].map(cell))),
     section('Applications', ['NAME', 'ADDRESS'], Object.entries(state.applications).flatMap(([name, list]) => list.map((address, i) => [i === 0 ? name : '', address]))),
     section('Console', ['ADDRESS'], state.controlPlanes.map((p) => [`https://${p.address.includes(':') ? `[${p.address}]` : p.address}:${context.ports.console}`])),
     state.healthy ? '\nEverything is healthy.\n' : `\nProblems\n${state.problems.map((p) => `  ${cell(p)}\n`).join('')}`,

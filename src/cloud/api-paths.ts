@@ -16,6 +16,7 @@ export const API_PATHS = {
   savedQueries: '/api/v1/saved-queries',
   schedules: '/api/v1/schedules',
   satellites: '/api/v1/satellites',
+  tables: '/api/v1/tables',
   nodes: '/api/v1/nodes',
   pods: '/api/v1/pods',
   clouds: '/api/v1/clouds',

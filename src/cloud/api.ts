@@ -294,7 +294,66 @@ export const satelliteRevokeQuery = z.strictObject({ reason: z.string().max(300)
 export const satelliteHistorySchema = z.object({ seq: version, at: time, state: satelliteStateSchema, actor: z.string(), reason: z.string() });
 export type SatelliteChange = z.infer<typeof satelliteHistorySchema>;
 
-/** GET /api/v1/overview; GET /api/v1/watch sends the same as server-sent events `overview`, at once and on each change. */
+/** Satellites as `n1,n2`: of a query, whose length is bounded. */
+export const MOST_IDS = 100;
+const someIds = z.string().max(7000).regex(new RegExp(`^[a-z0-9.-]{1,63}(,[a-z0-9.-]{1,63}){0,${MOST_IDS - 1}}$`));
+
+/** `?ids=&text=&state=&tags=&sort=` of the satellites' list, beside `limit` and `cursor`. */
+export const satelliteListQuery = z.strictObject({
+  ...pageQuery,
+  /** `n1,n2`: only these. */
+  ids: someIds.optional(),
+  /** Words, each of which is in its id, name, node, state, version, one of its addresses, or its tags. */
+  text: z.string().max(200).optional(),
+  /** `degraded,unreachable`: in one of these states. */
+  state: z.string().regex(new RegExp(`^(${satelliteStateSchema.options.join('|')})(,(${satelliteStateSchema.options.join('|')}))*$`)).optional(),
+  /** `name=value,name=value`: with all of these tags. */
+  tags: z.string().max(2000).regex(/^[^=,]+=[^,]*(,[^=,]+=[^,]*)*$/).optional(),
+  /** `state`: the worst first; `load`: the highest; `lastSeen`: the longest silent. */
+  sort: z.enum(['id', 'state', 'load', 'lastSeen']).default('id'),
+  /** `none`: each one's tables are left empty; they are most of what a list weighs. */
+  tables: z.enum(['all', 'none']).default('all'),
+});
+export const satellitePageSchema = z.object({ items: z.array(satelliteSchema), next: z.string().nullable(), /** Of all pages. */ matched: z.int() });
+export type SatellitePage = z.infer<typeof satellitePageSchema>;
+
+/** A table as satellites of some releases have it: all columns that any of them has, and how many have the table. */
+export const fleetTableSchema = z.object({ name: z.string(), columns: z.array(z.string()), on: z.int() });
+export type FleetTable = z.infer<typeof fleetTableSchema>;
+/** `?satellites=n1,n2`: of these; of all that are heard without. */
+export const fleetTablesQuery = z.strictObject({ satellites: someIds.optional() });
+
+const satelliteBriefSchema = satelliteSchema.pick({ id: true, name: true, node: true, state: true, lastSeen: true });
+export type SatelliteBrief = z.infer<typeof satelliteBriefSchema>;
+/** The satellites in a few words, however many there are; all of them are at /api/v1/satellites. */
+export const fleetSummarySchema = z.object({
+  /** Of the answering instance: grows with every change but of a heartbeat's time and load. */
+  version: z.int(),
+  counts: z.record(satelliteStateSchema, z.int()),
+  /** The worst of those that have been heard and are not healthy: at most 100, the worst first. */
+  concerns: z.array(satelliteBriefSchema),
+  /** Nodes of the cluster of which no satellite is known. */
+  missing: z.array(z.string()),
+});
+export type FleetSummary = z.infer<typeof fleetSummarySchema>;
+
+/** A satellite's heartbeat, as a watch tells it of those that it follows. */
+export type Beat = Pick<SatelliteInfo, 'id' | 'lastSeen' | 'load'>;
+/** An event `fleet` of a watch: at most one a second. */
+export interface FleetLine {
+  /** As in the overview. */
+  version: number;
+  /** As a list shows them, without tables: new, or changed in more than a heartbeat's time and load. */
+  items: SatelliteInfo[];
+  gone: string[];
+  beats: Beat[];
+  /** More have changed than are told one by one: read anew what you show. */
+  many: boolean;
+}
+/** `?follow=n1,n2`: whose heartbeats an event `fleet` has. */
+export const followSchema = someIds;
+
+/** GET /api/v1/overview; GET /api/v1/watch sends the same as server-sent events `overview`, at once and on each change, at most one a second. */
 export const overviewSchema = z.object({
   cluster: z.object({ id: z.string(), name: z.string(), version: z.string() }),
   /** The instance that answers. */
@@ -305,13 +364,13 @@ export const overviewSchema = z.object({
   nodes: z.array(nodeSchema),
   pods: z.array(podSchema),
   clouds: z.array(cloudSchema),
-  satellites: z.array(satelliteSchema),
+  satellites: fleetSummarySchema,
   applications: z.array(applicationSchema),
 });
 export type Overview = z.infer<typeof overviewSchema>;
 
-/** What a watch can be asked for; the kinds beside `overview` come as events `change`, with the position as id. */
-export const TOPICS = ['overview', 'users', 'tokens', 'sessions', 'saved-queries', 'schedules', 'satellites', 'audit'] as const;
+/** What a watch can be asked for; the kinds beside `overview` and `fleet`, which are events of these names, come as events `change`, with the position as id. */
+export const TOPICS = ['overview', 'fleet', 'users', 'tokens', 'sessions', 'saved-queries', 'schedules', 'satellites', 'audit'] as const;
 export type Topic = (typeof TOPICS)[number];
 
 /** An event `change` of a watch. */

@@ -38,6 +38,7 @@ import { createQueryProxy, type QueryProxy } from './queries.ts';
 import { keepSchedules } from './schedules.ts';
 import { createRegistry } from './satellites.ts';
 import { keepStates } from './satellites-states.ts';
+import { createSatelliteRows } from './satellites-rows.ts';
 import { createSatelliteView } from './satellites-view.ts';
 import { NOBODY } from './satellites-admission.ts';
 import { openSatellitesAuthority, type SatellitesAuthority } from './satellites-authority.ts';
@@ -74,12 +75,14 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const facts = spare.facts(openFacts(db));
   const changes = createChanges();
   const credentials = openCredentials(facts);
-  const registry = createRegistry(spare.satellites(openSatellites(db)), changes, log);
+  const registry = createRegistry(spare.satellites(openSatellites(db)), log);
   const natsDir = join(settings.stateDir, 'nats');
   const sessionUse = trackSessions();
   let cluster: ClusterState | undefined;
   const state = createState({ self: node, dir: join(settings.stateDir, 'state'), log, cluster: (connection, names) => (cluster = clusterState(connection, node, natsDir, names)) });
-  const satellites = createSatelliteView(registry, state);
+  const satelliteRows = createSatelliteRows(state);
+  const satellites = createSatelliteView(registry, satelliteRows, state);
+  satellites.onChange((_, what) => (what === 'changed' ? changes.notify() : undefined));
   const recovery = createRecovery({ state, credentials: credentials.current, self: node, log });
   /** Whether it has ever been known who belongs to the cluster: an instance that only supposes to be alone must not begin a history of its own. */
   let known = savedTopology(facts, self) !== undefined;
@@ -201,7 +204,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     nodes: kubernetes.nodes(),
     pods: kubernetes.pods(),
     clouds: clouds(),
-    satellites: satellites.heard(),
+    satellites: satellites.summary(members.satellites),
     applications: kubernetes.applications(),
   });
   let authority: Promise<SatellitesAuthority> | undefined;
@@ -217,7 +220,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     consoles: () => everywhere(config.ports.console),
     nodes: () => members.satellites,
   };
-  const metrics = createMetrics({ state, satellites: registry.all, certificateEnds: () => satellites.all().flatMap((s) => (s.certificateEnds === undefined || s.state === 'revoked' ? [] : [Date.parse(s.certificateEnds)])), queries: () => queries?.active() ?? 0, notReady });
+  const metrics = createMetrics({ state, satellites: satellites.counts, certificateEnds: () => satellites.certificateEnds(), queries: () => queries?.active() ?? 0, notReady });
   const failedLogins = createFailedLogins({
     counted: metrics.failedLogins,
     // Thrown where there is no state, so that it is told like any other reason.
@@ -247,7 +250,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   };
   const listeningMs = (): number => (connectedAt === undefined ? 0 : Date.now() - connectedAt);
   const firstReady = (): string | undefined => clouds().filter((c) => c.ready).map((c) => c.name).sort()[0];
-  const states = keepStates({ self: node, cloud: context, registry, tells: () => firstReady() === node, listeningMs, log });
+  const states = keepStates({ self: node, cloud: context, registry, rows: satelliteRows, tells: () => firstReady() === node, listeningMs, log });
   const schedules = keepSchedules({ self: node, boot: `${startedAt} ${process.pid}`, cloud: context, tells: () => firstReady() === node, instances: clouds, listeningMs, log });
   const app = await createApp(context, consoleFiles(loadConsole(settings.consoleDir)));
   const tlsFile = (name: string): string => readFileSync(join(tlsDir, name), 'utf8');
@@ -270,6 +273,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     await schedules.stop();
     failedLogins.stop();
     satellites.stop();
+    satelliteRows.stop();
     await configured;
     clearTimeout(sweeping);
     busPipe.stop();

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { DAY_MS } from '../pki/crypto.ts';
-import type { HeardSatellite } from './satellites.ts';
+import type { SatelliteState } from './api.ts';
 import type { State } from './state/state.ts';
 
 /** What a Prometheus server asks for. */
@@ -21,7 +21,7 @@ export type ScheduleOutcome = 'done' | 'partial' | 'failed' | 'lost' | 'skipped'
 
 export interface MetricsSources {
   state: State;
-  satellites(): HeardSatellite[];
+  satellites(): Readonly<Record<SatelliteState, number>>;
   /** When the certificate of each satellite ends that is not revoked, as far as is known, milliseconds since 1970. */
   certificateEnds(): number[];
   queries(): number;
@@ -51,9 +51,8 @@ export function createMetrics(sources: MetricsSources): Metrics {
   new Gauge({
     name: 'terrarium_satellites', help: 'Satellites by state.', labelNames: ['state'], registers,
     collect() {
-      const counts = { healthy: 0, degraded: 0, unreachable: 0 };
-      for (const s of sources.satellites()) counts[s.state] += 1;
-      for (const [state, n] of Object.entries(counts)) this.set({ state }, n);
+      const { healthy, degraded, unreachable } = sources.satellites();
+      for (const [state, n] of Object.entries({ healthy, degraded, unreachable })) this.set({ state }, n);
     },
   });
   new Gauge({

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { enrolledIdentity, keyId } from '../bus/identities.ts';
+import { BUS_HOST, enrolledIdentity, keyId } from '../bus/identities.ts';
 import { Failure } from '../errors.ts';
 import { signRequest, type KeyPair } from '../pki/authority.ts';
 import type { EnrolmentDetails } from './satellites-admission.ts';
@@ -58,7 +58,7 @@ async function load(file: string, instance: string, now: Date): Promise<KeyPair>
   return made;
 }
 
-/** A CA for clients only; of DNS names nothing but one that nobody has, so none of the bus's servers. */
+/** A CA for clients only; of DNS names nothing but one that nobody has, so none of the bus's servers; of the bus's clients those that have enrolled. */
 export function createSatellitesAuthority(instance: string, now: Date): Promise<KeyPair> {
-  return constrainedAuthority({ commonName: `terrarium-satellites ${instance}`, usage: 'client', dnsName: 'no-server.terrarium.invalid', addresses: true }, now);
+  return constrainedAuthority({ commonName: `terrarium-satellites ${instance}`, usage: 'client', dnsName: 'no-server.terrarium.invalid', addresses: true, uriHost: BUS_HOST.enrolled }, now);
 }

@@ -4,7 +4,7 @@ import { KEYS_SCHEMA } from '../store/satellite-states.ts';
 import type { CloudContext } from './context.ts';
 import type { HeardSatellite, Registry } from './satellites.ts';
 import { registerNode } from './satellites-register.ts';
-import { many } from './state/read.ts';
+import type { SatelliteRows } from './satellites-rows.ts';
 
 /** Changes gather for so long: ten thousand that fall silent at once are a handful of commands. */
 const TICK_MS = 2_000;
@@ -15,7 +15,8 @@ export interface StateKeeperOptions {
   /** This instance's name. */
   self: string;
   cloud: Pick<CloudContext, 'state' | 'enrolment'>;
-  registry: Registry;
+  registry: Pick<Registry, 'ids' | 'get' | 'onChange'>;
+  rows: Pick<SatelliteRows, 'get' | 'onChange'>;
   /** Whether this instance is the one that tells; two that do so at once do no harm. */
   tells(): boolean;
   /** Milliseconds for which heartbeats have been heard here without a break. */
@@ -24,44 +25,51 @@ export interface StateKeeperOptions {
   now?: () => number;
 }
 
-/** Brings what the heartbeats say into the state, whose history everybody can read. Every instance hears all; one of them tells. */
-export function keepStates({ self, cloud, registry, tells, listeningMs, log, now = Date.now }: StateKeeperOptions): { stop(): void } {
+/**
+ * Brings what the heartbeats say into the state, whose history everybody can read. Every instance hears all; one of them tells. Looked at are those only
+ * of whom something has changed since they agreed, so that a fleet at rest costs nothing.
+ */
+export function keepStates({ self, cloud, registry, rows, tells, listeningMs, log, now = Date.now }: StateKeeperOptions): { stop(): void } {
   const actor = `cloud/${self}`;
-  /** As read last. */
-  let read: Map<string, SatelliteRow['state']> | undefined;
+  /** Heartbeats and state may say different things of them. */
+  const unsure = new Set<string>(registry.ids());
   let running = false;
 
   async function tell(): Promise<void> {
     const replica = cloud.state.current();
     const status = replica?.status();
     if (replica === undefined || status?.state !== 'ready' || status.schema < KEYS_SCHEMA || !tells()) return;
-    read ??= new Map(many<Pick<SatelliteRow, 'id' | 'state'>>(replica.db, 'SELECT id, state FROM satellites').map((row) => [row.id, row.state]));
-    const known = read;
     const nodes = new Set(cloud.enrolment.nodes());
+    const heard = [...unsure].flatMap((id) => registry.get(id) ?? []);
+    const { differing, agreed } = compare(heard, (id) => rows.get(id)?.state, listeningMs() > UNREACHABLE_MS);
     // One that has been deleted is heard for a moment yet.
-    const states = changes(registry.all(), known, listeningMs() > UNREACHABLE_MS).filter(({ id }) => known.has(id) || nodes.has(id));
-    for (const { id } of states) if (!known.has(id)) await registerNode(cloud, id, actor);
+    const states = differing.filter(({ id }) => rows.get(id) !== undefined || nodes.has(id));
+    for (const id of agreed) unsure.delete(id);
+    for (const id of unsure) if (registry.get(id) === undefined) unsure.delete(id);
+    for (const { id } of states) if (rows.get(id) === undefined) await registerNode(cloud, id, actor);
     const at = now();
+    // What is told comes back as a change of the rows, by which it is seen to agree.
     for (let from = 0; from < states.length; from += AT_ONCE) {
       await replica.propose({ kind: 'satellite.states', actor, args: { states: states.slice(from, from + AT_ONCE).map((s) => ({ ...s, at })) } });
     }
   }
 
   const timer = setInterval(() => {
-    if (running) return;
+    if (running || unsure.size === 0) return;
     running = true;
     tell()
       // No quorum, or it is ending: what has changed is seen again.
       .catch((error: Error) => log(`satellites: their states were not recorded: ${error.message}`))
       .finally(() => (running = false));
   }, TICK_MS);
-  const end = cloud.state.onChange((change) => {
-    if (change.type === 'reset' || change.entries.some((e) => e.kind.startsWith('satellite.'))) read = undefined;
-  });
+  const ends = [
+    registry.onChange((id, what) => (what === 'changed' ? unsure.add(id) : undefined)),
+    rows.onChange((ids) => ids.forEach((id) => unsure.add(id))),
+  ];
   return {
     stop() {
       clearInterval(timer);
-      end();
+      for (const end of ends) end();
     },
   };
 }
@@ -72,9 +80,14 @@ export interface ObservedState {
   reason: string;
 }
 
-/** What differs from the state. Who has just begun to listen knows of nobody's silence. */
-export function changes(heard: HeardSatellite[], known: ReadonlyMap<string, SatelliteRow['state']>, listensLong: boolean): ObservedState[] {
-  return heard
-    .filter(({ id, state }) => known.get(id) !== state && known.get(id) !== 'revoked' && (state === 'healthy' || listensLong))
-    .map(({ id, state, lastSeen }) => ({ id, state, reason: state === 'healthy' ? 'heard' : `last heard at ${lastSeen}` }));
+/** What differs from the state, and who agrees with it. Who has just begun to listen knows of nobody's silence. */
+export function compare(heard: HeardSatellite[], known: (id: string) => SatelliteRow['state'] | undefined, listensLong: boolean): { differing: ObservedState[]; agreed: string[] } {
+  const differing: ObservedState[] = [];
+  const agreed: string[] = [];
+  for (const { id, state, lastSeen } of heard) {
+    const before = known(id);
+    if (before === state || before === 'revoked') agreed.push(id);
+    else if (state === 'healthy' || listensLong) differing.push({ id, state, reason: state === 'healthy' ? 'heard' : `last heard at ${lastSeen}` });
+  }
+  return { differing, agreed };
 }

@@ -1,28 +1,38 @@
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
-import { DEGRADED_MS, UNREACHABLE_MS, decode, heartbeatSchema } from '../bus/frames.ts';
+import { DEGRADED_MS, UNREACHABLE_MS, decode, heartbeatSchema, type Heartbeat } from '../bus/frames.ts';
 import { nameOf, subjects } from '../bus/subjects.ts';
 import type { SatelliteRecord, SatelliteStore } from '../store/satellites.ts';
 import type { SatelliteInfo, SatelliteState as AnyState } from './api.ts';
-import type { Changes } from './changes.ts';
 
-/** Between looks for satellites that have fallen silent, and between writes of what was heard. */
+/** Between looks for satellites that have fallen silent, for those that are gone, and between writes of what was heard. */
+const JUDGE_MS = 250;
 const TICK_MS = 1_000;
 const SAVE_MS = 10_000;
+/** When something was heard last is needed only after a start: it is written about so often, a part of the satellites with each tick. */
+const SAVE_BEATS_MS = 60_000;
 
 /** As its heartbeats tell; what else is known of it is in the state. */
 export type HeardSatellite = Omit<SatelliteInfo, 'name' | 'tags' | 'access' | 'revision' | 'reason' | 'state'> & { state: SatelliteState };
 type SatelliteState = Exclude<AnyState, 'enrolled' | 'revoked'>;
 
+/** `beat`: nothing of it has changed but when it was heard, and its load. */
+export type HeardChange = 'beat' | 'changed';
+
 /** The satellites that have ever been heard: the first heartbeat registers one. Every instance hears all. */
 export interface Registry {
-  all(): HeardSatellite[];
+  /** Of those that are not refused. */
+  ids(): Iterable<string>;
   get(id: string): HeardSatellite | undefined;
   /** Whether there is one whose id is so; nothing of it is put together, since the DNS server asks for each name that it does not know. */
   has(wanted: (id: string) => boolean): boolean;
   /** As `get`, of a refused one too. */
   last(id: string): HeardSatellite | undefined;
+  /** The same array for all that have the same. Each is one array in a list, so that `flatMap` does not take it apart. */
+  tables(id: string): [SatelliteRecord['tables']] | undefined;
   /** Port of its own HTTPS endpoint, by its last heartbeat. */
   directPort(id: string): number | undefined;
+  /** Calls back with each heartbeat, and whenever one changes, comes or goes. @returns how to end it */
+  onChange(listener: (id: string, what: HeardChange) => void): () => void;
   /** From now on forgets satellites of other names than these, of nodes or their own, once they are silent. */
   keepOnly(names: Set<string>): void;
   /** From now on these are neither heard nor shown. */
@@ -36,27 +46,51 @@ export function stateOf(lastSeen: number, now: number): SatelliteState {
   return silence < DEGRADED_MS ? 'healthy' : silence < UNREACHABLE_MS ? 'degraded' : 'unreachable';
 }
 
-export function createRegistry(store: SatelliteStore, changes: Changes, log: (line: string) => void, now: () => number = Date.now): Registry {
-  const records = new Map<string, SatelliteRecord>(store.all().map((r) => [r.id, r]));
+/** A process that runs has the tables that it started with. */
+const sameProcess = (a: SatelliteRecord, b: Heartbeat): boolean => a.startedAt === b.startedAt && a.version === b.version && a.tables.length === b.tables.length;
+const sameOtherwise = (a: SatelliteRecord, b: Heartbeat): boolean => a.node === b.node && a.directPort === b.directPort && a.addresses.join() === b.addresses.join();
+
+export function createRegistry(store: SatelliteStore, log: (line: string) => void, now: () => number = Date.now): Registry {
+  const listeners = new Set<(id: string, what: HeardChange) => void>();
+  /** Thousands of satellites of one release have the same tables: they are kept once. */
+  const tables = new Map<string, SatelliteRecord['tables']>();
+  const shared = (own: SatelliteRecord['tables']): SatelliteRecord['tables'] => {
+    const text = JSON.stringify(own);
+    const kept = tables.get(text);
+    if (kept === undefined) tables.set(text, own);
+    return kept ?? own;
+  };
+  const records = new Map<string, SatelliteRecord>(store.all().map((r) => [r.id, { ...r, tables: shared(r.tables) }]));
   const states = new Map<string, SatelliteState>([...records.values()].map((r) => [r.id, stateOf(r.lastSeen, now())]));
   const unsaved = new Set<string>();
+  /** Those of whom only the last heartbeat is to be written; the longest unwritten first. */
+  const beaten = new Set<string>();
   let subscription: Subscription | undefined;
   let present: Set<string> | undefined;
   let refused: ReadonlySet<string> = new Set();
 
-  const save = (): void => {
-    const changed = [...unsaved].map((id) => records.get(id)).filter((r) => r !== undefined);
-    unsaved.clear();
-    if (changed.length > 0) store.put(changed);
+  const tell = (id: string, what: HeardChange): void => {
+    for (const listener of listeners) listener(id, what);
   };
-  const judge = (id: string): void => {
-    const record = records.get(id);
-    if (record === undefined) return;
-    const state = stateOf(record.lastSeen, now());
-    if (states.get(id) === state) return;
-    log(`satellite ${id}: ${states.get(id) ?? 'registered'} → ${state}`);
+  const write = (ids: string[]): void => {
+    const found = ids.map((id) => records.get(id)).filter((r) => r !== undefined);
+    for (const id of ids) {
+      unsaved.delete(id);
+      beaten.delete(id);
+    }
+    if (found.length > 0) store.put(found);
+  };
+  const saveBeats = (): void => {
+    write([...beaten].slice(0, Math.ceil((records.size * TICK_MS) / SAVE_BEATS_MS)));
+  };
+  /** @returns whether its state is another one. */
+  const judge = ({ id, lastSeen }: SatelliteRecord): boolean => {
+    const state = stateOf(lastSeen, now());
+    const before = states.get(id);
+    if (before === state) return false;
+    log(`satellite ${id}: ${before ?? 'registered'} → ${state}`);
     states.set(id, state);
-    changes.notify();
+    return true;
   };
   const forgetGone = (): void => {
     for (const { id, node } of records.values()) {
@@ -64,36 +98,45 @@ export function createRegistry(store: SatelliteStore, changes: Changes, log: (li
       records.delete(id);
       states.delete(id);
       unsaved.delete(id);
+      beaten.delete(id);
       store.remove(id);
       log(`satellite ${id}: forgotten, it is no longer part of the cluster`);
-      changes.notify();
+      tell(id, 'changed');
     }
   };
   const timers = [
     setInterval(() => {
-      for (const id of records.keys()) judge(id);
+      for (const record of records.values()) if (judge(record)) tell(record.id, 'changed');
+    }, JUDGE_MS),
+    setInterval(() => {
       forgetGone();
+      saveBeats();
     }, TICK_MS),
-    setInterval(save, SAVE_MS),
+    setInterval(() => write([...unsaved]), SAVE_MS),
   ];
 
   const heard = (subject: string, data: string): void => {
     const heartbeat = decode(heartbeatSchema, data);
     // The server lets a satellite publish on its own subject only, so the subject says who it is.
     if (heartbeat === undefined || nameOf(subject.split('.')[1] ?? '') !== heartbeat.id || refused.has(heartbeat.id)) return;
+    const { id } = heartbeat;
     const at = now();
-    const isNew = !records.has(heartbeat.id);
-    records.set(heartbeat.id, { ...heartbeat, firstSeen: records.get(heartbeat.id)?.firstSeen ?? at, lastSeen: at });
-    unsaved.add(heartbeat.id);
-    if (isNew) save();
-    judge(heartbeat.id);
-    changes.notify();
+    const before = records.get(id);
+    const same = before !== undefined && sameProcess(before, heartbeat);
+    const record: SatelliteRecord = { ...heartbeat, tables: same ? before.tables : shared(heartbeat.tables), firstSeen: before?.firstSeen ?? at, lastSeen: at };
+    records.set(id, record);
+    const changed = judge(record) || !same || !sameOtherwise(before, heartbeat);
+    if (before === undefined) write([id]);
+    else if (changed) unsaved.add(id);
+    else beaten.add(id);
+    tell(id, changed ? 'changed' : 'beat');
   };
 
   const info = (r: SatelliteRecord): HeardSatellite => ({
     id: r.id,
     node: r.node,
-    state: stateOf(r.lastSeen, now()),
+    // As it was told last, so that nobody sees another one than those who are told of changes.
+    state: states.get(r.id) ?? stateOf(r.lastSeen, now()),
     version: r.version,
     addresses: r.addresses,
     tables: r.tables,
@@ -105,7 +148,9 @@ export function createRegistry(store: SatelliteStore, changes: Changes, log: (li
   });
 
   return {
-    all: () => [...records.values()].filter((r) => !refused.has(r.id)).map(info).sort((a, b) => a.id.localeCompare(b.id)),
+    *ids() {
+      for (const id of records.keys()) if (!refused.has(id)) yield id;
+    },
     get(id) {
       const record = records.get(id);
       return record === undefined || refused.has(id) ? undefined : info(record);
@@ -118,13 +163,22 @@ export function createRegistry(store: SatelliteStore, changes: Changes, log: (li
       const record = records.get(id);
       return record === undefined ? undefined : info(record);
     },
+    tables(id) {
+      const record = records.get(id);
+      return record === undefined || refused.has(id) ? undefined : [record.tables];
+    },
     directPort: (id) => (refused.has(id) ? undefined : records.get(id)?.directPort),
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     keepOnly(names) {
       present = names;
     },
     refuse(revoked) {
+      const changed = [...revoked].filter((id) => !refused.has(id)).concat([...refused].filter((id) => !revoked.has(id)));
       refused = revoked;
-      changes.notify();
+      for (const id of changed) if (records.has(id)) tell(id, 'changed');
     },
     listen(nc) {
       subscription?.unsubscribe();
@@ -133,7 +187,7 @@ export function createRegistry(store: SatelliteStore, changes: Changes, log: (li
     stop() {
       subscription?.unsubscribe();
       for (const timer of timers) clearInterval(timer);
-      save();
+      write([...unsaved, ...beaten]);
     },
   };
 }

@@ -4,28 +4,48 @@ import type { Topic } from './api.ts';
 import type { Caller } from './auth/access.ts';
 import type { CloudContext } from './context.ts';
 import { stillAllowed } from './http/auth.ts';
+import { gatherChanges } from './satellites-watch.ts';
 import { changesAfter, oldestChange } from './state/changes.ts';
 
-/** At most one overview in this time; a comment where nothing changed, so that both ends notice a dead connection. */
-const PACE_MS = 500;
+/** At most one overview and one event of the fleet in this time; a comment where nothing changed, so that both ends notice a dead connection. */
+const PACE_MS = 1_000;
 const KEEP_ALIVE_MS = 10_000;
 
-/** Sends server-sent events until the reader, the session or this instance goes. A reader that does not keep up gets the newest overview when it does, and every change. */
-export function openWatch(ctx: Context, cloud: CloudContext, caller: Caller, topics: ReadonlySet<Topic>, since: number): void {
+export interface WatchOptions {
+  topics: ReadonlySet<Topic>;
+  /** Position from which on changes are sent. */
+  since: number;
+  /** Satellites whose heartbeats are sent with `fleet`. */
+  follow: ReadonlySet<string>;
+}
+
+/** Topics that are not in the log of changes. */
+const UNLOGGED: ReadonlySet<Topic> = new Set(['overview', 'fleet']);
+
+/**
+ * Sends server-sent events until the reader, the session or this instance goes. A reader that does not keep up gets the newest overview and what has
+ * changed in the fleet when it does, and every change.
+ */
+export function openWatch(ctx: Context, cloud: CloudContext, caller: Caller, { topics, since, follow }: WatchOptions): void {
   const out = new PassThrough();
-  let timer: NodeJS.Timeout | undefined;
   let last = '';
   let sent = since;
+  const logged = [...topics].some((t) => !UNLOGGED.has(t));
 
   const end = (reason: string): void => {
     if (!out.writableEnded) out.end(`event: end\ndata: ${JSON.stringify({ reason })}\n\n`);
   };
+  /** Calls back some time after it was asked to, however often; later where the reader does not keep up. */
+  const paced = (send: () => void): { ask(): void; stop(): void } => {
+    let timer: NodeJS.Timeout | undefined;
+    const run = (): void => {
+      timer = undefined;
+      if (out.writableNeedDrain) timer = setTimeout(run, PACE_MS);
+      else send();
+    };
+    return { ask: () => void (timer ??= setTimeout(run, PACE_MS)), stop: () => clearTimeout(timer) };
+  };
   const sendOverview = (): void => {
-    timer = undefined;
-    if (out.writableNeedDrain) {
-      timer = setTimeout(sendOverview, PACE_MS);
-      return;
-    }
     const overview = cloud.overview();
     const content = JSON.stringify({ ...overview, at: '' });
     if (content === last) return;
@@ -45,12 +65,18 @@ export function openWatch(ctx: Context, cloud: CloudContext, caller: Caller, top
   };
   const allowed = (): boolean => stillAllowed(ctx, cloud, caller);
 
-  const stopListening = topics.has('overview') ? cloud.changes.listen(() => (timer ??= setTimeout(sendOverview, PACE_MS))) : (): void => undefined;
+  const overviews = paced(sendOverview);
+  const stopListening = topics.has('overview') ? cloud.changes.listen(overviews.ask) : (): void => undefined;
+  const lines = paced(() => {
+    const line = fleet?.take();
+    if (line !== undefined) out.write(`event: fleet\ndata: ${JSON.stringify(line)}\n\n`);
+  });
+  const fleet = topics.has('fleet') ? gatherChanges(cloud.satellites, follow, lines.ask) : undefined;
   const stopChanges = cloud.state.onChange(() => {
     if (!allowed()) end('session');
-    else if (topics.size > (topics.has('overview') ? 1 : 0)) sendChanges();
+    else if (logged) sendChanges();
   });
-  out.on('drain', () => sendChanges());
+  out.on('drain', () => (logged ? sendChanges() : undefined));
   const keepAlive = setInterval(() => {
     if (!allowed()) end('session');
     else if (!out.writableNeedDrain) out.write(': still here\n\n');
@@ -61,7 +87,9 @@ export function openWatch(ctx: Context, cloud: CloudContext, caller: Caller, top
     stopListening();
     stopChanges();
     clearInterval(keepAlive);
-    clearTimeout(timer);
+    overviews.stop();
+    lines.stop();
+    fleet?.stop();
     cloud.signal.removeEventListener('abort', stopped);
   });
   ctx.res.once('close', () => out.destroy());
@@ -69,7 +97,8 @@ export function openWatch(ctx: Context, cloud: CloudContext, caller: Caller, top
   ctx.set('X-Accel-Buffering', 'no');
   ctx.body = out;
   // Headers go out with the first byte: the reader shall know at once that it is heard.
-  out.write(': watching\n\n');
+  // With the position, so that a browser that comes back says from where on.
+  out.write(`id: ${sent}\nevent: start\ndata: ${JSON.stringify({ seq: sent, version: cloud.satellites.version() })}\n\n`);
   if (topics.has('overview')) sendOverview();
-  sendChanges();
+  if (logged) sendChanges();
 }

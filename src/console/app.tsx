@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { ChangeLine, Overview, Topic } from '../cloud/api.ts';
+import type { ChangeLine, FleetLine, Overview, Topic } from '../cloud/api.ts';
 import { logout, whoAmI } from './api.ts';
 import { may, type Me } from './logic/access.ts';
 import { addressOf, placeOf, type PageName, type Place } from './logic/location.ts';
@@ -18,7 +18,7 @@ import { ConsoleContext, type Console } from './parts/context.ts';
 import { Logo } from './parts/logo.tsx';
 import { ThemeButton } from './parts/theme.tsx';
 import { QueryPage } from './query/page.tsx';
-import { openWatch } from './watch.ts';
+import { openWatch, type Watch } from './watch.ts';
 
 const TITLES: Record<PageName, string> = {
   overview: 'Overview', satellites: 'Satellites', query: 'Query', schedules: 'Schedules', users: 'Users', tokens: 'API tokens', enrolment: 'Enrolment', audit: 'Audit log', account: 'Account',
@@ -38,7 +38,7 @@ function allowed(me: Me, page: PageName): boolean {
 }
 
 function topicsOf(me: Me): Topic[] {
-  return ['overview', 'saved-queries', 'schedules', 'satellites', ...(may(me, 'admin') ? (['users', 'tokens', 'sessions', 'audit'] as const) : [])];
+  return ['overview', 'fleet', 'saved-queries', 'schedules', 'satellites', ...(may(me, 'admin') ? (['users', 'tokens', 'sessions', 'audit'] as const) : [])];
 }
 
 export function App() {
@@ -81,6 +81,9 @@ function Signed({ me, onSignedOut, onChanged }: { me: Me; onSignedOut: (message?
   const [said, setSaid] = useState<string | undefined>(undefined);
   const place = usePlace();
   const listeners = useRef(new Map<Topic, Set<(line?: ChangeLine) => void>>());
+  const fleetListeners = useRef(new Set<(line?: FleetLine) => void>());
+  const following = useRef(new Set<readonly string[]>());
+  const watching = useRef<Watch>(undefined);
   const saying = useRef<ReturnType<typeof setTimeout>>(undefined);
   const main = useRef<HTMLElement>(null);
 
@@ -97,6 +100,19 @@ function Signed({ me, onSignedOut, onChanged }: { me: Me; onSignedOut: (message?
       listeners.current.set(topic, all.add(listener));
       return () => all.delete(listener);
     },
+    onFleet(listener) {
+      fleetListeners.current.add(listener);
+      return () => fleetListeners.current.delete(listener);
+    },
+    follow(ids) {
+      const tell = (): void => watching.current?.follow([...following.current].flat());
+      following.current.add(ids);
+      tell();
+      return () => {
+        following.current.delete(ids);
+        tell();
+      };
+    },
   }), [me]);
 
   useEffect(() => {
@@ -106,10 +122,14 @@ function Signed({ me, onSignedOut, onChanged }: { me: Me; onSignedOut: (message?
         setLive(true);
       },
       change: (line) => listeners.current.get(line.topic)?.forEach((listener) => listener(line)),
+      fleet(line) {
+        for (const listener of fleetListeners.current) listener(line);
+      },
       lost: () => setLive(false),
       resumed() {
         setLive(true);
         for (const all of listeners.current.values()) for (const listener of all) listener();
+        for (const listener of fleetListeners.current) listener();
       },
       ended() {
         whoAmI().then((now) => {
@@ -118,6 +138,8 @@ function Signed({ me, onSignedOut, onChanged }: { me: Me; onSignedOut: (message?
         }, () => undefined);
       },
     });
+    watching.current = watch;
+    watch.follow([...following.current].flat());
     return () => watch.close();
   }, []);
 
@@ -169,9 +191,9 @@ function Signed({ me, onSignedOut, onChanged }: { me: Me; onSignedOut: (message?
           {overview === undefined ? <p class="starting">Loading…</p> : (
             <>
               {page === 'overview' && <div data-page><OverviewPage overview={overview} /></div>}
-              {page === 'satellites' && place.key === undefined && <div data-page><SatellitesPage satellites={overview.satellites} /></div>}
-              {page === 'satellites' && place.key !== undefined && <div data-page><SatellitePage key={place.key} id={place.key} overview={overview} /></div>}
-              {queried.current && <div data-page hidden={page !== 'query'}><QueryPage satellites={overview.satellites} place={place} /></div>}
+              {page === 'satellites' && place.key === undefined && <div data-page><SatellitesPage fleet={overview.satellites} /></div>}
+              {page === 'satellites' && place.key !== undefined && <div data-page><SatellitePage key={place.key} id={place.key} /></div>}
+              {queried.current && <div data-page hidden={page !== 'query'}><QueryPage fleet={overview.satellites} place={place} /></div>}
               {page === 'schedules' && place.key === undefined && <div data-page><SchedulesPage /></div>}
               {page === 'schedules' && place.key !== undefined && <div data-page><SchedulePage key={place.key} id={place.key} /></div>}
               {page === 'users' && <div data-page><UsersPage /></div>}

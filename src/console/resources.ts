@@ -1,10 +1,11 @@
 import { ulid } from '../store/ulid.ts';
-import type { AuditEntry, Page, Role, SatelliteChange, SatelliteInfo, SavedQuery, Schedule, ScheduleBody, ScheduleRun, Scope, SessionInfo, Token, User } from '../cloud/api.ts';
+import type { AuditEntry, FleetTable, Page, Role, SatelliteChange, SatelliteInfo, SatellitePage, SavedQuery, Schedule, ScheduleBody, ScheduleRun, Scope, SessionInfo, Token, User } from '../cloud/api.ts';
 import { API_PATHS, COMMAND_HEADER, ENROLMENT_PATHS } from '../cloud/api-paths.ts';
 import type { EnrolmentToken, EnrolmentTokenReply, ManifestReply } from '../cloud/satellites-api.ts';
 import { ApiError, send } from './api.ts';
 import { linesOf } from './direct.ts';
 import { addLine, emptyResult, type Result } from './logic/result.ts';
+import type { FleetQuery } from './logic/satellite-list.ts';
 
 const PAGE = 500;
 /** A list is read to its end up to so many pages. */
@@ -114,8 +115,24 @@ export async function deleteEnrolmentToken(id: string): Promise<void> {
   await change('DELETE', at(ENROLMENT_PATHS.tokens, id));
 }
 
-/** Those that are heard, and besides the revoked and those that were never heard. */
-export const listFleet = (): Promise<SatelliteInfo[]> => readAll<SatelliteInfo>(API_PATHS.satellites);
+const parameters = (query: object): Record<string, string> => Object.fromEntries(Object.entries(query).filter(([, v]) => v !== undefined && v !== '').map(([k, v]) => [k, String(v)]));
+
+/** A page of the satellites, without their tables unless they are asked for; more than the cloud puts on one is put together here. */
+export async function readSatellites({ limit, tables = 'none', ...rest }: FleetQuery): Promise<SatellitePage> {
+  const items: SatelliteInfo[] = [];
+  let page: SatellitePage | undefined;
+  do {
+    const cursor: string | undefined = page?.next ?? rest.cursor;
+    page = (await readPage<SatelliteInfo>(API_PATHS.satellites, parameters({ ...rest, tables, cursor, limit: Math.min(PAGE, limit - items.length) }))) as SatellitePage;
+    items.push(...page.items);
+  } while (page.next !== null && items.length < limit);
+  return { items, next: page.next, matched: page.matched };
+}
+
+/** The tables of these satellites, or of all that are heard, and of how many. */
+export async function readTables(ids: readonly string[] | undefined): Promise<{ items: FleetTable[]; satellites: number }> {
+  return (await (await send(`${API_PATHS.tables}?${new URLSearchParams(parameters({ satellites: ids?.join() })).toString()}`, undefined)).json()) as { items: FleetTable[]; satellites: number };
+}
 
 /** The last changes of its state, the newest first. */
 export const readStates = (id: string): Promise<SatelliteChange[]> => readAll<SatelliteChange>(at(API_PATHS.satellites, id, '/states'));

@@ -1,13 +1,17 @@
-import type { ChangeLine, Overview, Topic } from '../cloud/api.ts';
+import type { ChangeLine, FleetLine, Overview, Topic } from '../cloud/api.ts';
 import { API_PATHS } from '../cloud/api-paths.ts';
 
 export interface Watch {
+  /** From now on heartbeats of these satellites are told too. */
+  follow(ids: readonly string[]): void;
   close(): void;
 }
 
 export interface WatchHandlers {
   overview(overview: Overview): void;
   change(line: ChangeLine): void;
+  /** What of the satellites has changed. */
+  fleet(line: FleetLine): void;
   /** The connection is broken; it is tried again by itself. */
   lost(): void;
   /** It is there again: changes may have been missed. */
@@ -17,33 +21,54 @@ export interface WatchHandlers {
 }
 
 const RETRY_MS = 2_000;
+/** Pages change what they follow in several steps. */
+const SETTLE_MS = 100;
 
 /** The one watch of this page: a browser gives all its tabs together six connections to a host. */
 export function openWatch(topics: readonly Topic[], handlers: WatchHandlers): Watch {
   let source: EventSource | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
+  let settle: ReturnType<typeof setTimeout> | undefined;
   let broken = false;
   let closed = false;
+  let followed = '';
+  /** Up to where changes have been told, and the fleet's version; undefined where that is not known. */
+  let seq: number | undefined;
+  let version: number | undefined;
 
   const again = (): void => {
     source?.close();
     broken = true;
+    seq = undefined;
     retry ??= setTimeout(() => {
       retry = undefined;
       if (!closed) connect();
     }, RETRY_MS);
   };
   const connect = (): void => {
-    const opened = new EventSource(`${API_PATHS.watch}?topics=${topics.join(',')}`);
+    const opened = new EventSource(`${API_PATHS.watch}?topics=${topics.join(',')}${followed === '' ? '' : `&follow=${followed}`}${seq === undefined ? '' : `&since=${seq}`}`);
     source = opened;
+    const on = <T>(event: string, take: (data: T) => void): void => source?.addEventListener(event, (e) => take(JSON.parse((e as MessageEvent<string>).data) as T));
     source.addEventListener('open', () => {
       if (broken) handlers.resumed();
       broken = false;
     });
-    source.addEventListener('overview', (event) => handlers.overview(JSON.parse((event as MessageEvent<string>).data) as Overview));
-    source.addEventListener('change', (event) => handlers.change(JSON.parse((event as MessageEvent<string>).data) as ChangeLine));
-    source.addEventListener('end', (event) => {
-      const { reason } = JSON.parse((event as MessageEvent<string>).data) as { reason: string };
+    on<{ seq: number; version: number }>('start', (start) => {
+      seq = start.seq;
+      // Something has changed between two connections.
+      if (version !== undefined && version !== start.version) handlers.fleet({ version: start.version, items: [], gone: [], beats: [], many: true });
+      version = start.version;
+    });
+    on<Overview>('overview', handlers.overview);
+    on<FleetLine>('fleet', (line) => {
+      version = line.version;
+      handlers.fleet(line);
+    });
+    on<ChangeLine>('change', (line) => {
+      seq = line.seq;
+      handlers.change(line);
+    });
+    on<{ reason: string }>('end', ({ reason }) => {
       again();
       // Asked at once by a question that is no error: the browser's log stays clean.
       if (reason === 'session') handlers.ended();
@@ -60,10 +85,26 @@ export function openWatch(topics: readonly Topic[], handlers: WatchHandlers): Wa
   };
   connect();
   return {
+    follow(ids) {
+      const wanted = [...new Set(ids)].sort().slice(0, MOST_FOLLOWED).join(',');
+      clearTimeout(settle);
+      settle = setTimeout(() => {
+        if (wanted === followed || closed) return;
+        followed = wanted;
+        // One that is being tried again takes it up then.
+        if (retry !== undefined || broken) return;
+        source?.close();
+        connect();
+      }, SETTLE_MS);
+    },
     close() {
       closed = true;
       clearTimeout(retry);
+      clearTimeout(settle);
       source?.close();
     },
   };
 }
+
+/** The cloud follows no more for one watch. */
+const MOST_FOLLOWED = 100;

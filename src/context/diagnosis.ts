@@ -1,5 +1,5 @@
 import { nodeInfo, podInfo } from '../cloud/kubernetes.ts';
-import type { CloudInfo, NodeInfo, PodInfo, SatelliteInfo } from '../cloud/api.ts';
+import type { CloudInfo, FleetSummary, NodeInfo, PodInfo } from '../cloud/api.ts';
 import { applicationAddresses } from '../kube/applications.ts';
 import type { NodeObject } from '../kube/types.ts';
 import type { PlaneHealth, Survey } from './survey.ts';
@@ -18,7 +18,8 @@ export interface Diagnosis {
   pods: PodInfo[];
   etcd: { ready: number; members: number };
   clouds: CloudInfo[];
-  satellites: SatelliteInfo[];
+  /** Counted, the worst by name; undefined where the cloud could not be asked. */
+  satellites: FleetSummary | undefined;
   /** Name and addresses, of the nodes that run it. */
   applications: Record<string, string[]>;
 }
@@ -89,8 +90,8 @@ export function diagnose(found: Survey): Diagnosis {
   const etcd = pods.filter((p) => p.namespace === 'kube-system' && p.name === `etcd-${p.node}`);
 
   const clouds = overview?.clouds ?? [];
-  const satellites = overview?.satellites ?? [];
-  if (overview === undefined) {
+  const satellites = overview?.satellites;
+  if (overview === undefined || satellites === undefined) {
     problems.push(`The cloud could not be asked: ${found.overviewError ?? 'no console answers'}; clouds and satellites are not known`);
   } else {
     for (const cloud of clouds) {
@@ -98,12 +99,14 @@ export function diagnose(found: Survey): Diagnosis {
       if (cloud.state === 'healthy' || down.has(cloud.node) || planes.some((p) => p.name === cloud.node && !p.console.ready)) continue;
       problems.push(`cloud ${cloud.name} is ${cloud.state}${cloud.reason === undefined ? '' : `: ${sentence(cloud.reason)}`}`);
     }
-    for (const satellite of satellites) {
-      if (satellite.state === 'healthy' || down.has(satellite.node)) continue;
+    for (const satellite of satellites.concerns) {
+      if (down.has(satellite.node)) continue;
       problems.push(`satellite ${satellite.id} is ${satellite.state}: last heard ${duration(at.getTime() - Date.parse(satellite.lastSeen))} ago`);
     }
+    const others = satellites.counts.degraded + satellites.counts.unreachable - satellites.concerns.length;
+    if (others > 0) problems.push(`${others} more satellites are not healthy; \`terrarium get satellites\` lists them`);
     for (const node of nodes) {
-      if (!down.has(node.name) && !satellites.some((s) => s.node === node.name)) problems.push(`${node.name} (${node.address}): no satellite of it is known to the cloud`);
+      if (!down.has(node.name) && satellites.missing.includes(node.name)) problems.push(`${node.name} (${node.address}): no satellite of it is known to the cloud`);
     }
   }
   const reachable = planes.some((p) => p.api.answers || p.console.answers);

@@ -14,6 +14,8 @@ export interface Identity {
   commonName: string;
   /** IP addresses or DNS names. */
   sans: string[];
+  /** By which the bus knows the holder (src/bus/identities.ts). */
+  uri?: string | undefined;
   usages: ('server' | 'client')[];
   days: number;
   /** The group that the holder belongs to, such as `terrarium:node`. */
@@ -106,6 +108,10 @@ async function requestKey(csrPem: string): Promise<webcrypto.CryptoKey> {
 async function sign(authority: KeyPair, publicKey: webcrypto.CryptoKey, identity: Identity, now: Date): Promise<string> {
   const lib = await x509();
   const issuer = new lib.X509Certificate(authority.cert);
+  const names = [
+    ...identity.sans.map((value) => ({ type: isIP(value) === 0 ? 'dns' as const : 'ip' as const, value })),
+    ...(identity.uri === undefined ? [] : [{ type: 'url' as const, value: identity.uri }]),
+  ];
   const usages = identity.usages.map((u) => (u === 'server' ? lib.ExtendedKeyUsage.serverAuth : lib.ExtendedKeyUsage.clientAuth));
   const cert = await lib.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
@@ -119,9 +125,7 @@ async function sign(authority: KeyPair, publicKey: webcrypto.CryptoKey, identity
       new lib.BasicConstraintsExtension(false, undefined, true),
       new lib.KeyUsagesExtension(lib.KeyUsageFlags.digitalSignature, true),
       new lib.ExtendedKeyUsageExtension(usages),
-      ...(identity.sans.length === 0
-        ? []
-        : [new lib.SubjectAlternativeNameExtension(identity.sans.map((value) => ({ type: isIP(value) === 0 ? 'dns' as const : 'ip' as const, value })))]),
+      ...(names.length === 0 ? [] : [new lib.SubjectAlternativeNameExtension(names)]),
       await lib.SubjectKeyIdentifierExtension.create(publicKey as never),
       await lib.AuthorityKeyIdentifierExtension.create(issuer.publicKey as never),
     ],

@@ -35,6 +35,8 @@ export interface AppliedEntry extends Outcome {
   at: number;
   id: string;
   kind: string;
+  /** As the kind's schema has them. */
+  args: unknown;
 }
 
 export interface MachineOptions {
@@ -235,7 +237,7 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
     images.take();
     if (options.keepLog) sql.log.run(position, entry);
     meta = { ...meta, position, chain };
-    return { ...outcome, at: position, id: command.id, kind: command.kind };
+    return { ...outcome, at: position, id: command.id, kind: command.kind, args: command.args };
   }
 
   function flush(sumsBefore: Sums, schemaBefore: number): void {

@@ -4,10 +4,10 @@ export interface Measurement {
   /** It boots a lab of its own; one that is up is paused meanwhile. */
   needsLab: boolean;
   /**
-   * Measures. @param say a line for who is watching.
+   * Measures. @param say a line for who is watching. @param signal by which it is ended before its time
    * @throws Error where there is nothing that may be published.
    */
-  run(say: (line: string) => void): Promise<Measured>;
+  run(say: (line: string) => void, signal: AbortSignal): Promise<Measured>;
 }
 
 export interface Measured {

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import type { Overview, QueryLine } from '../../src/cloud/api.ts';
+import type { Overview, QueryLine, SatellitePage } from '../../src/cloud/api.ts';
 import { API_TOKEN, PASSWORD, call, localClouds, open, until, type CallOptions, type LocalClouds, type LocalNode } from '../support/local-cloud.ts';
 
 const nodes: LocalNode[] = ['n1', 'n2', 'n3.example'].map((name, i) => ({ name, address: `127.0.0.${i + 1}` }));
@@ -100,11 +100,15 @@ t.test('all instances show all instances and all satellites', async (t) => {
   for (const n of nodes) {
     const seen = await until(`a whole overview on ${n.name}`, async () => {
       const o = await overview(n);
-      return o.clouds.filter((c) => c.state === 'healthy').length === 3 && o.clouds.some((c) => c.nats.role === 'leader') && o.satellites.filter((s) => s.state === 'healthy').length === 3 ? o : undefined;
+      return o.clouds.filter((c) => c.state === 'healthy').length === 3 && o.clouds.some((c) => c.nats.role === 'leader') && o.satellites.counts.healthy === 3 ? o : undefined;
     }, 30_000);
     t.same(seen.clouds.map((c) => c.name), nodes.map((x) => x.name));
     t.equal(seen.clouds.filter((c) => c.nats.role === 'leader').length, 1);
-    t.ok(seen.satellites.every((s) => s.tables.some((table) => table.name === 'processes')));
+    t.same(seen.satellites.concerns, []);
+    t.same(seen.satellites.missing, []);
+    const list = JSON.parse((await call(clouds, n, '/api/v1/satellites', asToken)).body) as SatellitePage;
+    t.equal(list.matched, 3);
+    t.ok(list.items.every((s) => s.tables.some((table) => table.name === 'processes')));
     t.match(seen.kubernetes, { reachable: false, error: /./ }, 'and say that Kubernetes is not there');
   }
 });

@@ -8,7 +8,7 @@ import { WebSocket } from 'ws';
 import type { BusTls } from '../../src/bus/connect.ts';
 import { HEARTBEAT_MS, encode } from '../../src/bus/frames.ts';
 import { ENROLMENT_PATHS, type EnrolReply } from '../../src/cloud/satellites-api.ts';
-import { BUS_SERVER_NAME, busSubject, cloudClientIdentity, enrolledIdentity } from '../../src/bus/identities.ts';
+import { BUS_SERVER_NAME, busName, cloudClientIdentity, enrolledIdentity } from '../../src/bus/identities.ts';
 import { createNkey, signByNkey } from '../../src/bus/nkey.ts';
 import { createRequest } from '../../src/pki/authority.ts';
 import { rawWebSocket, type RawClient, type RawOptions } from '../support/bus-websocket.ts';
@@ -208,7 +208,7 @@ t.test("by WebSocket a satellite is confined to its own subjects too, and nobody
   await cloud.close();
 
   const [node] = nodes;
-  const names = [cloudClientIdentity('n1'), enrolledIdentity('mine.ws', 'x')].map(busSubject);
+  const names = [cloudClientIdentity('n1'), enrolledIdentity('mine.ws', 'x')].map(busName);
   const stranger = createNkey();
   const mine = { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile), ca: clouds.files.authority.cert };
   const attempts: [string, string | undefined, Partial<RawOptions>][] = [

@@ -26,13 +26,13 @@ export interface ConsoleUnderTest {
   stop(): Promise<void>;
 }
 
-/** @param satellites names of nodes whose satellites run from the beginning; the first one has the cloud. */
-export async function openConsole(satellites: string[], silent: string[] = []): Promise<ConsoleUnderTest> {
+/** @param satellites names of nodes whose satellites run from the beginning; the first one has the cloud. @param known satellites that the test itself beats for */
+export async function openConsole(satellites: string[], silent: string[] = [], known: string[] = []): Promise<ConsoleUnderTest> {
   if (!existsSync(join(process.env['TERRARIUM_CONSOLE'] ?? 'build/console', 'index.html'))) throw new Error('build/console is missing: run ./build.sh first');
   const [first, ...workers] = [...satellites, ...silent];
   if (first === undefined) throw new Error('a console needs a node');
   const node: LocalNode = { name: first, address: '127.0.0.1' };
-  const clouds = await localClouds([node], { satellites: workers });
+  const clouds = await localClouds([node], { satellites: workers, known });
   const children: ChildProcess[] = [];
   const complaints: string[] = [];
   const under: ConsoleUnderTest = {

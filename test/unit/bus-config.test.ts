@@ -32,7 +32,7 @@ t.test('three servers: routes to the others only, JetStream that syncs always', 
 });
 
 t.test('a satellite is confined to its own subjects', async (t) => {
-  const user = natsConfig(settings, three).split('\n').find((l) => l.includes('CN=satellite-w.example,O=terrarium:satellite'));
+  const user = natsConfig(settings, three).split('\n').find((l) => l.includes('spiffe://satellite.bus.terrarium.internal/w.example'));
   t.match(user, 'publish: { allow: ["heartbeat.w_example", "reply.*.*.w_example", "direct.w_example", "renew.w_example"] }');
   t.match(user, 'subscribe: { allow: ["satellite.w_example.>"] }');
 });
@@ -40,7 +40,7 @@ t.test('a satellite is confined to its own subjects', async (t) => {
 t.test('an enrolled satellite is its key; its authority is trusted for clients only', async (t) => {
   const topology: Topology = { ...three, enrolled: [{ id: 'far.example', key: 'abcd', nkey: 'UKEY' }], authorities: ['-----SATELLITES-----\n'] };
   const text = natsConfig(settings, topology);
-  const user = text.split('\n').find((l) => l.includes('CN=satellite-far.example,O=terrarium:enrolled:abcd'));
+  const user = text.split('\n').find((l) => l.includes('spiffe://enrolled.bus.terrarium.internal/abcd/far.example'));
   t.match(user, 'publish: { allow: ["heartbeat.far_example", "reply.*.*.far_example", "direct.far_example", "renew.far_example"] }');
   const byWebsocket = text.split('\n').find((l) => l.includes('{ nkey: "UKEY", allowed_connection_types: ["WEBSOCKET"],'));
   t.match(byWebsocket, 'publish: { allow: ["heartbeat.far_example", "reply.*.*.far_example", "direct.far_example", "renew.far_example"] }');
@@ -52,8 +52,8 @@ t.test('an enrolled satellite is its key; its authority is trusted for clients o
   t.ok(clientUsers(topology).has('UKEY'));
   t.equal(clientAuthorities(settings, three, ''), undefined);
   t.not(clientAuthorities(settings, { ...topology, authorities: ['another'] }, '')?.file, clients?.file, 'another list is another file, so another configuration');
-  t.ok(clientUsers(topology).has('CN=satellite-far.example,O=terrarium:enrolled:abcd'));
-  t.notOk(clientUsers(three).has('CN=satellite-far.example,O=terrarium:enrolled:abcd'));
+  t.ok(clientUsers(topology).has('spiffe://enrolled.bus.terrarium.internal/abcd/far.example'));
+  t.notOk(clientUsers(three).has('spiffe://enrolled.bus.terrarium.internal/abcd/far.example'));
 });
 
 t.test('what can be reloaded and what needs a new process', async (t) => {

@@ -5,8 +5,9 @@ import { concernsOf } from '../../src/console/logic/attention.ts';
 import { enrolCommand, parseTags, tagText } from '../../src/console/logic/enrolment.ts';
 import { addressOf, placeOf } from '../../src/console/logic/location.ts';
 import { messageOf, sentenceOf } from '../../src/console/logic/problem.ts';
-import { fleetOf, listSatellites } from '../../src/console/logic/satellite-list.ts';
-import { filterSchema, insertWord, schemaOf } from '../../src/console/logic/schema-tree.ts';
+import { tablesOf } from '../../src/cloud/satellites-tables.ts';
+import { asOfNow, keepUp } from '../../src/console/logic/satellite-list.ts';
+import { filterSchema, insertWord } from '../../src/console/logic/schema-tree.ts';
 
 t.test('addresses of the console lead where they were made for', async (t) => {
   t.same(placeOf(''), { page: 'overview', params: {} });
@@ -30,7 +31,7 @@ t.test('what needs attention, the worst first', async (t) => {
   const well: Overview = {
     cluster: { id: 'c', name: 'c', version: '1' }, instance: 'n1', at: '', kubernetes: { reachable: true }, nodes: [], clouds: [], applications: [],
     pods: [{ namespace: 'd', name: 'job', node: 'n1', phase: 'Succeeded', ready: false, hostNetwork: true, restarts: 0 }],
-    satellites: [],
+    satellites: { version: 1, counts: { healthy: 3, degraded: 0, unreachable: 0, enrolled: 1, revoked: 1 }, concerns: [], missing: [] },
   };
   t.same(concernsOf(well), []);
   const ill = concernsOf({
@@ -43,6 +44,8 @@ t.test('what needs attention, the worst first', async (t) => {
   t.same(ill.map((c) => c.tone), ['bad', 'warn', 'warn', 'warn']);
   t.equal(ill[0]?.text, 'Node n2 is not ready: the kubelet is silent');
   t.equal(ill.at(-1)?.text, 'One pod is not ready');
+  const many = concernsOf({ ...well, satellites: { ...well.satellites, counts: { ...well.satellites.counts, unreachable: 7, degraded: 1 }, concerns: [{ id: 'a', node: 'a', name: 'a', state: 'unreachable', lastSeen: '' }] } });
+  t.same(many.map((c) => c.text), ['Satellite a is unreachable', '7 more satellites are not healthy']);
 });
 
 t.test('before and after of the audit log', async (t) => {
@@ -61,10 +64,9 @@ t.test('the command line of an enrolment, and tags', async (t) => {
 });
 
 t.test('the schema of the chosen satellites', async (t) => {
-  const tables = schemaOf([
-    { tables: [{ name: 'b', columns: ['x'] }, { name: 'a', columns: ['y'] }] },
-    { tables: [{ name: 'b', columns: ['x', 'z'] }] },
-  ]);
+  const [first, second] = [[{ name: 'b', columns: ['x'] }, { name: 'a', columns: ['y'] }], [{ name: 'b', columns: ['x', 'z'] }]];
+  const tables = tablesOf([first, second]);
+  t.same(tablesOf([second, first, first]).map((f) => [f.name, f.on]), [['a', 2], ['b', 3]]);
   t.same(tables, [{ name: 'a', columns: ['y'], on: 1 }, { name: 'b', columns: ['x', 'z'], on: 2 }]);
   t.same(filterSchema(tables, 'Z').map((f) => [f.name, f.columns]), [['b', ['z']]]);
   t.same(filterSchema(tables, 'a').map((f) => f.name), ['a']);
@@ -78,13 +80,14 @@ t.test('a name is put into a statement with the blanks that it needs', async (t)
   t.same(insertWord('max(x)', 4, 5, 'pid'), { text: 'max(pid)', caret: 7 });
 });
 
-t.test('satellites by text and in order', async (t) => {
-  const of = (id: string, state: 'healthy' | 'degraded' | 'unreachable', load: number, lastSeen: string) =>
-    ({ id, node: id, name: `The ${id}`, tags: { site: id === 'b' ? 'Ulm' : 'Bonn' }, access: 'both' as const, revision: 1, state, version: '1', addresses: [`10.0.0.${load}`], tables: [], load: [load, 0, 0] as [number, number, number], startedAt: '', firstSeen: '', lastSeen });
-  const all = [of('c', 'healthy', 1, '3'), of('a', 'unreachable', 2, '1'), of('b', 'degraded', 3, '2')];
-  const ids = (filter: string, sort: Parameters<typeof listSatellites>[2]): string => listSatellites(all, filter, sort).map((s) => s.id).join('');
-  t.same([ids('', 'id'), ids('', 'state'), ids('', 'load'), ids('', 'lastSeen')], ['abc', 'abc', 'bac', 'abc']);
-  t.same([ids('10.0.0.3', 'id'), ids('healthy c', 'id'), ids('nothing', 'id'), ids('site=ulm', 'id')], ['b', 'c', '', 'b']);
-  const listed = [of('c', 'unreachable', 1, '3'), of('d', 'healthy', 1, '1'), { ...of('e', 'healthy', 1, '1'), state: 'revoked' as const }];
-  t.same(fleetOf(all.slice(0, 2), listed).map((s) => [s.id, s.state]), [['c', 'healthy'], ['a', 'unreachable'], ['e', 'revoked']], 'what is heard now counts, and who has gone is gone');
+t.test('what is told of satellites is taken into those that are shown', async (t) => {
+  const of = (id: string) => ({ id, node: id, name: id, tags: {}, access: 'both' as const, revision: 1, state: 'healthy' as const, version: '1', addresses: [], tables: [{ name: 'x', columns: [] }], load: [1, 0, 0] as [number, number, number], startedAt: '', firstSeen: '', lastSeen: '1' });
+  const read = [of('a'), of('b')];
+  const shown = new Set(['a', 'b']);
+  const line = { version: 2, gone: [], many: false };
+  const first = keepUp(new Map(), shown, { ...line, items: [], beats: [{ id: 'a', lastSeen: '2', load: [2, 0, 0] }, { id: 'c', lastSeen: '2', load: [2, 0, 0] }] });
+  t.match(asOfNow(read, first), [{ id: 'a', lastSeen: '2', load: [2, 0, 0], state: 'healthy' }, { id: 'b', lastSeen: '1' }]);
+  const second = keepUp(first, shown, { ...line, items: [{ ...of('b'), state: 'revoked', tables: [] }], beats: [] });
+  t.match(asOfNow(read, second), [{ id: 'a', lastSeen: '2' }, { id: 'b', state: 'revoked', tables: [{ name: 'x' }] }]);
+  t.equal(asOfNow(read, second).length, 2);
 });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { CloudInfo, Overview, SatelliteInfo } from '../../src/cloud/api.ts';
+import type { CloudInfo, Overview, SatelliteBrief } from '../../src/cloud/api.ts';
 import { diagnose, duration } from '../../src/context/diagnosis.ts';
 import type { PlaneHealth, Survey } from '../../src/context/survey.ts';
 import type { NodeObject, PodObject } from '../../src/kube/types.ts';
@@ -41,10 +41,16 @@ function healthy(): Survey & { kubernetes: NonNullable<Survey['kubernetes']>; ov
       pods: [],
       applications: [],
       clouds: names.map((name): CloudInfo => ({ name, node: name, ready: true, state: 'healthy', version: '0.1.0', nats, lastSeen: before(1) })),
-      satellites: names.map((id): SatelliteInfo => ({ id, node: id, name: id, tags: {}, access: 'both' as const, revision: 0, state: 'healthy', version: '0.1.0', addresses: [], tables: [], load: [0, 0, 0], startedAt: before(100), firstSeen: before(100), lastSeen: before(2) })),
+      satellites: { version: 1, counts: { healthy: 3, degraded: 0, unreachable: 0, enrolled: 0, revoked: 0 }, concerns: [], missing: [] },
     },
     overviewError: undefined,
   };
+}
+
+function silent({ satellites }: Overview, brief: SatelliteBrief): void {
+  satellites.counts.healthy -= 1;
+  satellites.counts[brief.state] += 1;
+  satellites.concerns.push(brief);
 }
 
 t.test('a healthy cluster has no problems', async (t) => {
@@ -58,7 +64,7 @@ t.test('a machine without power is named once, and not again by what ran on it',
   found.kubernetes.nodes[0] = node('n1', false, 12);
   found.kubernetes.pods[0] = pod('etcd-n1', 'n1', false);
   Object.assign(found.overview.clouds[0] ?? {}, { state: 'unreachable' });
-  Object.assign(found.overview.satellites[0] ?? {}, { state: 'unreachable', lastSeen: before(40) });
+  silent(found.overview, { id: 'n1', node: 'n1', name: 'n1', state: 'unreachable', lastSeen: before(40) });
   const { problems, etcd } = diagnose(found);
   t.strictSame(problems, [
     'n1 (10.77.0.11): unreachable: API server and console do not answer (no connection within 2 s); Kubernetes says NotReady since 12 s (Kubelet stopped posting node status)',
@@ -72,7 +78,7 @@ t.test('single parts are named with their machine', async (t) => {
   Object.assign(found.planes[2] ?? {}, { console: { answers: false, ready: false, why: 'the connection was refused' } });
   Object.assign(found.overview.clouds[2] ?? {}, { state: 'unreachable' });
   found.kubernetes.pods.push(pod('kube-scheduler-n1', 'n1', false));
-  Object.assign(found.overview.satellites[1] ?? {}, { state: 'degraded', lastSeen: before(17) });
+  silent(found.overview, { id: 'n2', node: 'n2', name: 'n2', state: 'degraded', lastSeen: before(17) });
   t.strictSame(diagnose(found).problems, [
     'n2 (10.77.0.12): the API server is not ready: etcd',
     'n3 (10.77.0.13): the console does not answer: the connection was refused',
@@ -83,8 +89,15 @@ t.test('single parts are named with their machine', async (t) => {
 
 t.test('a node whose satellite never came', async (t) => {
   const found = healthy();
-  found.overview.satellites.pop();
+  found.overview.satellites.missing.push('n3');
   t.strictSame(diagnose(found).problems, ['n3 (10.77.0.13): no satellite of it is known to the cloud']);
+});
+
+t.test('of many satellites the worst are named and the others counted', async (t) => {
+  const found = healthy();
+  silent(found.overview, { id: 'far', node: 'far', name: 'far', state: 'unreachable', lastSeen: before(40) });
+  found.overview.satellites.counts.degraded += 9;
+  t.strictSame(diagnose(found).problems, ['satellite far is unreachable: last heard 40 s ago', '9 more satellites are not healthy; `terrarium get satellites` lists them']);
 });
 
 t.test('a finished job is no problem', async (t) => {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { BUS_SERVER_NAME, busSubject, enrolledIdentity } from '../../src/bus/identities.ts';
+import { BUS_SERVER_NAME, busName, cloudClientIdentity, enrolledIdentity, satelliteIdentity } from '../../src/bus/identities.ts';
 import { createSatellitesAuthority, openSatellitesAuthority } from '../../src/cloud/satellites-authority.ts';
 import { createRequest, issue, type Identity } from '../../src/pki/authority.ts';
 
@@ -24,8 +24,8 @@ t.test('who a certificate is for is the signer\'s decision, and names the key', 
   const { csr } = await createRequest('satellite-other');
   const { key, details: { certificate } } = await authority.sign(csr, 'mine');
   const shown = new X509Certificate(certificate);
-  t.equal(shown.subject.split('\n').reverse().join(','), busSubject(enrolledIdentity('mine', key)));
-  t.equal(shown.subjectAltName, undefined);
+  t.equal(shown.subject, `O=terrarium:enrolled:${key}\nCN=satellite-mine`);
+  t.equal(shown.subjectAltName, `URI:${busName(enrolledIdentity('mine', key))}`, 'and nothing else');
   t.equal(await authority.keyOf(csr), key);
   const der = Buffer.from(csr.replaceAll(/-----.*-----|\n/g, ''), 'base64');
   der[der.length - 1] = (der.at(-1) ?? 0) ^ 1;
@@ -52,4 +52,7 @@ t.test('it cannot sign for a server, nor for a name of the bus', async (t) => {
   t.ok(await verified('sslclient', {}));
   t.notOk(await verified('sslclient', { sans: [BUS_SERVER_NAME] }));
   t.notOk(await verified('sslserver', { usages: ['server'] }));
+  t.ok(await verified('sslclient', enrolledIdentity('mine', 'abcd')));
+  for (const other of [cloudClientIdentity('n1'), satelliteIdentity('n1')]) t.notOk(await verified('sslclient', other), `nor for ${other.commonName}`);
+  t.notOk(await verified('sslclient', { uri: BUS_SERVER_NAME }), 'nor for a name of the bus as something else');
 });

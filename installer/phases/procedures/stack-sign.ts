@@ -7,7 +7,6 @@ import { stackCredentials } from '../../node/stack-credentials.ts';
 import type { Procedure } from '../../plan/types.ts';
 
 const argsSchema = z.strictObject({ node: z.string(), requests: z.record(z.string(), z.string()) });
-const DAYS = 365;
 
 /** Signs a node's requests with the cluster's own CA. Names and rights are ours to decide: only the key is taken from the request. */
 export const procedure: Procedure = {
@@ -18,9 +17,9 @@ export const procedure: Procedure = {
     const { pki } = nodePaths(spec);
     const authority = { cert: readFileSync(`${pki}/ca.crt`, 'utf8'), key: readFileSync(`${pki}/ca.key`, 'utf8') };
     const certs: Record<string, string> = {};
-    for (const { id, commonName, organization, usages, sans } of stackCredentials(spec, node)) {
+    for (const { id, files: _, ...identity } of stackCredentials(spec, node)) {
       const csr = requests[id];
-      if (csr !== undefined) certs[id] = await signRequest(authority, csr, { commonName, organization, usages, sans, days: DAYS }, new Date());
+      if (csr !== undefined) certs[id] = await signRequest(authority, csr, identity, new Date());
     }
     return { ca: authority.cert, certs };
   },

@@ -45,7 +45,10 @@ export const command: CommandModule = {
         const { printItems, watchPrinter } = await import('../resource-printer.ts');
         const { outcome } = await import('../partial.ts');
         const client = await cloudClient(io, options.context);
-        const read = names.length === 0 ? { ...(await readAll(client, kind, options.limit ?? (kind.name === 'audit' ? 100 : undefined), io.signal)), missing: new Map<string, string>() } : await readNamed(client, kind, names, io.signal);
+        // The list knows tags without a comma; the others are looked for here.
+        const tags = wanted.every(([, value]) => !value.includes(',')) ? wanted.map(([name, value]) => `${name}=${value}`).join(',') : '';
+        const query = kind.fleet !== true ? {} : { ...(tags === '' ? {} : { tags }), ...(['table', 'name'].includes(options.output) ? { tables: 'none' } : {}) };
+        const read = names.length === 0 ? { ...(await readAll(client, kind, options.limit ?? (kind.name === 'audit' ? 100 : undefined), io.signal, query)), missing: new Map<string, string>() } : await readNamed(client, kind, names, io.signal);
         if (options.watch !== true) {
           const items = read.items.filter(hasTags);
           io.stdout.write(printItems(kind, items, options.output, names.length === 1 && wanted.length === 0, Date.now()));

@@ -1,4 +1,4 @@
-import { HttpProblem } from './problem.ts';
+import { badCursor } from './problem.ts';
 
 /** A cursor is the key of the last item, which no client should take apart. */
 export function encodeCursor(key: string | number): string {
@@ -9,7 +9,7 @@ export function encodeCursor(key: string | number): string {
 export function decodeCursor(cursor: string | undefined): string | undefined {
   if (cursor === undefined) return undefined;
   const key = Buffer.from(cursor, 'base64url').toString('utf8');
-  if (key === '' || encodeCursor(key) !== cursor) throw new HttpProblem(400, 'invalid-query', 'The request is not valid.', { errors: [{ path: 'cursor', message: 'This is no cursor of a page.' }] });
+  if (key === '' || encodeCursor(key) !== cursor) throw badCursor();
   return key;
 }
 

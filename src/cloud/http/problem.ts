@@ -35,6 +35,7 @@ export function invalid(what: 'body' | 'query' | 'path', error: z.ZodError): Htt
 export const unauthorized = (title: string): HttpProblem => new HttpProblem(401, 'unauthorized', title, { headers: { 'WWW-Authenticate': 'Bearer' } });
 export const forbidden = (title: string): HttpProblem => new HttpProblem(403, 'forbidden', title);
 export const notFound = (title: string): HttpProblem => new HttpProblem(404, 'not-found', title);
+export const badCursor = (): HttpProblem => new HttpProblem(400, 'invalid-query', 'The request is not valid.', { errors: [{ path: 'cursor', message: 'This is no cursor of a page.' }] });
 /** @param wait milliseconds */
 export function tooMany(title: string, wait: number): HttpProblem {
   const seconds = Math.ceil(wait / 1000);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { AuditRow } from '../../store/rows.ts';
 import { API_PATHS, auditSchema, pageOf, pageQuery } from '../api.ts';
 import { decodeCursor, page } from '../http/pages.ts';
-import { HttpProblem } from '../http/problem.ts';
+import { badCursor } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
 import { many } from '../state/read.ts';
 import { showAudit } from '../state/views.ts';
@@ -16,7 +16,7 @@ export const route = define({
   reply: pageOf(auditSchema),
   handle({ cloud, query }) {
     const cursor = decodeCursor(query.cursor);
-    if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw new HttpProblem(400, 'invalid-query', 'The request is not valid.', { errors: [{ path: 'cursor', message: 'This is no cursor of a page.' }] });
+    if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw badCursor();
     const resource = query.resource ?? null;
     const actor = query.actor ?? null;
     const rows = many<AuditRow>(cloud.state.replica().db, 'SELECT * FROM audit WHERE position < ? AND (? IS NULL OR resource = ?) AND (? IS NULL OR actor = ?) ORDER BY position DESC LIMIT ?',

@@ -12,11 +12,10 @@ export const route = define({
   reply: dnsReply,
   handle({ cloud }) {
     const { zone } = cloud.direct;
-    const overview = cloud.overview();
     const servers = cloud.servers();
     const hosts = [
-      ...healthyServers(servers, overview.clouds).map((s) => `${s.address} ${consoleNameIn(zone)}`),
-      ...overview.satellites.flatMap((s) => s.addresses.map((address) => `${address} ${satelliteNameIn(zone, s.id)}`)),
+      ...healthyServers(servers, cloud.overview().clouds).map((s) => `${s.address} ${consoleNameIn(zone)}`),
+      ...[...cloud.registry.ids()].flatMap((id) => cloud.registry.get(id)?.addresses.map((address) => `${address} ${satelliteNameIn(zone, id)}`) ?? []),
     ];
     return { zone, port: cloud.dnsPort, servers, authority: cloud.direct.certificate() ?? null, hosts };
   },

@@ -1,13 +1,12 @@
-import { API_PATHS, satelliteSchema, listQuery, pageOf } from '../api.ts';
-import { pageOfList } from '../http/pages.ts';
+import { API_PATHS, satelliteListQuery, satellitePageSchema } from '../api.ts';
 import { route as define } from '../http/route.ts';
 
 export const route = define({
   method: 'GET',
   path: API_PATHS.satellites,
-  summary: 'The satellites: those that are heard, those that have enrolled and were not yet, and the revoked.',
+  summary: 'The satellites: those that are heard, those that have enrolled and were not yet, and the revoked; by text, state and tags, and in order.',
   scope: 'read',
-  query: listQuery,
-  reply: pageOf(satelliteSchema),
-  handle: ({ cloud, query }) => pageOfList(cloud.satellites.all(), query, (s) => s.id),
+  query: satelliteListQuery,
+  reply: satellitePageSchema,
+  handle: ({ cloud, query }) => cloud.satellites.list(query),
 });

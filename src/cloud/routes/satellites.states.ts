@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { satelliteId } from '../../store/fields.ts';
 import { API_PATHS, listQuery, pageOf, satelliteHistorySchema } from '../api.ts';
 import { decodeCursor, page } from '../http/pages.ts';
-import { HttpProblem, notFound } from '../http/problem.ts';
+import { badCursor, notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
 
 export const route = define({
@@ -16,7 +16,7 @@ export const route = define({
   handle({ cloud, params, query }) {
     if (cloud.satellites.get(params.id) === undefined) throw notFound(`There is no satellite ${params.id}.`);
     const cursor = decodeCursor(query.cursor);
-    if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw new HttpProblem(400, 'invalid-query', 'The request is not valid.', { errors: [{ path: 'cursor', message: 'This is no cursor of a page.' }] });
+    if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw badCursor();
     const before = cursor === undefined ? Number.POSITIVE_INFINITY : Number(cursor);
     return page(cloud.satellites.history(params.id).filter((c) => c.seq < before).slice(0, query.limit + 1), query.limit, (c) => c.seq, (c) => c);
   },

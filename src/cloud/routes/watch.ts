@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { API_PATHS, TOPICS, type Topic } from '../api.ts';
+import { API_PATHS, TOPICS, followSchema, type Topic } from '../api.ts';
 import { HttpProblem, forbidden } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
 import { oldestChange, watchable } from '../state/changes.ts';
@@ -10,10 +10,10 @@ const topicsSchema = z.string().regex(new RegExp(`^(${TOPICS.join('|')})(,(${TOP
 export const route = define({
   method: 'GET',
   path: API_PATHS.watch,
-  summary: 'Server-sent events: "overview" as it changes, and "change" with the position as id for what the state holds, from since or Last-Event-ID on.',
+  summary: 'Server-sent events: "overview" as it changes; "fleet" with the satellites that have changed, and the heartbeats of those to follow, once a second at most; and "change" with the position as id for what the state holds, from since or Last-Event-ID on.',
   scope: 'self',
-  query: z.strictObject({ topics: topicsSchema, since: z.coerce.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER).optional() }),
-  reply: { type: 'text/event-stream', description: 'Events "overview" (an overview), "change" ({seq, topic, change, key, item}) and "end" ({reason}).' },
+  query: z.strictObject({ topics: topicsSchema, follow: followSchema.optional(), since: z.coerce.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER).optional() }),
+  reply: { type: 'text/event-stream', description: 'Events "start" ({seq, version}), "overview" (an overview), "fleet" ({version, items, gone, beats, many}), "change" ({seq, topic, change, key, item}) and "end" ({reason}).' },
   stream: true,
   handle({ ctx, cloud, query, caller }) {
     const topics = new Set(query.topics.split(',') as Topic[]);
@@ -24,6 +24,6 @@ export const route = define({
     if (since !== undefined && (since > position || since < oldestChange(db) - 1)) {
       throw new HttpProblem(410, 'compacted', `The changes after position ${since} are not known any more. Read everything anew and watch from there.`);
     }
-    openWatch(ctx, cloud, caller, topics, since ?? position);
+    openWatch(ctx, cloud, caller, { topics, since: since ?? position, follow: new Set(query.follow?.split(',')) });
   },
 });

@@ -23,12 +23,12 @@ const SOURCES: Partial<Record<Topic, Source>> = {
   sessions: { scope: 'admin', type: 'session', show: (db, key) => shown(sessionById(db, key), (row) => showSession(row, undefined)) },
   'saved-queries': { scope: 'read', type: 'query', show: (db, key) => shown(one<SavedQueryRow>(db, 'SELECT * FROM saved_queries WHERE id = ?', key), showQuery) },
   schedules: { scope: 'read', type: 'schedule', show: (db, key) => shown(scheduleById(db, key), (row) => shownSchedule(db, row)) },
-  // What its heartbeats say comes with the overview; here is what is in the state.
+  // What its heartbeats say comes with the fleet; here is what is in the state.
   satellites: { scope: 'read', type: 'satellite', show: (db, key) => shown(one<SatelliteRow>(db, 'SELECT * FROM satellites WHERE id = ?', key), viewSatellite) },
 };
 
 export function watchable(topic: Topic, caller: Caller): boolean {
-  if (topic === 'overview') return caller.scopes.has('read');
+  if (topic === 'overview' || topic === 'fleet') return caller.scopes.has('read');
   return caller.scopes.has(SOURCES[topic]?.scope ?? 'admin');
 }
 

@@ -15,8 +15,10 @@ export function concernsOf({ kubernetes, nodes, clouds, satellites, pods }: Over
     ...(kubernetes.reachable ? [] : [{ tone: 'warn' as const, text: `Kubernetes cannot be reached: nodes and pods are shown as last known. ${kubernetes.error ?? ''}`.trim() }]),
     ...nodes.filter((n) => !n.ready).map((n) => ({ tone: 'bad' as const, text: `Node ${n.name} is not ready${because(n.reason)}` })),
     ...clouds.filter((c) => c.state !== 'healthy').map((c) => ({ tone: c.state === 'unreachable' ? ('bad' as const) : ('warn' as const), text: `The cloud on ${c.node} is ${c.state.replace('-', ' ')}${because(c.reason)}` })),
-    ...satellites.filter((s) => s.state !== 'healthy').map((s) => ({ tone: s.state === 'unreachable' ? ('bad' as const) : ('warn' as const), text: `Satellite ${s.id} is ${s.state}` })),
+    ...satellites.concerns.map((s) => ({ tone: s.state === 'unreachable' ? ('bad' as const) : ('warn' as const), text: `Satellite ${s.id} is ${s.state}` })),
   ];
+  const others = satellites.counts.degraded + satellites.counts.unreachable - satellites.concerns.length;
+  if (others > 0) concerns.push({ tone: 'bad', text: `${others} more satellites are not healthy` });
   const ill = pods.filter((p) => !podIsWell(p)).length;
   if (ill > 0) concerns.push({ tone: 'warn', text: ill === 1 ? 'One pod is not ready' : `${ill} pods are not ready` });
   return concerns.toSorted((a, b) => Number(a.tone === 'warn') - Number(b.tone === 'warn'));

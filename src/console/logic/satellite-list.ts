@@ -1,27 +1,34 @@
-import type { SatelliteInfo } from '../../cloud/api.ts';
+import type { Beat, FleetLine, FleetSummary, SatelliteInfo } from '../../cloud/api.ts';
 
 export type SortKey = 'id' | 'state' | 'load' | 'lastSeen';
 
-/** The worst first. */
-const RANK: Record<SatelliteInfo['state'], number> = { unreachable: 0, degraded: 1, enrolled: 2, healthy: 3, revoked: 4 };
-
-/**
- * The fleet: those that are heard, as they are now, and those that are not, as they were listed: revoked, or enrolled and never heard.
- */
-export function fleetOf(heard: readonly SatelliteInfo[], listed: readonly SatelliteInfo[]): SatelliteInfo[] {
-  const ids = new Set(heard.map((s) => s.id));
-  return [...heard, ...listed.filter((s) => !ids.has(s.id) && (s.state === 'revoked' || s.state === 'enrolled' || s.state === 'unreachable'))];
+/** What of the fleet is shown: a page of it, as the cloud's list is asked for it. */
+export interface FleetQuery {
+  ids?: string;
+  text?: string;
+  state?: string;
+  sort?: SortKey;
+  cursor?: string;
+  limit: number;
+  tables?: 'all' | 'none';
 }
 
-/** Satellites that fit a text (name, tags, address, state), in order. */
-export function listSatellites(all: readonly SatelliteInfo[], filter: string, sort: SortKey): SatelliteInfo[] {
-  const words = filter.toLowerCase().split(/\s+/).filter((w) => w !== '');
-  const text = (s: SatelliteInfo): string => [s.id, s.name, s.node, s.state, s.version, ...s.addresses, ...Object.entries(s.tags).map(([key, value]) => `${key}=${value}`)].join(' ').toLowerCase();
-  const by: Record<SortKey, (a: SatelliteInfo, b: SatelliteInfo) => number> = {
-    id: () => 0,
-    state: (a, b) => RANK[a.state] - RANK[b.state],
-    load: (a, b) => b.load[0] - a.load[0],
-    lastSeen: (a, b) => a.lastSeen.localeCompare(b.lastSeen),
-  };
-  return all.filter((s) => words.every((w) => text(s).includes(w))).toSorted((a, b) => by[sort](a, b) || a.id.localeCompare(b.id));
+/** States of those that have been heard and may be asked. */
+export const HEARD = 'healthy,degraded,unreachable';
+
+export const heardOf = ({ counts }: Pick<FleetSummary, 'counts'>): number => counts.healthy + counts.degraded + counts.unreachable;
+export const knownOf = (fleet: Pick<FleetSummary, 'counts'>): number => heardOf(fleet) + fleet.counts.enrolled + fleet.counts.revoked;
+
+/** What has been told of satellites since they were read. */
+export type Live = ReadonlyMap<string, Beat | SatelliteInfo>;
+
+/** Takes in what a watch tells of the satellites that are shown. */
+export function keepUp(live: Live, shown: ReadonlySet<string>, line: FleetLine): Live {
+  const next = new Map(live);
+  for (const { tables: _, ...item } of line.items) if (shown.has(item.id)) next.set(item.id, { ...next.get(item.id), ...item } as SatelliteInfo);
+  for (const beat of line.beats) if (shown.has(beat.id)) next.set(beat.id, { ...next.get(beat.id), ...beat });
+  return next;
 }
+
+/** Satellites as they are now; their tables are those that were read. */
+export const asOfNow = (read: readonly SatelliteInfo[], live: Live): SatelliteInfo[] => read.map((s) => ({ ...s, ...live.get(s.id) }));

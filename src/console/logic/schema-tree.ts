@@ -1,29 +1,7 @@
-import type { SatelliteInfo } from '../../cloud/api.ts';
-
-export interface SchemaTable {
-  name: string;
-  columns: string[];
-  /** Satellites that have it, of those that are asked. */
-  on: number;
-}
-
-/** The tables of some satellites, by name; of another release's table all columns that any of them has. */
-export function schemaOf(satellites: readonly Pick<SatelliteInfo, 'tables'>[]): SchemaTable[] {
-  const tables = new Map<string, SchemaTable>();
-  for (const table of satellites.flatMap((s) => s.tables)) {
-    const known = tables.get(table.name);
-    if (known === undefined) {
-      tables.set(table.name, { name: table.name, columns: [...table.columns], on: 1 });
-    } else {
-      known.on += 1;
-      for (const column of table.columns) if (!known.columns.includes(column)) known.columns.push(column);
-    }
-  }
-  return [...tables.values()].toSorted((a, b) => a.name.localeCompare(b.name));
-}
+import type { FleetTable } from '../../cloud/api.ts';
 
 /** What fits what somebody types: tables by name with all their columns, else those of its columns that fit. */
-export function filterSchema(tables: readonly SchemaTable[], text: string): SchemaTable[] {
+export function filterSchema(tables: readonly FleetTable[], text: string): FleetTable[] {
   const wanted = text.trim().toLowerCase();
   if (wanted === '') return [...tables];
   return tables.flatMap((t) => {

@@ -1,16 +1,18 @@
 import { useState } from 'preact/hooks';
-import type { ApplicationInfo, CloudInfo, NodeInfo, Overview, PodInfo, SatelliteInfo } from '../../cloud/api.ts';
+import type { ApplicationInfo, CloudInfo, FleetSummary, NodeInfo, Overview, PodInfo, SatelliteInfo } from '../../cloud/api.ts';
 import { concernsOf, podIsWell } from '../logic/attention.ts';
 import { addressOf } from '../logic/location.ts';
+import { HEARD, heardOf } from '../logic/satellite-list.ts';
 import { ago } from '../logic/time.ts';
 import { Badge, type Tone } from '../parts/badge.tsx';
 import { useNow } from '../parts/context.ts';
+import { useFleet } from '../parts/fleet.ts';
 import { Empty, PageHead } from '../parts/table.tsx';
 
 export const SATELLITE_TONE: Record<SatelliteInfo['state'], Tone> = { healthy: 'good', degraded: 'warn', unreachable: 'bad', enrolled: 'idle', revoked: 'bad' };
 const CLOUD_TONE: Record<CloudInfo['state'], Tone> = { healthy: 'good', 'not-ready': 'warn', unreachable: 'bad' };
 const NATS_ROLE: Record<CloudInfo['nats']['role'], string> = { single: 'single server', leader: 'leader', follower: 'follower', none: 'no leader' };
-/** More satellites than these are on their own page only. */
+/** So many satellites, the worst first; all are on their own page. */
 const SOME_SATELLITES = 50;
 
 export function OverviewPage({ overview }: { overview: Overview }) {
@@ -23,10 +25,10 @@ export function OverviewPage({ overview }: { overview: Overview }) {
       <section class="tiles" aria-label="Summary">
         <Tile name="Nodes" good={nodes.filter((n) => n.ready).length} all={nodes.length} word="ready" />
         <Tile name="Cloud" good={clouds.filter((c) => c.state === 'healthy').length} all={clouds.length} word="healthy" />
-        <Tile name="Satellites" good={satellites.filter((s) => s.state === 'healthy').length} all={satellites.length} word="healthy" />
+        <Tile name="Satellites" good={satellites.counts.healthy} all={heardOf(satellites)} word="healthy" />
         <Tile name="Pods" good={pods.filter(podIsWell).length} all={pods.length} word="ready" />
       </section>
-      <Satellites satellites={satellites} now={now} />
+      <Satellites fleet={satellites} now={now} />
       <Clouds clouds={clouds} now={now} />
       <Nodes nodes={nodes} now={now} />
       {applications.length > 0 && <Applications applications={applications} />}
@@ -115,30 +117,32 @@ function Clouds({ clouds, now }: { clouds: CloudInfo[]; now: number }) {
   );
 }
 
-function Satellites({ satellites, now }: { satellites: SatelliteInfo[]; now: number }) {
+function Satellites({ fleet, now }: { fleet: FleetSummary; now: number }) {
+  const all = heardOf(fleet);
+  const { satellites = [], error } = useFleet({ state: HEARD, sort: 'state', limit: SOME_SATELLITES }, true);
   return (
     <section class="card">
       <h2>Satellites</h2>
+      <p class="message" role="alert">{error}</p>
       <div class="scroll">
         <table data-kind="satellites">
-          <thead><tr><th>Name</th><th>State</th><th>Addresses</th><th>Load</th><th class="number">Tables</th><th>Version</th><th>Heard</th></tr></thead>
+          <thead><tr><th>Name</th><th>State</th><th>Addresses</th><th>Load</th><th>Version</th><th>Heard</th></tr></thead>
           <tbody>
-            {satellites.slice(0, SOME_SATELLITES).map((s) => (
+            {satellites.map((s) => (
               <tr key={s.id}>
                 <th scope="row"><a href={addressOf('satellites', s.id)}>{s.id}</a></th>
                 <td><Badge tone={SATELLITE_TONE[s.state]}>{s.state}</Badge></td>
                 <td class="mono">{s.addresses.slice(0, 2).join(', ')}{s.addresses.length > 2 && <span title={s.addresses.join('\n')}> +{s.addresses.length - 2}</span>}</td>
                 <td class="mono">{s.load.map((l) => l.toFixed(2)).join(' ')}</td>
-                <td class="number">{s.tables.length}</td>
                 <td class="mono">{s.version}</td>
                 <td>{ago(s.lastSeen, now)} ago</td>
               </tr>
             ))}
-            {satellites.length === 0 && <Empty columns={7}>No satellite has been heard yet.</Empty>}
+            {all === 0 && <Empty columns={6}>No satellite has been heard yet.</Empty>}
           </tbody>
         </table>
       </div>
-      {satellites.length > SOME_SATELLITES && <p class="hint"><a href={addressOf('satellites')}>All {satellites.length} satellites</a></p>}
+      {all > SOME_SATELLITES && <p class="hint"><a href={addressOf('satellites')}>All {all} satellites</a></p>}
     </section>
   );
 }

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import type { Overview, SatelliteInfo } from '../../cloud/api.ts';
+import type { SatelliteInfo } from '../../cloud/api.ts';
 import { may } from '../logic/access.ts';
 import { parseTags, tagText } from '../logic/enrolment.ts';
 import { addressOf } from '../logic/location.ts';
@@ -8,33 +8,23 @@ import { ago } from '../logic/time.ts';
 import { Badge } from '../parts/badge.tsx';
 import { useConsole, useLoaded, useNow } from '../parts/context.ts';
 import { FormDialog } from '../parts/dialog.tsx';
+import { useFleet } from '../parts/fleet.ts';
 import { Empty, PageHead, Tags, Time } from '../parts/table.tsx';
-import { changeSatellite, forgetSatellite, listFleet, readAudit, readStates, revokeSatellite } from '../resources.ts';
+import { changeSatellite, forgetSatellite, readAudit, readStates, revokeSatellite } from '../resources.ts';
 import { AuditTable } from './audit.tsx';
 import { SATELLITE_TONE } from './overview.tsx';
 
-export function SatellitePage({ id, overview }: { id: string; overview: Overview }) {
+export function SatellitePage({ id }: { id: string }) {
   const { me } = useConsole();
-  const heard = overview.satellites.find((s) => s.id === id);
+  // As a list: one that is not there is no error in the browser's log.
+  const { satellites, error } = useFleet({ ids: id, limit: 1, tables: 'all' }, true);
   return (
     <>
       <nav class="crumbs" aria-label="Where this is"><a href={addressOf('satellites')}>Satellites</a></nav>
-      {heard === undefined ? <Silent id={id} /> : <Satellite satellite={heard} />}
-      {may(me, 'admin') && <Changes id={id} />}
-    </>
-  );
-}
-
-/** One that is not heard: revoked, enrolled and never heard, or not there at all. */
-function Silent({ id }: { id: string }) {
-  const { data, error } = useLoaded('satellites', listFleet);
-  const satellite = data?.find((s) => s.id === id);
-  if (satellite !== undefined) return <Satellite satellite={satellite} />;
-  return (
-    <>
-      <PageHead title={id} />
+      <Satellite id={id} satellite={satellites?.[0]} />
       <p class="message" role="alert">{error}</p>
-      {data !== undefined && <p class="notice">There is no satellite of this name.</p>}
+      {satellites?.length === 0 && <p class="notice">There is no satellite of this name.</p>}
+      {may(me, 'admin') && <Changes id={id} />}
     </>
   );
 }
@@ -48,11 +38,13 @@ const ACCESS_MEANING: Record<Access, string> = {
   direct: 'directly only: its rows never pass the cloud',
 };
 
-function Satellite({ satellite }: { satellite: SatelliteInfo }) {
+/** Its title stands from the beginning, so that the focus stays there. */
+function Satellite({ id, satellite }: { id: string; satellite: SatelliteInfo | undefined }) {
   const { me } = useConsole();
   const now = useNow();
   const [doing, setDoing] = useState<Doing | undefined>(undefined);
-  const { id, state } = satellite;
+  if (satellite === undefined) return <PageHead title={id} />;
+  const { state } = satellite;
   const operates = may(me, 'operate');
   const queries = may(me, 'query') && state !== 'revoked' && state !== 'enrolled';
   const facts: [string, ComponentChildren][] = [

@@ -1,27 +1,37 @@
-import { useState } from 'preact/hooks';
-import type { SatelliteInfo } from '../../cloud/api.ts';
+import { useEffect, useState } from 'preact/hooks';
+import type { FleetSummary } from '../../cloud/api.ts';
 import { may } from '../logic/access.ts';
 import { addressOf } from '../logic/location.ts';
-import { fleetOf, listSatellites, type SortKey } from '../logic/satellite-list.ts';
+import { knownOf, type SortKey } from '../logic/satellite-list.ts';
 import { ago } from '../logic/time.ts';
 import { Badge } from '../parts/badge.tsx';
-import { useConsole, useLoaded, useNow } from '../parts/context.ts';
+import { useConsole, useNow } from '../parts/context.ts';
+import { useFleet } from '../parts/fleet.ts';
 import { Empty, PageHead, Tags } from '../parts/table.tsx';
-import { listFleet } from '../resources.ts';
 import { SATELLITE_TONE } from './overview.tsx';
 
-/** A page of rows; more are shown when asked for. */
-const STEP = 200;
+/** Rows of a page: as many as one watch follows. */
+const ROWS = 100;
+/** Somebody types on. */
+const TYPING_MS = 200;
 
-export function SatellitesPage({ satellites: heard }: { satellites: SatelliteInfo[] }) {
+export function SatellitesPage({ fleet }: { fleet: FleetSummary }) {
   const { me } = useConsole();
   const now = useNow();
   const [filter, setFilter] = useState('');
   const [sort, setSort] = useState<SortKey>('id');
-  const [most, setMost] = useState(STEP);
-  const { data, error } = useLoaded('satellites', listFleet);
-  const satellites = fleetOf(heard, data ?? []);
-  const all = listSatellites(satellites, filter, sort);
+  const [text, setText] = useState('');
+  /** Where the pages before this one, and this one, begin. */
+  const [cursors, setCursors] = useState<string[]>([]);
+  useEffect(() => {
+    const timer = setTimeout(() => setText(filter.trim()), TYPING_MS);
+    return () => clearTimeout(timer);
+  }, [filter]);
+  useEffect(() => setCursors([]), [text, sort]);
+  const { satellites, matched, next, error } = useFleet({ text, sort, cursor: cursors.at(-1) ?? '', limit: ROWS }, true);
+  const shown = satellites ?? [];
+  const known = knownOf(fleet);
+  const first = cursors.length * ROWS;
   return (
     <>
       <PageHead title="Satellites" hint="One on each machine; it answers SQL about it.">
@@ -41,13 +51,13 @@ export function SatellitesPage({ satellites: heard }: { satellites: SatelliteInf
             </select>
           </label>
           <span class="spring" />
-          <span class="hint" role="status">{all.length === satellites.length ? `${all.length}` : `${all.length} of ${satellites.length}`}</span>
+          <span class="hint" role="status">{satellites === undefined ? '' : text === '' ? `${matched}` : `${matched} of ${known}`}</span>
         </div>
         <div class="scroll">
           <table data-kind="satellite-list">
             <thead><tr><th>Name</th><th>State</th><th>Tags</th><th>Addresses</th><th>Load 1, 5, 15 min</th><th>Version</th><th>Heard</th>{may(me, 'query') && <th><span class="sr">Query</span></th>}</tr></thead>
             <tbody>
-              {all.slice(0, most).map((s) => (
+              {shown.map((s) => (
                 <tr key={s.id}>
                   <th scope="row"><a href={addressOf('satellites', s.id)}>{s.id}</a>{s.name !== s.id && <small class="reason">{s.name}</small>}</th>
                   <td><Badge tone={SATELLITE_TONE[s.state]}>{s.state}</Badge></td>
@@ -59,11 +69,17 @@ export function SatellitesPage({ satellites: heard }: { satellites: SatelliteInf
                   {may(me, 'query') && <td>{s.state !== 'revoked' && s.state !== 'enrolled' && <a href={addressOf('query', undefined, { satellite: s.id })} aria-label={`Ask ${s.id}`}>Ask</a>}</td>}
                 </tr>
               ))}
-              {all.length === 0 && <Empty columns={8}>{satellites.length === 0 ? 'No satellite has been heard yet.' : 'No satellite fits.'}</Empty>}
+              {satellites?.length === 0 && <Empty columns={8}>{known === 0 ? 'No satellite has been heard yet.' : 'No satellite fits.'}</Empty>}
             </tbody>
           </table>
         </div>
-        {all.length > most && <p><button type="button" onClick={() => setMost(most + STEP)}>Show more</button></p>}
+        {(next !== null || cursors.length > 0) && (
+          <nav class="pages" aria-label="Pages of satellites">
+            <button type="button" disabled={cursors.length === 0} onClick={() => setCursors(cursors.slice(0, -1))}>Previous</button>
+            <span class="hint" role="status">{first + 1} to {first + shown.length} of {matched}</span>
+            <button type="button" disabled={next === null} onClick={() => setCursors([...cursors, next ?? ''])}>Next</button>
+          </nav>
+        )}
       </section>
     </>
   );

@@ -1,6 +1,6 @@
 import { createContext } from 'preact';
 import { useCallback, useContext, useEffect, useRef, useState } from 'preact/hooks';
-import type { ChangeLine, Topic } from '../../cloud/api.ts';
+import type { ChangeLine, FleetLine, Topic } from '../../cloud/api.ts';
 import { ApiError } from '../api.ts';
 import type { Me } from '../logic/access.ts';
 import { messageOf } from '../logic/problem.ts';
@@ -14,6 +14,10 @@ export interface Console {
   signedOut(): void;
   /** Calls back when things of a topic change, and with nothing when changes may have been missed. @returns how to stop */
   onChange(topic: Topic, listener: (line?: ChangeLine) => void): () => void;
+  /** As `onChange`, of satellites. */
+  onFleet(listener: (line?: FleetLine) => void): () => void;
+  /** Heartbeats of these are told too. @returns how to stop */
+  follow(ids: readonly string[]): () => void;
 }
 
 export const ConsoleContext = createContext<Console | undefined>(undefined);
@@ -33,8 +37,8 @@ export interface Loaded<T> {
 /** Changes often come in groups: a list is read once for all of them. */
 const GROUP_MS = 150;
 
-/** Reads a list at once, and again whenever something of its topic changes, as far as that concerns it. */
-export function useLoaded<T>(topic: Topic | undefined, load: () => Promise<T>, concerns: (line: ChangeLine) => boolean = () => true): Loaded<T> {
+/** Reads a list at once, again whenever something of its topic changes, as far as that concerns it, and when it is another one by its key. */
+export function useLoaded<T>(topic: Topic | undefined, load: () => Promise<T>, concerns: (line: ChangeLine) => boolean = () => true, key = ''): Loaded<T> {
   const { onChange, signedOut } = useConsole();
   const [state, setState] = useState<{ data: T | undefined; error: string | undefined }>({ data: undefined, error: undefined });
   const [turn, setTurn] = useState(0);
@@ -54,7 +58,7 @@ export function useLoaded<T>(topic: Topic | undefined, load: () => Promise<T>, c
     return () => {
       over = true;
     };
-  }, [turn]);
+  }, [turn, key]);
   const reload = useCallback(() => setTurn((n) => n + 1), []);
   useEffect(() => {
     if (topic === undefined) return undefined;

@@ -1,45 +1,69 @@
-import { useState } from 'preact/hooks';
 import type { SatelliteInfo } from '../../cloud/api.ts';
-import { listSatellites } from '../logic/satellite-list.ts';
 
 /** So many are shown without being looked for. */
-const SOME = 60;
+export const SOME_CHIPS = 60;
+/** A query names no more than these one by one. */
+export const MOST_CHOSEN = 1_000;
+
+export interface ChoiceProps {
+  /** Those that fit the filter: all of them, or as many as are shown. */
+  fitting: SatelliteInfo[];
+  /** How many fit. */
+  matched: number;
+  /** Of all that are heard. */
+  total: number;
+  /** Ids of all that are heard; undefined for more than a query can name. */
+  ids: readonly string[] | undefined;
+  filter: string;
+  onFilter(filter: string): void;
+  chosen: ReadonlySet<string> | undefined;
+  onChoose(chosen: ReadonlySet<string> | undefined): void;
+}
 
 /** Which satellites are asked; `undefined` are all. */
-export function SatelliteChoice({ satellites, chosen, onChoose }: { satellites: SatelliteInfo[]; chosen: ReadonlySet<string> | undefined; onChoose: (chosen: ReadonlySet<string> | undefined) => void }) {
-  const [filter, setFilter] = useState('');
+export function SatelliteChoice({ fitting, matched, total, ids, filter, onFilter, chosen, onChoose }: ChoiceProps) {
   const toggle = (id: string): void => {
-    const next = new Set(chosen ?? satellites.map((s) => s.id));
+    // Where all cannot be named, one of them cannot be left out: it is taken alone.
+    const next = new Set(chosen ?? ids ?? []);
     if (!next.delete(id)) next.add(id);
-    onChoose(next.size === satellites.length && satellites.every((s) => next.has(s.id)) ? undefined : next);
+    onChoose(ids !== undefined && next.size === ids.length && ids.every((i) => next.has(i)) ? undefined : next);
   };
-  const fitting = listSatellites(satellites, filter, 'id');
-  const asked = satellites.filter((s) => chosen?.has(s.id) ?? true).length;
+  const asked = askedOf(chosen, ids, total);
+  const shown = fitting.slice(0, SOME_CHIPS);
+  // A choice that the filter, or the page, does not show is to be seen nevertheless, as far as there is room.
+  const others = filter === '' && chosen !== undefined ? [...chosen].filter((id) => !shown.some((s) => s.id === id)).slice(0, SOME_CHIPS) : [];
   return (
     <fieldset class="chips">
-      <legend>Satellites: {asked} of {satellites.length}</legend>
-      {satellites.length > 1 && (
+      <legend>Satellites: {asked} of {total}</legend>
+      {total > 1 && (
         <>
           <button type="button" class="small" onClick={() => onChoose(undefined)} disabled={chosen === undefined}>All</button>
           <button type="button" class="small" onClick={() => onChoose(new Set())} disabled={asked === 0}>None</button>
         </>
       )}
-      {satellites.length > 3 && (
+      {total > 3 && (
         <>
-          <input type="search" class="small" placeholder="Name, tag" aria-label="Filter the satellites to choose from" title="Name, tag, address, state" value={filter} onInput={(e) => setFilter(e.currentTarget.value)} />
-          {filter !== '' && <button type="button" class="small" onClick={() => onChoose(new Set(fitting.map((s) => s.id)))}>Only these {fitting.length}</button>}
+          <input type="search" class="small" placeholder="Name, tag" aria-label="Filter the satellites to choose from" title="Name, tag, address, state" value={filter} onInput={(e) => onFilter(e.currentTarget.value)} />
+          {filter !== '' && fitting.length === matched && <button type="button" class="small" onClick={() => onChoose(new Set(fitting.map((s) => s.id)))}>Only these {matched}</button>}
         </>
       )}
       <div class="chip-list">
-        {fitting.slice(0, SOME).map((s) => (
+        {shown.map((s) => (
           <label key={s.id} class="chip">
             <input type="checkbox" checked={chosen?.has(s.id) ?? true} onChange={() => toggle(s.id)} /> {s.id}
             {s.state !== 'healthy' && <small> ({s.state})</small>}
           </label>
         ))}
-        {fitting.length > SOME && <span class="hint">and {fitting.length - SOME} more</span>}
-        {satellites.length === 0 && <span class="hint">None has been heard yet.</span>}
+        {others.map((id) => <label key={id} class="chip"><input type="checkbox" checked onChange={() => toggle(id)} /> {id}</label>)}
+        {matched > shown.length && <span class="hint">and {matched - shown.length} more</span>}
+        {total === 0 && <span class="hint">None has been heard yet.</span>}
       </div>
     </fieldset>
   );
+}
+
+/** How many are asked; of a choice those only that are there, as far as that is known. */
+export function askedOf(chosen: ReadonlySet<string> | undefined, ids: readonly string[] | undefined, total: number): number {
+  if (chosen === undefined) return total;
+  return ids === undefined ? chosen.size : ids.filter((id) => chosen.has(id)).length;
 }

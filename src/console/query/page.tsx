@@ -1,11 +1,15 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { SatelliteInfo, SavedQuery } from '../../cloud/api.ts';
+import type { FleetSummary, SavedQuery } from '../../cloud/api.ts';
 import { parseHistory, remember, type HistoryEntry } from '../logic/history.ts';
 import { addressOf, type Place } from '../logic/location.ts';
-import { insertWord, schemaOf } from '../logic/schema-tree.ts';
-import { useConsole } from '../parts/context.ts';
+import { HEARD, heardOf } from '../logic/satellite-list.ts';
+import { insertWord } from '../logic/schema-tree.ts';
+import { fits, wordsOf } from '../../cloud/satellites-match.ts';
+import { useConsole, useLoaded } from '../parts/context.ts';
+import { useFleet, useFleetChange } from '../parts/fleet.ts';
 import { PageHead } from '../parts/table.tsx';
-import { SatelliteChoice } from './choice.tsx';
+import { readTables } from '../resources.ts';
+import { MOST_CHOSEN, SOME_CHIPS, SatelliteChoice, askedOf } from './choice.tsx';
 import { HistoryList } from './history-list.tsx';
 import { ResultView } from './result-view.tsx';
 import { useQuery } from './run.ts';
@@ -21,7 +25,12 @@ const LONGEST_SQL = 65_536;
 const SIDES = ['Tables', 'Saved', 'History'] as const;
 type Side = (typeof SIDES)[number];
 
-export function QueryPage({ satellites, place }: { satellites: SatelliteInfo[]; place: Place }) {
+/** Tables of so many are put together, where not those of all. */
+const MOST_NAMED = 100;
+/** Whom there is to ask, and which tables, is read anew at most so often: this page stays while others are looked at. */
+const AGAIN_MS = 5_000;
+
+export function QueryPage({ fleet, place }: { fleet: FleetSummary; place: Place }) {
   const { me, say } = useConsole();
   const key = `terrarium-history:${me.user}`;
   const [sql, setSql] = useState(EXAMPLE);
@@ -45,7 +54,7 @@ export function QueryPage({ satellites, place }: { satellites: SatelliteInfo[]; 
     }
   };
   const query = useQuery((request, result, outcome) => {
-    const entry: HistoryEntry = { sql: request.sql, at: new Date().toISOString(), satellites: request.satellites.length, rows: result.total, outcome, ...(result.ms === undefined ? {} : { ms: result.ms }) };
+    const entry: HistoryEntry = { sql: request.sql, at: new Date().toISOString(), satellites: request.satellites?.length ?? result.parts.size, rows: result.total, outcome, ...(result.ms === undefined ? {} : { ms: result.ms }) };
     // Another tab may have written meanwhile.
     write(remember(parseHistory(localStorage.getItem(key)), entry));
   });
@@ -56,13 +65,24 @@ export function QueryPage({ satellites, place }: { satellites: SatelliteInfo[]; 
     if (given !== undefined) setSql(given);
   }, [satellite, given]);
 
-  const asked = satellites.filter((s) => chosen?.has(s.id) ?? true);
+  const [filter, setFilter] = useState('');
+  const total = heardOf(fleet);
+  // Of few all are known here; of many those that fit are asked for, and all are asked without naming them.
+  const whole = total <= MOST_CHOSEN;
+  const { satellites = [], matched } = useFleet(whole ? { state: HEARD, limit: MOST_CHOSEN } : { state: HEARD, text: filter.trim(), limit: SOME_CHIPS }, false, AGAIN_MS);
+  const ids = whole ? satellites.map((s) => s.id) : undefined;
+  const fitting = whole ? satellites.filter((s) => fits(s, wordsOf(filter))) : satellites;
+  const named = chosen === undefined ? ids : [...chosen].filter((id) => ids?.includes(id) ?? true);
+  const asked = askedOf(chosen, ids, whole ? satellites.length : total);
+  const of = chosen === undefined || chosen.size === 0 || chosen.size > MOST_NAMED ? undefined : [...chosen].sort();
+  const tables = useLoaded(undefined, () => readTables(of), undefined, of?.join());
+  useFleetChange(tables.reload, AGAIN_MS);
   const run = (): void => {
-    if (sql.trim() === '' || asked.length === 0) return;
+    if (sql.trim() === '' || asked === 0) return;
     query.start({
-      sql, satellites: asked.map((s) => s.id), maxRows,
-      ...(asked.length < 2 || order.column.trim() === '' ? {} : { order: [{ column: order.column.trim(), descending: order.descending }] }),
-      ...(asked.length > 1 && Number(order.limit) > 0 ? { limit: Number(order.limit) } : {}),
+      sql, ...(named === undefined ? {} : { satellites: named }), maxRows,
+      ...(asked < 2 || order.column.trim() === '' ? {} : { order: [{ column: order.column.trim(), descending: order.descending }] }),
+      ...(asked > 1 && Number(order.limit) > 0 ? { limit: Number(order.limit) } : {}),
     });
   };
   const open = (text: string, saved?: SavedQuery): void => {
@@ -98,8 +118,8 @@ export function QueryPage({ satellites, place }: { satellites: SatelliteInfo[]; 
                 }
               }}
             />
-            <SatelliteChoice satellites={satellites} chosen={chosen} onChoose={setChosen} />
-            {asked.length > 1 && (
+            <SatelliteChoice fitting={fitting} matched={whole ? fitting.length : matched} total={whole ? satellites.length : total} ids={ids} filter={filter} onFilter={setFilter} chosen={chosen} onChoose={setChosen} />
+            {asked > 1 && (
               <div class="merge" role="group" aria-label="All rows together">
                 <label class="inline">All rows in the order of <input class="small" value={order.column} maxLength={128} placeholder="column" spellcheck={false} onInput={(e) => setOrder({ ...order, column: e.currentTarget.value })} /></label>
                 <label class="inline"><input type="checkbox" checked={order.descending} onChange={(e) => setOrder({ ...order, descending: e.currentTarget.checked })} /> the largest first</label>
@@ -107,7 +127,7 @@ export function QueryPage({ satellites, place }: { satellites: SatelliteInfo[]; 
               </div>
             )}
             <div class="actions">
-              <button type="submit" class="primary" disabled={query.running || asked.length === 0}>Run</button>
+              <button type="submit" class="primary" disabled={query.running || asked === 0}>Run</button>
               {query.running && <button type="button" onClick={query.cancel}>Cancel</button>}
               <button type="button" disabled={sql.trim() === ''} onClick={() => setSaving(true)}>Save…</button>
               <button type="button" disabled={sql.trim() === ''} onClick={() => setScheduling(true)}>Schedule…</button>
@@ -128,7 +148,7 @@ export function QueryPage({ satellites, place }: { satellites: SatelliteInfo[]; 
         <aside class="card side-panel" aria-label="Tables, saved queries, history">
           <Tabs side={side} onSide={setSide} />
           <div role="tabpanel" id="side-panel" aria-labelledby={`side-${side}`}>
-            {side === 'Tables' && <SchemaBrowser tables={schemaOf(asked)} asked={asked.length} onInsert={insert} />}
+            {side === 'Tables' && <SchemaBrowser tables={asked === 0 ? [] : (tables.data?.items ?? [])} asked={tables.data?.satellites ?? 0} onInsert={insert} />}
             {side === 'Saved' && <SavedList onOpen={(saved) => open(saved.sql, saved)} />}
             {side === 'History' && <HistoryList history={history} onOpen={(entry) => open(entry.sql)} onClear={() => write([])} />}
           </div>
@@ -137,7 +157,7 @@ export function QueryPage({ satellites, place }: { satellites: SatelliteInfo[]; 
       {query.result !== undefined && <ResultView result={query.result} running={query.running} />}
       {scheduling && (
         <ScheduleDialog
-          sql={sql} saved={opened} satellites={chosen === undefined ? undefined : asked.map((s) => s.id)} onClose={() => setScheduling(false)}
+          sql={sql} saved={opened} satellites={chosen === undefined ? undefined : named} onClose={() => setScheduling(false)}
           onDone={(made) => {
             setScheduling(false);
             say(`${made.name} will run every ${intervalText(made.everySeconds)}.`);

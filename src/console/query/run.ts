@@ -8,7 +8,8 @@ import { useConsole } from '../parts/context.ts';
 /** Rows that this page keeps; more are counted. A browser lets no element be much higher than this many rows. */
 export const KEPT = 500_000;
 
-export type Request = QueryBody & { satellites: string[] };
+/** Without names all are asked. */
+export type Request = QueryBody;
 
 export type Outcome = 'done' | 'failed' | 'cancelled';
 
@@ -34,7 +35,7 @@ export function useQuery(onEnd: (request: Request, result: Result, outcome: Outc
     if (active.current !== undefined) return;
     const abort = new AbortController();
     active.current = abort;
-    const current = emptyResult(request.satellites);
+    const current = emptyResult(request.satellites ?? []);
     // Lines come faster than a page can be painted: they are gathered and shown once a frame.
     let frame: number | undefined;
     const show = (): void => {

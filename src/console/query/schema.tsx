@@ -1,8 +1,9 @@
 import { useState } from 'preact/hooks';
-import { filterSchema, type SchemaTable } from '../logic/schema-tree.ts';
+import type { FleetTable } from '../../cloud/api.ts';
+import { filterSchema } from '../logic/schema-tree.ts';
 
 /** The tables of the chosen satellites; a click puts a name where the editor's cursor is. */
-export function SchemaBrowser({ tables, asked, onInsert }: { tables: SchemaTable[]; asked: number; onInsert: (word: string) => void }) {
+export function SchemaBrowser({ tables, asked, onInsert }: { tables: FleetTable[]; asked: number; onInsert: (word: string) => void }) {
   const [filter, setFilter] = useState('');
   const shown = filterSchema(tables, filter);
   return (

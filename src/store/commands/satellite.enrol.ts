@@ -8,7 +8,7 @@ import { viewSatellite } from '../views.ts';
 /**
  * Registers a satellite with the public keys that it made. With `token` the enrolment token is spent, and expired by the command's own time;
  * without, the proposer has authenticated it otherwise (a node of this cluster). The same keys may enrol again; others only after a revocation, or
- * where the certificate of those before has ended (from schema 5 on), and a key that was revoked never (from schema 4 on; an nkey belongs to one satellite).
+ * where the certificate of those before has ended (from schema 6 on), and a key that was revoked never (from schema 4 on; an nkey belongs to one satellite).
  */
 export const command = defineCommand({
   since: 1,

@@ -1,62 +1,83 @@
-import type { NatsConnection } from '@nats-io/transport-node';
+import { setMaxListeners } from 'node:events';
 import { connect } from '@nats-io/transport-node';
+import { ONE_TRY } from '../../../src/bus/connect.ts';
 import { HEARTBEAT_MS, encode } from '../../../src/bus/frames.ts';
+import { satelliteIdentity } from '../../../src/bus/identities.ts';
 import { busUser, subjects } from '../../../src/bus/subjects.ts';
+import { createRequest, signRequest, type KeyPair } from '../../../src/pki/authority.ts';
 import { heartbeat } from '../../../src/satellite/heartbeat.ts';
-import { createBackoff } from '../../../src/satellite/enrol/backoff.ts';
+import { createHandover, keepLink } from '../../../src/satellite/link.ts';
 import { loadTables } from '../../../src/satellite/table.ts';
 
 /**
- * A thousand and more satellites that do nothing but beat, as satellites do: each its own TLS connection by its own certificate, its own
- * heartbeat every 5 s, its own back-off. `silence ID` ends one of them without a goodbye from its heartbeat; its connection stays.
+ * A thousand and more satellites that do nothing but beat, as those of other machines do: each its own TLS connection by its own certificate,
+ * its own heartbeat every 5 s, and the product's own link, which waits and comes back. `connect` starts them; `silence ID` ends the heartbeat of
+ * one without a goodbye; its connection stays.
  */
 interface Settings {
+  /** `host:port` of the bus. */
   server: string;
-  ca: string;
-  /** One key serves all: making ten thousand would take longer than the measurement. */
-  key: string;
-  satellites: { id: string; cert: string }[];
+  authority: KeyPair;
+  satellites: string[];
 }
+
+/** Handshakes of this process at once. Real satellites have a processor each; so many on one would wait for each other until all were too late. */
+const HANDSHAKES_AT_ONCE = 16;
+
 const chunks: Buffer[] = [];
 for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-const { server, ca, key, satellites } = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Settings;
+const { server, authority, satellites } = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Settings;
 const tables = await loadTables();
-const timers = new Map<string, NodeJS.Timeout>();
-const CONNECTING_AT_ONCE = 50;
+const stop = new AbortController();
+setMaxListeners(0, stop.signal);
+const silent = new Set<string>();
 
-async function start({ id, cert }: Settings['satellites'][number]): Promise<void> {
-  const backoff = createBackoff();
-  const nc: NatsConnection = await connect({
-    // As connectBus does; certificates come from memory instead of files.
-    servers: [server], name: busUser.satellite(id), tls: { ca, cert, key, handshakeFirst: true }, ignoreClusterUpdates: true, waitOnFirstConnect: true,
-    maxReconnectAttempts: -1, reconnectDelayHandler: backoff.next, pingInterval: 5_000, maxPingOut: 2, timeout: 5_000, ignoreAuthErrorAbort: true, noAsyncTraces: true,
-  });
-  backoff.reset();
-  nc.subscribe(subjects.query(id), { callback: () => undefined });
-  nc.subscribe(subjects.credit(id), { callback: () => undefined });
-  nc.subscribe(subjects.cancel(id), { callback: () => undefined });
-  const message = encode(heartbeat({ id, node: id, tables, directPort: () => undefined, certificateEnds: () => undefined }));
-  const beat = (): void => nc.publish(subjects.heartbeat(id), message);
-  beat();
-  // Ten thousand machines do not beat in step.
-  timers.set(id, setTimeout(() => timers.set(id, setInterval(beat, HEARTBEAT_MS)), Math.random() * HEARTBEAT_MS));
-  void (async () => {
-    for await (const status of nc.status()) {
-      if (status.type !== 'reconnect') continue;
-      backoff.reset();
-      if (timers.has(id)) beat();
-    }
-  })();
+// One key serves all: making ten thousand would take longer than the measurement.
+const { csr, key } = await createRequest('simulated');
+const certificates = new Map<string, string>();
+for (const id of satellites) certificates.set(id, await signRequest(authority, csr, satelliteIdentity(id), new Date()));
+
+const waiting: (() => void)[] = [];
+let free = HANDSHAKES_AT_ONCE;
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (free > 0) free -= 1;
+  else await new Promise<void>((resolve) => waiting.push(resolve));
+  try {
+    return await work();
+  } finally {
+    const next = waiting.shift();
+    if (next === undefined) free += 1;
+    else next();
+  }
 }
 
-let next = 0;
-await Promise.all(Array.from({ length: CONNECTING_AT_ONCE }, async () => {
-  for (let s = satellites[next++]; s !== undefined; s = satellites[next++]) await start(s);
-}));
+function keep(id: string): void {
+  const message = encode(heartbeat({ id, node: id, tables, directPort: () => undefined, certificateEnds: () => undefined }));
+  void keepLink({
+    ways: () => [{ kind: 'tls', address: server }],
+    dial: ({ address }) => inTurn(() => connect({ ...ONE_TRY, servers: address, name: busUser.satellite(id), tls: { ca: authority.cert, cert: certificates.get(id) ?? '', key, handshakeFirst: true } })),
+    serve(nc) {
+      for (const subject of [subjects.query(id), subjects.ping(id), subjects.credit(id), subjects.cancel(id)]) nc.subscribe(subject, { callback: () => undefined });
+      const beat = (): void => {
+        if (!silent.has(id)) nc.publish(subjects.heartbeat(id), message);
+      };
+      beat();
+      const timer = setInterval(beat, HEARTBEAT_MS);
+      const stop = (): void => clearInterval(timer);
+      return { stop, retire: async () => stop() };
+    },
+    handover: createHandover(),
+    signal: stop.signal,
+    log: () => undefined,
+  });
+}
+
 process.on('message', (message: string) => {
-  const [, id = ''] = message.split(' ');
-  clearTimeout(timers.get(id));
-  timers.delete(id);
-  process.send?.('silent');
+  const [what, id = ''] = message.split(' ');
+  if (what === 'connect') for (const sat of satellites) keep(sat);
+  else silent.add(id);
+  process.send?.('done');
 });
+// Whoever measures is gone, however it ended.
+process.on('disconnect', () => process.exit(0));
 process.send?.('ready');
