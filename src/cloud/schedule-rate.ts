@@ -1,8 +1,8 @@
 /**
- * What the rows of all scheduled runs may bring into the log of changes: it keeps what the last 15 minutes have brought, within 1 GB, and whoever
- * changes anything else must find room there.
+ * What the rows of an instance's scheduled runs may bring into the log of changes: it keeps what the last 15 minutes have brought, within 1 GB, and
+ * whoever changes anything else must find room there, also when each of five instances does what it may.
  */
-export const RATE = { bytesPerSecond: 256 * 1024, burst: 32 * 1024 * 1024 } as const;
+export const RATE = { bytesPerSecond: 128 * 1024, burst: 16 * 1024 * 1024 } as const;
 
 export interface Rate {
   /** Takes so many bytes of entries, or none where there are not so many. */
