@@ -9,6 +9,8 @@ export interface KnownSatellite extends Pick<SatelliteRow, 'id' | 'name' | 'acce
   tags: Readonly<Record<string, string>>;
   stateAt: number;
   enrolledAt: number;
+  /** Whether it is of a machine that is no node: one of a node is no longer there when the node has gone. */
+  elsewhere: boolean;
   /** When the certificate of its enrolment, or of the last renewal, ends, milliseconds since 1970; undefined for a node's satellite. */
   ends: number | undefined;
 }
@@ -25,13 +27,14 @@ export interface SatelliteRows {
 interface Row extends Pick<SatelliteRow, 'id' | 'name' | 'tags' | 'access' | 'state' | 'state_at' | 'enrolled_at' | 'version'> {
   ends: number | null;
   certificate: string | null;
+  elsewhere: 0 | 1;
 }
 
 /** The certificate itself only where the enrolment has not written down when it ends. */
-const COLUMNS = "id, name, tags, access, state, state_at, enrolled_at, version, details ->> '$.ends' AS ends, CASE WHEN details ->> '$.ends' IS NULL THEN details ->> '$.certificate' END AS certificate";
+const COLUMNS = "id, name, tags, access, state, state_at, enrolled_at, version, details ->> '$.ends' AS ends, CASE WHEN details ->> '$.ends' IS NULL THEN details ->> '$.certificate' END AS certificate, details ->> '$.authority' IS NOT NULL AS elsewhere";
 
-const known = ({ id, name, tags, access, state, state_at: stateAt, enrolled_at: enrolledAt, version, ends, certificate }: Row): KnownSatellite => ({
-  id, name, access, state, version, stateAt, enrolledAt, tags: JSON.parse(tags) as Record<string, string>, ends: ends ?? (certificate === null ? undefined : credentialEnds({ certificate })),
+const known = ({ id, name, tags, access, state, state_at: stateAt, enrolled_at: enrolledAt, version, ends, certificate, elsewhere }: Row): KnownSatellite => ({
+  id, name, access, state, version, stateAt, enrolledAt, elsewhere: elsewhere === 1, tags: JSON.parse(tags) as Record<string, string>, ends: ends ?? (certificate === null ? undefined : credentialEnds({ certificate })),
 });
 
 /** The satellites that a command is about. */

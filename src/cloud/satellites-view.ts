@@ -68,7 +68,8 @@ export function createSatelliteView(registry: Registry, rows: SatelliteRows, sta
   const get = (id: string): SatelliteInfo | undefined => {
     const heard = registry.get(id);
     const row = rows.get(id);
-    return heard !== undefined ? shown(heard, heard.state, row) : row === undefined ? undefined : silent(row);
+    if (heard !== undefined) return shown(heard, heard.state, row);
+    return row !== undefined && (row.elsewhere || row.state === 'revoked' || registry.last(id) !== undefined) ? silent(row) : undefined;
   };
 
   const countNode = (id: string, node: string | undefined): void => {

@@ -28,7 +28,7 @@ export function SatellitesPage({ fleet }: { fleet: FleetSummary }) {
     return () => clearTimeout(timer);
   }, [filter]);
   useEffect(() => setCursors([]), [text, sort]);
-  const { satellites, matched, next, error } = useFleet({ text, sort, cursor: cursors.at(-1) ?? '', limit: ROWS }, true);
+  const { satellites, current, matched, next, error } = useFleet({ text, sort, cursor: cursors.at(-1) ?? '', limit: ROWS }, true);
   const shown = satellites ?? [];
   const known = knownOf(fleet);
   const first = cursors.length * ROWS;
@@ -75,9 +75,9 @@ export function SatellitesPage({ fleet }: { fleet: FleetSummary }) {
         </div>
         {(next !== null || cursors.length > 0) && (
           <nav class="pages" aria-label="Pages of satellites">
-            <button type="button" disabled={cursors.length === 0} onClick={() => setCursors(cursors.slice(0, -1))}>Previous</button>
-            <span class="hint" role="status">{first + 1} to {first + shown.length} of {matched}</span>
-            <button type="button" disabled={next === null} onClick={() => setCursors([...cursors, next ?? ''])}>Next</button>
+            <button type="button" disabled={!current || cursors.length === 0} onClick={() => setCursors(cursors.slice(0, -1))}>Previous</button>
+            <span class="hint" role="status">{current ? `${first + 1} to ${first + shown.length} of ${matched}` : 'Loading…'}</span>
+            <button type="button" disabled={!current || next === null} onClick={() => setCursors([...cursors, next ?? ''])}>Next</button>
           </nav>
         )}
       </section>

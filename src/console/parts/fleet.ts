@@ -31,6 +31,8 @@ export function useFleetChange(changed: (line?: FleetLine) => void, everyMs = AG
 export interface Fleet extends Omit<Loaded<unknown>, 'data'> {
   /** Undefined before the first answer. */
   satellites: SatelliteInfo[] | undefined;
+  /** Whether they are those that are asked for, and not still those before. */
+  current: boolean;
   matched: number;
   next: string | null;
 }
@@ -43,7 +45,8 @@ export interface Fleet extends Omit<Loaded<unknown>, 'data'> {
  */
 export function useFleet(query: FleetQuery, follow: boolean, everyMs = AGAIN_MS): Fleet {
   const { onFleet, follow: followThese } = useConsole();
-  const { data, error, reload } = useLoaded(undefined, () => readSatellites(query), undefined, JSON.stringify(query));
+  const key = JSON.stringify(query);
+  const { data, error, reload } = useLoaded(undefined, async () => ({ ...(await readSatellites(query)), key }), undefined, key);
   const [live, setLive] = useState<Live>(new Map());
   const ids = useMemo(() => (data?.items ?? []).map((s) => s.id), [data]);
   useEffect(() => {
@@ -53,5 +56,5 @@ export function useFleet(query: FleetQuery, follow: boolean, everyMs = AGAIN_MS)
   }, [data]);
   useEffect(() => (follow ? followThese(ids) : undefined), [follow, ids.join()]);
   useFleetChange(reload, everyMs);
-  return { satellites: data === undefined ? undefined : asOfNow(data.items, live), matched: data?.matched ?? 0, next: data?.next ?? null, error, reload };
+  return { satellites: data === undefined ? undefined : asOfNow(data.items, live), current: data?.key === key, matched: data?.matched ?? 0, next: data?.next ?? null, error, reload };
 }
