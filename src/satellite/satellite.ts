@@ -130,7 +130,7 @@ export async function runSatellite(options: SatelliteOptions): Promise<void> {
   };
   try {
     if (enrolment === undefined) await runOnNode(options, node, tls, serve);
-    else await keepLink({ ways: () => enrolledWays(env, data), dial: (way) => dialWay(way, { data, tls, name: busUser.satellite(node), env }), serve: (nc, way) => told(serve(nc), nc, way), signal, log });
+    else await keepLink({ ways: () => enrolledWays(env, data), dial: (way, patienceMs) => dialWay(way, patienceMs, { data, tls, name: busUser.satellite(node), env }), serve: (nc, way) => told(serve(nc), nc, way), signal, log });
   } finally {
     await direct.stop();
     pool.close();

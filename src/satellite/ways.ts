@@ -23,9 +23,9 @@ export interface DialOptions {
   env: NodeJS.ProcessEnv;
 }
 
-/** One try. Keys are read each time: a renewed enrolment is taken by itself. */
-export function dialWay(way: Way, { data, tls, name, env }: DialOptions): Promise<NatsConnection> {
-  if (way.kind === 'tls') return connectOnce(way.address, tls, name);
+/** One try, by TLS of so many milliseconds. Keys are read each time: a renewed enrolment is taken by itself. */
+export function dialWay(way: Way, patienceMs: number, { data, tls, name, env }: DialOptions): Promise<NatsConnection> {
+  if (way.kind === 'tls') return connectOnce(way.address, tls, name, patienceMs);
   const nkey = readNkey(tlsFolder(data));
   if (nkey === undefined) throw new Failure('no-nkey', 'This satellite has no key for the way by WebSocket.', { remedy: 'Enrol it anew, with --new-key.' });
   // Written by the enrolment, so it has a port.
