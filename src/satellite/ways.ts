@@ -27,10 +27,10 @@ export interface DialOptions {
   env: NodeJS.ProcessEnv;
 }
 
-/** One try. Keys are read each time: a renewed enrolment is taken by itself. */
-export function dialWay(way: Way, { dir, name, env }: DialOptions): Promise<NatsConnection> {
+/** One try, by TLS of so many milliseconds. Keys are read each time: a renewed enrolment is taken by itself. */
+export function dialWay(way: Way, patienceMs: number, { dir, name, env }: DialOptions): Promise<NatsConnection> {
   const tls = busTls(dir);
-  if (way.kind === 'tls') return connectOnce(way.address, tls, name);
+  if (way.kind === 'tls') return connectOnce(way.address, tls, name, patienceMs);
   const nkey = readNkey(dir);
   if (nkey === undefined) throw new Failure('no-nkey', 'This satellite has no key for the way by WebSocket.', { remedy: 'Enrol it anew, with --new-key.' });
   // Written by the enrolment, so it has a port.

@@ -112,11 +112,12 @@ async function measure(count: number, ids: string[], clouds: LocalClouds, say: (
 
     const [silent = ''] = ids;
     await tell(children[0] as ChildProcess, `silence ${silent}`);
-    const last = heard.get(silent) ?? 0;
+    // Its last one may be on its way yet.
+    const last = (): number => heard.get(silent) ?? 0;
     const isIn = (state: SatelliteInfo['state']): Promise<number> => until(`${silent} to be ${state}`, async () => {
       signal.throwIfAborted();
       const answer = await call(clouds, node, `/api/v1/satellites/${silent}`, { headers: { authorization: `Bearer ${API_TOKEN}` } });
-      return (JSON.parse(answer.body) as SatelliteInfo).state === state ? Date.now() - last : undefined;
+      return (JSON.parse(answer.body) as SatelliteInfo).state === state ? Date.now() - last() : undefined;
     }, 120_000);
     const degraded = await isIn('degraded');
     const unreachable = await isIn('unreachable');
@@ -161,7 +162,7 @@ export const measurement: Measurement = {
         results.map((r) => [r.satellites, percent(r.cpu.cloud), mib(r.memory.cloud), percent(r.cpu.natsServer), mib(r.memory.natsServer), percent(r.cpu.simulators), seconds(r.silent.degraded), seconds(r.silent.unreachable)]),
       ),
       '',
-      'nats-server killed, so that all come back at once: s until they are heard again, and the processor time (s) that all of it took. Each waits 1 to 8 s first, so that they do not come in one moment; a try has 5 s.',
+      'nats-server killed, so that all come back at once: s until they are heard again, and the processor time (s) that all of it took. Each waits 1 to 8 s first, so that they do not come in one moment; a try has 5 s, the next ones up to 20 s.',
       '',
       table(
         ['satellites', 'half back', '99 %', 'all', 'cloud: processor time', 'nats-server', 'simulators'],
