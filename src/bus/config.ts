@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Identity } from '../pki/authority.ts';
 import { hostPort } from '../host-port.ts';
 import { BUS_SERVER_NAME, busName, cloudClientIdentity, enrolledIdentity, satelliteIdentity } from './identities.ts';
+import { MOST_CONNECT_MS } from './connect.ts';
 import { subjects } from './subjects.ts';
 
 /** Who takes part in the bus; what changes in a running cluster. */
@@ -94,8 +95,8 @@ export function needsRestart(from: Topology, to: Topology): boolean {
  */
 export function natsConfig(settings: ServerSettings, topology: Topology): string {
   const ca = join(settings.tlsDir, 'ca.crt');
-  const tls = (caFile: string, extra: string): string =>
-    `tls { cert_file: ${q(join(settings.tlsDir, 'server.crt'))}, key_file: ${q(join(settings.tlsDir, 'server.key'))}, ca_file: ${q(caFile)}, verify_and_map: true, min_version: "1.2", timeout: 5${extra} }`;
+  const tls = (caFile: string, extra: string, seconds = 5): string =>
+    `tls { cert_file: ${q(join(settings.tlsDir, 'server.crt'))}, key_file: ${q(join(settings.tlsDir, 'server.key'))}, ca_file: ${q(caFile)}, verify_and_map: true, min_version: "1.2", timeout: ${seconds}${extra} }`;
   const byTls = 'allowed_connection_types: ["STANDARD"]';
   const ownSubjects = (id: string): string => `permissions: { publish: { allow: [${q(subjects.heartbeat(id))}, ${q(subjects.repliesFrom(id))}, ${q(subjects.askDirect(id))}, ${q(subjects.askRenewal(id))}] }, subscribe: { allow: [${q(subjects.forSatellite(id))}] } }`;
   const clouds = topology.servers.map((s) => `{ user: ${q(busName(cloudClientIdentity(s.name)))}, ${byTls} }`);
@@ -107,7 +108,8 @@ export function natsConfig(settings: ServerSettings, topology: Topology): string
     `server_name: ${q(settings.node)}`,
     `host: ${q(settings.address)}`,
     `port: ${settings.port}`,
-    tls(clientCaFile(settings, topology) ?? ca, ', handshake_first: true'),
+    // As long as a satellite has patience with it: what a busy server breaks off begins anew.
+    tls(clientCaFile(settings, topology) ?? ca, ', handshake_first: true', MOST_CONNECT_MS / 1_000),
     'max_payload: 1MB',
     'max_connections: 12000',
     'write_deadline: "5s"',

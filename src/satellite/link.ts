@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { CONNECT_MS, MOST_CONNECT_MS } from '../bus/connect.ts';
 import { createBackoff } from './enrol/backoff.ts';
 
 /** A way to the bus: the TLS port of a control plane, or its console's port by WebSocket. `address` as `host:port`. */
@@ -51,8 +52,8 @@ export function createHandover(): Handover {
 export interface LinkOptions {
   /** As they are now. */
   ways(): Way[];
-  /** One try. */
-  dial(way: Way): Promise<NatsConnection>;
+  /** One try, of so many milliseconds. */
+  dial(way: Way, patienceMs: number): Promise<NatsConnection>;
   /** Uses a connection until it ends. */
   serve(nc: NatsConnection, way: Way): Serving;
   handover: Handover;
@@ -70,13 +71,16 @@ const REMEMBER_MS = 10 * 60_000;
 /**
  * Keeps a satellite of another machine connected until the signal: the TLS ports first, in random order, so that the servers share the load; then WebSocket.
  * Which way has worked is remembered for a while. Between two rounds, and after each loss, it waits 1 to 30 s with full jitter.
+ * A server that thousands come back to at once is slow and not gone: each round without success is more patient, so that its work is not thrown away.
  */
 export async function keepLink({ ways, dial, serve, handover, signal, log, random = Math.random, now = Date.now }: LinkOptions): Promise<void> {
   const backoff = createBackoff(random, FIRST_WAIT_MS);
   let passed: number | undefined;
+  let patienceMs = CONNECT_MS;
   while (!signal.aborted) {
     const websocketFirst = passed !== undefined && now() - passed < REMEMBER_MS;
-    const link = await firstOf(inOrder(ways(), websocketFirst, random), dial, signal, log);
+    const link = await firstOf(inOrder(ways(), websocketFirst, random), (way) => dial(way, patienceMs), signal, log);
+    patienceMs = link === undefined ? Math.min(2 * patienceMs, MOST_CONNECT_MS) : CONNECT_MS;
     if (link !== undefined) {
       const { nc, way } = link;
       backoff.reset();
@@ -96,7 +100,7 @@ export function inOrder(ways: Way[], websocketFirst: boolean, random: () => numb
   return ways.map((way) => ({ way, by: rank(way) + random() })).sort((a, b) => a.by - b.by).map(({ way }) => way);
 }
 
-async function firstOf(ways: Way[], dial: LinkOptions['dial'], signal: AbortSignal, log: LinkOptions['log']): Promise<{ nc: NatsConnection; way: Way } | undefined> {
+async function firstOf(ways: Way[], dial: (way: Way) => Promise<NatsConnection>, signal: AbortSignal, log: LinkOptions['log']): Promise<{ nc: NatsConnection; way: Way } | undefined> {
   for (const way of ways) {
     if (signal.aborted) return undefined;
     try {

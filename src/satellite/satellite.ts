@@ -142,14 +142,14 @@ export async function runSatellite(options: SatelliteOptions): Promise<void> {
     if (enrolment === undefined) await runOnNode(options, node, busTls(tlsFolder(data)), serve);
     else {
       const handover = createHandover();
-      const dial = (way: Way, dir: string): Promise<NatsConnection> => dialWay(way, { dir, name: busUser.satellite(node), env });
+      const dial = (way: Way, dir: string, patienceMs?: number): Promise<NatsConnection> => dialWay(way, { dir, patienceMs, name: busUser.satellite(node), env });
       const own = (renewal = startRenewal({ sat: node, data, dial, give: handover.give, log }));
       const sayEnded = endedTeller(enrolment.id, data, log);
       await keepLink({
         ways: () => enrolledWays(env, data),
-        dial(way) {
+        dial(way, patienceMs) {
           sayEnded();
-          return dial(way, tlsFolder(data)).catch((error: Error) => {
+          return dial(way, tlsFolder(data), patienceMs).catch((error: Error) => {
             throw /authorization violation/i.test(error.message) ? new Failure('refused', 'it does not let this satellite in, which has been revoked or deleted, or is not known there yet') : error;
           });
         },

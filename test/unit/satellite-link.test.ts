@@ -1,7 +1,9 @@
+import { mock } from 'node:test';
+import type { NatsConnection } from '@nats-io/transport-node';
 import t from 'tap';
 import { createNkey, isSignedBy, nkeyOf, signByNkey } from '../../src/bus/nkey.ts';
 import { createBackoff } from '../../src/satellite/enrol/backoff.ts';
-import { inOrder, type Way } from '../../src/satellite/link.ts';
+import { createHandover, inOrder, keepLink, type Way } from '../../src/satellite/link.ts';
 
 const ways: Way[] = [{ kind: 'tls', address: 'a' }, { kind: 'websocket', address: 'c' }, { kind: 'tls', address: 'b' }];
 const text = (list: Way[]): string => list.map((w) => w.address).join('');
@@ -32,4 +34,27 @@ t.test('an nkey signs, and nobody else in its name', async (t) => {
   t.notOk(isSignedBy(other.publicKey, 'a request', signature));
   t.notOk(isSignedBy('UNONSENSE', 'a request', signature));
   t.notOk(isSignedBy(one.publicKey, 'a request', 'AAAA'));
+});
+
+t.test('after tries in vain it is more patient, and after a success as before', async (t) => {
+  const patience: number[] = [];
+  const stop = new AbortController();
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  const linked = keepLink({
+    ways: () => [{ kind: 'tls', address: 'a:1' }],
+    async dial(_, patienceMs) {
+      patience.push(patienceMs);
+      if (patience.length === 7) stop.abort();
+      if (patience.length !== 5) throw new Error('no answer');
+      return { closed: () => Promise.resolve(), close: () => Promise.resolve() } as unknown as NatsConnection;
+    },
+    serve: () => ({ stop: () => undefined, retire: () => Promise.resolve() }), handover: createHandover(), signal: stop.signal, log: () => undefined, random: () => 0,
+  });
+  while (!stop.signal.aborted) {
+    await new Promise(setImmediate);
+    mock.timers.tick(1_000);
+  }
+  await linked;
+  t.same(patience, [5_000, 10_000, 20_000, 20_000, 20_000, 5_000, 10_000]);
 });

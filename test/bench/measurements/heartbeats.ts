@@ -161,7 +161,7 @@ export const measurement: Measurement = {
         results.map((r) => [r.satellites, percent(r.cpu.cloud), mib(r.memory.cloud), percent(r.cpu.natsServer), mib(r.memory.natsServer), percent(r.cpu.simulators), seconds(r.silent.degraded), seconds(r.silent.unreachable)]),
       ),
       '',
-      'nats-server killed, so that all come back at once: s until they are heard again, and the processor time (s) that all of it took. Each waits 1 to 8 s first, so that they do not come in one moment; a try has 5 s.',
+      'nats-server killed, so that all come back at once: s until they are heard again, and the processor time (s) that all of it took. Each waits 1 to 8 s first, so that they do not come in one moment; a try has 5 s, the next ones up to 20 s.',
       '',
       table(
         ['satellites', 'half back', '99 %', 'all', 'cloud: processor time', 'nats-server', 'simulators'],

@@ -55,7 +55,7 @@ function keep(id: string): void {
   const message = encode(heartbeat({ id, node: id, tables, directPort: () => undefined, certificateEnds: () => undefined }));
   void keepLink({
     ways: () => [{ kind: 'tls', address: server }],
-    dial: ({ address }) => inTurn(() => connect({ ...ONE_TRY, servers: address, name: busUser.satellite(id), tls: { ca: authority.cert, cert: certificates.get(id) ?? '', key, handshakeFirst: true } })),
+    dial: ({ address }, timeout) => inTurn(() => connect({ ...ONE_TRY, timeout, servers: address, name: busUser.satellite(id), tls: { ca: authority.cert, cert: certificates.get(id) ?? '', key, handshakeFirst: true } })),
     serve(nc) {
       for (const subject of [subjects.query(id), subjects.ping(id), subjects.credit(id), subjects.cancel(id)]) nc.subscribe(subject, { callback: () => undefined });
       const beat = (): void => {
