@@ -112,11 +112,12 @@ async function measure(count: number, ids: string[], clouds: LocalClouds, say: (
 
     const [silent = ''] = ids;
     await tell(children[0] as ChildProcess, `silence ${silent}`);
-    const last = heard.get(silent) ?? 0;
+    // Its last one may be on its way yet.
+    const last = (): number => heard.get(silent) ?? 0;
     const isIn = (state: SatelliteInfo['state']): Promise<number> => until(`${silent} to be ${state}`, async () => {
       signal.throwIfAborted();
       const answer = await call(clouds, node, `/api/v1/satellites/${silent}`, { headers: { authorization: `Bearer ${API_TOKEN}` } });
-      return (JSON.parse(answer.body) as SatelliteInfo).state === state ? Date.now() - last : undefined;
+      return (JSON.parse(answer.body) as SatelliteInfo).state === state ? Date.now() - last() : undefined;
     }, 120_000);
     const degraded = await isIn('degraded');
     const unreachable = await isIn('unreachable');
