@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { CONNECT_MS, connectBus, type BusTls } from '../bus/connect.ts';
+import { connectBus, type BusTls } from '../bus/connect.ts';
 import { busUser } from '../bus/subjects.ts';
 import { EXIT, Failure } from '../errors.ts';
 import { cloudAddresses, watchClouds } from './clouds.ts';
@@ -142,7 +142,7 @@ export async function runSatellite(options: SatelliteOptions): Promise<void> {
     if (enrolment === undefined) await runOnNode(options, node, busTls(tlsFolder(data)), serve);
     else {
       const handover = createHandover();
-      const dial = (way: Way, dir: string, patienceMs: number = CONNECT_MS): Promise<NatsConnection> => dialWay(way, patienceMs, { dir, name: busUser.satellite(node), env });
+      const dial = (way: Way, dir: string, patienceMs?: number): Promise<NatsConnection> => dialWay(way, { dir, patienceMs, name: busUser.satellite(node), env });
       const own = (renewal = startRenewal({ sat: node, data, dial, give: handover.give, log }));
       const sayEnded = endedTeller(enrolment.id, data, log);
       await keepLink({

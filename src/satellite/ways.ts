@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { connectOnce, type BusTls } from '../bus/connect.ts';
+import { CONNECT_MS, connectOnce, type BusTls } from '../bus/connect.ts';
 import { connectByWebSocket } from '../bus/websocket.ts';
 import { Failure } from '../errors.ts';
 import { cloudAddresses } from './clouds.ts';
@@ -22,13 +22,15 @@ export const busTls = (dir: string): BusTls => ({ caFile: join(dir, 'ca.crt'), c
 export interface DialOptions {
   /** Folder of keys and certificate. */
   dir: string;
+  /** Milliseconds for a try by TLS; default: as long as for one at any server. */
+  patienceMs?: number | undefined;
   /** Shown in the server's list of connections. */
   name: string;
   env: NodeJS.ProcessEnv;
 }
 
-/** One try, by TLS of so many milliseconds. Keys are read each time: a renewed enrolment is taken by itself. */
-export function dialWay(way: Way, patienceMs: number, { dir, name, env }: DialOptions): Promise<NatsConnection> {
+/** One try. Keys are read each time: a renewed enrolment is taken by itself. */
+export function dialWay(way: Way, { dir, patienceMs = CONNECT_MS, name, env }: DialOptions): Promise<NatsConnection> {
   const tls = busTls(dir);
   if (way.kind === 'tls') return connectOnce(way.address, tls, name, patienceMs);
   const nkey = readNkey(dir);

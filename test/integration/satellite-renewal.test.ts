@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
 import t from 'tap';
-import { CONNECT_MS } from '../../src/bus/connect.ts';
 import type { Page, SatelliteChange, SatelliteInfo } from '../../src/cloud/api.ts';
 import { ENROLMENT_PATHS, type EnrolmentTokenReply } from '../../src/cloud/satellites-api.ts';
 import { parseAddress } from '../../src/satellite/enrol/client.ts';
@@ -64,7 +63,7 @@ function run(id: string, env: NodeJS.ProcessEnv = {}): { lines: string[] } {
 const certificate = (dir: string): string => readFileSync(join(dir, 'client.crt'), 'utf8');
 const tls: () => Way = () => ({ kind: 'tls', address: `127.0.0.1:${clouds.ports.nats}` });
 const websocket: () => Way = () => ({ kind: 'websocket', address: `127.0.0.1:${clouds.ports.console}` });
-const connect = (way: Way, dir: string): Promise<NatsConnection> => dialWay(way, CONNECT_MS, { dir, name: 'a test', env: {} });
+const connect = (way: Way, dir: string): Promise<NatsConnection> => dialWay(way, { dir, name: 'a test', env: {} });
 const healthy = (id: string): Promise<SatelliteInfo> => until(`${id} to be heard`, async () => {
   const info = await read<SatelliteInfo>(`/api/v1/satellites/${id}`);
   return info.state === 'healthy' ? info : undefined;
