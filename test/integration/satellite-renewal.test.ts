@@ -14,8 +14,8 @@ import type { Way } from '../../src/satellite/link.ts';
 import { dialWay } from '../../src/satellite/ways.ts';
 import { API_TOKEN, call, localClouds, open, until, type Answer, type LocalClouds, type LocalNode } from '../support/local-cloud.ts';
 
-/** Certificates live for so long: each is renewed after 12 s. */
-const LIFE_S = 18;
+/** Certificates live for so long: each is renewed after 16 s. */
+const LIFE_S = 24;
 
 const node: LocalNode = { name: 'n1', address: '127.0.0.1' };
 const auth = { authorization: `Bearer ${API_TOKEN}` };
