@@ -21,6 +21,7 @@ const ANSWER_MS = 10_000;
 /** Each server admits a new credential when it has been told of it and has reloaded. */
 const DIAL_TRIES = 10;
 const DIAL_AGAIN_MS = 1_000;
+const DIAL_MS = 30_000;
 /** Pauses after a try that failed; shorter where certificates live for minutes. */
 const PAUSE_MS = { first: 60_000, most: 60 * 60_000 } as const;
 
@@ -88,7 +89,7 @@ export function startRenewal({ sat, data, dial, give, log, now = Date.now, rando
   const connect = async (way: Way): Promise<NatsConnection> => {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await dial(way, next);
+        return await Promise.race([dial(way, next), tooLong()]);
       } catch (error) {
         if (tries >= DIAL_TRIES || stopped) throw error;
       }
@@ -149,6 +150,12 @@ export function startRenewal({ sat, data, dial, give, log, now = Date.now, rando
       clearInterval(timer);
     },
   };
+}
+
+/** The client of the bus knows one kind of transport at a time: a try beside one of another kind may never end. */
+async function tooLong(): Promise<never> {
+  await sleep(DIAL_MS, undefined, { ref: false });
+  throw new Error('the new certificate was tried for too long');
 }
 
 const keyOf = (certificate: string): string => keyId(new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' }));
