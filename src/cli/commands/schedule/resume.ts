@@ -1,17 +1,3 @@
-import { cloudClient } from '../../cloud-client.ts';
-import type { CommandModule } from '../../command.ts';
+import { pausing } from '../../schedule-pause.ts';
 
-export const command: CommandModule = {
-  summary: 'Have a schedule run again that was paused, or that the cloud has stopped',
-  group: 'Operate',
-  configure(cmd, io) {
-    cmd
-      .argument('<name>', 'which schedule')
-      .option('--context <name>', 'the cluster; default: the current one')
-      .action(async (name: string, options: { context?: string }) => {
-        const { API_PATHS } = await import('../../../cloud/api-paths.ts');
-        await (await cloudClient(io, options.context)).change('PATCH', `${API_PATHS.schedules}/${encodeURIComponent(name)}`, { paused: false }, io.signal);
-        io.stdout.write(`schedules/${name} resumed\n`);
-      });
-  },
-};
+export const command = pausing(false, 'Have a schedule run again that was paused, or that the cloud has stopped');
