@@ -139,11 +139,11 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
   async function rebuildFrom(dead: number, sinceMs: number): Promise<void> {
     activity = 'rebuilding';
     try {
-      const result = await rebuild(dead, sinceMs, { self, instances: names(), pipe, peers, timing, replicas: replicasFor(names().length), freeze });
+      const result = await rebuild(dead, sinceMs, { self, instances: names(), pipe, peers, timing, replicas: replicasFor(names().length), freeze, isLive: (name) => comparison.live().some((a) => a.from === name) });
       if (result === undefined) {
         reason = 'The log has to be begun anew, and too few instances answer.';
         missing ??= { since: timing.now(), dead };
-      } else if ('known' in result) missing = { since: missing?.since ?? timing.now(), dead: result.known };
+      } else if ('known' in result) missing = { since: timing.now(), dead: result.known };
       else {
         log(`store: the stream of epoch ${result.made} was made`);
         kick.abort(OVER);

@@ -13,6 +13,8 @@ export interface RebuildOptions {
   peers: Peers;
   timing: Timing;
   replicas: number;
+  /** Whether another instance has been heard lately: then it is there, even where a question to it, or its answer, gets lost. */
+  isLive(instance: string): boolean;
   /** Stops applying entries of this epoch and tells where that was. */
   freeze(epoch: number): Frozen;
 }
@@ -27,8 +29,9 @@ export interface RebuildOptions {
  * What was acknowledged is in a database: `propose` answers after its own instance has applied the command. Any number of instances may do this at
  * once: they hear the same answers and make the same stream, or the first one wins.
  *
- * All instances have to answer; without all, after some patience, a majority that has a history. A majority of empty ones is none: they are what is
- * left when machines are replaced, and must not begin anew while the one with the data is away.
+ * All instances have to answer; without those that have been silent for long, after some patience, a majority that has a history. Who is there and
+ * has not answered may be the only one that has applied the last entries. A majority of empty ones is none: they are what is left when machines are
+ * replaced, and must not begin anew while the one with the data is away.
  * @param dead the epoch whose stream is gone.
  * @returns the new epoch; or the highest epoch that somebody has where that is beyond `dead`; undefined where too few answered.
  */
@@ -47,8 +50,9 @@ export async function rebuild(dead: number, sinceMs: number, options: RebuildOpt
   const heard = answers.filter((a) => a !== undefined);
   const highest = Math.max(...heard.map((a) => a.epoch));
   if (highest > dead) return { known: highest };
+  const absent = instances.filter((_, i) => answers[i] === undefined);
   const withHistory = heard.filter((a) => a.epoch > 0);
-  if (heard.length < instances.length && (sinceMs < PATIENCE_MS || withHistory.length * 2 <= instances.length)) return undefined;
+  if (absent.length > 0 && (sinceMs < PATIENCE_MS || absent.some(options.isLive) || withHistory.length * 2 <= instances.length)) return undefined;
   const best = heard.reduce((a, b) => (b.epoch > a.epoch || (b.epoch === a.epoch && b.position > a.position) ? b : a));
   await pipe.create({ epoch: dead + 1, base: best.position, chain: best.chain, replicas: options.replicas });
   return { made: dead + 1 };
