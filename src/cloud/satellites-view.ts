@@ -69,7 +69,7 @@ export function createSatelliteView(registry: Registry, rows: SatelliteRows, sta
     const heard = registry.get(id);
     const row = rows.get(id);
     if (heard !== undefined) return shown(heard, heard.state, row);
-    return row !== undefined && (row.elsewhere || row.state === 'revoked' || registry.last(id) !== undefined) ? silent(row) : undefined;
+    return row !== undefined && (row.elsewhere || row.state === 'revoked' || registry.last(id) !== undefined || registry.expects(id)) ? silent(row) : undefined;
   };
 
   const countNode = (id: string, node: string | undefined): void => {
@@ -134,7 +134,7 @@ export function createSatelliteView(registry: Registry, rows: SatelliteRows, sta
       return many<SatelliteStateRow>(replica.db, 'SELECT * FROM satellite_states WHERE satellite = ? ORDER BY position DESC', id).map((row) => ({ seq: row.position, at: iso(row.at), state: row.state, actor: row.actor, reason: row.reason }));
     },
     select(wanted, tags = {}) {
-      const candidates = [...new Set(wanted ?? registry.ids())];
+      const candidates = wanted === undefined ? [...registry.ids()].sort() : [...new Set(wanted)];
       return Object.keys(tags).length === 0 ? candidates : candidates.filter((id) => hasTags(rows.get(id)?.tags ?? {}, tags));
     },
     stop() {

@@ -33,6 +33,8 @@ export interface Registry {
   directPort(id: string): number | undefined;
   /** Calls back with each heartbeat, and whenever one changes, comes or goes. @returns how to end it */
   onChange(listener: (id: string, what: HeardChange) => void): () => void;
+  /** Whether it is one of those that `keepOnly` has named; all are before that. */
+  expects(id: string): boolean;
   /** From now on forgets satellites of other names than these, of nodes or their own, once they are silent. */
   keepOnly(names: Set<string>): void;
   /** From now on these are neither heard nor shown. */
@@ -172,8 +174,12 @@ export function createRegistry(store: SatelliteStore, log: (line: string) => voi
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
+    expects: (id) => present?.has(id) ?? true,
     keepOnly(names) {
+      const before = present ?? new Set<string>();
       present = names;
+      for (const id of before) if (!names.has(id)) tell(id, 'changed');
+      for (const id of names) if (!before.has(id)) tell(id, 'changed');
     },
     refuse(revoked) {
       const changed = [...revoked].filter((id) => !refused.has(id)).concat([...refused].filter((id) => !revoked.has(id)));

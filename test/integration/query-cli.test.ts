@@ -132,7 +132,7 @@ t.test('with one cloud killed, queries go through another', async (t) => {
   t.equal(reachable, true);
   t.match(problems[0], /^n1 \(127\.0\.0\.1\): unreachable: API server and console do not answer/);
   t.match(problems.join('\n'), /Kubernetes could not be asked/);
-  t.match((await run('status')).stdout, /Satellites\n +NAME.*\n +n1 +healthy/);
+  t.match((await run('status')).stdout, '\nSatellites: 3 healthy\n');
 });
 
 t.test('with all clouds gone the exit code is 5 and every machine is named', async (t) => {

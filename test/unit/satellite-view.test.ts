@@ -89,9 +89,8 @@ function expected(w: World, book: Book, refused: ReadonlySet<string>): Satellite
   return [...new Set([...book.keys(), ...rows.keys()])].flatMap((id): SatelliteInfo[] => {
     const [beat, row] = [book.get(id), rows.get(id)];
     const heard = beat !== undefined && !refused.has(id);
-    // What the state has of a node's satellite is nothing to be shown.
     const elsewhere = row !== undefined && 'authority' in (JSON.parse(row.details) as object);
-    if (!heard && (row === undefined || (!elsewhere && row.state !== 'revoked' && beat === undefined))) return [];
+    if (!heard && row === undefined) return [];
     const at = iso(row?.enrolled_at ?? 0);
     const state: SatelliteInfo['state'] = !heard && row?.state === 'revoked' ? 'revoked' : beat === undefined ? 'enrolled' : stateOf(beat.lastSeen, w.now);
     const known = { id, state, name: row?.name ?? id, tags: JSON.parse(row?.tags ?? '{}') as Record<string, string>, access: row?.access ?? 'both', revision: row?.version ?? 0, ...(elsewhere && !['healthy', 'revoked'].includes(state) ? { certificateEnds: iso(ENDS) } : {}) };
