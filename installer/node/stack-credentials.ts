@@ -1,4 +1,4 @@
-import { BUS_GROUP, BUS_SERVER_NAME, cloudClientIdentity, satelliteIdentity } from '../../src/bus/identities.ts';
+import { cloudClientIdentity, cloudServerIdentity, satelliteIdentity } from '../../src/bus/identities.ts';
 import type { Identity } from '../../src/pki/authority.ts';
 import { nodePaths } from '../cluster/paths.ts';
 import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
@@ -13,8 +13,6 @@ export interface StackCredential extends Identity {
   id: string;
   files: CredentialFiles;
 }
-
-const DAYS = 365;
 
 /** Every certificate of our own CA that the stack needs on a node. */
 export function stackCredentials(spec: ClusterSpec, node: NodeSpec): StackCredential[] {
@@ -32,12 +30,7 @@ export function stackCredentials(spec: ClusterSpec, node: NodeSpec): StackCreden
     {
       id: 'server',
       files: { ...cloud, name: 'server' },
-      commonName: node.name,
-      organization: BUS_GROUP.cloud,
-      days: DAYS,
-      // nats-server presents it as a client too, to its peers.
-      usages: ['server', 'client'],
-      sans: [node.address, node.name, 'localhost', '127.0.0.1', '::1', BUS_SERVER_NAME, consoleNameIn(spec.zone ?? DEFAULT_ZONE), ...(spec.consoleName === undefined ? [] : [spec.consoleName])],
+      ...cloudServerIdentity({ ...node, consoleNames: [consoleNameIn(spec.zone ?? DEFAULT_ZONE), ...(spec.consoleName === undefined ? [] : [spec.consoleName])] }),
     },
   ];
 }

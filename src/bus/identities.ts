@@ -9,7 +9,7 @@ import { busUser } from './subjects.ts';
 export const BUS_SERVER_NAME = 'bus.terrarium.internal';
 
 /** Groups of identities: the certificate's organization. */
-export const BUS_GROUP = { cloud: 'terrarium:cloud', satellite: 'terrarium:satellite', enrolled: 'terrarium:enrolled' } as const;
+const BUS_GROUP = { cloud: 'terrarium:cloud', satellite: 'terrarium:satellite', enrolled: 'terrarium:enrolled' } as const;
 
 /**
  * Hosts of the URIs (SPIFFE ids) by which nats-server knows its clients. It looks such a name up; a subject it would compare, under the lock that all
@@ -31,13 +31,15 @@ const DAYS = 365;
 export interface CloudNode {
   name: string;
   address: string;
-  consoleName?: string | undefined;
+  /** Names by which browsers find the console. */
+  consoleNames?: readonly string[];
 }
 
 /** `DATA/cloud/tls/server.*`: HTTPS of console and API, and the server of the bus on both its ports. */
 export function cloudServerIdentity(node: CloudNode): Identity {
-  const names = [node.address, node.name, 'localhost', '127.0.0.1', '::1', BUS_SERVER_NAME, node.consoleName];
-  return { commonName: node.name, sans: [...new Set(names.filter((n) => n !== undefined))], usages: ['server', 'client'], days: DAYS, organization: BUS_GROUP.cloud };
+  const names = [node.address, node.name, 'localhost', '127.0.0.1', '::1', BUS_SERVER_NAME, ...(node.consoleNames ?? [])];
+  // nats-server presents it as a client too, to its peers.
+  return { commonName: node.name, sans: [...new Set(names)], usages: ['server', 'client'], days: DAYS, organization: BUS_GROUP.cloud };
 }
 
 /** `DATA/cloud/tls/client.*`: the cloud on the bus. */

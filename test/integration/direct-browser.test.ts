@@ -16,7 +16,7 @@ import { API_TOKEN, PASSWORD, localClouds, until, type LocalClouds } from '../su
 const id = process.pid.toString(36);
 const ns = { browser: `terrarium-direct-${id}-browser`, cloud: `terrarium-direct-${id}-cloud`, satellite: `terrarium-direct-${id}-sat` };
 const ZONE = 'terrarium.internal';
-const node = { name: 'n1', address: '10.97.1.1', consoleName: `console.${ZONE}` };
+const node = { name: 'n1', address: '10.97.1.1', consoleNames: [`console.${ZONE}`] };
 const PATIENCE_MS = 90_000;
 /** 10,000 rows of 5,120 characters. */
 const SQL = 'with recursive c(n) as (select 1 union all select n + 1 from c where n < 10000) select n, hex(zeroblob(2560)) as filling from c';

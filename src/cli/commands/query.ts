@@ -2,6 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import { EXIT, Failure } from '../../errors.ts';
 import type { CommandModule } from '../command.ts';
 import { repeatable } from '../repeatable.ts';
+import { addRowsOptions } from '../rows-options.ts';
 import { whole } from '../whole-number.ts';
 
 interface Order {
@@ -37,14 +38,12 @@ export const command: CommandModule = {
   summary: 'Ask the satellites a question in SQL',
   group: 'Use',
   configure(cmd, io) {
-    cmd
+    addRowsOptions(cmd)
       .argument('<sql>', 'one SELECT over the tables of the satellites')
       .option('--satellite <id>', 'ask only this one; may be given several times; default: all', repeatable)
       .option('--tag <name=value>', 'ask only those that have this tag; may be given several times, then those that have all', repeatable)
       .option('--order-by <columns>', 'merge the rows of all satellites in this order, such as "rss_bytes desc, name"', orders)
       .option('--limit <n>', 'so many rows of all satellites together', whole(1, 1_000_000))
-      .option('--json', 'one JSON object a line instead of a table')
-      .option('--csv', 'comma-separated values (RFC 4180) instead of a table')
       .option('--timeout <seconds>', 'let the statement run so long on each satellite', whole(1, 60), 10)
       .option('--max-rows <n>', 'take at most so many rows from each satellite', whole(1, 1_000_000), 10_000)
       .option('--context <name>', 'the cluster; default: the current one')

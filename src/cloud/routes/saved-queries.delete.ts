@@ -1,8 +1,9 @@
 import type { SavedQueryRow } from '../../store/rows.ts';
 import { API_PATHS, expectQuery, idParams } from '../api.ts';
 import { change, isRepetition } from '../http/change.ts';
-import { forbidden, notFound } from '../http/problem.ts';
+import { notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
+import { refuseOthers } from '../state/own.ts';
 import { one } from '../state/read.ts';
 
 export const route = define({
@@ -17,7 +18,7 @@ export const route = define({
     const { ctx, cloud, params, query, caller } = request;
     const before = one<SavedQueryRow>(cloud.state.replica().db, 'SELECT * FROM saved_queries WHERE id = ?', params.id);
     if (before === undefined && !isRepetition(ctx)) throw notFound(`There is no saved query ${params.id}.`);
-    if (before !== undefined && before.owner !== caller.user && !caller.scopes.has('admin')) throw forbidden(`The query ${params.id} is ${before.owner}'s.`);
+    refuseOthers(caller, `The query ${params.id}`, before?.owner);
     await change(request, { kind: 'query.delete', args: { id: params.id }, on: { resource: `query/${params.id}`, expect: query.expect ?? before?.version } });
   },
 });

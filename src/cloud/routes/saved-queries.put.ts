@@ -1,8 +1,9 @@
 import type { SavedQueryRow } from '../../store/rows.ts';
 import { API_PATHS, idParams, savedQueryBody, savedQuerySchema } from '../api.ts';
 import { change, setVersion } from '../http/change.ts';
-import { forbidden, notFound } from '../http/problem.ts';
+import { notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
+import { refuseOthers } from '../state/own.ts';
 import { one } from '../state/read.ts';
 import { showQuery } from '../state/views.ts';
 
@@ -21,7 +22,7 @@ export const route = define({
     const { ctx, cloud, params, body, caller } = request;
     const { name, sql, details, expect } = body;
     const before = one<SavedQueryRow>(cloud.state.replica().db, SELECT, params.id);
-    if (before !== undefined && before.owner !== caller.user && !caller.scopes.has('admin')) throw forbidden(`The query ${params.id} is ${before.owner}'s.`);
+    refuseOthers(caller, `The query ${params.id}`, before?.owner);
     // Who owned it when this was judged must own it still when it is carried out.
     const version = expect ?? before?.version ?? 0;
     await change(request, { kind: 'query.put', args: { id: params.id, owner: before?.owner ?? caller.user, name, sql, details }, on: { resource: `query/${params.id}`, expect: version } });

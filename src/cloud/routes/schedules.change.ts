@@ -1,10 +1,11 @@
 import { mayQuery } from '../../store/schedules.ts';
 import { API_PATHS, idParams, scheduleChangeBody, scheduleSchema } from '../api.ts';
 import { change, setVersion } from '../http/change.ts';
-import { forbidden, notFound } from '../http/problem.ts';
+import { notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
+import { refuseOthers } from '../state/own.ts';
 import { userByName } from '../state/read.ts';
-import { scheduleById, schedulesDb, shownSchedule } from '../state/schedules.ts';
+import { knownSchedule, scheduleById, schedulesDb, shownSchedule } from '../state/schedules.ts';
 
 export const route = define({
   method: 'PATCH',
@@ -18,9 +19,8 @@ export const route = define({
   async handle(request) {
     const { ctx, cloud, params: { id }, body: { paused, expect }, caller } = request;
     const db = schedulesDb(cloud.state);
-    const before = scheduleById(db, id);
-    if (before === undefined) throw notFound(`There is no schedule ${id}.`);
-    if (before.owner !== caller.user && !caller.scopes.has('admin')) throw forbidden(`The schedule ${id} is ${before.owner}'s.`);
+    const before = knownSchedule(db, id);
+    refuseOthers(caller, `The schedule ${id}`, before.owner);
     const owner = mayQuery(userByName(db, before.owner)) ? before.owner : caller.user;
     await change(request, { kind: 'schedule.state', args: { id, state: paused ? 'paused' : 'enabled', reason: '', owner }, on: { resource: `schedule/${id}`, expect: expect ?? before.version } });
     const now = schedulesDb(cloud.state);

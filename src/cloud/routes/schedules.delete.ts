@@ -1,7 +1,8 @@
 import { API_PATHS, expectQuery, idParams } from '../api.ts';
 import { change, isRepetition } from '../http/change.ts';
-import { forbidden, notFound } from '../http/problem.ts';
+import { notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
+import { refuseOthers } from '../state/own.ts';
 import { scheduleById, schedulesDb } from '../state/schedules.ts';
 
 export const route = define({
@@ -16,7 +17,7 @@ export const route = define({
     const { ctx, cloud, params: { id }, query, caller } = request;
     const before = scheduleById(schedulesDb(cloud.state), id);
     if (before === undefined && !isRepetition(ctx)) throw notFound(`There is no schedule ${id}.`);
-    if (before !== undefined && before.owner !== caller.user && !caller.scopes.has('admin')) throw forbidden(`The schedule ${id} is ${before.owner}'s.`);
+    refuseOthers(caller, `The schedule ${id}`, before?.owner);
     await change(request, { kind: 'schedule.delete', args: { id }, on: { resource: `schedule/${id}`, expect: query.expect ?? before?.version } });
   },
 });

@@ -1,8 +1,7 @@
 import { API_PATHS, idParams, scheduleSchema } from '../api.ts';
 import { setVersion } from '../http/change.ts';
-import { notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
-import { scheduleById, schedulesDb, shownSchedule } from '../state/schedules.ts';
+import { knownSchedule, schedulesDb, shownSchedule } from '../state/schedules.ts';
 
 export const route = define({
   method: 'GET',
@@ -13,8 +12,7 @@ export const route = define({
   reply: scheduleSchema,
   handle({ ctx, cloud, params }) {
     const db = schedulesDb(cloud.state);
-    const row = scheduleById(db, params.id);
-    if (row === undefined) throw notFound(`There is no schedule ${params.id}.`);
+    const row = knownSchedule(db, params.id);
     setVersion(ctx, row);
     return shownSchedule(db, row);
   },

@@ -1,8 +1,9 @@
 import { mayQuery } from '../../store/schedules.ts';
 import { API_PATHS, idParams, scheduleBody, scheduleSchema } from '../api.ts';
 import { change, setVersion } from '../http/change.ts';
-import { HttpProblem, forbidden, notFound } from '../http/problem.ts';
+import { HttpProblem, notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
+import { refuseOthers } from '../state/own.ts';
 import { one, userByName } from '../state/read.ts';
 import { scheduleById, schedulesDb, shownSchedule } from '../state/schedules.ts';
 
@@ -22,7 +23,7 @@ export const route = define({
     const db = schedulesDb(cloud.state);
     if (query !== undefined && one(db, 'SELECT 1 FROM saved_queries WHERE id = ?', query) === undefined) throw notFound(`There is no saved query ${query}.`);
     const before = scheduleById(db, id);
-    if (before !== undefined && before.owner !== caller.user && !caller.scopes.has('admin')) throw forbidden(`The schedule ${id} is ${before.owner}'s.`);
+    refuseOthers(caller, `The schedule ${id}`, before?.owner);
     // One whose owner is gone becomes that of who takes it up again.
     const owner = before !== undefined && mayQuery(userByName(db, before.owner)) ? before.owner : caller.user;
     const target = { ...(satellites === undefined ? {} : { satellites: [...new Set(satellites)] }), ...(tags === undefined ? {} : { tags }) };

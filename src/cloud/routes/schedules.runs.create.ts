@@ -1,8 +1,9 @@
 import { API_PATHS, idParams, scheduleRunSchema } from '../api.ts';
 import { change } from '../http/change.ts';
-import { forbidden, notFound } from '../http/problem.ts';
+import { notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
-import { runByNumber, scheduleById, schedulesDb } from '../state/schedules.ts';
+import { refuseOthers } from '../state/own.ts';
+import { knownSchedule, runByNumber, schedulesDb } from '../state/schedules.ts';
 import { showRun } from '../state/views.ts';
 
 export const route = define({
@@ -17,9 +18,7 @@ export const route = define({
   audit: [],
   async handle(request) {
     const { cloud, params: { id }, caller } = request;
-    const schedule = scheduleById(schedulesDb(cloud.state), id);
-    if (schedule === undefined) throw notFound(`There is no schedule ${id}.`);
-    if (schedule.owner !== caller.user && !caller.scopes.has('admin')) throw forbidden(`The schedule ${id} is ${schedule.owner}'s.`);
+    refuseOthers(caller, `The schedule ${id}`, knownSchedule(schedulesDb(cloud.state), id).owner);
     const number = await cloud.schedules().runNow(id, (draft) => change(request, draft));
     const run = runByNumber(schedulesDb(cloud.state), id, number);
     if (run === undefined) throw notFound(`The schedule ${id} has been deleted meanwhile.`);

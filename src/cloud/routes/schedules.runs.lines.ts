@@ -1,8 +1,7 @@
 import { API_PATHS, queryLineSchema, runParams } from '../api.ts';
-import { notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
 import { keptLines } from '../schedule-rows.ts';
-import { runByNumber, schedulesDb } from '../state/schedules.ts';
+import { knownRun, schedulesDb } from '../state/schedules.ts';
 
 export const route = define({
   method: 'GET',
@@ -13,7 +12,7 @@ export const route = define({
   reply: { type: 'application/x-ndjson', description: 'One JSON object a line.', item: queryLineSchema },
   async handle({ ctx, cloud, params: { id, number } }) {
     const db = schedulesDb(cloud.state);
-    if (runByNumber(db, id, number) === undefined) throw notFound(`There is no run ${number} of a schedule ${id}; the last 10 are kept.`);
+    knownRun(db, id, number);
     ctx.body = await keptLines(db, id, number);
     ctx.type = 'application/x-ndjson';
   },

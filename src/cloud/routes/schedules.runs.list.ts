@@ -1,9 +1,8 @@
 import type { ScheduleRunRow } from '../../store/rows.ts';
 import { API_PATHS, idParams, pageOf, scheduleRunSchema } from '../api.ts';
 import { route as define } from '../http/route.ts';
-import { notFound } from '../http/problem.ts';
 import { many } from '../state/read.ts';
-import { scheduleById, schedulesDb } from '../state/schedules.ts';
+import { knownSchedule, schedulesDb } from '../state/schedules.ts';
 import { showRun } from '../state/views.ts';
 
 export const route = define({
@@ -15,7 +14,7 @@ export const route = define({
   reply: pageOf(scheduleRunSchema),
   handle({ cloud, params: { id } }) {
     const db = schedulesDb(cloud.state);
-    if (scheduleById(db, id) === undefined) throw notFound(`There is no schedule ${id}.`);
+    knownSchedule(db, id);
     return { items: many<ScheduleRunRow>(db, 'SELECT * FROM schedule_runs WHERE schedule = ? ORDER BY number DESC', id).map(showRun), next: null };
   },
 });

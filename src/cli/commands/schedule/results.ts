@@ -1,6 +1,7 @@
 import { Failure } from '../../../errors.ts';
 import { cloudClient } from '../../cloud-client.ts';
 import type { CommandModule } from '../../command.ts';
+import { addRowsOptions } from '../../rows-options.ts';
 import { whole } from '../../whole-number.ts';
 
 interface Options {
@@ -14,11 +15,9 @@ export const command: CommandModule = {
   summary: 'Print the rows of the last run of a schedule, or of another that is kept',
   group: 'Use',
   configure(cmd, io) {
-    cmd
+    addRowsOptions(cmd)
       .argument('<name>', 'which schedule')
       .option('--run <n>', 'which run, by its number; default: the last that is over', whole(1, Number.MAX_SAFE_INTEGER))
-      .option('--json', 'one JSON object a line instead of a table')
-      .option('--csv', 'comma-separated values (RFC 4180) instead of a table')
       .option('--context <name>', 'the cluster; default: the current one')
       .addHelpText('after', '\nExit codes: 0 all satellites had answered, 1 none, 3 some; 2 bad input, 5 no machine answers.\n')
       .action(async (name: string, options: Options) => {

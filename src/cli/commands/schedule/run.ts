@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../../errors.ts';
 import { cloudClient } from '../../cloud-client.ts';
 import type { CommandModule } from '../../command.ts';
+import { addRowsOptions } from '../../rows-options.ts';
 
 /** Between two looks whether it is over. */
 const LOOK_MS = 500;
@@ -17,11 +18,9 @@ export const command: CommandModule = {
   summary: 'Have a schedule run now, and print its rows',
   group: 'Operate',
   configure(cmd, io) {
-    cmd
+    addRowsOptions(cmd)
       .argument('<name>', 'which schedule')
       .option('--no-wait', 'only begin it')
-      .option('--json', 'one JSON object a line instead of a table')
-      .option('--csv', 'comma-separated values (RFC 4180) instead of a table')
       .option('--context <name>', 'the cluster; default: the current one')
       .addHelpText('after', '\nIts regular runs stay where they are. Exit codes: 0 all satellites have answered, 1 none, 3 some; 2 bad input, 5 no machine answers.\n')
       .action(async (name: string, options: Options) => {
