@@ -30,8 +30,11 @@ const LAME_DUCK_MS = 12_000;
 const TERM_MS = 5_000;
 /** Between looks at a disk that was full. */
 const ROOM_POLL_MS = 1_000;
-/** What nats-server says when its disk is full. It keeps its stream switched off from then on, also when there is room again, until it is started anew. */
-const STARVED = /JetStream out of resources, will be DISABLED/;
+/**
+ * What nats-server says when it could not write: `JetStream out of resources`, `out of File resources` or `out of space`, by whose write it was, or
+ * that a store or a stream had a critical write error. It writes nothing there from then on, also when there is room again, until it is started anew.
+ */
+const STARVED = /JetStream out of .*will be DISABLED|critical write error/i;
 const BACKOFF_MS = { first: 250, last: 15_000, healthy: 60_000 } as const;
 
 /** Messages that our own configuration provokes on each start or reload, and that say nothing to an operator. */
@@ -67,7 +70,7 @@ export class BusServer {
     return this.#topology;
   }
 
-  /** The disk was full, and the server takes no part in the stream for now. */
+  /** The disk was full or could not be written, and the server takes no part in the stream for now. */
   get starved(): boolean {
     return this.#starved;
   }
@@ -182,7 +185,7 @@ export class BusServer {
     });
     failed.catch(() => undefined);
     this.#output = watchLines(child.stderr, (line) => {
-      if (STARVED.test(line) && this.#child === child) void this.#outlastFullDisk();
+      if (STARVED.test(line) && this.#child === child) void this.#outlastFullDisk(startedAt);
       if (!NOISE.test(line)) this.#options.log(`nats: ${line.replace(/^\[\d+\] \S+ \S+ /, '')}`);
     });
     try {
@@ -199,8 +202,7 @@ export class BusServer {
     if (Date.now() - startedAt > BACKOFF_MS.healthy) this.#backoff = BACKOFF_MS.first;
     while (!this.#stopping) {
       this.#options.log(`bus: nats-server ended (${why}), starting again in ${this.#backoff} ms`);
-      await sleep(this.#backoff);
-      this.#backoff = Math.min(this.#backoff * 2, BACKOFF_MS.last);
+      await this.#pause();
       try {
         await this.#exclusive(async () => {
           if (!this.#stopping && this.#child === undefined) await this.#launch();
@@ -212,13 +214,21 @@ export class BusServer {
     }
   }
 
-  async #outlastFullDisk(): Promise<void> {
+  /** Before another start: longer each time, until one has held. */
+  async #pause(): Promise<void> {
+    await sleep(this.#backoff);
+    this.#backoff = Math.min(this.#backoff * 2, BACKOFF_MS.last);
+  }
+
+  async #outlastFullDisk(startedAt: number): Promise<void> {
     const { roomy = () => true } = this.#options;
     if (this.#starved) return;
     this.#starved = true;
-    this.#options.log('bus: the disk is full, and nats-server has switched the stream off; it is started again when there is room');
+    this.#options.log('bus: nats-server could not write, most likely for a full disk, and has switched the stream off; it is started again when there is room');
+    if (Date.now() - startedAt > BACKOFF_MS.healthy) this.#backoff = BACKOFF_MS.first;
     const lost = (): boolean => this.#stopping || !this.#starved;
     while (!lost() && !roomy()) await sleep(ROOM_POLL_MS, undefined, { ref: false });
+    await this.#pause();
     try {
       await this.#exclusive(async () => {
         if (lost()) return;

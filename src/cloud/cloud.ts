@@ -105,7 +105,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     if (stopping.signal.aborted) return 'This instance is stopping.';
     if (!connected) return 'nats-server of this node is not reached.';
     if (!db.open) return 'The database is closed.';
-    if (bus.starved) return 'The disk was full, and the bus keeps no log on this node until there is room again.';
+    if (bus.starved) return 'The disk was full or could not be written, and the bus keeps no log on this node until there is room again.';
     return state.notReady() ?? (recovery.pending() ? `The credentials of the Secret ${SECRET} are not in the state yet.` : undefined);
   };
   const announcement = (): Announcement => {

@@ -1,5 +1,5 @@
-import { statfsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, statfsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { connectBus } from '../../src/bus/connect.ts';
 import type { Topology } from '../../src/bus/config.ts';
@@ -11,6 +11,9 @@ import { openReplica, type Replica } from '../../src/store/replica.ts';
 import { busFiles, freePorts, NATS_SERVER, type BusFiles } from './bus-files.ts';
 import { until } from './local-cloud.ts';
 import { contents } from './store-temp.ts';
+
+/** In a member's folder: its server's copies of streams, without what the servers agree by. */
+export const STREAMS = 'cloud/state/jetstream/jetstream/TERRARIUM/streams';
 
 const ROOMY = { free: 1e12, total: 1e12 };
 
@@ -45,9 +48,9 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
-function roomOf(dir: string): number {
-  const { bavail, bsize } = statfsSync(dir);
-  return bavail * bsize;
+/** Bytes, on the fullest of their file systems. */
+function roomOf(dirs: string[]): number {
+  return Math.min(...dirs.filter((dir) => existsSync(dir)).map((dir) => statfsSync(dir)).map(({ bavail, bsize }) => bavail * bsize));
 }
 
 /**
@@ -60,17 +63,18 @@ export async function startCluster(count: number, alone = false, prepare: (dir: 
   for (const { name } of nodes) prepare(files.data(name));
   const [port = 0, clusterPort = 0, websocketPort = 0] = await freePorts(3);
   const topology: Topology = { servers: nodes, satellites: [], jetstream: true };
+  const streamsOf = (name: string): string => join(files.data(name), STREAMS);
   const log: string[] = [];
   const started = Date.now();
   const note = (name: string, line: string): void => void log.push(`${((Date.now() - started) / 1000).toFixed(2)} ${name} ${line}`);
   const optionsOf = ({ name, address }: (typeof nodes)[number]): BusServerOptions => ({
-    binary: NATS_SERVER, topology: alone && name === 'n1' ? { servers: nodes.slice(0, 1), satellites: [], jetstream: false } : topology, log: (line) => note(name, line), roomy: () => roomOf(files.data(name)) > 16e6,
+    binary: NATS_SERVER, topology: alone && name === 'n1' ? { servers: nodes.slice(0, 1), satellites: [], jetstream: false } : topology, log: (line) => note(name, line), roomy: () => roomOf([files.data(name), dirname(streamsOf(name))]) > 16e6,
     settings: { node: name, address, port, clusterPort, websocketPort, clusterId: 'test', tlsDir: join(files.data(name), 'cloud/tls'), stateDir: join(files.data(name), 'cloud/state') },
   });
   const members: Member[] = nodes.map((node) => ({
     name: node.name,
     dir: join(files.data(node.name), 'replica'),
-    streams: join(files.data(node.name), 'cloud/state/jetstream/jetstream/TERRARIUM/streams'),
+    streams: streamsOf(node.name),
     options: optionsOf(node),
     server: new BusServer(optionsOf(node)),
   }));
