@@ -127,7 +127,9 @@ function build(route: Route, { params, query, body }: Input, actor: Actor): Sent
   };
 }
 
-type Hint = (actor: Actor, input: Input) => Promise<{ params?: Record<string, unknown>; query?: Record<string, unknown>; body?: Record<string, unknown>; after?: (got: Got) => Promise<void> | void }>;
+/** What is to be done, or noted, once it has been sent. */
+type After = (got: Got, sent: Sent) => Promise<void> | void;
+type Hint = (actor: Actor, input: Input) => Promise<{ params?: Record<string, unknown>; query?: Record<string, unknown>; body?: Record<string, unknown>; after?: After }>;
 
 /** Users to be changed: the first of them; and to be deleted: each of the others once. */
 const spare: string[] = [];
@@ -189,12 +191,12 @@ const HINTS: Record<string, Hint> = {
     },
   }),
   'POST /api/v1/password': async (actor) => {
-    const password = `changed ${(counter += 1)} times`;
     return {
-      body: { current: actor.password, password },
-      after: async (got) => {
+      body: { current: actor.password, password: `changed ${(counter += 1)} times` },
+      // A spoilt one may be carried out with another password.
+      after: (got, { body }) => {
         if (got.status !== 200) return;
-        actor.password = password;
+        actor.password = (JSON.parse(body ?? '') as { password: string }).password;
         actor.token = (JSON.parse(got.body) as { token: string }).token;
       },
     };
@@ -250,7 +252,7 @@ function hintOf(route: Route): Hint | undefined {
 
 const defined = (values: Record<string, unknown>): Record<string, unknown> => Object.fromEntries(Object.entries(values).filter(([, v]) => v !== undefined));
 
-async function apply(hint: Hint | undefined, actor: Actor, input: Input): Promise<{ input: Input; after: ((got: Got) => Promise<void> | void) | undefined }> {
+async function apply(hint: Hint | undefined, actor: Actor, input: Input): Promise<{ input: Input; after: After | undefined }> {
   if (hint === undefined) return { input, after: undefined };
   const { params = {}, query = {}, body, after } = await hint(actor, input);
   return { input: { params: { ...input.params, ...params }, query: defined({ ...input.query, ...query }), body: body === undefined ? input.body : defined({ ...(input.body as object), ...body }) }, after };
@@ -370,7 +372,7 @@ async function fuzz(t: Test, route: Route, actor: Actor): Promise<void> {
     judge('valid', sent, got, false);
     if (got instanceof Error) return;
     if (got.status < 300) good += 1;
-    await after?.(got);
+    await after?.(got, sent);
     await restore(route, actor, got);
   });
   await eachOf(generated.slice(RUNS), atOnce, async (given, n) => {
@@ -379,7 +381,7 @@ async function fuzz(t: Test, route: Route, actor: Actor): Promise<void> {
     const got = await send(sent).catch((error: Error) => error);
     judge('spoilt', sent, got, refused);
     if (got instanceof Error) return;
-    await after?.(got);
+    await after?.(got, sent);
     await restore(route, actor, got);
   });
   t.same(faults.slice(0, 5), [], `${name}, seed ${SEED}`);
