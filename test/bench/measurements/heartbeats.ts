@@ -103,7 +103,19 @@ async function measure(count: number, ids: string[], clouds: LocalClouds, say: (
     const began = Date.now();
     for (const child of children) await tell(child, 'connect');
     const connected = await progress('connected', began, began, count);
-    await sleep(2 * HEARTBEAT_MS, undefined, { signal });
+    // The first heartbeats of all bring each into the state, which is no rest.
+    const written = async (): Promise<number> => {
+      const metrics = await call(clouds, node, '/metrics', { headers: { authorization: `Bearer ${API_TOKEN}` } });
+      const [, found] = /^terrarium_state_position (\d+)/m.exec(metrics.body) ?? [];
+      if (found === undefined) throw new Error(`the cloud tells no position: ${metrics.body.slice(0, 200)}`);
+      return Number(found);
+    };
+    let [before, position] = [-1, await written()];
+    while (position !== before) {
+      await sleep(2 * HEARTBEAT_MS, undefined, { signal });
+      [before, position] = [position, await written()];
+    }
+    say(`${count}: all in the state after ${seconds(Date.now() - began)} s`);
     const start = { work: work(), at: Date.now() };
     await sleep(STEADY_MS, undefined, { signal });
     const cpu = less(work(), start.work, Date.now() - start.at);
@@ -123,13 +135,13 @@ async function measure(count: number, ids: string[], clouds: LocalClouds, say: (
     const unreachable = await isIn('unreachable');
     say(`${count}: a silent one is degraded after ${degraded} ms, unreachable after ${unreachable} ms`);
 
-    const before = work();
+    const worked = work();
     const killed = Date.now();
     process.kill(server(), 'SIGKILL');
     // What was on its way counts for nothing: a satellite waits longer than that before it comes back.
     const back = await progress('back', killed + 500, killed, count - 1);
     // The server is another process now, which began with nothing.
-    const spent = less(work(), { ...before, natsServer: 0 });
+    const spent = less(work(), { ...worked, natsServer: 0 });
     say(`${count}: for it the cloud worked ${seconds(spent.cloud)} s, nats-server ${seconds(spent.natsServer)} s, the simulators ${seconds(spent.simulators)} s`);
     return { satellites: count, connected, cpu, memory, silent: { degraded, unreachable }, back: { ...back, work: spent } };
   } finally {
