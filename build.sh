@@ -17,6 +17,8 @@ PACKAGES=(gcc libc6-dev libseccomp-dev pkg-config binutils zstd)
 LAB_PACKAGES=(systemd-container debootstrap dnsmasq-base openssh-client iproute2 e2fsprogs procps kmod)
 # What the tests use beside the lab.
 TEST_PACKAGES=(chromium libnss3-tools nftables iptables tcpdump openssl)
+# An emulated machine whose power is cut, for the long tests.
+LONG_TEST_PACKAGES=(qemu-system-x86 busybox-static cpio xz-utils)
 # What the measurements compare with: redis-tools holds the server, too, without a service of it.
 BENCH_PACKAGES=(redis-tools)
 
@@ -81,7 +83,12 @@ build() {
 
 demo() { build; need "${LAB_PACKAGES[@]}"; exec node installer/lab/demo.ts "$@"; }
 
-run_tests() { build; need "${LAB_PACKAGES[@]}" "${TEST_PACKAGES[@]}"; exec node test/run.ts "$@"; }
+run_tests() {
+  build
+  need "${LAB_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+  [[ " $* " != *" --all "* && $* != */long/* ]] || need "${LONG_TEST_PACKAGES[@]}"
+  exec node test/run.ts "$@"
+}
 
 bench() { build; need "${LAB_PACKAGES[@]}" "${BENCH_PACKAGES[@]}"; exec node test/bench/run.ts "$@"; }
 
