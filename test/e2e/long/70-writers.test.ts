@@ -32,7 +32,7 @@ async function underLoad(t: Test, work: () => Promise<void>): Promise<Writers['w
   } finally {
     const rate = await load.stop();
     const { acknowledged, failed, slowest, repeated } = load.written;
-    t.comment(`${acknowledged.size} acknowledged, ${rate.toFixed(1)} a second by the slowest writer, slowest write ${slowest} ms, ${failed.length} failed; repeated: ${[...repeated].map(([why, n]) => `${n} × ${why}`).join(' | ')}`);
+    t.comment(`${acknowledged.size} acknowledged, ${rate.all.toFixed(1)} a second by the slowest writer, ${rate.between.toFixed(1)} outside of writes over a second, slowest write ${slowest} ms, ${failed.length} failed; repeated: ${[...repeated].map(([why, n]) => `${n} × ${why}`).join(' | ')}`);
   }
   await healthy(120_000);
   await checkWritten(t, lab, names(), load.written);
@@ -109,15 +109,20 @@ t.test('the disk of the machine that leads the stream fills up, and is freed', a
   });
 });
 
+/** Ten at once would be more writes than the audit log keeps, by which they are checked. */
+const ROUNDS_AT_ONCE = 5;
+
 t.test('ten polite rolling restarts: no write fails', async (t) => {
-  const written = await underLoad(t, async () => {
-    for (let round = 0; round < 10; round += 1) {
-      const restarted = await lab.admin(['kubectl', 'rollout', 'restart', 'daemonset/cloud', '-n', 'terrarium-system']);
-      t.equal(restarted.exitCode, 0, restarted.stderr);
-      const done = await lab.admin(['kubectl', 'rollout', 'status', 'daemonset/cloud', '-n', 'terrarium-system', '--timeout=300s'], { timeoutMs: 330_000 });
-      t.equal(done.exitCode, 0, `round ${round + 1}: ${done.stdout}${done.stderr}`);
-    }
-    t.ok((await clouds()).every(isReady));
-  });
-  t.strictSame(written.failed, []);
+  for (let from = 0; from < 10; from += ROUNDS_AT_ONCE) {
+    const written = await underLoad(t, async () => {
+      for (let round = from + 1; round <= from + ROUNDS_AT_ONCE; round += 1) {
+        const restarted = await lab.admin(['kubectl', 'rollout', 'restart', 'daemonset/cloud', '-n', 'terrarium-system']);
+        t.equal(restarted.exitCode, 0, restarted.stderr);
+        const done = await lab.admin(['kubectl', 'rollout', 'status', 'daemonset/cloud', '-n', 'terrarium-system', '--timeout=300s'], { timeoutMs: 330_000 });
+        t.equal(done.exitCode, 0, `round ${round}: ${done.stdout}${done.stderr}`);
+      }
+      t.ok((await clouds()).every(isReady));
+    });
+    t.strictSame(written.failed, []);
+  }
 });
