@@ -115,7 +115,7 @@ async function measure(count: number, ids: string[], clouds: LocalClouds, say: (
       await sleep(2 * HEARTBEAT_MS, undefined, { signal });
       [before, position] = [position, await written()];
     }
-    say(`${count}: all in the state after ${seconds(Date.now() - began)} s`);
+    say(`${count}: nothing more is written to the state after ${seconds(Date.now() - began)} s`);
     const start = { work: work(), at: Date.now() };
     await sleep(STEADY_MS, undefined, { signal });
     const cpu = less(work(), start.work, Date.now() - start.at);
