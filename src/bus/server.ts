@@ -51,6 +51,7 @@ export class BusServer {
   #output: LineWatch | undefined;
   #stopping = false;
   #backoff: number = BACKOFF_MS.first;
+  #startedAt = 0;
   #queue: Promise<unknown> = Promise.resolve();
   #loadedAt: (() => Promise<string | undefined>) | undefined;
   #starved = false;
@@ -170,7 +171,7 @@ export class BusServer {
   async #launch(): Promise<void> {
     this.starts += 1;
     this.#starved = false;
-    const startedAt = Date.now();
+    this.#startedAt = Date.now();
     const child = spawn(this.#options.binary, ['-c', this.#configFile], { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#child = child;
     let ready = false;
@@ -180,12 +181,12 @@ export class BusServer {
         reject(new Error(`it ended with ${signal ?? `exit code ${code}`}`));
         if (this.#child !== child) return;
         this.#child = undefined;
-        if (ready && !this.#stopping) void this.#revive(startedAt, signal ?? `exit code ${code}`);
+        if (ready && !this.#stopping) void this.#revive(signal ?? `exit code ${code}`);
       });
     });
     failed.catch(() => undefined);
     this.#output = watchLines(child.stderr, (line) => {
-      if (STARVED.test(line) && this.#child === child) void this.#outlastFullDisk(startedAt);
+      if (STARVED.test(line) && this.#child === child) void this.#outlastFullDisk();
       if (!NOISE.test(line)) this.#options.log(`nats: ${line.replace(/^\[\d+\] \S+ \S+ /, '')}`);
     });
     try {
@@ -198,11 +199,11 @@ export class BusServer {
     }
   }
 
-  async #revive(startedAt: number, why: string): Promise<void> {
-    if (Date.now() - startedAt > BACKOFF_MS.healthy) this.#backoff = BACKOFF_MS.first;
+  async #revive(why: string): Promise<void> {
     while (!this.#stopping) {
-      this.#options.log(`bus: nats-server ended (${why}), starting again in ${this.#backoff} ms`);
-      await this.#pause();
+      const pause = this.#nextPause();
+      this.#options.log(`bus: nats-server ended (${why}), starting again in ${pause} ms`);
+      await sleep(pause);
       try {
         await this.#exclusive(async () => {
           if (!this.#stopping && this.#child === undefined) await this.#launch();
@@ -214,21 +215,23 @@ export class BusServer {
     }
   }
 
-  /** Before another start: longer each time, until one has held. */
-  async #pause(): Promise<void> {
-    await sleep(this.#backoff);
-    this.#backoff = Math.min(this.#backoff * 2, BACKOFF_MS.last);
+  /** Before another start, ms: longer each time, until a start has held. */
+  #nextPause(): number {
+    if (Date.now() - this.#startedAt > BACKOFF_MS.healthy) this.#backoff = BACKOFF_MS.first;
+    const pause = this.#backoff;
+    this.#backoff = Math.min(pause * 2, BACKOFF_MS.last);
+    return pause;
   }
 
-  async #outlastFullDisk(startedAt: number): Promise<void> {
+  async #outlastFullDisk(): Promise<void> {
     const { roomy = () => true } = this.#options;
     if (this.#starved) return;
     this.#starved = true;
     this.#options.log('bus: nats-server could not write, most likely for a full disk, and has switched the stream off; it is started again when there is room');
-    if (Date.now() - startedAt > BACKOFF_MS.healthy) this.#backoff = BACKOFF_MS.first;
+    const pause = this.#nextPause();
     const lost = (): boolean => this.#stopping || !this.#starved;
     while (!lost() && !roomy()) await sleep(ROOM_POLL_MS, undefined, { ref: false });
-    await this.#pause();
+    if (!lost()) await sleep(pause);
     try {
       await this.#exclusive(async () => {
         if (lost()) return;
@@ -236,7 +239,7 @@ export class BusServer {
         await this.#launch();
       });
     } catch (error) {
-      void this.#revive(Date.now(), (error as Error).message);
+      void this.#revive((error as Error).message);
     }
   }
 
