@@ -190,17 +190,15 @@ const HINTS: Record<string, Hint> = {
       if (got.status === 200) await send({ method: 'POST', path: '/api/v1/logout', headers: { authorization: `Bearer ${(JSON.parse(got.body) as { token: string }).token}` } });
     },
   }),
-  'POST /api/v1/password': async (actor) => {
-    return {
-      body: { current: actor.password, password: `changed ${(counter += 1)} times` },
-      // A spoilt one may be carried out with another password.
-      after: (got, { body }) => {
-        if (got.status !== 200) return;
-        actor.password = (JSON.parse(body ?? '') as { password: string }).password;
-        actor.token = (JSON.parse(got.body) as { token: string }).token;
-      },
-    };
-  },
+  'POST /api/v1/password': async (actor) => ({
+    body: { current: actor.password, password: `changed ${(counter += 1)} times` },
+    // A spoilt one may be carried out with another password.
+    after: (got, { body }) => {
+      if (got.status !== 200) return;
+      actor.password = (JSON.parse(body ?? '') as { password: string }).password;
+      actor.token = (JSON.parse(got.body) as { token: string }).token;
+    },
+  }),
   'GET /api/v1/users/{name}': known,
   'GET /api/v1/satellites/{id}': async () => ({ params: { id: 'n1' } }),
   'PATCH /api/v1/users/{name}': async (_, { body }) => {

@@ -8,7 +8,8 @@ import { BusServer } from '../../src/bus/server.ts';
 import { streamPipe } from '../../src/bus/stream.ts';
 import { openReplica, type Replica } from '../../src/store/replica.ts';
 import { NATS_SERVER, busFiles } from './bus-files.ts';
-import { startWriters, type Load } from './store-load.ts';
+import { ROOMY, STREAMS } from './store-cluster.ts';
+import { startWriters, writesIn, type Load } from './store-load.ts';
 import { contents } from './store-temp.ts';
 
 /**
@@ -18,7 +19,6 @@ import { contents } from './store-temp.ts';
 const STATE = '/state';
 const BEFORE = join(STATE, 'bus');
 const PORTS = { port: 4222, clusterPort: 6222, websocketPort: 8222 };
-const ROOMY = { free: 1e12, total: 1e12 };
 const nodes = ['n1', 'n2', 'n3'].map((name, i) => ({ name, address: `127.0.0.${i + 1}` }));
 
 const say = (line: string): void => void writeSync(2, `${line}\n`);
@@ -46,7 +46,7 @@ async function openThree(): Promise<Replica[]> {
   return Promise.all(nodes.map(async ({ name }) => {
     const tls = { caFile: join(tlsDir(name), 'ca.crt'), certFile: join(tlsDir(name), 'client.crt'), keyFile: join(tlsDir(name), 'client.key') };
     const nc = await connectBus({ servers: nodes.map(({ address }) => `${address}:${PORTS.port}`), tls, name, inOrder: true, onlyThese: true });
-    const pipe = streamPipe(nc, join(stateDir(name), 'jetstream/jetstream/TERRARIUM/streams'));
+    const pipe = streamPipe(nc, join(root, name, STREAMS));
     return openReplica({ self: name, dir: join(STATE, name), log: (line) => say(`${name} ${line}`), space: () => ROOMY, cluster: { pipe, peers: busPeers(nc, name), instances: () => nodes.map((n) => ({ name: n.name })) } });
   }));
 }
@@ -65,8 +65,7 @@ if (again) {
   const [one, ...others] = three.map((r) => JSON.stringify(contents(r.db)));
   say(others.every((o) => o === one) ? 'EQUAL' : 'DIFFERENT');
   for (const [kind, replica] of [['one', alone], ['three', three[0] as Replica]] as const) {
-    const rows = replica.db.prepare<[], { id: string; position: number }>("SELECT id, position FROM audit WHERE kind = 'query.put' AND outcome = 'ok'").all();
-    for (const { id, position } of rows) say(`HAVE ${kind} ${id} ${position}`);
+    for (const { id, position } of writesIn(replica.db)) say(`HAVE ${kind} ${id} ${position}`);
   }
   say('END');
   process.exit(0);

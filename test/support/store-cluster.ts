@@ -15,7 +15,8 @@ import { contents } from './store-temp.ts';
 /** In a member's folder: its server's copies of streams, without what the servers agree by. */
 export const STREAMS = 'cloud/state/jetstream/jetstream/TERRARIUM/streams';
 
-const ROOMY = { free: 1e12, total: 1e12 };
+/** A disk that is never full. */
+export const ROOMY = { free: 1e12, total: 1e12 };
 
 export interface Member {
   name: string;

@@ -57,11 +57,15 @@ export function startWriters(count: number, everyMs: number, replica: (writer: n
   };
 }
 
+/** The writers' commands that a database has, and where; one that was applied twice is there twice. */
+export function writesIn(db: Store): { id: string; position: number }[] {
+  return db.prepare<[], { id: string; position: number }>("SELECT id, position FROM audit WHERE kind = 'query.put' AND outcome = 'ok'").all();
+}
+
 /** @returns what is wrong: acknowledged commands that are not in the database at their position, or not exactly once. */
 export function lostOrTwice(db: Store, load: Load): string[] {
-  const rows = db.prepare<[], { id: string; position: number }>("SELECT id, position FROM audit WHERE kind = 'query.put' AND outcome = 'ok'").all();
   const times = new Map<string, number[]>();
-  for (const { id, position } of rows) times.set(id, [...(times.get(id) ?? []), position]);
+  for (const { id, position } of writesIn(db)) times.set(id, [...(times.get(id) ?? []), position]);
   return [...load.acknowledged].flatMap(([id, position]) => {
     const found = times.get(id) ?? [];
     return found.length === 1 && found[0] === position ? [] : [`${id} was acknowledged at ${position} and is at ${found.join(', ') || 'no position'}`];

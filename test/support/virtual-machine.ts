@@ -4,6 +4,7 @@ import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, r
 import { basename, dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { cacheRoot } from '../../installer/bundle/cache.ts';
+import { SYSTEM_PATH } from '../../installer/system-path.ts';
 
 /**
  * An emulated machine with a kernel of Debian's, a disk of its own and nothing around it: unlike a lab machine, which shares its kernel with us, it
@@ -37,6 +38,8 @@ export interface MachineContent {
 
 /** Debian packages that this needs beside what every Debian has. */
 const PACKAGES = { 'qemu-system-x86_64': 'qemu-system-x86', cpio: 'cpio', modprobe: 'kmod', 'mke2fs': 'e2fsprogs', busybox: 'busybox-static', xz: 'xz-utils' };
+/** Those of /sbin are not in everybody's PATH. */
+const ENV = { PATH: SYSTEM_PATH };
 /** Debian's kernel has these as modules; without them it finds no root. */
 const MODULES = ['virtio_pci', 'virtio_blk', 'ext4', 'crc32c_generic'];
 const DISK = '4G';
@@ -60,7 +63,7 @@ $b poweroff -f
 async function checkPrograms(): Promise<void> {
   const missing: string[] = [];
   for (const [program, pkg] of Object.entries(PACKAGES)) {
-    const found = await execa('which', [program], { reject: false, env: { PATH: `${process.env['PATH']}:/usr/sbin:/sbin` } });
+    const found = await execa('which', [program], { reject: false, env: ENV });
     if (found.exitCode !== 0) missing.push(pkg);
   }
   if (missing.length > 0) throw new Error(`Debian packages are missing: ${missing.join(' ')}; ./build.sh test installs them`);
@@ -87,7 +90,7 @@ async function makeInitrd(dir: string, modules: string, version: string): Promis
   writeFileSync(join(root, 'init'), INITRD_INIT, { mode: 0o755 });
   const files = new Set<string>();
   for (const name of MODULES) {
-    const { stdout } = await execa('modprobe', ['-d', modules, '-S', version, '--show-depends', name]);
+    const { stdout } = await execa('modprobe', ['-d', modules, '-S', version, '--show-depends', name], { env: ENV });
     for (const [, file = ''] of stdout.matchAll(/^insmod (\S+)/gm)) files.add(file);
   }
   for (const [i, file] of [...files].entries()) {
@@ -117,7 +120,7 @@ async function makeDisk(dir: string, { files, programs, command }: MachineConten
   }
   writeFileSync(join(root, 'sbin/init'), rootInit(command), { mode: 0o755 });
   const file = join(dir, 'disk');
-  await execa('mke2fs', ['-q', '-t', 'ext4', '-d', root, file, DISK], { env: { PATH: `${process.env['PATH']}:/usr/sbin:/sbin` } });
+  await execa('mke2fs', ['-q', '-t', 'ext4', '-d', root, file, DISK], { env: ENV });
   return file;
 }
 
@@ -129,7 +132,7 @@ export async function buildMachine(dir: string, content: MachineContent): Promis
   const name = readdirSync(join(unpacked, 'boot')).find((f) => f.startsWith('vmlinuz-')) ?? '';
   const version = name.slice('vmlinuz-'.length);
   const modules = existsSync(join(unpacked, 'lib/modules')) ? unpacked : join(unpacked, 'usr');
-  await execa('depmod', ['-b', modules, version], { env: { PATH: `${process.env['PATH']}:/usr/sbin:/sbin` } });
+  await execa('depmod', ['-b', modules, version], { env: ENV });
   return { kernel: join(unpacked, 'boot', name), initrd: await makeInitrd(dir, modules, version), disk: await makeDisk(dir, content) };
 }
 

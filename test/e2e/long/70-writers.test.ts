@@ -30,9 +30,7 @@ async function underLoad(t: Test, work: () => Promise<void>): Promise<Writers['w
     await work();
     await sleep(3_000);
   } finally {
-    const rate = await load.stop();
-    const { acknowledged, failed, slowest, repeated } = load.written;
-    t.comment(`${acknowledged.size} acknowledged, ${rate.all.toFixed(1)} a second by the slowest writer, ${rate.between.toFixed(1)} outside of writes over a second, slowest write ${slowest} ms, ${failed.length} failed; repeated: ${[...repeated].map(([why, n]) => `${n} × ${why}`).join(' | ')}`);
+    t.comment(await load.stop());
   }
   await healthy(120_000);
   await checkWritten(t, lab, names(), load.written);

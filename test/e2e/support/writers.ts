@@ -16,6 +16,7 @@ const FAILED_MS = 15_000;
 /** After this a writer gives up. */
 const LOST_MS = 180_000;
 const TRY_MS = 5_000;
+/** A write that took longer had met what was broken. */
 const STALL_MS = 1_000;
 
 export interface Written {
@@ -31,15 +32,8 @@ export interface Written {
 
 export interface Writers {
   written: Written;
-  /** Ends after each writer's current write. */
-  stop(): Promise<Rate>;
-}
-
-/** Writes a second of the slowest writer. */
-export interface Rate {
-  all: number;
-  /** Outside of the writes that took longer than a second: those had met what was broken. */
-  between: number;
+  /** Ends after each writer's current write. @returns how it went, in a line */
+  stop(): Promise<string>;
 }
 
 interface Access {
@@ -127,9 +121,11 @@ export function startHttpWriters(count: number, everyMs: number, access: Access)
     async stop() {
       ending = true;
       const ms = Date.now() - from;
-      const rates = { all: counts.map((n) => n / (ms / 1000)), between: counts.map((n, writer) => n / ((ms - (stalledMs[writer] ?? 0)) / 1000)) };
+      const all = Math.min(...counts.map((n) => n / (ms / 1000)));
+      const between = Math.min(...counts.map((n, writer) => n / ((ms - (stalledMs[writer] ?? 0)) / 1000)));
       await writers.finally(() => agent.destroy());
-      return { all: Math.min(...rates.all), between: Math.min(...rates.between) };
+      const { acknowledged, failed, slowest, repeated } = written;
+      return `${acknowledged.size} acknowledged, ${all.toFixed(1)} a second by the slowest writer, ${between.toFixed(1)} outside of writes over a second, slowest write ${slowest} ms, ${failed.length} failed; repeated: ${[...repeated].map(([why, n]) => `${n} × ${why}`).join(' | ')}`;
     },
   };
 }
