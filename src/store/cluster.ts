@@ -16,6 +16,8 @@ const TICK_MS = 1000;
 export const ANNOUNCE_MS = 5000;
 /** A stream must be missing for so long, and be seen so twice. */
 const MISSING_MS = 2000;
+/** The next look at a stream that seemed to be missing: proposals wait as long as it does. */
+const LOOK_AGAIN_MS = 200;
 const PURGE_EVERY_MS = 10_000;
 const DOUBTFUL_MS = 10_000;
 const SCRUB_EVERY_MS = 3_600_000;
@@ -89,6 +91,8 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
   /** Makes this instance follow the newest stream, whatever is in the way: adopts a new epoch, re-seeds, rebuilds. One step; called again and again. */
   async function attend(): Promise<void> {
     let newest: LogInfo | undefined;
+    // What is applied while the bus looks may come after its answer.
+    const { position: before } = meta();
     try {
       newest = await pipe.newest();
     } catch (error) {
@@ -106,7 +110,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     if (newest?.epoch === epoch && epoch > 0 && (newest.base !== base || (base > 0 && (core.machine().chainAt(base) ?? newest.chain) !== newest.chain))) {
       return reseed(newest, 'It belongs to another history than the log.');
     }
-    if (newest === undefined || newest.epoch < epoch || (newest.epoch === epoch && newest.last < position)) {
+    if (newest === undefined || newest.epoch < epoch || (newest.epoch === epoch && newest.last < before)) {
       // What is there is removed by a rebuild: not unless it can be completed.
       if (newest !== undefined && !enoughInTouch()) return;
       stream = undefined;
@@ -277,7 +281,8 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
         if (ending.signal.aborted) return;
         log(`store: ${(error as Error).message}`);
       }
-      await timing.sleep(Math.max(50, TICK_MS - (timing.now() - since)), kick.signal);
+      const doubtful = missing !== undefined && timing.now() - missing.since < MISSING_MS;
+      await timing.sleep(Math.max(50, (doubtful ? LOOK_AGAIN_MS : TICK_MS) - (timing.now() - since)), kick.signal);
     }
   }
 

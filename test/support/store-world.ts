@@ -237,7 +237,8 @@ export function makeNetwork(): Network {
   return network;
 }
 
-export function pipeOf(world: World, network: Network, life: Life, losses: number): Pipe {
+/** @param slow how many consumers are far behind the others, of 1. */
+export function pipeOf(world: World, network: Network, life: Life, losses: number, slow = 0.3): Pipe {
   /** An answer of the server after a while: lost with the life, or on the way there or back. */
   function call<T>(name: string, work: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -310,8 +311,7 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
       call('consume', () => {
         const stream = streamOf(log.epoch);
         let ahead = 0;
-        // Some are far behind the others.
-        const slow = world.random() < 0.3 ? 3000 : 10;
+        const lag = world.random() < slow ? 3000 : 10;
         const consumer = {
           stopped: false,
           next: Math.max(from, stream.log.first),
@@ -321,7 +321,7 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
               ahead += 1;
               // In order, whatever each of them takes.
               consumer.queue.push(position);
-              world.at(world.random() * slow, () => {
+              world.at(world.random() * lag, () => {
                 const due = consumer.queue.shift();
                 if (due === undefined || !life.alive || consumer.stopped) return;
                 consumer.next += 1;
