@@ -33,9 +33,14 @@ export async function labLoops(): Promise<Loop[]> {
   return loopdevices.map((l) => ({ device: l.name, image: l['back-file'] ?? '' })).filter((l) => isLabImage(l.image));
 }
 
-/** Mounts a disk; its loop device goes by itself when it is unmounted. */
+/**
+ * Mounts a disk; its loop device goes by itself when it is unmounted.
+ *
+ * Without barriers: a machine's fsync has reached its disk, which `cutDisk` does not take away, when it is in the image; that the image's own
+ * disk is flushed too would help against a power cut of this machine only, and costs all machines together a third of a processor under load.
+ */
 export async function mountDisk(image: string, point: string): Promise<void> {
-  await run('mount', ['-t', 'ext4', '-o', 'loop,noinit_itable', image, point]);
+  await run('mount', ['-t', 'ext4', '-o', 'loop,noinit_itable,nobarrier', image, point]);
 }
 
 /**
