@@ -301,7 +301,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
           if (error.full) throw new Failure('store-disk-full', 'The log of changes is full.', { host: self, cause: error });
         }
       }
-      await timing.sleep(50 + (options.random(1)[0] ?? 0), over);
+      if (!over.aborted) await timing.sleep(50 + (options.random(1)[0] ?? 0), over);
       if (over.aborted) return new Promise<never>(() => undefined);
     }
   }

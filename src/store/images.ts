@@ -99,12 +99,14 @@ export interface ImageRecorder {
 }
 
 export function recordImages(db: Store): ImageRecorder {
+  // One and the same until something is written: most of what asks finds nothing new.
   let settled: Sums = new Map();
-  let pending: Sums = new Map();
+  let pending: Sums = settled;
   let effects = '';
   const record = (sign: '+' | '-', table: string, values: SqlValue[]): void => {
     const hex = image(table, values);
     if (!table.startsWith('_')) effects += sign + hex;
+    if (pending === settled) pending = new Map(settled);
     add(pending, table, sign === '+' ? 1 : -1, sign === '+' ? BigInt(`0x${hex}`) : -BigInt(`0x${hex}`));
   };
   db.function('_image', { varargs: true, safeIntegers: true }, (sign: '+' | '-', table: string, ...values: SqlValue[]) => {
@@ -126,18 +128,17 @@ export function recordImages(db: Store): ImageRecorder {
     take() {
       const taken = { effects, sums: pending };
       settled = pending;
-      pending = new Map(pending);
       effects = '';
       return taken;
     },
     discard() {
-      pending = new Map(settled);
+      pending = settled;
       effects = '';
     },
     sums: () => new Map(pending),
     setSums(sums) {
       settled = sums;
-      pending = new Map(sums);
+      pending = sums;
       effects = '';
     },
   };

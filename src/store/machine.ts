@@ -1,4 +1,4 @@
-import { createHash, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type Database from 'better-sqlite3';
 import type { Store } from './database.ts';
 import { decodeEntry, type Command } from './entry.ts';
@@ -130,6 +130,10 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
     log: db.prepare('INSERT INTO _log (position, entry) VALUES (?, ?)'),
     sum: db.prepare('INSERT INTO _sums (name, rows, sum) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET rows = excluded.rows, sum = excluded.sum'),
     trimLog: db.prepare('DELETE FROM _log WHERE position <= ?'),
+    begin: db.prepare('BEGIN IMMEDIATE'),
+    commit: db.prepare('COMMIT'),
+    savepoint: db.prepare('SAVEPOINT command'),
+    release: db.prepare('RELEASE command'),
     forgetSeen: db.prepare('DELETE FROM _seen WHERE position <= ?'),
     forgetHistory: db.prepare('DELETE FROM _history WHERE position <= ?'),
   };
@@ -169,7 +173,7 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
   function carryOut(tx: Tx, command: Command): { result: Result; changes: Change[] } {
     const kind = options.kinds.get(command.kind);
     if (kind === undefined) throw new Error('a kind of command that this release does not know');
-    db.exec('SAVEPOINT command');
+    sql.savepoint.run();
     try {
       if (meta.schema < kind.since) throw new Refusal('not-active', `This change needs schema ${kind.since}, and ${meta.schema} is active.`);
       if (command.expect !== undefined) {
@@ -177,7 +181,7 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
         if (version !== command.expect.version) throw new Refusal('version-conflict', `${command.expect.resource} has version ${version}, not ${command.expect.version}.`);
       }
       const { value, changes } = kind.apply(tx, command);
-      db.exec('RELEASE command');
+      sql.release.run();
       return { result: value === undefined ? { ok: true } : { ok: true, value }, changes };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -232,7 +236,7 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
     if (position % WHOLE_TABLES_EVERY === 0) covered += wholeTables(tx);
     const { effects, sums } = images.take();
     if (command.kind === 'schema.activate') for (const [table, s] of [...sums].sort()) if (!table.startsWith('_')) covered += `${table}=${s.rows}:${s.sum.toString(16)};`;
-    const chain = createHash('sha256').update(`${meta.chain}|${position}|${entryHash}|${covered}|${effects}`).digest('hex');
+    const chain = hash('sha256', `${meta.chain}|${position}|${entryHash}|${covered}|${effects}`, 'hex');
     sql.history.run(position, Buffer.from(entryHash, 'hex'), chain);
     images.take();
     if (options.keepLog) sql.log.run(position, entry);
@@ -254,7 +258,7 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
     const before = { meta, sums: images.sums() };
     const applied: AppliedEntry[] = [];
     let reached = entries[0];
-    db.exec('BEGIN IMMEDIATE');
+    sql.begin.run();
     try {
       for (const entry of entries) {
         reached = entry;
@@ -265,7 +269,7 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
       reached = undefined;
       flush(before.sums, before.meta.schema);
       step('before commit');
-      db.exec('COMMIT');
+      sql.commit.run();
     } catch (error) {
       if (db.inTransaction) db.exec('ROLLBACK');
       const schemaChanged = meta.schema !== before.meta.schema;

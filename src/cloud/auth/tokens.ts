@@ -1,8 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 /** Hexadecimal sha256: enough for secrets of 256 random bits, which nobody can guess. */
 export function hashSecret(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
+  return hash('sha256', secret, 'hex');
 }
 
 const LETTERS = 'abcdefghijkmnpqrstuvwxyz23456789';

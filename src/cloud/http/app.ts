@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import Router from '@koa/router';
 import Koa from 'koa';
 import type { z } from 'zod';
@@ -102,7 +102,7 @@ async function seen(ctx: Koa.Context, cloud: CloudContext): Promise<void> {
 
 function problems(cloud: CloudContext): Koa.Middleware {
   return async (ctx, next) => {
-    const requestId = randomBytes(8).toString('hex');
+    const requestId = randomUUID();
     ctx.set('X-Request-Id', requestId);
     try {
       await next();

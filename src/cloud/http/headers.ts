@@ -3,8 +3,8 @@ import type { Middleware } from 'koa';
 const csp = (connect: string): string => `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self' ${connect}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'`;
 
 /** Security headers of every answer. @param connect where the console's pages may fetch from besides the cloud */
-export const securityHeaders = (connect: string): Middleware => async (ctx, next) => {
-  ctx.set({
+export function securityHeaders(connect: string): Middleware {
+  const headers = {
     'Content-Security-Policy': csp(connect),
     'Strict-Transport-Security': 'max-age=31536000',
     'X-Content-Type-Options': 'nosniff',
@@ -14,6 +14,9 @@ export const securityHeaders = (connect: string): Middleware => async (ctx, next
     'Cross-Origin-Resource-Policy': 'same-origin',
     'Permissions-Policy': 'camera=(), geolocation=(), microphone=()',
     'Cache-Control': 'no-store',
-  });
-  await next();
-};
+  };
+  return (ctx, next) => {
+    ctx.set(headers);
+    return next();
+  };
+}
