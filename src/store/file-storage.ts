@@ -8,6 +8,11 @@ import type { Meta } from './machine.ts';
 import { KEEP_SNAPSHOTS, type Snapshot, type Storage } from './storage.ts';
 import { damagedLog, inTurns, verifySteps } from './verify.ts';
 
+/**
+ * Pages in SQLite's -wal (16 MB of them) after which they go into the database. A change writes some ten pages, mostly the same ones: with SQLite's
+ * 1000 that would be several fsyncs a second under load, in the thread that answers requests.
+ */
+const CHECKPOINT_PAGES = 4000;
 /** Bytes hashed at a time, between which other work gets its turn. */
 const HASH_CHUNK = 4 * 1024 * 1024;
 
@@ -76,6 +81,7 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
         chmodSync(current, 0o600);
         writer.pragma('journal_mode = WAL');
         writer.pragma(`synchronous = ${durability}`);
+        writer.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
         writer.pragma('foreign_keys = ON');
         writer.pragma('trusted_schema = OFF');
         const reader = new Database(current, { nativeBinding: addonPath(), readonly: true });
