@@ -248,7 +248,8 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     if (applying() && due('scrubbed', SCRUB_EVERY_MS)) await scrub();
     const log_ = stream;
     if (log_ === undefined || !isFirst()) return;
-    if (due('purged', PURGE_EVERY_MS)) {
+    // Only what a majority has in a snapshot: whoever is alone would have the one copy of what goes.
+    if (enoughInTouch() && due('purged', PURGE_EVERY_MS)) {
       const snapshots = [newestSnapshot(), ...comparison.live().filter((a) => names().includes(a.from)).map((a) => (a.epoch === log_.epoch ? a.snapshot : -1))];
       const below = Math.min(...snapshots) - (options.limits ?? LIMITS).logMargin;
       if (below > log_.first) await pipe.purge(log_, below).catch((error: Error) => log(`store: the log was not purged: ${error.message}`));

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { checkWritten, startHttpWriters, type Writers } from '../../support/http-writers.ts';
 import { isReady, kubeList, type Pod } from '../support/cluster.ts';
 import { bootLab, eventually, type Lab } from '../support/lab.ts';
 import { leadBus } from '../support/leaders.ts';
-import { accessOf, checkWritten, startHttpWriters, type Writers } from '../support/writers.ts';
+import { accessOf, stateFolders } from '../support/writers.ts';
 
 const WRITERS = 20;
 /** So that each makes well over 20 writes a second where nothing is slow. */
@@ -33,7 +34,7 @@ async function underLoad(t: Test, work: () => Promise<void>): Promise<Writers['w
     t.comment(await load.stop());
   }
   await healthy(120_000);
-  await checkWritten(t, lab, names(), load.written);
+  await checkWritten(t, stateFolders(names()), load.written);
   return load.written;
 }
 

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { parse, stringify } from 'yaml';
+import { checkWritten, startHttpWriters } from '../../support/http-writers.ts';
 import { bootLab, eventually } from '../support/lab.ts';
 import { TERRARIUM } from '../support/terrarium.ts';
-import { accessOf, checkWritten, startHttpWriters } from '../support/writers.ts';
+import { accessOf, stateFolders } from '../support/writers.ts';
 
 t.test('one instance becomes three under 20 writers', async (t) => {
   const lab = await bootLab('--nodes', '3');
@@ -36,5 +37,5 @@ t.test('one instance becomes three under 20 writers', async (t) => {
   }
   const status = await eventually(() => lab.admin(['status'], { timeoutMs: 60_000 }), (s) => s.exitCode === 0, 120_000);
   t.equal(status.exitCode, 0, status.stdout + status.stderr);
-  await checkWritten(t, lab, lab.machines.map((m) => m.name), load.written);
+  await checkWritten(t, stateFolders(lab.machines.map((m) => m.name)), load.written);
 });

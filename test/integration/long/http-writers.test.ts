@@ -1,0 +1,109 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { jetstreamManager } from '@nats-io/jetstream';
+import t, { type Test } from 'tap';
+import { connectBus } from '../../../src/bus/connect.ts';
+import { checkWritten, startHttpWriters, type Writers } from '../../support/http-writers.ts';
+import { API_TOKEN, localClouds, until, type LocalClouds, type LocalNode } from '../../support/local-cloud.ts';
+
+/**
+ * What test/e2e/long/70-writers.test.ts does on machines of a lab, with the clouds and their nats-servers alone: three clusters' worth of Kubernetes do
+ * not share the processors with them, so that each writer comes to more than 20 writes a second. The rates are in the comments.
+ */
+const WRITERS = 20;
+const EVERY_MS = 25;
+
+const nodes: LocalNode[] = ['n1', 'n2', 'n3'].map((name, i) => ({ name, address: `127.0.0.${i + 1}` }));
+const running = new Map<string, ChildProcess>();
+let clouds: LocalClouds;
+
+const writers = (): Writers => startHttpWriters(WRITERS, EVERY_MS, { token: API_TOKEN, ca: clouds.files.authority.cert, port: clouds.ports.console, addresses: nodes.map((n) => n.address) });
+const start = async (node: LocalNode): Promise<void> => void running.set(node.name, await clouds.start(node));
+
+/** A cloud's own processes: itself and its nats-server. */
+function processesOf({ name }: LocalNode): { cloud: ChildProcess; natsServer: number } {
+  const cloud = running.get(name);
+  const [natsServer, ...others] = readFileSync(`/proc/${cloud?.pid}/task/${cloud?.pid}/children`, 'utf8').trim().split(' ').map(Number);
+  if (cloud === undefined || natsServer === undefined || others.length > 0) throw new Error(`the cloud of ${name} should have one child`);
+  return { cloud, natsServer };
+}
+
+/** As when a container's first process is killed: the others go with it. */
+async function kill(node: LocalNode): Promise<void> {
+  const { cloud, natsServer } = processesOf(node);
+  cloud.kill('SIGKILL');
+  process.kill(natsServer, 'SIGKILL');
+  await once(cloud, 'exit');
+}
+
+/** Whose nats-server orders the writes. */
+async function leader(): Promise<LocalNode> {
+  const nc = await connectBus({ servers: nodes.map((n) => `${n.address}:${clouds.ports.nats}`), tls: clouds.files.cloudTls('n1'), name: 'test' });
+  try {
+    return await until('a leader of the stream', async () => {
+      const info = await (await jetstreamManager(nc)).streams.info('LOG_1').catch(() => undefined);
+      return nodes.find((n) => n.name === info?.cluster?.leader);
+    });
+  } finally {
+    await nc.close();
+  }
+}
+
+/** While the writers write, `work`; then nothing is lost, nothing is there twice, and the databases are equal. */
+async function underLoad(t: Test, work: () => Promise<void>): Promise<Writers['written']> {
+  const load = writers();
+  await sleep(3_000);
+  try {
+    await work();
+    await sleep(3_000);
+  } finally {
+    t.comment(await load.stop());
+  }
+  await checkWritten(t, Object.fromEntries(nodes.map(({ name }) => [name, join(clouds.files.data(name), 'cloud/state/state')])), load.written);
+  t.strictSame(load.written.failed, [], 'every write is acknowledged within 15 s');
+  return load.written;
+}
+
+t.before(async () => {
+  clouds = await localClouds(nodes);
+  await Promise.all(nodes.map(start));
+  // A new process compiles its code as that is used.
+  const first = writers();
+  await sleep(20_000);
+  await first.stop();
+});
+t.teardown(() => clouds.stop());
+
+t.test('nothing disturbs the writers', async (t) => {
+  await underLoad(t, () => sleep(20_000));
+});
+
+t.test('a cloud is killed -9 with its nats-server, and starts again', async (t) => {
+  const victim = nodes[1] as LocalNode;
+  await underLoad(t, async () => {
+    await kill(victim);
+    await start(victim);
+    await sleep(15_000);
+  });
+});
+
+t.test('the nats-server that leads the stream is killed -9', async (t) => {
+  const victim = await leader();
+  await underLoad(t, async () => {
+    process.kill(processesOf(victim).natsServer, 'SIGKILL');
+    await sleep(20_000);
+  });
+});
+
+t.test('all of the machine that leads the stream is gone for a while', async (t) => {
+  const victim = await leader();
+  await underLoad(t, async () => {
+    await kill(victim);
+    await sleep(20_000);
+    await start(victim);
+    await sleep(10_000);
+  });
+});
