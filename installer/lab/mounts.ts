@@ -37,7 +37,7 @@ export async function labLoops(): Promise<Loop[]> {
  * Mounts a disk; its loop device goes by itself when it is unmounted.
  *
  * Without barriers: a machine's fsync has reached its disk, which `cutDisk` does not take away, when it is in the image; that the image's own
- * disk is flushed too would help against a power cut of this machine only, and costs all machines together a third of a processor under load.
+ * disk is flushed too would help against a power cut of this machine only, and costs three machines under load a fifth of a processor.
  */
 export async function mountDisk(image: string, point: string): Promise<void> {
   await run('mount', ['-t', 'ext4', '-o', 'loop,noinit_itable,nobarrier', image, point]);
