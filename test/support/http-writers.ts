@@ -167,6 +167,23 @@ export async function checkWritten(t: Test, folders: Record<string, string>, wri
   t.strictSame(lostOrTwice(first.get('audit') ?? [], written.acknowledged).slice(0, 5), [], `${written.acknowledged.size} acknowledged writes, each there once`);
 }
 
+/**
+ * While the writers write, `work`; then, when `settled`, nothing is lost, nothing is there twice, and the databases are equal. How it went is a comment.
+ * @param folders as of `tablesIn`, by node
+ */
+export async function underLoad(t: Test, { written, stop }: Writers, folders: Record<string, string>, work: () => Promise<void>, settled: () => Promise<void> = async () => undefined): Promise<Written> {
+  await sleep(3_000);
+  try {
+    await work();
+    await sleep(3_000);
+  } finally {
+    t.comment(await stop());
+  }
+  await settled();
+  await checkWritten(t, folders, written);
+  return written;
+}
+
 /** @returns what is wrong: acknowledged writes that are not there at their position, or not exactly once. */
 function lostOrTwice(audit: string[], acknowledged: Map<string, number>): string[] {
   const places = new Map<string, number[]>();

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { checkWritten, startHttpWriters, type Writers } from '../../support/http-writers.ts';
+import { startHttpWriters, underLoad, type Writers } from '../../support/http-writers.ts';
 import { isReady, kubeList, type Pod } from '../support/cluster.ts';
 import { bootLab, eventually, type Lab } from '../support/lab.ts';
 import { leadBus } from '../support/leaders.ts';
@@ -23,20 +23,7 @@ const healthy = async (ms: number): Promise<void> => {
   if (status.exitCode !== 0) throw new Error(status.stdout + status.stderr);
 };
 
-/** While the writers write, `work`; then nothing is lost, nothing is there twice, and the databases are equal. */
-async function underLoad(t: Test, work: () => Promise<void>): Promise<Writers['written']> {
-  const load = writers();
-  await sleep(3_000);
-  try {
-    await work();
-    await sleep(3_000);
-  } finally {
-    t.comment(await load.stop());
-  }
-  await healthy(120_000);
-  await checkWritten(t, stateFolders(names()), load.written);
-  return load.written;
-}
+const during = (t: Test, work: () => Promise<void>): Promise<Writers['written']> => underLoad(t, writers(), stateFolders(names()), work, () => healthy(120_000));
 
 t.before(async () => {
   lab = await bootLab('--nodes', '3');
@@ -50,12 +37,12 @@ t.before(async () => {
 t.teardown(() => lab.down());
 
 t.test('nothing disturbs the writers', async (t) => {
-  const written = await underLoad(t, () => sleep(20_000));
+  const written = await during(t, () => sleep(20_000));
   t.strictSame(written.failed, []);
 });
 
 t.test('a cloud pod is killed -9', async (t) => {
-  await underLoad(t, async () => {
+  await during(t, async () => {
     await lab.exec(names()[1] ?? '', 'pkill', '-9', '-x', '-f', '/usr/local/bin/terrarium cloud');
     await sleep(15_000);
   });
@@ -64,7 +51,7 @@ t.test('a cloud pod is killed -9', async (t) => {
 t.test('the nats-server that leads is killed -9', async (t) => {
   const leader = names()[2] ?? '';
   await leadBus(lab, leader);
-  await underLoad(t, async () => {
+  await during(t, async () => {
     await lab.exec(leader, 'pkill', '-9', 'nats-server');
     await sleep(20_000);
   });
@@ -73,7 +60,7 @@ t.test('the nats-server that leads is killed -9', async (t) => {
 t.test('a whole machine loses its power, and comes back', async (t) => {
   const victim = names()[0] ?? '';
   await leadBus(lab, victim);
-  await underLoad(t, async () => {
+  await during(t, async () => {
     await lab.admin(['lab', 'stop', victim]);
     await sleep(25_000);
     await lab.admin(['lab', 'start', victim]);
@@ -83,7 +70,7 @@ t.test('a whole machine loses its power, and comes back', async (t) => {
 
 t.test('a machine that writes is cut off from the others, and comes back', async (t) => {
   const victim = names()[2] ?? '';
-  await underLoad(t, async () => {
+  await during(t, async () => {
     await lab.admin(['lab', 'fault', 'partition', victim]);
     await sleep(25_000);
     await lab.admin(['lab', 'fault', 'clear', '--all']);
@@ -93,7 +80,7 @@ t.test('a machine that writes is cut off from the others, and comes back', async
 
 t.test('a wiped instance comes back from a snapshot', async (t) => {
   const victim = names()[1] ?? '';
-  await underLoad(t, async () => {
+  await during(t, async () => {
     // Killed after the files are gone: what it still has open is gone with it.
     await lab.exec(victim, 'sh', '-c', 'rm -rf /var/lib/terrarium/cloud/state/*; pkill -9 nats-server; pkill -9 -x -f "/usr/local/bin/terrarium cloud"');
     await sleep(5_000);
@@ -104,7 +91,7 @@ t.test('a wiped instance comes back from a snapshot', async (t) => {
 t.test('the disk of the machine that leads the stream fills up, and is freed', async (t) => {
   const victim = names()[0] ?? '';
   await leadBus(lab, victim);
-  await underLoad(t, async () => {
+  await during(t, async () => {
     await lab.admin(['lab', 'fault', 'disk-full', victim]);
     await sleep(40_000);
     await lab.admin(['lab', 'fault', 'clear', victim]);
@@ -117,7 +104,7 @@ const ROUNDS_AT_ONCE = 5;
 
 t.test('ten polite rolling restarts: no write fails', async (t) => {
   for (let from = 0; from < 10; from += ROUNDS_AT_ONCE) {
-    const written = await underLoad(t, async () => {
+    const written = await during(t, async () => {
       for (let round = from + 1; round <= from + ROUNDS_AT_ONCE; round += 1) {
         const restarted = await lab.admin(['kubectl', 'rollout', 'restart', 'daemonset/cloud', '-n', 'terrarium-system']);
         t.equal(restarted.exitCode, 0, restarted.stderr);

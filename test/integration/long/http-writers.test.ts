@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import t, { type Test } from 'tap';
 import { connectBus } from '../../../src/bus/connect.ts';
-import { checkWritten, startHttpWriters, type Writers } from '../../support/http-writers.ts';
+import { startHttpWriters, underLoad, type Writers } from '../../support/http-writers.ts';
 import { API_TOKEN, localClouds, until, type LocalClouds, type LocalNode } from '../../support/local-cloud.ts';
 
 /**
@@ -52,19 +52,10 @@ async function leader(): Promise<LocalNode> {
   }
 }
 
-/** While the writers write, `work`; then nothing is lost, nothing is there twice, and the databases are equal. */
-async function underLoad(t: Test, work: () => Promise<void>): Promise<Writers['written']> {
-  const load = writers();
-  await sleep(3_000);
-  try {
-    await work();
-    await sleep(3_000);
-  } finally {
-    t.comment(await load.stop());
-  }
-  await checkWritten(t, Object.fromEntries(nodes.map(({ name }) => [name, join(clouds.files.data(name), 'cloud/state/state')])), load.written);
-  t.strictSame(load.written.failed, [], 'every write is acknowledged within 15 s');
-  return load.written;
+async function during(t: Test, work: () => Promise<void>): Promise<void> {
+  const folders = Object.fromEntries(nodes.map(({ name }) => [name, join(clouds.files.data(name), 'cloud/state/state')]));
+  const { failed } = await underLoad(t, writers(), folders, work);
+  t.strictSame(failed, [], 'every write is acknowledged within 15 s');
 }
 
 t.before(async () => {
@@ -78,12 +69,12 @@ t.before(async () => {
 t.teardown(() => clouds.stop());
 
 t.test('nothing disturbs the writers', async (t) => {
-  await underLoad(t, () => sleep(20_000));
+  await during(t, () => sleep(20_000));
 });
 
 t.test('a cloud is killed -9 with its nats-server, and starts again', async (t) => {
   const victim = nodes[1] as LocalNode;
-  await underLoad(t, async () => {
+  await during(t, async () => {
     await kill(victim);
     await start(victim);
     await sleep(15_000);
@@ -92,7 +83,7 @@ t.test('a cloud is killed -9 with its nats-server, and starts again', async (t) 
 
 t.test('the nats-server that leads the stream is killed -9', async (t) => {
   const victim = await leader();
-  await underLoad(t, async () => {
+  await during(t, async () => {
     process.kill(processesOf(victim).natsServer, 'SIGKILL');
     await sleep(20_000);
   });
@@ -100,7 +91,7 @@ t.test('the nats-server that leads the stream is killed -9', async (t) => {
 
 t.test('all of the machine that leads the stream is gone for a while', async (t) => {
   const victim = await leader();
-  await underLoad(t, async () => {
+  await during(t, async () => {
     await kill(victim);
     await sleep(20_000);
     await start(victim);
