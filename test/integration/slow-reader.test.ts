@@ -33,12 +33,12 @@ t.teardown(async () => {
 });
 
 /** Rows of a thousand bytes. */
-const rowsOf = (megabytes: number): string => `with recursive c(x) as (select 1 union all select x + 1 from c where x < ${megabytes * 1000}) select x, hex(randomblob(495)) from c`;
+const ROWS = `with recursive c(x) as (select 1 union all select x + 1 from c where x < ${MEGABYTES * 1000}) select x, hex(randomblob(495)) from c`;
+const QUERY = { sql: ROWS, maxRows: 1_000_000, maxBytes: 1024 ** 3, timeoutMs: 60_000, satellites: ['fast'] };
 
 t.test(`${MEGABYTES} MB to a reader of 1 MB/s: memory stays bounded on all sides`, { timeout: 0 }, async (t) => {
-  const query = (megabytes: number): { sql: string; maxRows: number; maxBytes: number; timeoutMs: number; satellites: string[] } => ({ sql: rowsOf(megabytes), maxRows: 1_000_000, maxBytes: 1024 ** 3, timeoutMs: 60_000, satellites: ['fast'] });
   // Processes for statements and their heaps are there after a first one.
-  await socket.ask(query(MEGABYTES), () => undefined);
+  await socket.ask(QUERY, () => undefined);
   await collectGarbage(cloudPid);
   const kept = { from: resident(cloudPid), half: undefined as Promise<number> | undefined };
   const pids: Record<string, number> = { satellite: satellite.pid };
@@ -59,7 +59,7 @@ t.test(`${MEGABYTES} MB to a reader of 1 MB/s: memory stays bounded on all sides
     void sleep(ahead).then(() => socket.ws.resume());
   });
   let last: unknown;
-  await socket.ask(query(MEGABYTES), (line) => {
+  await socket.ask(QUERY, (line) => {
     if ('seq' in line && 'rows' in line) rows += line.rows.length;
     last = line;
   });

@@ -8,9 +8,9 @@ import { BusServer } from '../../src/bus/server.ts';
 import { streamPipe } from '../../src/bus/stream.ts';
 import { openReplica, type Replica } from '../../src/store/replica.ts';
 import { NATS_SERVER, busFiles } from './bus-files.ts';
-import { ROOMY, STREAMS } from './store-cluster.ts';
+import { STREAMS } from './store-cluster.ts';
 import { startWriters, writesIn, type Load } from './store-load.ts';
-import { contents } from './store-temp.ts';
+import { ROOMY, contents } from './store-temp.ts';
 
 /**
  * Runs in a machine whose power is cut: three instances with their nats-servers, and one that is alone. At the first boot it writes until the cut and tells

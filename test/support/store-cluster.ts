@@ -10,13 +10,10 @@ import type { Limits } from '../../src/store/core.ts';
 import { openReplica, type Replica } from '../../src/store/replica.ts';
 import { busFiles, freePorts, NATS_SERVER, type BusFiles } from './bus-files.ts';
 import { until } from './local-cloud.ts';
-import { contents } from './store-temp.ts';
+import { ROOMY, contents } from './store-temp.ts';
 
 /** In a member's folder: its server's copies of streams, without what the servers agree by. */
 export const STREAMS = 'cloud/state/jetstream/jetstream/TERRARIUM/streams';
-
-/** A disk that is never full. */
-export const ROOMY = { free: 1e12, total: 1e12 };
 
 export interface Member {
   name: string;

@@ -64,9 +64,14 @@ export function writesIn(db: Store): { id: string; position: number }[] {
 
 /** @returns what is wrong: acknowledged commands that are not in the database at their position, or not exactly once. */
 export function lostOrTwice(db: Store, load: Load): string[] {
+  return misplaced(writesIn(db), load.acknowledged);
+}
+
+/** @returns what is wrong: acknowledged commands, by id, that were not found at their position, or not exactly once. */
+export function misplaced(writes: { id: string; position: number }[], acknowledged: Map<string, number>): string[] {
   const times = new Map<string, number[]>();
-  for (const { id, position } of writesIn(db)) times.set(id, [...(times.get(id) ?? []), position]);
-  return [...load.acknowledged].flatMap(([id, position]) => {
+  for (const { id, position } of writes) times.set(id, [...(times.get(id) ?? []), position]);
+  return [...acknowledged].flatMap(([id, position]) => {
     const found = times.get(id) ?? [];
     return found.length === 1 && found[0] === position ? [] : [`${id} was acknowledged at ${position} and is at ${found.join(', ') || 'no position'}`];
   });

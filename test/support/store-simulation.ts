@@ -5,7 +5,7 @@ import { defineCommand, type CommandKind, type Kinds, type Migration } from '../
 import type { Outcome, Result } from '../../src/store/machine.ts';
 import type { Draft, Replica } from '../../src/store/replica.ts';
 import { ulid } from '../../src/store/ulid.ts';
-import { contents } from './store-temp.ts';
+import { ROOMY, contents } from './store-temp.ts';
 import { seeded } from './seeded.ts';
 import { Crash, diskStorage, emptyDisk, makeNetwork, makeWorld, peersOf, pipeOf, timingOf, unplug, type Disk, type Life } from './store-world.ts';
 
@@ -97,7 +97,7 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
     const timing = timingOf(world, life);
     openCluster({
       self: node.name, kinds: options.tamper?.(node.name, release.kinds) ?? release.kinds, schema: release.schema, storage: diskStorage(node.disk, life), timing,
-      random: (n) => Uint8Array.from({ length: n }, () => pick(256)), space: () => ({ free: 1e12, total: 1e12 }),
+      random: (n) => Uint8Array.from({ length: n }, () => pick(256)), space: () => ROOMY,
       log: (line) => {
         if (!life.alive) return;
         log.push(`${((world.now() - 1_700_000_000_000) / 1000).toFixed(3)} ${node.name} ${line}`);

@@ -4,6 +4,9 @@ import type { Store } from '../../src/store/database.ts';
 import { encodeEntry, type Command } from '../../src/store/entry.ts';
 import { ulid } from '../../src/store/ulid.ts';
 
+/** A disk that is never full. */
+export const ROOMY = { free: 1e12, total: 1e12 };
+
 export function memoryDatabase(): Store {
   return new Database(':memory:', { nativeBinding: addonPath() });
 }

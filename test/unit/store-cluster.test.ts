@@ -4,6 +4,7 @@ import { LIMITS, type Limits } from '../../src/store/core.ts';
 import { loadKinds, loadSchema } from '../../src/store/kind.ts';
 import type { Replica } from '../../src/store/replica.ts';
 import { seeded } from '../support/seeded.ts';
+import { ROOMY } from '../support/store-temp.ts';
 import { diskStorage, emptyDisk, makeNetwork, makeWorld, peersOf, pipeOf, timingOf, unplug, type Life, type Network, type World } from '../support/store-world.ts';
 
 const NAMES = ['n1', 'n2', 'n3'];
@@ -27,7 +28,7 @@ async function three(t: Test, limits: Limits = LIMITS): Promise<{ world: World; 
     const life = lives[i] as Life;
     void openCluster({
       self, kinds, schema, limits, storage: diskStorage(disks[i] ?? emptyDisk(), life), timing: timingOf(world, life), random: (n) => Uint8Array.from({ length: n }, () => Math.floor(random() * 256)),
-      log: () => undefined, space: () => ({ free: 1e12, total: 1e12 }), pipe: pipeOf(world, network, life, 0, 0), peers: peersOf(world, network, self, life, 0), instances: () => NAMES.map((name) => ({ name })),
+      log: () => undefined, space: () => ROOMY, pipe: pipeOf(world, network, life, 0, 0), peers: peersOf(world, network, self, life, 0), instances: () => NAMES.map((name) => ({ name })),
     }).then((replica) => (instances[i] = { replica, life }));
   });
   t.teardown(() => {

@@ -1,6 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
@@ -8,6 +7,7 @@ import t, { type Test } from 'tap';
 import { connectBus } from '../../../src/bus/connect.ts';
 import { startHttpWriters, underLoad, type Writers } from '../../support/http-writers.ts';
 import { API_TOKEN, localClouds, until, type LocalClouds, type LocalNode } from '../../support/local-cloud.ts';
+import { childrenOf } from '../../support/memory.ts';
 
 /**
  * What test/e2e/long/70-writers.test.ts does on machines of a lab, with the clouds and their nats-servers alone: three clusters' worth of Kubernetes do
@@ -26,7 +26,7 @@ const start = async (node: LocalNode): Promise<void> => void running.set(node.na
 /** A cloud's own processes: itself and its nats-server. */
 function processesOf({ name }: LocalNode): { cloud: ChildProcess; natsServer: number } {
   const cloud = running.get(name);
-  const [natsServer, ...others] = readFileSync(`/proc/${cloud?.pid}/task/${cloud?.pid}/children`, 'utf8').trim().split(' ').map(Number);
+  const [natsServer, ...others] = childrenOf(cloud?.pid ?? 0);
   if (cloud === undefined || natsServer === undefined || others.length > 0) throw new Error(`the cloud of ${name} should have one child`);
   return { cloud, natsServer };
 }
