@@ -11,13 +11,11 @@ import { stateSubjects } from './instances.ts';
 import { readBlocks } from './stream-blocks.ts';
 
 const GB = 1_000_000_000;
-/** nats-server gives nanoseconds. */
-const MINUTE = 60_000_000_000;
-/** Short, since it is repeated under the same id: a stream without leader does not answer at all. */
+/** Short, since what it has is logged again: a stream without leader does not answer at all. */
 const PUBLISH_MS = 1_500;
 /** Answers come within milliseconds, or not at all while a leader is elected; whoever asked asks again. */
 const API_MS = 2_000;
-/** Entries that the server sends ahead of what has been applied. */
+/** Messages that the server sends ahead of what has been applied. */
 const AHEAD = 500;
 /** A consumer lives on one server; two missed beats tell that this one is gone. */
 const CONSUME = { expires: 10_000, idle_heartbeat: 1_000 } as const;
@@ -75,7 +73,7 @@ export function streamPipe(nc: NatsConnection, streams: string): Pipe {
     async create({ epoch, base, chain, replicas }) {
       await (await jsm()).streams.add({
         name: nameOf(epoch), subjects: [stateSubjects.log(epoch)], num_replicas: replicas, storage: StorageType.File, retention: RetentionPolicy.Limits,
-        discard: DiscardPolicy.New, max_bytes: GB, max_age: 0, duplicate_window: 10 * MINUTE, deny_delete: true, allow_direct: false,
+        discard: DiscardPolicy.New, max_bytes: GB, max_age: 0, deny_delete: true, allow_direct: false,
         metadata: { epoch: String(epoch), base: String(base), chain },
       });
     },
@@ -84,22 +82,22 @@ export function streamPipe(nc: NatsConnection, streams: string): Pipe {
         if (!(error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND)) throw error;
       });
     },
-    async publish({ epoch, base }, id, entry) {
+    async publish({ epoch, base }, message) {
       try {
-        const ack = await js.publish(stateSubjects.log(epoch), entry, { msgID: id, timeout: PUBLISH_MS, expect: { streamName: nameOf(epoch) } });
-        return ack.duplicate ? undefined : base + ack.seq;
+        const ack = await js.publish(stateSubjects.log(epoch), message, { timeout: PUBLISH_MS, expect: { streamName: nameOf(epoch) } });
+        return base + ack.seq;
       } catch (error) {
         throw new NotLogged((error as Error).message, error instanceof JetStreamApiError && STREAM_STORE_FULL.has(error.code), error);
       }
     },
-    async consume(log, from, entry, ended) {
+    async consume(log, from, deliver, ended) {
       const consumer = await js.consumers.get(nameOf(log.epoch), { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: from - log.base });
       let stopped = false;
       const messages = await consumer.consume({
         max_messages: AHEAD,
         ...CONSUME,
         callback: (m) => {
-          if (!stopped) entry(log.base + m.seq, m.data);
+          if (!stopped) deliver(log.base + m.seq, m.data);
         },
       });
       const end = (): void => {
@@ -143,20 +141,20 @@ async function inspectBlocks(streams: string, log: LogInfo, hashes: (from: numbe
   const found = new Map<number, string>();
   const compare = (): void => {
     if (found.size === 0) return;
-    const positions = [...found.keys()];
-    const known = hashes(positions.reduce((a, b) => Math.min(a, b)), positions.reduce((a, b) => Math.max(a, b)));
-    for (const [position, hash] of found) if (known.has(position) && known.get(position) !== hash) differing.push(`Position ${position} of stream ${nameOf(log.epoch)} is not the entry that was applied.`);
+    const numbers = [...found.keys()];
+    const known = hashes(numbers.reduce((a, b) => Math.min(a, b)), numbers.reduce((a, b) => Math.max(a, b)));
+    for (const [message, hash] of found) if (known.has(message) && known.get(message) !== hash) differing.push(`Message ${message} of stream ${nameOf(log.epoch)} is not the one that was applied.`);
     found.clear();
   };
   let last = 0;
   try {
     for await (const record of readBlocks(streams, nameOf(log.epoch))) {
       if (!record.sound) damaged.push(`A record in ${record.file} of stream ${nameOf(log.epoch)} is damaged.`);
-      const position = log.base + record.sequence;
-      if (!record.sound || record.sequence === 0 || position < log.first) continue;
-      if (last !== 0 && position > last + 1) damaged.push(`Positions ${last + 1} to ${position - 1} are missing in stream ${nameOf(log.epoch)}.`);
-      last = Math.max(last, position);
-      found.set(position, createHash('sha256').update(record.payload).digest('hex'));
+      const message = log.base + record.sequence;
+      if (!record.sound || record.sequence === 0 || message < log.first) continue;
+      if (last !== 0 && message > last + 1) damaged.push(`Messages ${last + 1} to ${message - 1} are missing in stream ${nameOf(log.epoch)}.`);
+      last = Math.max(last, message);
+      found.set(message, createHash('sha256').update(record.payload).digest('hex'));
       if (found.size >= BATCH) compare();
     }
     compare();

@@ -2,10 +2,12 @@ import { Failure } from '../errors.ts';
 import { openComparison } from './comparison.ts';
 import { DEADLINE_MS, LIMITS, NEWER, openCore, type Core, type CoreOptions } from './core.ts';
 import { openFollower } from './follower.ts';
+import { openGrouping } from './grouping.ts';
 import type { Outcome } from './machine.ts';
-import { NotLogged, type Announcement, type LogInfo } from './pipe.ts';
+import { NotLogged, type Announcement, type Frozen, type LogInfo } from './pipe.ts';
 import { rebuild, replicasFor } from './rebuild.ts';
 import type { ClusterParts, Replica, ReplicaStatus, ScrubReport } from './replica.ts';
+import type { Snapshot } from './storage.ts';
 import { fetchSnapshot, serveSnapshot } from './transfer.ts';
 
 export interface ClusterOptions extends CoreOptions, ClusterParts {}
@@ -23,7 +25,7 @@ const DOUBTFUL_MS = 10_000;
 const SCRUB_EVERY_MS = 3_600_000;
 /** The next look after one that could not say what is wrong: instances have compared their chains by then. */
 const RESCRUB_MS = 2 * ANNOUNCE_MS;
-/** Entries behind, up to which an instance counts as ready. */
+/** Messages behind, up to which an instance counts as ready. */
 const READY_BEHIND = 100;
 const RETRY_STOPPED_MS = 5000;
 
@@ -48,6 +50,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
   /** Proposals that wait. */
   const underWay = new Set<AbortController>();
 
+  const grouping = openGrouping(send, timing);
   const follower = openFollower({ ...options, core, wake: () => kick.abort(OVER) });
   if (unfit !== undefined) log(`store: ${unfit}`);
   const meta = (): ReturnType<ReturnType<Core['machine']>['meta']> => core.machine().meta();
@@ -64,25 +67,25 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     }
   }
 
-  function freeze(epoch: number): { epoch: number; position: number; chain: string } {
+  function freeze(epoch: number): Frozen {
     follower.freeze(epoch);
-    const { epoch: mine, position, chain } = meta();
-    return { epoch: mine, position, chain };
+    const { epoch: mine, message, chain } = meta();
+    return { epoch: mine, message, chain };
   }
 
   function announce(): void {
     last.announced = timing.now();
-    const { epoch, position, chain, schema } = meta();
+    const { epoch, message, position, chain, schema } = meta();
     const announcement: Announcement = {
-      v: 1, from: self, epoch, position, chain, schema, supports: options.schema.at(-1)?.version ?? 0,
-      snapshot: newestSnapshot(), applying: applying(), differs: comparison.differs(),
+      v: 1, from: self, epoch, message, position, chain, schema, supports: options.schema.at(-1)?.version ?? 0,
+      snapshot: newestSnapshot()?.message ?? -1, applying: applying(), differs: comparison.differs(),
     };
     peers.announce(announcement);
   }
-  /** Position of a snapshot of this epoch that does not lie ahead of the database: after a re-seed an own one may. */
-  function newestSnapshot(): number {
-    const { epoch, position } = meta();
-    return storage.snapshots().find((s) => s.epoch === epoch && s.position <= position)?.position ?? -1;
+  /** One of this epoch that does not lie ahead of the database: after a re-seed an own one may. */
+  function newestSnapshot(): Snapshot | undefined {
+    const { epoch, message } = meta();
+    return storage.snapshots().find((s) => s.epoch === epoch && s.message <= message);
   }
   function applying(): boolean {
     return follower.following() && follower.broken() === undefined && activity === undefined && unfit === undefined;
@@ -92,7 +95,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
   async function attend(): Promise<void> {
     let newest: LogInfo | undefined;
     // What is applied while the bus looks may come after its answer.
-    const { position: before } = meta();
+    const { message: before } = meta();
     try {
       newest = await pipe.newest();
     } catch (error) {
@@ -101,7 +104,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
       silentBus = timing.now();
       return;
     }
-    const { epoch, base, position, chain } = meta();
+    const { epoch, base, message, chain } = meta();
     if (newest !== undefined && condemned?.epoch === newest.epoch && enoughInTouch()) {
       log(`store: ${condemned.why} The stream of epoch ${newest.epoch} is rebuilt.`);
       await rebuildFrom(newest.epoch, Infinity);
@@ -125,12 +128,12 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     stream = newest;
     if (unfit !== undefined) return reseed(newest, unfit);
     if (newest.epoch > epoch) {
-      const continues = position === newest.base && chain === newest.chain && (epoch > 0 || position === 0);
-      if (!continues) return reseed(newest, epoch === 0 ? 'This instance is new.' : `It ended at position ${position}, epoch ${newest.epoch} began after ${newest.base}.`);
+      const continues = message === newest.base && chain === newest.chain && (epoch > 0 || message === 0);
+      if (!continues) return reseed(newest, epoch === 0 ? 'This instance is new.' : `It ended at message ${message}, epoch ${newest.epoch} began after ${newest.base}.`);
       core.machine().startEpoch(newest.epoch);
-      log(`store: epoch ${newest.epoch} from position ${position}`);
+      log(`store: epoch ${newest.epoch} after message ${message}`);
     }
-    if (newest.first > meta().position + 1) return reseed(newest, `The log begins at position ${newest.first}, and this instance is at ${meta().position}.`);
+    if (newest.first > meta().message + 1) return reseed(newest, `The log begins at message ${newest.first}, and this instance is at ${meta().message}.`);
     reason = follower.broken() ?? (comparison.differs().length > 0 ? `The hash chain is another one than on ${comparison.differs().join(', ')}.` : undefined);
     await follower.follow(newest, timing.now() - silentBus < DOUBTFUL_MS);
   }
@@ -164,11 +167,11 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     reason = why;
     follower.stop();
     try {
-      const donors = comparison.live().filter((a) => a.applying && a.epoch >= newest.epoch && (unfit !== undefined || !comparison.differs().includes(a.from))).sort((a, b) => b.position - a.position);
+      const donors = comparison.live().filter((a) => a.applying && a.epoch >= newest.epoch && (unfit !== undefined || !comparison.differs().includes(a.from))).sort((a, b) => b.message - a.message);
       for (const donor of donors) {
         log(`store: re-seeding from ${donor.from}: ${why}`);
         try {
-          const snapshot = await fetchSnapshot(donor.from, { epoch: newest.epoch, position: newest.first - 1 }, peers, storage, timing);
+          const snapshot = await fetchSnapshot(donor.from, { epoch: newest.epoch, message: newest.first - 1 }, peers, storage, timing);
           if (ending.signal.aborted) return;
           if (snapshot.schema > (options.schema.at(-1)?.version ?? 0)) throw new Error(`it has schema ${snapshot.schema}, which is newer than this release`);
           await exchange(() => storage.replace('received'));
@@ -178,7 +181,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
           log(`store: not re-seeded from ${donor.from}: ${(error as Error).message}`);
         }
       }
-      const own = storage.snapshots().find((s) => s.epoch >= newest.epoch && s.position >= newest.first - 1 && (unfit !== undefined || s.position > meta().position));
+      const own = storage.snapshots().find((s) => s.epoch >= newest.epoch && s.message >= newest.first - 1 && (unfit !== undefined || s.message > meta().message));
       if (own !== undefined) {
         log(`store: back to the own snapshot of position ${own.position}: ${why}`);
         await exchange(() => storage.replace(own));
@@ -213,7 +216,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     const newest = stream;
     if (newest === undefined || newest.epoch !== meta().epoch) return { problems, healing: 'none', ms: timing.now() - from };
     const machine = core.machine();
-    const found = await pipe.inspect(newest, (a, b) => (machine === core.machine() ? machine.entryHashes(a, b) : new Map()));
+    const found = await pipe.inspect(newest, (a, b) => (machine === core.machine() ? machine.messageHashes(a, b) : new Map()));
     const all = [...found.damaged, ...found.differing];
     // Where only the two differ, it is the stream's fault if most instances have applied what this one has; if not, the comparison will tell.
     const blamed = found.damaged.length > 0 || (found.differing.length > 0 && comparison.agrees(names().length));
@@ -250,7 +253,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     if (log_ === undefined || !isFirst()) return;
     // Only what a majority has in a snapshot: whoever is alone would have the one copy of what goes.
     if (enoughInTouch() && due('purged', PURGE_EVERY_MS)) {
-      const snapshots = [newestSnapshot(), ...comparison.live().filter((a) => names().includes(a.from)).map((a) => (a.epoch === log_.epoch ? a.snapshot : -1))];
+      const snapshots = [newestSnapshot()?.message ?? -1, ...comparison.live().filter((a) => names().includes(a.from)).map((a) => (a.epoch === log_.epoch ? a.snapshot : -1))];
       const below = Math.min(...snapshots) - (options.limits ?? LIMITS).logMargin;
       if (below > log_.first) await pipe.purge(log_, below).catch((error: Error) => log(`store: the log was not purged: ${error.message}`));
     }
@@ -287,16 +290,22 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     }
   }
 
+  /** @returns the epoch that the message was logged under @throws NotLogged */
+  async function send(message: Uint8Array): Promise<number> {
+    const into = stream;
+    if (into === undefined || into.epoch !== meta().epoch) throw new NotLogged('there is no stream', false);
+    follower.offer(into.epoch, await pipe.publish(into, message), message);
+    return into.epoch;
+  }
+
   /** Logs an entry again and again, under whatever epoch there is, until it is applied here. */
-  async function keepLogging(id: string, bytes: Uint8Array, over: AbortSignal): Promise<never> {
+  async function keepLogging(bytes: Uint8Array, alone: boolean, over: AbortSignal): Promise<never> {
     for (;;) {
-      const into = stream;
-      if (into !== undefined && into.epoch === meta().epoch) {
+      if (stream !== undefined && stream.epoch === meta().epoch) {
         try {
-          const position = await pipe.publish(into, id, bytes);
-          if (position !== undefined) follower.offer(into.epoch, position, bytes);
+          const epoch = await grouping.log(bytes, alone, over);
           // Acknowledged; if its stream is lost before it comes to be applied here, it goes into the next one.
-          while (!over.aborted && meta().epoch === into.epoch && stream !== undefined) await timing.sleep(200, over);
+          while (!over.aborted && meta().epoch === epoch && stream !== undefined) await timing.sleep(200, over);
         } catch (error) {
           if (!(error instanceof NotLogged)) throw error;
           if (error.full) throw new Failure('store-disk-full', 'The log of changes is full.', { host: self, cause: error });
@@ -322,7 +331,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
       try {
         return await Promise.race([
           outcome,
-          keepLogging(command.id, bytes, over.signal),
+          keepLogging(bytes, command.kind === 'schema.activate', over.signal),
           timing.sleep(DEADLINE_MS, over.signal).then((): never => {
             if (settled) return undefined as never;
             if (ending.signal.aborted) throw new Failure('store-stopped', 'The cloud is ending; the change may still be carried out.', { host: self, remedy: 'Ask another control plane, with the same id.' });
@@ -343,10 +352,10 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     waitFor: core.waitFor,
     onChange: core.onChange,
     status(): ReplicaStatus {
-      const { epoch, position, chain, schema } = meta();
-      const behind = Math.max(0, (stream?.last ?? position) - position);
+      const { epoch, message, position, chain, schema } = meta();
+      const behind = Math.max(0, (stream?.last ?? message) - message);
       const state = activity ?? (unfit !== undefined ? 'reseeding' : undefined) ?? (follower.broken() !== undefined ? 'stopped' : stream === undefined || !follower.following() || schema === 0 ? 'starting' : behind > READY_BEHIND ? 'catching-up' : 'ready');
-      return { mode: 'cluster', state, reason, epoch, position, behind, chain, schema, snapshot: newestSnapshot(), peers: comparison.status() };
+      return { mode: 'cluster', state, reason, epoch, position, behind, chain, schema, snapshot: newestSnapshot()?.position ?? -1, peers: comparison.status() };
     },
     scrub,
     async snapshot() {

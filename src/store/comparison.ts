@@ -31,8 +31,8 @@ export function openComparison(self: string, timing: Timing): Comparison {
       const meta = machine.meta();
       // Of one that is ahead nothing can be said; it compares us.
       let equal = announcement.differs.includes(self) ? false : before?.announcement.epoch === announcement.epoch ? before.equal : undefined;
-      if (announcement.epoch === meta.epoch && announcement.position <= meta.position) {
-        const ours = machine.chainAt(announcement.position);
+      if (announcement.epoch === meta.epoch && announcement.message <= meta.message) {
+        const ours = machine.chainAt(announcement.message);
         if (ours !== undefined) equal = ours === announcement.chain;
       }
       // One that found us different and no longer does: one of the two has been replaced.

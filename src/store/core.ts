@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Failure } from '../errors.ts';
 import type { Store } from './database.ts';
-import { encodeEntry, type Command } from './entry.ts';
+import { MAX_DEPTH, encodeEntry, isShallow, type Command } from './entry.ts';
 import type { Kinds, Migration } from './kind.ts';
 import { openMachine, type AppliedEntry, type Machine, type Outcome } from './machine.ts';
 import type { ChangeEvent, Draft, Timing } from './replica.ts';
@@ -30,7 +30,7 @@ export interface Limits {
   snapshotEntries: number;
   /** … or this long after the last one, if there was any entry. */
   snapshotMs: number;
-  /** Entries that stay in the log below the oldest snapshot that somebody may start from. */
+  /** Messages that stay in the log below the oldest snapshot that somebody may start from. */
   logMargin: number;
 }
 
@@ -111,6 +111,7 @@ export function openCore(options: CoreOptions, keepLog: boolean): Core {
       const active = opened.machine.meta().schema;
       if (active === 0 && kind.since > 0) throw new Failure('store-unavailable', 'This control plane has not got the state of the cloud yet.', { host: options.self, remedy: 'Ask another control plane, or try again in a moment.' });
       if (active < kind.since) throw new Failure('store-not-active', `The change ${draft.kind} is possible once all control planes run this release.`, { host: options.self, remedy: 'Try again when the upgrade is complete.' });
+      if (!isShallow(draft.args, MAX_DEPTH)) throw new Failure('store-invalid', `The change ${draft.kind} is not valid: it is nested more than ${MAX_DEPTH} levels deep.`);
       const args = kind.args.safeParse(draft.args);
       if (!args.success) throw new Failure('store-invalid', `The change ${draft.kind} is not valid: ${z.prettifyError(args.error)}.`);
       const at = timing.now();

@@ -3,7 +3,8 @@ import { Failure } from '../errors.ts';
 import { ULID } from './ulid.ts';
 
 /**
- * An entry of the log, as UTF-8 JSON in one message of the stream or one row of `_log`:
+ * An entry of the log is a line of UTF-8 JSON. A message of the stream has one or more of them, with a line feed between each two (JSON has none
+ * within); a row of `_log` has one:
  *
  *     {"v":1,"kind":"user.create","id":"01K…","at":1763740800000,"actor":"admin","expect":{"resource":"user/eva","version":17},"args":{…}}
  *
@@ -27,8 +28,16 @@ export interface Command<Args = unknown> {
   args: Args;
 }
 
-/** Bytes of an entry, at most: far below the bus's 1 MB for a message. */
+/** Bytes of an entry, at most. */
 export const MAX_ENTRY_BYTES = 256 * 1024;
+/** Levels of objects and lists in args: JSON that is nested deeper is more than SQLite takes (1000), and than a stack does. */
+export const MAX_DEPTH = 32;
+/** Bytes of a message, at most, if it has more than one entry: far below the bus's 1 MB. */
+export const MAX_MESSAGE_BYTES = 256 * 1024;
+/** Entries of a message, at most. */
+export const MAX_MESSAGE_ENTRIES = 128;
+
+const LINE_FEED = Buffer.from('\n');
 
 const envelope = z.strictObject({
   v: z.literal(1),
@@ -40,6 +49,12 @@ const envelope = z.strictObject({
   args: z.unknown(),
 });
 
+/** Whether a value has no more than so many levels of objects and lists. */
+export function isShallow(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return levels > 0 && Object.values(value).every((v) => isShallow(v, levels - 1));
+}
+
 /** @throws Failure `store-invalid`, `store-too-large`. */
 export function encodeEntry(command: Command): Buffer {
   const parsed = envelope.safeParse(command);
@@ -50,7 +65,15 @@ export function encodeEntry(command: Command): Buffer {
   return bytes;
 }
 
-/** @throws Error where the bytes are no entry that this release knows. */
-export function decodeEntry(bytes: Uint8Array): Command {
-  return envelope.parse(JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'))) as Command;
+/** @param entries one or more, within the limits of a message */
+export function encodeMessage(entries: Uint8Array[]): Uint8Array {
+  const [only] = entries;
+  if (only !== undefined && entries.length === 1) return only;
+  return Buffer.concat(entries.flatMap((entry, i) => (i === 0 ? [entry] : [LINE_FEED, entry])));
+}
+
+/** @throws Error where the bytes are no message of entries that this release knows. */
+export function decodeMessage(bytes: Uint8Array): Command[] {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  return text.split('\n').map((line) => envelope.parse(JSON.parse(line)) as Command);
 }

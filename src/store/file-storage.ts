@@ -41,7 +41,7 @@ function inspect(file: string): Meta {
   try {
     const found = db.pragma('integrity_check', { simple: true });
     if (found !== 'ok') throw new Error(`SQLite finds fault with ${file}: ${String(found)}`);
-    return db.prepare<[], Meta>('SELECT epoch, base, position, chain, schema FROM _meta').get() as Meta;
+    return db.prepare<[], Meta>('SELECT epoch, base, message, position, chain, schema FROM _meta').get() as Meta;
   } finally {
     db.close();
   }

@@ -2,15 +2,16 @@ import { MAX_WAITING, type Core, type CoreOptions } from './core.ts';
 import { Broken } from './machine.ts';
 import type { LogInfo, Pipe } from './pipe.ts';
 
-/** Entries applied in one transaction, at most. */
+/** Messages applied in one transaction, at most, and bytes of them beyond which no further one is. */
 const TOGETHER = 256;
+const TOGETHER_BYTES = 128 * 1024;
 /**
  * The stream is ahead, and nothing has come for so long: the consumer is made anew. It lives on one server; where that is killed, writes wait for
  * this as they do for an election (4 to 9 s), and both have to fit into a proposal's 15 s.
  */
 const SILENT_CONSUMER_MS = 4_000;
 const DOUBTFUL_CONSUMER_MS = 1_000;
-/** An entry is known to be logged, and those before it have not come for so long. */
+/** A message is known to be logged, and those before it have not come for so long. */
 const GAP_MS = 700;
 
 export interface FollowerOptions extends Pick<CoreOptions, 'timing' | 'log'> {
@@ -23,13 +24,13 @@ export interface FollowerOptions extends Pick<CoreOptions, 'timing' | 'log'> {
 /** Applies what the stream delivers. */
 export interface Follower {
   /**
-   * Follows this stream from the database's position on, where it does not already. Called again and again; makes a silent consumer anew.
+   * Follows this stream from the database's last message on, where it does not already. Called again and again; makes a silent consumer anew.
    * @param doubtful the bus did not answer lately: the consumer may have been on a server that is gone.
    */
   follow(log: LogInfo, doubtful: boolean): Promise<void>;
   following(): boolean;
-  /** An entry whose position is known from its acknowledgement: it need not wait until the stream delivers it. */
-  offer(epoch: number, position: number, bytes: Uint8Array): void;
+  /** A message whose number is known from its acknowledgement: it need not wait until the stream delivers it. */
+  offer(epoch: number, message: number, bytes: Uint8Array): void;
   /** Applies what has been received, and nothing more of this epoch or earlier ones. */
   freeze(epoch: number): void;
   stop(): void;
@@ -41,15 +42,27 @@ export interface Follower {
   retryAfter(ms: number): void;
 }
 
+/** How many of the first ones go into one transaction. */
+function countTogether(messages: Uint8Array[]): number {
+  let bytes = 0;
+  let count = 0;
+  for (const message of messages) {
+    if (count === TOGETHER || (count > 0 && bytes + message.length > TOGETHER_BYTES)) break;
+    bytes += message.length;
+    count += 1;
+  }
+  return count;
+}
+
 const CORRUPTION = /malformed|not a database|is not what was written/;
 
 export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions): Follower {
   let subscription: { epoch: number; stop(): void } | undefined;
   let pending: Uint8Array[] = [];
-  /** Position of the entry that has to come next. */
+  /** The message that has to come next. */
   let expected = 0;
   let frozen = 0;
-  /** Offered entries whose turn has not come. */
+  /** Offered messages whose turn has not come. */
   let early = new Map<number, Uint8Array>();
   /** Since when the first of them has waited for those before it. */
   let gapSince: number | undefined;
@@ -76,7 +89,7 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
   function apply(): void {
     scheduled = false;
     while (pending.length > 0 && fault === undefined) {
-      const together = pending.splice(0, TOGETHER);
+      const together = pending.splice(0, countTogether(pending));
       try {
         core.announce(core.machine().apply(together));
       } catch (error) {
@@ -102,14 +115,14 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
   return {
     async follow(stream, doubtful) {
       if (fault !== undefined || stream.epoch <= frozen) return;
-      const { position } = core.machine().meta();
+      const { message: last } = core.machine().meta();
       if (subscription?.epoch === stream.epoch) {
         const patience = doubtful ? DOUBTFUL_CONSUMER_MS : SILENT_CONSUMER_MS;
-        if (stream.last <= position || timing.now() - heard < patience) return;
-        log(`store: nothing came for ${patience / 1000} s at position ${position} of ${stream.last}`);
+        if (stream.last <= last || timing.now() - heard < patience) return;
+        log(`store: nothing came for ${patience / 1000} s after message ${last} of ${stream.last}`);
       }
       unsubscribe();
-      expected = position + 1;
+      expected = last + 1;
       heard = timing.now();
       const mine: { epoch: number; stop(): void } = { epoch: stream.epoch, stop: () => undefined };
       subscription = mine;
@@ -121,7 +134,7 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
             if (subscription !== mine || at < expected) return;
             heard = timing.now();
             if (at > expected) {
-              log(`store: position ${at} came instead of ${expected}`);
+              log(`store: message ${at} came instead of ${expected}`);
               unsubscribe();
               wake();
               return;
@@ -142,13 +155,13 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
         log(`store: the log cannot be followed: ${(error as Error).message}`);
       }
     },
-    offer(epoch, position, bytes) {
-      if (subscription?.epoch !== epoch || position < expected) return;
-      if (position === expected) return take(bytes);
-      if (early.size < MAX_WAITING) early.set(position, bytes);
+    offer(epoch, message, bytes) {
+      if (subscription?.epoch !== epoch || message < expected) return;
+      if (message === expected) return take(bytes);
+      if (early.size < MAX_WAITING) early.set(message, bytes);
       gapSince ??= timing.now();
       if (timing.now() - gapSince < GAP_MS) return;
-      log(`store: positions ${expected} to ${position - 1} have not come for ${GAP_MS} ms`);
+      log(`store: messages ${expected} to ${message - 1} have not come for ${GAP_MS} ms`);
       apply();
       unsubscribe();
       wake();

@@ -39,7 +39,7 @@ export interface CommandKind<Args> {
   since: number;
   /** False: no line in the audit log, for what happens often and changes nothing that anybody has decided. */
   audited?: false;
-  /** @throws Refusal by `refuse`; anything else stops the applier. */
+  /** @throws Refusal by `refuse`, or what SQLite throws where a constraint is broken; anything else stops the applier. */
   apply(tx: Tx, command: Command<Args>): { value?: Json; changes: Change[] };
 }
 
@@ -57,8 +57,8 @@ export class Refusal extends Error {
   }
 }
 
-/** `not-active`: the kind needs a schema that is not active yet. `denied`: a rule of the resource. */
-export type RefusalCode = 'version-conflict' | 'not-found' | 'exists' | 'not-active' | 'denied';
+/** `not-active`: the kind needs a schema that is not active yet. `denied`: a rule of the resource. `invalid`: a rule of the tables. */
+export type RefusalCode = 'version-conflict' | 'not-found' | 'exists' | 'not-active' | 'denied' | 'invalid';
 
 export function refuse(code: RefusalCode, message: string): never {
   throw new Refusal(code, message);

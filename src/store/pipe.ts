@@ -1,18 +1,21 @@
 import type { Snapshot } from './storage.ts';
 
-/** The stream of one epoch, in positions: message n is position `base` + n. */
+/**
+ * The stream of one epoch. Messages are counted on through epochs: the stream's n-th is number `base` + n. A message has one or more entries, each of
+ * which has a position of its own.
+ */
 export interface LogInfo {
   epoch: number;
   base: number;
   /** The hash chain at `base`: who is there with another chain belongs to another history. */
   chain: string;
-  /** Oldest position that can still be read; `last` + 1 where the stream is empty. */
+  /** Oldest message that can still be read; `last` + 1 where the stream is empty. */
   first: number;
   last: number;
   replicas: number;
 }
 
-/** Why an entry was not acknowledged. `full`: the stream takes no more; else it may have been stored or not. */
+/** Why a message was not acknowledged. `full`: the stream takes no more; else it may have been stored or not. */
 export class NotLogged extends Error {
   override name = 'NotLogged';
   readonly full: boolean;
@@ -30,7 +33,7 @@ export interface Inspection {
   differing: string[];
 }
 
-/** What carries entries in one order to all instances: src/bus/stream.ts; in memory for the property test. */
+/** What carries messages in one order to all instances: src/bus/stream.ts; in memory for the property test. */
 export interface Pipe {
   /** The stream with the highest epoch; undefined where there is none. @throws where the bus cannot tell. */
   newest(): Promise<LogInfo | undefined>;
@@ -39,37 +42,38 @@ export interface Pipe {
   /** Removes the streams of this epoch and earlier ones. */
   remove(epoch: number): Promise<void>;
   /**
-   * Resolves once a quorum has the entry on disk, or had one under this id already.
-   * @returns its position where it is these very bytes.
+   * Resolves once a quorum has the message on disk.
+   * @returns its number.
    * @throws NotLogged.
    */
-  publish(log: LogInfo, id: string, entry: Uint8Array): Promise<number | undefined>;
-  /** Delivers the entries from `from` on, in order, without gaps. `ended` where it cannot go on. */
-  consume(log: LogInfo, from: number, entry: (position: number, bytes: Uint8Array) => void, ended: () => void): Promise<{ stop(): void }>;
-  /** Drops entries below a position. */
+  publish(log: LogInfo, message: Uint8Array): Promise<number>;
+  /** Delivers the messages from `from` on, in order, without gaps. `ended` where it cannot go on. */
+  consume(log: LogInfo, from: number, deliver: (message: number, bytes: Uint8Array) => void, ended: () => void): Promise<{ stop(): void }>;
+  /** Drops messages below a number. */
   purge(log: LogInfo, below: number): Promise<void>;
   setReplicas(log: LogInfo, replicas: number): Promise<void>;
   /**
    * Reads this instance's own copy of the stream from its disk.
-   * @param hashes sha256 (hexadecimal) of entries that were applied, by position.
+   * @param hashes sha256 (hexadecimal) of messages that were applied, by number.
    */
   inspect(log: LogInfo, hashes: (from: number, to: number) => Map<number, string>): Promise<Inspection>;
 }
 
 /**
  * What instances say to each other every 5 s, JSON on `store.announce`.
- * `position` and `chain` are compared; `differs` names those whose chain the sender has found to be another one.
+ * `message` (the last applied) and `chain` are compared; `differs` names those whose chain the sender has found to be another one.
  */
 export interface Announcement {
   v: 1;
   from: string;
   epoch: number;
+  message: number;
   position: number;
   chain: string;
   /** Newest schema that the sender's release supports, and the active one. */
   supports: number;
   schema: number;
-  /** Position of its newest snapshot; -1 for none. */
+  /** Last message in its newest snapshot; -1 for none. */
   snapshot: number;
   /** Whether it applies: `ready` or `catching-up`. */
   applying: boolean;
@@ -82,7 +86,7 @@ export interface Announcement {
  * | question | answer |
  * | --- | --- |
  * | `freeze`: apply nothing of this epoch or earlier ones any more | JSON `Frozen` |
- * | `snapshot`: which snapshot is there, of `epoch` at least and not below `position` | JSON `Snapshot`; empty where there is none |
+ * | `snapshot`: which snapshot is there, of `epoch` at least and not below `message` | JSON `Snapshot`; empty where there is none |
  * | `chunk`: a part of that snapshot's file | the bytes; empty where the snapshot is gone |
  *
  * A snapshot is transferred by asking for its chunks in order, `WINDOW` of `CHUNK` bytes at a time: each question is the credit for one chunk and
@@ -91,12 +95,12 @@ export interface Announcement {
  */
 export type Question =
   | { v: 1; ask: 'freeze'; epoch: number }
-  | { v: 1; ask: 'snapshot'; epoch: number; position: number }
+  | { v: 1; ask: 'snapshot'; epoch: number; message: number }
   | { v: 1; ask: 'chunk'; epoch: number; position: number; offset: number; length: number };
 
 export interface Frozen {
   epoch: number;
-  position: number;
+  message: number;
   chain: string;
 }
 

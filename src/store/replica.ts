@@ -71,7 +71,7 @@ export interface ReplicaStatus {
   reason: string | undefined;
   epoch: number;
   position: number;
-  /** Entries in the log that are not applied yet, as far as is known. */
+  /** Messages in the log that are not applied yet, as far as is known. */
   behind: number;
   chain: string;
   schema: number;
@@ -114,6 +114,7 @@ export const HTTP_STATUS: Record<string, number> = {
   'not-found': 404,
   'not-active': 503,
   denied: 403,
+  invalid: 400,
 };
 
 /** Clock and pauses; simulated by the property test. */

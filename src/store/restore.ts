@@ -4,7 +4,7 @@ import { openMachine } from './machine.ts';
 
 /**
  * With one instance, after its database was put aside as damaged: the newest snapshot, and then what the damaged file's log still has, entry by entry
- * as long as position and hash chain fit. The result is the current database.
+ * as long as number and hash chain fit. The result is the current database.
  * @returns a sentence if entries may be lost; undefined if the log reached as far as the damaged database had been.
  */
 export function restore(options: Pick<CoreOptions, 'storage' | 'kinds' | 'schema' | 'log'>): string | undefined {
@@ -18,7 +18,7 @@ export function restore(options: Pick<CoreOptions, 'storage' | 'kinds' | 'schema
   try {
     if (machine.meta().epoch === 0) machine.startEpoch(1);
     const wanted = damaged === undefined ? undefined : lastPosition(damaged);
-    for (const { entry, chain } of damaged === undefined ? [] : logAfter(damaged, machine.meta().position)) {
+    for (const { entry, chain } of damaged === undefined ? [] : logAfter(damaged, machine.meta().message)) {
       machine.apply([entry]);
       if (chain !== undefined && machine.meta().chain !== chain) throw new Error(`position ${machine.meta().position} has other effects than it had`);
     }
@@ -44,9 +44,9 @@ function lastPosition(db: Store): number | undefined {
 }
 
 /** Entries that follow on each other, as far as the damaged file can be read. */
-function* logAfter(db: Store, position: number): Generator<{ entry: Buffer; chain: string | undefined }> {
-  const one = db.prepare<[number], { entry: Buffer; chain: string | null }>('SELECT l.entry, h.chain FROM _log l LEFT JOIN _history h USING (position) WHERE position = ?');
-  for (let next = position + 1; ; next += 1) {
+function* logAfter(db: Store, message: number): Generator<{ entry: Buffer; chain: string | undefined }> {
+  const one = db.prepare<[number], { entry: Buffer; chain: string | null }>('SELECT l.entry, h.chain FROM _log l LEFT JOIN _history h USING (message) WHERE message = ?');
+  for (let next = message + 1; ; next += 1) {
     const row = one.get(next);
     if (row === undefined) return;
     yield { entry: row.entry, chain: row.chain ?? undefined };

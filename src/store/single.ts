@@ -61,7 +61,7 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
   async function snapshot(): Promise<void> {
     if ((await core.snapshot()) === undefined) return;
     const oldest = options.storage.snapshots().at(-1);
-    if (oldest !== undefined) core.machine().trimLog(oldest.position - (options.limits ?? LIMITS).logMargin);
+    if (oldest !== undefined) core.machine().trimLog(oldest.message - (options.limits ?? LIMITS).logMargin);
   }
 
   async function scrub(): Promise<ScrubReport> {
@@ -78,9 +78,9 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
     }
     if (damaged.length === 0) return { problems, healing: 'none', ms: timing.now() - from };
     // The tables are sound: with a snapshot of them nobody needs the log up to here.
-    problems.push(`The log's entry of position ${damaged.join(', ')} is not what was written.`);
+    problems.push(`The log's entry ${damaged.join(', ')} is not what was written.`);
     const taken = await core.snapshot();
-    if (taken !== undefined) core.machine().trimLog(taken.position);
+    if (taken !== undefined) core.machine().trimLog(taken.message);
     return { problems, healing: 'restored', ms: timing.now() - from };
   }
 

@@ -32,7 +32,7 @@ export interface Storage {
   /** A part of a snapshot; undefined where it is gone. */
   read(snapshot: Pick<Snapshot, 'epoch' | 'position'>, offset: number, length: number): Uint8Array | undefined;
   receive(snapshot: Snapshot): Receiver;
-  /** Checks the current database by a connection of its own, whose pages come from the file. @returns what is wrong with it, one sentence each; and entries of its log that are not what was applied, by position. */
+  /** Checks the current database by a connection of its own, whose pages come from the file. @returns what is wrong with it, one sentence each; and messages of its log that are not what was applied, by number. */
   verify(): Promise<{ problems: string[]; log: number[] }>;
   /** The database that was put aside last, to read from; undefined where it cannot be opened. */
   openAside(): Store | undefined;

@@ -15,7 +15,7 @@ const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
 /** Answers questions for snapshots and their parts; takes a new snapshot where the newest does not reach far enough. */
 export async function serveSnapshot(question: Question & { ask: 'snapshot' | 'chunk' }, core: Core, storage: Storage): Promise<Uint8Array> {
   if (question.ask === 'chunk') return storage.read(question, question.offset, Math.min(question.length, CHUNK)) ?? NOTHING;
-  const reaches = (s: Snapshot | undefined): s is Snapshot => s !== undefined && s.epoch >= question.epoch && s.position >= question.position;
+  const reaches = (s: Snapshot | undefined): s is Snapshot => s !== undefined && s.epoch >= question.epoch && s.message >= question.message;
   const newest = storage.snapshots()[0];
   if (reaches(newest)) return json(newest);
   const taken = await core.snapshot();
@@ -23,12 +23,12 @@ export async function serveSnapshot(question: Question & { ask: 'snapshot' | 'ch
 }
 
 /**
- * Fetches a snapshot that is of `epoch` at least and not below `position`, into the storage's place for received ones.
+ * Fetches a snapshot that is of `epoch` at least and not below `message`, into the storage's place for received ones.
  * @throws Error where the other one has none, falls silent for 30 s, or sent something else than it announced.
  */
-export async function fetchSnapshot(from: string, want: { epoch: number; position: number }, peers: Peers, storage: Storage, timing: Timing): Promise<Snapshot> {
+export async function fetchSnapshot(from: string, want: { epoch: number; message: number }, peers: Peers, storage: Storage, timing: Timing): Promise<Snapshot> {
   const answer = await peers.ask(from, { v: 1, ask: 'snapshot', ...want }, SNAPSHOT_MS);
-  if (answer.length === 0) throw new Error(`${from} has no snapshot that reaches position ${want.position} of epoch ${want.epoch}`);
+  if (answer.length === 0) throw new Error(`${from} has no snapshot that reaches message ${want.message} of epoch ${want.epoch}`);
   const snapshot = JSON.parse(Buffer.from(answer).toString('utf8')) as Snapshot;
   const receiver = storage.receive(snapshot);
   try {

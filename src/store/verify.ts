@@ -1,11 +1,11 @@
 import type { Store } from './database.ts';
 import { scanSteps, summedTables } from './images.ts';
-import { hashEntry } from './machine.ts';
+import { hashMessage } from './machine.ts';
 import { SCHEMA_SUM, schemaSum } from './schema-sum.ts';
 
 /**
  * Looks for damage: SQLite's own check of the file's structure and indexes; each table against the sum of what was written to it, which finds a
- * flipped bit in any value; the log's entries against their hashes; the schema. In steps, so that other work can have its turn between them: `db` is a
+ * flipped bit in any value; the log's messages against their hashes; the schema. In steps, so that other work can have its turn between them: `db` is a
  * connection of its own, whose transaction sees one state throughout.
  * @returns what is wrong, one sentence each.
  */
@@ -25,9 +25,9 @@ export function* verifySteps(db: Store): Generator<undefined, string[]> {
     if (![undefined, schemaSum(db)].includes(sums.get(SCHEMA_SUM)?.sum)) problems.push('The definitions of the tables are not what was written.');
     sums.delete(SCHEMA_SUM);
     for (const name of sums.keys()) if (!tables.includes(name)) problems.push(`The table ${name} is gone.`);
-    const meta = db.prepare<[], { position: number; chain: string }>('SELECT position, chain FROM _meta').get() ?? { position: -1, chain: '' };
-    const last = db.prepare<[number], string>('SELECT chain FROM _history WHERE position = ?').pluck().get(meta.position);
-    if (meta.position !== 0 && last !== meta.chain) problems.push('The hash chain does not end where the history does.');
+    const meta = db.prepare<[], { message: number; chain: string }>('SELECT message, chain FROM _meta').get() ?? { message: -1, chain: '' };
+    const last = db.prepare<[number], string>('SELECT chain FROM _history WHERE message = ?').pluck().get(meta.message);
+    if (meta.message !== 0 && last !== meta.chain) problems.push('The hash chain does not end where the history does.');
     db.exec('COMMIT');
   } catch (error) {
     problems.push(`SQLite: ${(error as Error).message}.`);
@@ -35,13 +35,13 @@ export function* verifySteps(db: Store): Generator<undefined, string[]> {
   return problems;
 }
 
-/** Positions whose entry in `_log` is not the one that was applied. */
+/** Messages in `_log` that are not what was applied, by number. */
 export function* damagedLog(db: Store): Generator<undefined, number[]> {
   const damaged: number[] = [];
-  const rows = db.prepare<[], { position: number; logged: Buffer; entry: Buffer }>('SELECT position, l.entry AS logged, h.entry FROM _log l JOIN _history h USING (position)');
+  const rows = db.prepare<[], { message: number; logged: Buffer; hash: Buffer }>('SELECT message, l.entry AS logged, h.hash FROM _log l JOIN _history h USING (message)');
   for (const row of rows.iterate()) {
-    if (hashEntry(row.logged) !== row.entry.toString('hex')) damaged.push(row.position);
-    if (row.position % 1000 === 0) yield;
+    if (hashMessage(row.logged) !== row.hash.toString('hex')) damaged.push(row.message);
+    if (row.message % 1000 === 0) yield;
   }
   return damaged;
 }

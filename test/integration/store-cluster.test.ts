@@ -256,7 +256,7 @@ t.test('the log is dropped below the snapshots, and who was away for longer re-s
     await until('the log to begin later', async () => ((await manager.streams.info(`LOG_${epoch}`)).state.first_seq > reached + 1 ? true : undefined), 60_000);
     await cluster.open(member(2));
     await cluster.ready([member(2)]);
-    t.ok(cluster.log.slice(before).some((l) => l.includes('The log begins at position')));
+    t.ok(cluster.log.slice(before).some((l) => l.includes('The log begins at message')));
   });
 });
 

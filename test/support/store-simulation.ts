@@ -196,7 +196,13 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
   for (const node of nodes) world.at(random() * 500, () => start(node));
   const writing = 8000 + random() * 40_000;
   const count = 10 + pick(40);
-  for (let n = 0; n < count; n += 1) world.at(3000 + random() * writing, () => submit(someDraft()));
+  for (let n = 0; n < count; n += 1) {
+    // Some of them at once: they go into one message.
+    const together = random() < 0.3 ? 1 + pick(8) : 1;
+    world.at(3000 + random() * writing, () => {
+      for (let m = 0; m < together; m += 1) submit(someDraft());
+    });
+  }
   for (let n = pick(4); n > 0; n -= 1) world.at(3000 + random() * writing, () => void nodes[pick(nodes.length)]?.replica?.snapshot().catch(() => undefined));
   if (random() < 0.3) world.at(3000 + random() * writing, () => (network.silentUntil = world.now() + 9000));
   if (trouble === 'stream deleted') for (let n = 1 + pick(2); n > 0; n -= 1) {

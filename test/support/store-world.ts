@@ -176,7 +176,7 @@ export function diskStorage(disk: Disk, life: Life): Storage {
     async snapshot(writer) {
       alive('snapshot');
       const bytes = writer.serialize();
-      const meta = writer.prepare<[], Meta>('SELECT epoch, base, position, chain, schema FROM _meta').get() as Meta;
+      const meta = writer.prepare<[], Meta>('SELECT epoch, base, message, position, chain, schema FROM _meta').get() as Meta;
       alive('snapshot copied');
       const snapshot = { meta: { ...meta, bytes: bytes.length, sha256: '' }, bytes };
       disk.snapshots = [snapshot, ...disk.snapshots].slice(0, KEEP_SNAPSHOTS);
@@ -210,8 +210,7 @@ export function diskStorage(disk: Disk, life: Life): Storage {
 
 interface Stream {
   log: Omit<LogInfo, 'last'>;
-  entries: Uint8Array[];
-  ids: Map<string, number>;
+  messages: Uint8Array[];
   consumers: Set<{ next: number; deliver(): void; end(): void }>;
 }
 
@@ -274,7 +273,7 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
     if (stream === undefined) throw new NotLogged('no such stream', false);
     return stream;
   };
-  const lastOf = (s: Stream): number => s.log.base + s.entries.length;
+  const lastOf = (s: Stream): number => s.log.base + s.messages.length;
   return {
     newest: () =>
       call('info', () => {
@@ -286,7 +285,7 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
       call('create', () => {
         const there = network.streams.get(epoch);
         if (there !== undefined && (there.log.base !== base || there.log.chain !== chain)) throw new Error('there is another one');
-        if (there === undefined) network.streams.set(epoch, { log: { epoch, base, chain, replicas, first: base + 1 }, entries: [], ids: new Map(), consumers: new Set() });
+        if (there === undefined) network.streams.set(epoch, { log: { epoch, base, chain, replicas, first: base + 1 }, messages: [], consumers: new Set() });
       }),
     remove: (upTo) =>
       call('remove', () => {
@@ -296,18 +295,14 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
           network.streams.delete(epoch);
         }
       }),
-    publish: ({ epoch }, id, entry) =>
+    publish: ({ epoch }, message) =>
       call('publish', () => {
         const stream = streamOf(epoch);
-        if (stream.ids.has(id)) return undefined;
-        stream.entries.push(entry);
-        stream.ids.set(id, lastOf(stream));
-        // The window is short here, so that the command's own idempotency is what counts.
-        if (stream.ids.size > 3) stream.ids.delete(stream.ids.keys().next().value as string);
+        stream.messages.push(message);
         for (const consumer of stream.consumers) consumer.deliver();
         return lastOf(stream);
       }),
-    consume: (log, from, entry, ended) =>
+    consume: (log, from, deliver, ended) =>
       call('consume', () => {
         const stream = streamOf(log.epoch);
         let ahead = 0;
@@ -317,10 +312,10 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
           next: Math.max(from, stream.log.first),
           deliver(): void {
             while (consumer.next + ahead <= lastOf(stream)) {
-              const position = consumer.next + ahead;
+              const message = consumer.next + ahead;
               ahead += 1;
               // In order, whatever each of them takes.
-              consumer.queue.push(position);
+              consumer.queue.push(message);
               world.at(world.random() * lag, () => {
                 const due = consumer.queue.shift();
                 if (due === undefined || !life.alive || consumer.stopped) return;
@@ -328,7 +323,7 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
                 ahead -= 1;
                 surviving(() => {
                   life.step('delivered');
-                  entry(due, stream.entries[due - stream.log.base - 1] as Uint8Array);
+                  deliver(due, stream.messages[due - stream.log.base - 1] as Uint8Array);
                 });
               });
             }

@@ -15,7 +15,7 @@ const FLIPS = 200;
 function all(file: string): unknown {
   const db = new Database(file, { nativeBinding: addonPath(), readonly: true });
   try {
-    return { ...contents(db), log: db.prepare('SELECT * FROM _log ORDER BY position').all(), position: db.prepare('SELECT position, chain, schema, epoch, base FROM _meta').all() };
+    return { ...contents(db), log: db.prepare('SELECT * FROM _log ORDER BY message').all(), position: db.prepare('SELECT position, chain, schema, epoch, base FROM _meta').all() };
   } finally {
     db.close();
   }

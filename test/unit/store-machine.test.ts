@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import t from 'tap';
 import { z } from 'zod';
+import { encodeMessage } from '../../src/store/entry.ts';
 import { defineCommand, loadKinds, loadSchema, type CommandKind, type Kinds } from '../../src/store/kind.ts';
-import { openMachine, WHOLE_TABLES_EVERY, type Machine } from '../../src/store/machine.ts';
+import { KEEP_AUDIT, hashMessage, openMachine, WHOLE_TABLES_EVERY, type Machine } from '../../src/store/machine.ts';
 import { atOnce, verifySteps } from '../../src/store/verify.ts';
 import { contents, entryOf, memoryDatabase } from '../support/store-temp.ts';
 
@@ -108,6 +109,60 @@ t.test('an unexpected throw stops at its entry, with what came before applied an
   t.same(atOnce(verifySteps(m.db)), [], 'the sums are those of the rows that are there');
   m.apply([user('max')]);
   t.same(atOnce(verifySteps(m.db)), []);
+});
+
+t.test('entries of one message have positions of their own, and are applied all or none', async (t) => {
+  const fault = { 'test.fault': kind(() => {
+    throw new TypeError('a fault of ours');
+  }) };
+  const m = started(fault);
+  const update = (role: string, version: number) => entryOf('user.update', { name: 'max', role }, { expect: { resource: 'user/max', version } });
+  const together = encodeMessage([user('eva'), user('max'), update('viewer', 3), update('operator', 3), update('operator', 4)]);
+  t.same(m.apply([together]).map((o) => [o.at, o.result.ok]), [[2, true], [3, true], [4, true], [5, false], [6, true]], 'one expects what another of the same message has made');
+  t.match(m.meta(), { message: 2, position: 6 });
+  t.equal(m.db.prepare('SELECT count(*) FROM _history').pluck().get(), 2, 'one row for each message');
+  t.equal(m.chainAt(2), m.meta().chain);
+  t.same([...m.messageHashes(2, 2)], [[2, hashMessage(together)]]);
+  const before = contents(m.db);
+  t.throws(() => m.apply([encodeMessage([user('ada'), user('bob'), entryOf('test.fault', {}), user('joe')])]), { name: 'Broken', position: 9, message: /position 9 \(test\.fault\)/ });
+  t.same(contents(m.db), before);
+  t.throws(() => m.apply([user('ada'), encodeMessage([user('bob'), entryOf('test.fault', {})])]), { name: 'Broken', position: 9, applied: [{ at: 7 }] });
+  t.match(m.meta(), { message: 3, position: 7 });
+  t.throws(() => m.apply([Buffer.concat([user('bob'), Buffer.from('\n')])]), { name: 'Broken' });
+  t.same(atOnce(verifySteps(m.db)), []);
+});
+
+t.test('a command that breaks a rule of the tables is refused, and stops nobody', async (t) => {
+  const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)]);
+  const m = started({
+    'test.check': kind((tx) => {
+      tx.run("UPDATE users SET role = 'viewer'");
+      tx.run("UPDATE users SET role = 'nonsense'");
+      return { changes: [] };
+    }),
+    'test.audit': kind((tx, { args }) => {
+      tx.run("UPDATE users SET role = 'viewer'");
+      return { changes: [{ resource: 'user/eva', before: null, after: args as null }] };
+    }),
+  });
+  m.apply([user('eva')]);
+  t.match(m.apply([entryOf('test.check', {})]), [{ result: { ok: false, code: 'invalid', message: /SQLITE_CONSTRAINT_CHECK/ } }]);
+  t.match(m.apply([entryOf('query.put', { id: 'q', owner: 'eva', name: 'q', sql: 'select 1', details: { a: nested(1200) } })]), [{ result: { ok: false, code: 'invalid' } }]);
+  t.match(m.apply([entryOf('test.audit', nested(1200))]), [{ result: { ok: false, code: 'invalid' } }]);
+  t.same(m.db.prepare('SELECT role FROM users').pluck().all(), ['admin'], 'nothing of it is left');
+  t.same(m.db.prepare("SELECT position, outcome, changes FROM audit WHERE outcome = 'invalid' ORDER BY position").raw().all(), [[3, 'invalid', '[]'], [4, 'invalid', '[]'], [5, 'invalid', '[]']]);
+  t.same(atOnce(verifySteps(m.db)), []);
+});
+
+t.test('the audit log keeps its newest rows, whatever else is written', async (t) => {
+  const m = started({ 'test.silent': defineCommand<unknown>({ since: 1, args: z.unknown(), audited: false, apply: () => ({ changes: [] }) }) });
+  m.db.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${KEEP_AUDIT + 500}) INSERT INTO audit SELECT -i, 'a' || i, 0, 'eva', 'audit.note', 'ok', NULL, '[]' FROM n`);
+  const rows = (): unknown => m.db.prepare('SELECT count(*), min(position) FROM audit').raw().get();
+  const silent = (): Buffer[] => Array.from({ length: WHOLE_TABLES_EVERY }, () => entryOf('test.silent', {}));
+  m.apply(silent());
+  t.same(rows(), [KEEP_AUDIT, 1 - KEEP_AUDIT]);
+  m.apply(silent());
+  t.same(rows(), [KEEP_AUDIT, 1 - KEEP_AUDIT], 'what leaves no row pushes none out');
 });
 
 t.test('the chain covers what was written, not what was asked', async (t) => {

@@ -49,6 +49,9 @@ t.test('what cannot be taken is refused by a sentence with a code', async (t) =>
   const r = await open(t.testdir(), [], () => space);
   await t.rejects(r.propose({ ...user('x'), kind: 'no.such' }), { code: 'store-invalid' });
   await t.rejects(r.propose({ ...user('Not a name') }), { code: 'store-invalid', message: /name/ });
+  let deep: unknown = 1;
+  for (let n = 0; n < 5000; n += 1) deep = [deep];
+  await t.rejects(r.propose({ kind: 'query.put', actor: 'eva', args: { id: 'q', owner: 'eva', name: 'q', sql: 'select 1', details: { deep } } }), { code: 'store-invalid', message: /nested/ });
   await t.rejects(r.propose({ kind: 'audit.note', actor: 'a', args: { resource: 'x', before: null, after: 'y'.repeat(300_000) } }), { code: 'store-too-large' });
   const many = Array.from({ length: 1100 }, (_, n) => r.propose(user(`u${n}`)).then(() => 'ok', (e: { code: string }) => e.code));
   t.same([...new Set(await Promise.all(many))].sort(), ['ok', 'store-busy']);
