@@ -91,9 +91,14 @@ for (const [way, run] of [['through the cloud', viaCloud], ['directly', directly
 }
 
 t.test('large rows in one order, and no more than were wanted', { timeout: 240_000 }, async (t) => {
-  const rows = rowsOf(await viaCloud('select value as n, zeroblob(700000) as b from json_each(\'[3,1,4,15,9,2,6,5]\')', { order: [{ column: 'n', descending: true }], limit: 5 }));
-  t.same(rows.map((r) => r[0]), [15, 9, 6, 5, 4]);
-  t.ok(rows.every((r) => Buffer.from((r[1] as { blob: string }).blob, 'base64').length === 700_000));
+  // Again and again: what a process has left over of the one must not count as what the next needs.
+  for (let n = 0; n < 30; n += 1) {
+    const lines = await viaCloud('select value as n, zeroblob(700000) as b from json_each(\'[3,1,4,15,9,2,6,5]\')', { order: [{ column: 'n', descending: true }], limit: 5 });
+    t.same(errorOf(lines), undefined, `time ${n}`);
+    const rows = rowsOf(lines);
+    t.same(rows.map((r) => r[0]), [15, 9, 6, 5, 4]);
+    t.ok(rows.every((r) => Buffer.from((r[1] as { blob: string }).blob, 'base64').length === 700_000));
+  }
   const info = JSON.parse((await call(clouds, node, '/api/v1/satellites/n1', { headers: auth })).body) as SatelliteInfo;
   t.equal(info.state, 'healthy');
 });
