@@ -15,8 +15,8 @@ const GB = 1_000_000_000;
 const PUBLISH_MS = 1_500;
 /** Answers come within milliseconds, or not at all while a leader is elected; whoever asked asks again. */
 const API_MS = 2_000;
-/** Messages that the server sends ahead of what has been applied. */
-const AHEAD = 500;
+/** Messages that the server sends ahead: of the largest it may be 32 MiB, and at 64 it would cut the connection. */
+const AHEAD = 128;
 /** A consumer lives on one server; two missed beats tell that this one is gone. */
 const CONSUME = { expires: 10_000, idle_heartbeat: 1_000 } as const;
 

@@ -31,13 +31,16 @@ export interface GateOptions {
   /** The answer of `current` is another one. */
   changed(): void;
   log(line: string): void;
+  /** Milliseconds from whenever, by a clock that is not set. */
   now?: () => number;
+  /** Milliseconds since 1970. */
+  wall?: () => number;
 }
 
 /** What of it others see. */
 const fingerprint = ({ until: _until, ...seen }: Admitted): string => JSON.stringify(seen);
 
-export function createGate({ self, state, silentMs, others, nodes, changed, log, now = Date.now }: GateOptions): Gate {
+export function createGate({ self, state, silentMs, others, nodes, changed, log, now = () => performance.now(), wall = Date.now }: GateOptions): Gate {
   let current: Admitted = NOBODY;
   let ids = { of: current, set: new Set<string>() };
   /** As read last; undefined once something may have changed: with thousands of satellites it is not read every second. */
@@ -79,8 +82,8 @@ export function createGate({ self, state, silentMs, others, nodes, changed, log,
       if (status.mode === 'cluster' && caughtUpAt === undefined) catchUp(replica);
       else if (ms < BLIND_MS && silentMs() < LOG_MS) {
         seen = now() - ms;
-        if (read !== undefined && read.until <= now()) read = undefined;
-        next = read ??= admitted(replica.db, nodes(), { schema: status.schema, now: now() });
+        if (read !== undefined && read.until <= wall()) read = undefined;
+        next = read ??= admitted(replica.db, nodes(), { schema: status.schema, now: wall() });
       }
     }
     if (next === undefined) {

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { Failure } from '../errors.ts';
 import { openComparison } from './comparison.ts';
 import { DEADLINE_MS, LIMITS, NEWER, openCore, type Core, type CoreOptions } from './core.ts';
@@ -23,6 +24,12 @@ const LOOK_AGAIN_MS = 200;
 const PURGE_EVERY_MS = 10_000;
 const DOUBTFUL_MS = 10_000;
 const SCRUB_EVERY_MS = 3_600_000;
+/** Instances that were installed together do not all scrub at the same time. */
+const SCRUB_SPREAD_MS = 600_000;
+/** A stream in which something is damaged is still followed to its end for so long, before it is given up. */
+const SALVAGE_MS = 30_000;
+/** Nobody follows a stream, though all are there, for so long: nobody can. */
+const ORPHAN_MS = 30_000;
 /** The next look after one that could not say what is wrong: instances have compared their chains by then. */
 const RESCRUB_MS = 2 * ANNOUNCE_MS;
 /** Messages behind, up to which an instance counts as ready. */
@@ -40,7 +47,10 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
   let activity: 'reseeding' | 'rebuilding' | undefined;
   let reason: string | undefined = 'The log has not been found yet.';
   let missing: { since: number; dead: number } | undefined;
-  let condemned: { epoch: number; why: string } | undefined;
+  let condemned: { epoch: number; why: string; at: number } | undefined;
+  let orphan: { epoch: number; since: number } | undefined;
+  let scrubbing: Promise<ScrubReport> | undefined;
+  const scrubEveryMs = SCRUB_EVERY_MS + (parseInt(hash('sha256', self, 'hex').slice(0, 8), 16) % SCRUB_SPREAD_MS);
   /** What is wrong with the database. */
   let unfit = (await storage.verify()).problems[0];
   const last = { announced: -Infinity, scrubbed: -Infinity, purged: -Infinity, replicas: -Infinity, activation: -Infinity };
@@ -69,8 +79,10 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
 
   function freeze(epoch: number): Frozen {
     follower.freeze(epoch);
+    // What is left of the stream is about to be removed: from now on this database may be the one copy.
+    storage.sync();
     const { epoch: mine, message, chain } = meta();
-    return { epoch: mine, message, chain };
+    return { epoch: mine, message, chain, fit: unfit === undefined && !comparison.odd(names().length) };
   }
 
   function announce(): void {
@@ -105,7 +117,9 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
       return;
     }
     const { epoch, base, message, chain } = meta();
-    if (newest !== undefined && condemned?.epoch === newest.epoch && enoughInTouch()) {
+    // What has not been applied is nowhere else.
+    const salvaged = newest === undefined || newest.last <= message || timing.now() - (condemned?.at ?? 0) >= SALVAGE_MS;
+    if (newest !== undefined && condemned?.epoch === newest.epoch && salvaged && enoughInTouch()) {
       log(`store: ${condemned.why} The stream of epoch ${newest.epoch} is rebuilt.`);
       await rebuildFrom(newest.epoch, Infinity);
       return;
@@ -171,8 +185,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
       for (const donor of donors) {
         log(`store: re-seeding from ${donor.from}: ${why}`);
         try {
-          const snapshot = await fetchSnapshot(donor.from, { epoch: newest.epoch, message: newest.first - 1 }, peers, storage, timing);
-          if (ending.signal.aborted) return;
+          const snapshot = await unlessEnding(fetchSnapshot(donor.from, { epoch: newest.epoch, message: newest.first - 1 }, peers, storage, timing));
           if (snapshot.schema > (options.schema.at(-1)?.version ?? 0)) throw new Error(`it has schema ${snapshot.schema}, which is newer than this release`);
           await exchange(() => storage.replace('received'));
           log(`store: re-seeded at position ${snapshot.position} of epoch ${snapshot.epoch}`);
@@ -189,10 +202,29 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
         log(`store: the whole history is in the log: ${why}`);
         await exchange(() => storage.setAside());
         core.machine().startEpoch(newest.epoch);
-      }
+      } else if (donors.length === 0) giveUpOrphan(newest);
     } finally {
       activity = undefined;
     }
+  }
+
+  /** A stream that begins where nobody is any more, since who was there has been lost meanwhile, is followed by nobody: nothing of it has been acknowledged. */
+  function giveUpOrphan(newest: LogInfo): void {
+    const live = comparison.live().filter((a) => names().includes(a.from));
+    if (meta().epoch >= newest.epoch || live.length + 1 < names().length || live.some((a) => a.epoch >= newest.epoch)) {
+      orphan = undefined;
+      return;
+    }
+    if (orphan?.epoch !== newest.epoch) orphan = { epoch: newest.epoch, since: timing.now() };
+    if (timing.now() - orphan.since >= ORPHAN_MS) condemned = { epoch: newest.epoch, why: 'No instance can follow it.', at: -Infinity };
+  }
+
+  /** @throws Error where this instance ends meanwhile. */
+  function unlessEnding<T>(work: Promise<T>): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const end = (): void => reject(new Error('this instance is ending'));
+    ending.signal.addEventListener('abort', end);
+    return Promise.race([work, promise]).finally(() => ending.signal.removeEventListener('abort', end));
   }
 
   async function exchange(change: () => void): Promise<void> {
@@ -203,10 +235,19 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     kick.abort(OVER);
   }
 
-  async function scrub(): Promise<ScrubReport> {
+  /** Beside the run loop: it may take minutes, and the log is followed meanwhile. */
+  function scrub(): Promise<ScrubReport> {
+    scrubbing ??= lookForDamage().finally(() => (scrubbing = undefined));
+    return scrubbing;
+  }
+
+  async function lookForDamage(): Promise<ScrubReport> {
     const from = timing.now();
     last.scrubbed = from;
+    const checked = core.machine();
     const { problems } = await storage.verify();
+    // What was checked may have been exchanged meanwhile.
+    if (ending.signal.aborted || checked !== core.machine()) return { problems: [], healing: 'none', ms: timing.now() - from };
     if (problems.length > 0) {
       unfit = problems[0];
       for (const problem of problems) log(`store: ${problem}`);
@@ -223,9 +264,9 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     if (machine === core.machine()) {
       for (const problem of all) log(`store: ${problem}`);
       if (blamed) {
-        condemned = { epoch: newest.epoch, why: all[0] ?? '' };
+        condemned = { epoch: newest.epoch, why: all[0] ?? '', at: timing.now() };
         kick.abort(OVER);
-      } else if (all.length > 0) last.scrubbed = from - SCRUB_EVERY_MS + RESCRUB_MS;
+      } else if (all.length > 0) last.scrubbed = from - scrubEveryMs + RESCRUB_MS;
     }
     return { problems: all, healing: blamed ? 'rebuilding' : 'none', ms: timing.now() - from };
   }
@@ -247,13 +288,14 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
       log(`store: ${unfit}`);
     }
     if (follower.corrupt() && unfit === undefined) unfit = follower.broken();
-    if (applying() && core.snapshotDue()) await core.snapshot();
-    if (applying() && due('scrubbed', SCRUB_EVERY_MS)) await scrub();
+    if (applying() && core.snapshotDue()) void core.snapshot();
+    if (applying() && due('scrubbed', scrubEveryMs)) void scrub().catch((error: Error) => log(`store: not scrubbed: ${error.message}`));
     const log_ = stream;
     if (log_ === undefined || !isFirst()) return;
-    // Only what a majority has in a snapshot: whoever is alone would have the one copy of what goes.
-    if (enoughInTouch() && due('purged', PURGE_EVERY_MS)) {
-      const snapshots = [newestSnapshot()?.message ?? -1, ...comparison.live().filter((a) => names().includes(a.from)).map((a) => (a.epoch === log_.epoch ? a.snapshot : -1))];
+    // Only what a majority has in a snapshot: whoever is alone would have the one copy of what goes. Who does not apply, since his disk is full, holds up nobody.
+    const sound = comparison.live().filter((a) => a.applying && names().includes(a.from));
+    if ((sound.length + 1) * 2 > names().length && due('purged', PURGE_EVERY_MS)) {
+      const snapshots = [newestSnapshot()?.message ?? -1, ...sound.map((a) => (a.epoch === log_.epoch ? a.snapshot : -1))];
       const below = Math.min(...snapshots) - (options.limits ?? LIMITS).logMargin;
       if (below > log_.first) await pipe.purge(log_, below).catch((error: Error) => log(`store: the log was not purged: ${error.message}`));
     }
@@ -284,9 +326,20 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
       } catch (error) {
         if (ending.signal.aborted) return;
         log(`store: ${(error as Error).message}`);
+        openAgain();
       }
       const doubtful = missing !== undefined && timing.now() - missing.since < MISSING_MS;
       await timing.sleep(Math.max(50, (doubtful ? LOOK_AGAIN_MS : TICK_MS) - (timing.now() - since)), kick.signal);
+    }
+  }
+
+  /** An exchange may have failed half-way, for lack of room. */
+  function openAgain(): void {
+    if (core.machine().db.open) return;
+    try {
+      core.exchange(() => undefined);
+    } catch (error) {
+      log(`store: the database cannot be opened: ${(error as Error).message}`);
     }
   }
 

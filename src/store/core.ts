@@ -114,7 +114,7 @@ export function openCore(options: CoreOptions, keepLog: boolean): Core {
       if (!isShallow(draft.args, MAX_DEPTH)) throw new Failure('store-invalid', `The change ${draft.kind} is not valid: it is nested more than ${MAX_DEPTH} levels deep.`);
       const args = kind.args.safeParse(draft.args);
       if (!args.success) throw new Failure('store-invalid', `The change ${draft.kind} is not valid: ${z.prettifyError(args.error)}.`);
-      const at = timing.now();
+      const at = timing.wall();
       const command: Command = { v: 1, kind: draft.kind, id: draft.id ?? ulid(at, options.random(10)), at, actor: draft.actor, ...(draft.expect === undefined ? {} : { expect: draft.expect }), args: args.data };
       const bytes = encodeEntry(command);
       if (isFull()) throw new Failure('store-disk-full', 'There is too little free space on the disk of the cloud, so nothing can be changed.', { host: options.self, remedy: 'Free space: 7 % and 1 GiB are the least.' });

@@ -92,6 +92,9 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
         throw error;
       }
     },
+    sync() {
+      if (existsSync(`${current}-wal`)) syncPath(`${current}-wal`);
+    },
     setAside() {
       forget(aside);
       // The WAL belongs to the file by its name.

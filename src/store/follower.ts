@@ -2,6 +2,8 @@ import { MAX_WAITING, type Core, type CoreOptions } from './core.ts';
 import { Broken } from './machine.ts';
 import type { LogInfo, Pipe } from './pipe.ts';
 
+/** Bytes that wait to be applied, beyond which no more are asked for until they have been. */
+const MAX_PENDING_BYTES = 16 * 1024 * 1024;
 /** Messages applied in one transaction, at most, and bytes of them beyond which no further one is. */
 const TOGETHER = 256;
 const TOGETHER_BYTES = 128 * 1024;
@@ -59,6 +61,9 @@ const CORRUPTION = /malformed|not a database|is not what was written/;
 export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions): Follower {
   let subscription: { epoch: number; stop(): void } | undefined;
   let pending: Uint8Array[] = [];
+  let pendingBytes = 0;
+  /** No more is asked for until what waits has been applied. */
+  let paused = false;
   /** The message that has to come next. */
   let expected = 0;
   let frozen = 0;
@@ -74,6 +79,8 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
     subscription?.stop();
     subscription = undefined;
     pending = [];
+    pendingBytes = 0;
+    paused = false;
     early = new Map();
     gapSince = undefined;
   }
@@ -82,6 +89,11 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
       early.delete(expected);
       expected += 1;
       pending.push(next);
+      pendingBytes += next.length;
+    }
+    if (pendingBytes > MAX_PENDING_BYTES && !paused) {
+      paused = true;
+      subscription?.stop();
     }
     gapSince = early.size === 0 ? undefined : timing.now();
     schedule();
@@ -90,6 +102,7 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
     scheduled = false;
     while (pending.length > 0 && fault === undefined) {
       const together = pending.splice(0, countTogether(pending));
+      pendingBytes -= together.reduce((sum, message) => sum + message.length, 0);
       try {
         core.announce(core.machine().apply(together));
       } catch (error) {
@@ -102,6 +115,10 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
       }
       // Others get their turn, and what comes meanwhile goes into the next transaction.
       if (pending.length > 0) return schedule();
+    }
+    if (paused) {
+      unsubscribe();
+      wake();
     }
   }
   function schedule(): void {

@@ -69,8 +69,8 @@ export const KEEP_SEEN = 200_000;
 /** Rows of the audit log. */
 export const KEEP_AUDIT = 100_000;
 
-/** Never changed after they are written, so that each is hashed whole once: with the other rows of its thousand positions. */
-const APPEND_ONLY = new Set(['audit', 'schedule_rows']);
+/** Rows that are never changed after they are written, so that each is hashed whole once: with the other rows of its thousand positions. */
+const APPEND_ONLY = new Set(['audit', 'schedule_rows', 'satellite_states']);
 
 const INTERNAL = `
 CREATE TABLE IF NOT EXISTS _meta (

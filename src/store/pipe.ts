@@ -102,6 +102,8 @@ export interface Frozen {
   epoch: number;
   message: number;
   chain: string;
+  /** Whether its database is sound, as far as it knows. */
+  fit: boolean;
 }
 
 export type SnapshotAnswer = Snapshot;

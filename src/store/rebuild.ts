@@ -24,7 +24,7 @@ export interface RebuildOptions {
  *
  * 1. What is left of the old stream is removed, so that nobody can log to it any more.
  * 2. All instances apply what they have received, and nothing of that epoch afterwards; each tells its last message and chain.
- * 3. The stream of the next epoch begins after the highest one. Who is there with the same chain goes on; who is not re-seeds.
+ * 3. The stream of the next epoch begins after the highest one of those whose database is sound: nobody could be re-seeded from another. Who is there with the same chain goes on; who is not re-seeds.
  *
  * What was acknowledged is in a database: `propose` answers after its own instance has applied the command. Any number of instances may do this at
  * once: they hear the same answers and make the same stream, or the first one wins.
@@ -53,7 +53,8 @@ export async function rebuild(dead: number, sinceMs: number, options: RebuildOpt
   const absent = instances.filter((_, i) => answers[i] === undefined);
   const withHistory = heard.filter((a) => a.epoch > 0);
   if (absent.length > 0 && (sinceMs < PATIENCE_MS || absent.some(options.isLive) || withHistory.length * 2 <= instances.length)) return undefined;
-  const best = heard.reduce((a, b) => (b.epoch > a.epoch || (b.epoch === a.epoch && b.message > a.message) ? b : a));
+  const fit = heard.filter((a) => a.fit);
+  const best = (fit.length > 0 ? fit : heard).reduce((a, b) => (b.epoch > a.epoch || (b.epoch === a.epoch && b.message > a.message) ? b : a));
   await pipe.create({ epoch: dead + 1, base: best.message, chain: best.chain, replicas: options.replicas });
   return { made: dead + 1 };
 }

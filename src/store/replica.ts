@@ -119,8 +119,10 @@ export const HTTP_STATUS: Record<string, number> = {
 
 /** Clock and pauses; simulated by the property test. */
 export interface Timing {
-  /** Milliseconds since 1970. */
+  /** Milliseconds from whenever: a clock that is set does not move it. */
   now(): number;
+  /** Milliseconds since 1970. */
+  wall(): number;
   /** Resolves after `ms`, or as soon as the signal is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Calls back once what has come in by now has been taken. */
@@ -128,7 +130,8 @@ export interface Timing {
 }
 
 export const realTiming: Timing = {
-  now: () => Date.now(),
+  now: () => performance.now(),
+  wall: () => Date.now(),
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       // Many of these end long before their time: nothing is thrown for that, as node:timers/promises would.

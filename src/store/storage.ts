@@ -21,6 +21,8 @@ export interface Receiver {
 export interface Storage {
   /** Opens the current database, an empty one where there is none. `writer` is for the machine alone. @throws Error where the file is no database. */
   open(): { writer: Store; reader: Store };
+  /** What has been committed is on disk for good when this returns. */
+  sync(): void;
   /** Puts the current database aside, where it can still be looked at; afterwards there is none. It must be closed. */
   setAside(): void;
   /** Puts a snapshot (its own, or a received one) in the place of the current database, which must be closed. */

@@ -84,6 +84,7 @@ export class Crash extends Error {
 export function timingOf(world: World, life: Life): Timing {
   return {
     now: world.now,
+    wall: world.now,
     sleep: (ms, signal) =>
       new Promise((resolve) => {
         if (signal?.aborted === true) return resolve();
@@ -163,6 +164,10 @@ export function diskStorage(disk: Disk, life: Life): Storage {
       };
       disk.open = db;
       return { writer: db, reader: db };
+    },
+    sync() {
+      alive('sync');
+      disk.durable = disk.open?.serialize() ?? disk.durable;
     },
     setAside() {
       alive('set aside');

@@ -61,28 +61,59 @@ t.test('where nothing fails, no write waits: what is applied while the bus tells
   t.ok(slowest < 200, `the slowest took ${slowest} ms`);
 });
 
-t.test('who is alone drops nothing from the log that only he has in a snapshot', async (t) => {
-  const { world, network, instances } = await three(t, { snapshotEntries: 8, snapshotMs: 60_000, logMargin: 3 });
-  const first = (): number => [...network.streams.values()][0]?.log.first ?? NaN;
-  const writeAlone = async (from: number, to: number): Promise<void> => {
-    let done = false;
-    void (async () => {
-      for (let n = from; n < to; n += 1) await instances[0]?.replica.propose(put(`q${n}`, `n${n}`));
-      done = true;
-    })();
-    t.ok(await world.run(() => done, world.now() + 60_000));
-  };
-  const wait = async (ms: number): Promise<void> => void (await world.run(() => false, world.now() + ms));
+/** Proposes by the first instance, one after the other. */
+async function write(t: Test, { world, instances }: { world: World; instances: Instance[] }, from: number, to: number): Promise<void> {
+  let done = false;
+  void (async () => {
+    for (let n = from; n < to; n += 1) await instances[0]?.replica.propose(put(`q${n}`, `n${n}`));
+    done = true;
+  })();
+  t.ok(await world.run(() => done, world.now() + 120_000), `writes ${from} to ${to}`);
+}
+const wait = async (world: World, ms: number): Promise<void> => void (await world.run(() => false, world.now() + ms));
+const SMALL: Limits = { snapshotEntries: 8, snapshotMs: 60_000, logMargin: 3 };
 
-  await writeAlone(0, 40);
-  await wait(30_000);
+t.test('who cannot write, since his disk is full, does not keep the log from being bounded', async (t) => {
+  const three_ = await three(t, SMALL);
+  const { world, network, instances } = three_;
+  const { life } = instances[2] as Instance;
+  life.step = (name) => {
+    if (name === 'before commit') throw new Error('database or disk is full');
+  };
+  await write(t, three_, 0, 40);
+  t.equal(instances[2]?.replica.status().state, 'stopped');
+  await wait(world, 30_000);
+  const first = [...network.streams.values()][0]?.log.first ?? NaN;
+  t.ok(first > 20, `the log begins at ${first}`);
+  life.step = () => undefined;
+  t.ok(await world.run(() => instances[2]?.replica.status().state === 'ready' && instances[2].replica.position() === instances[0]?.replica.position(), world.now() + 60_000), 'when there is room, it comes back');
+});
+
+t.test('a stream that begins where nobody is any more is given up, and the next one begins where the most advanced database is', async (t) => {
+  const three_ = await three(t);
+  const { world, network, instances } = three_;
+  await write(t, three_, 0, 10);
+  const position = instances[0]?.replica.position() ?? 0;
+  network.deleteStreams();
+  network.streams.set(2, { log: { epoch: 2, base: 1000, chain: 'of one that was lost', replicas: 3, first: 1001 }, messages: [], consumers: new Set() });
+  t.ok(await world.run(() => instances.every(({ replica }) => replica.status().epoch === 3 && replica.status().state === 'ready'), world.now() + 120_000));
+  await write(t, three_, 10, 20);
+  t.equal(instances[0]?.replica.position(), position + 10, 'nothing was lost');
+});
+
+t.test('who is alone drops nothing from the log that only he has in a snapshot', async (t) => {
+  const three_ = await three(t, SMALL);
+  const { world, network, instances } = three_;
+  const first = (): number => [...network.streams.values()][0]?.log.first ?? NaN;
+  await write(t, three_, 0, 40);
+  await wait(world, 30_000);
   const before = first();
   t.ok(before > 20, `with all three the log is bounded: it begins at ${before}`);
   const last = instances[1]?.replica.position() ?? 0;
   for (const { life } of instances.slice(1)) life.alive = false;
-  await wait(20_000);
-  await writeAlone(40, 80);
-  await wait(30_000);
+  await wait(world, 20_000);
+  await write(t, three_, 40, 80);
+  await wait(world, 30_000);
   t.ok((instances[0]?.replica.status().snapshot ?? 0) > last + 10, 'it has a snapshot that the others have not');
   t.ok(first() <= last + 1, `the log begins at ${first()}, and the others were at ${last}`);
 });
