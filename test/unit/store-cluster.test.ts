@@ -81,7 +81,7 @@ t.test('who cannot write, since his disk is full, does not keep the log from bei
     if (name === 'before commit') throw new Error('database or disk is full');
   };
   await write(t, three_, 0, 40);
-  t.equal(instances[2]?.replica.status().state, 'stopped');
+  t.ok((instances[2]?.replica.position() ?? 0) < 10);
   await wait(world, 30_000);
   const first = [...network.streams.values()][0]?.log.first ?? NaN;
   t.ok(first > 20, `the log begins at ${first}`);
