@@ -28,7 +28,7 @@ async function three(t: Test, limits: Limits = LIMITS): Promise<{ world: World; 
     const life = lives[i] as Life;
     void openCluster({
       self, kinds, schema, limits, storage: diskStorage(disks[i] ?? emptyDisk(), life), timing: timingOf(world, life), random: (n) => Uint8Array.from({ length: n }, () => Math.floor(random() * 256)),
-      log: () => undefined, space: () => ROOMY, pipe: pipeOf(world, network, life, 0, 0), peers: peersOf(world, network, self, life, 0), instances: () => NAMES.map((name) => ({ name })),
+      log: () => undefined, step: (name) => life.step(name), space: () => ROOMY, pipe: pipeOf(world, network, life, 0, 0), peers: peersOf(world, network, self, life, 0), instances: () => NAMES.map((name) => ({ name })),
     }).then((replica) => (instances[i] = { replica, life }));
   });
   t.teardown(() => {
