@@ -102,6 +102,27 @@ t.test('API tokens: shown once, with no more rights than asked for and had, ende
   t.equal((await api('/metrics', by(token))).status, 401);
 });
 
+t.test('a token sees and ends nothing of its owner but itself, unless it may administer', async (t) => {
+  const session = await person('otto', 'admin');
+  const make = async (scope: string): Promise<{ id: string; token: string }> => body(await api('tokens', { ...by(session), body: { name: scope, scopes: [scope] } }));
+  const other = await make('operate');
+  const own = body<Page<{ id: string; current: boolean }>>(await api('sessions', by(session))).items.find((s) => s.current)?.id ?? '';
+  for (const scope of ['metrics', 'read', 'query', 'operate']) {
+    const { id, token } = await make(scope);
+    t.same(body<Page<Token>>(await api('tokens?owner=otto', by(token))).items.map((i) => i.id), [id], `${scope}: the list`);
+    t.same(body<Page<unknown>>(await api('sessions?user=otto', by(token))).items, [], `${scope}: no sessions`);
+    for (const path of [`tokens/${other.id}`, 'tokens/cli', `sessions/${own}`]) t.equal((await api(path, { method: 'DELETE', ...by(token) })).status, 404, `${scope}: ${path}`);
+    t.equal((await api(`tokens/${other.id}`, by(token))).status, 404, `${scope}: the other one`);
+    t.equal((await api(`tokens/${id}`, by(token))).status, 200, `${scope}: itself`);
+    t.equal((await api(`tokens/${id}`, { method: 'DELETE', ...by(token) })).status, 204, `${scope}: it ends itself`);
+    t.equal((await api('tokens', by(token))).status, 401);
+  }
+  const { token } = await make('admin');
+  t.equal((await api(`tokens/${other.id}`, { method: 'DELETE', ...by(token) })).status, 204, 'an administrator\'s');
+  t.equal((await api(`sessions/${own}`, { method: 'DELETE', ...by(token) })).status, 204);
+  t.equal((await api('users/otto', { method: 'DELETE', ...root })).status, 204);
+});
+
 t.test('an administrator sees and ends sessions, and cannot be the last to go', async (t) => {
   const token = await person('sam', 'viewer');
   const seen = body<Page<{ id: string; current: boolean }>>(await api('sessions?user=sam', root));

@@ -100,7 +100,7 @@ function byToken(token: string, cloud: CloudContext): Caller {
   if (row.expires_at <= Date.now()) throw unauthorized('The API token has expired.');
   const allowed = scopesOf(user.role);
   const scopes = tokenScopes(row).filter((s) => allowed.includes(s));
-  return { user: user.name, role: user.role, scopes: new Set(scopes), actor: `token/${row.id}`, passwordChange: 'none' };
+  return { user: user.name, role: user.role, scopes: new Set(scopes), actor: `token/${row.id}`, passwordChange: 'none', token: row.id };
 }
 
 /** Scopes of a newer release count for nothing here. */
