@@ -156,6 +156,19 @@ t.test('versions: ETag and If-Match, or expect', async (t) => {
   t.equal((await api('saved-queries/v', { method: 'DELETE', ...root })).status, 404);
 });
 
+t.test('a body of thousands of levels is refused by a sentence, and nothing unexpected is in the log', async (t) => {
+  let deep: unknown = 1;
+  const put = (details: unknown): Promise<Answer> => api('saved-queries/deep', { method: 'PUT', ...root, body: { name: 'deep', sql: 'select 1', details } });
+  for (let level = 1; level <= 3_000; level += 1) {
+    deep = level % 2 === 0 ? [deep] : { a: deep };
+    if (level === 4) t.equal((await put({ a: deep })).status, 200, 'four levels');
+    if (level === 5 || level === 60) t.match(body(await put({ a: deep })), { status: 400, errors: [{ path: 'details.a', message: 'not JSON of at most 4 levels' }] });
+    if (level === 1_500 || level === 3_000) t.match(body(await put({ a: deep })), { status: 400, title: 'The JSON is nested deeper than 64 levels.' });
+  }
+  t.equal(code(await api('login', { body: deep })), 'too-deep', 'nor of somebody who is not logged in');
+  t.notMatch(clouds.output.join(''), /RangeError/);
+});
+
 t.test('a change repeated by its id is carried out once', async (t) => {
   const id = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
   const once = { ...by(API_TOKEN, { 'terrarium-command-id': id }), body: { name: 'once', role: 'viewer', password: 'a long password' } };

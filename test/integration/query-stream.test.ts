@@ -73,7 +73,7 @@ t.test('a ping comes back from the satellite', async (t) => {
 });
 
 t.test('what is no request closes the connection', async (t) => {
-  for (const nonsense of ['', '{', '[]', '{"id":"a"}', '{"id":"","cancel":true}', '{"id":"a","cancel":false}', '{"id":"a","query":{},"more":1}', 'null', '{"id":"a","ping":{"satellite":"n1"}}', `{"id":"a","ping":{"satellite":"n1","data":"${'x'.repeat(257)}"}}`, '['.repeat(100_000), Buffer.from([1, 2])]) {
+  for (const nonsense of ['', '{', '[]', '{"id":"a"}', '{"id":"","cancel":true}', '{"id":"a","cancel":false}', '{"id":"a","query":{},"more":1}', 'null', '{"id":"a","ping":{"satellite":"n1"}}', `{"id":"a","ping":{"satellite":"n1","data":"${'x'.repeat(257)}"}}`, '['.repeat(100_000), `{"id":"a","query":${'['.repeat(65)}${']'.repeat(65)}}`, Buffer.from([1, 2])]) {
     const socket = await querySocket(clouds, node, token);
     const closed = once(socket.ws, 'close');
     socket.ws.send(nonsense);

@@ -8,6 +8,7 @@ import type { CloudContext } from '../context.ts';
 import { queryFor } from '../query-start.ts';
 import { allowed } from './app.ts';
 import { authenticate, awaitSession, refuseForeignOrigin, stillAllowed } from './auth.ts';
+import { parseJson } from './json.ts';
 import { HttpProblem, invalid, notFound, problemOf, unavailable } from './problem.ts';
 import type { Upgrade } from './upgrades.ts';
 
@@ -117,7 +118,7 @@ function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Cal
 
 function parse(text: string): z.output<typeof streamRequestSchema> | undefined {
   try {
-    return streamRequestSchema.safeParse(JSON.parse(text)).data;
+    return streamRequestSchema.safeParse(parseJson(text)).data;
   } catch {
     return undefined;
   }
