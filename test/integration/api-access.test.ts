@@ -231,6 +231,23 @@ t.test('refused logins are in the audit log, with name and address, and look the
   t.match((await api('/metrics', root)).body, /terrarium_failed_logins_total\{recorded="yes"\} 2/, 'the next one waits for its minute');
 });
 
+t.test('of fifty guesses at once few are looked at, and nobody else waits for them', async (t) => {
+  const session = await person('greta', 'viewer');
+  const guesses = Array.from({ length: 50 }, () => api('login', { body: { user: 'greta', password: 'wrong' } }));
+  const changed = api('password', { ...by(session), body: { current: 'second of greta', password: 'third of greta' } });
+  const statuses = (await Promise.all(guesses)).map((a) => a.status);
+  t.same([...new Set(statuses)].sort(), [401, 429]);
+  // More only where the fifty took seconds to come.
+  const looked = statuses.filter((s) => s === 401).length;
+  t.ok(looked >= 5 && looked <= 9, `${looked} were looked at`);
+  t.equal((await changed).status, 200, 'her session changes the password');
+  t.equal((await login('admin', PASSWORD)).passwordChange, 'offered', 'another user logs in from there');
+  t.equal((await until('her own turn', async () => {
+    const answer = await api('login', { body: { user: 'greta', password: 'third of greta' } });
+    return answer.status === 429 ? undefined : answer;
+  })).status, 200);
+});
+
 t.test('a watch tells every change once, from where it was left, and ends with the session', async (t) => {
   const session = await person('wanda', 'admin');
   const from = Number((await api('users', root)).headers['terrarium-seq']);
