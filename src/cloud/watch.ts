@@ -5,7 +5,7 @@ import type { Caller } from './auth/access.ts';
 import type { CloudContext } from './context.ts';
 import { stillAllowed } from './http/auth.ts';
 import { gatherChanges } from './satellites-watch.ts';
-import { changesAfter, oldestChange } from './state/changes.ts';
+import { changesAfter, oldestChange, watchable } from './state/changes.ts';
 
 /** At most one overview and one event of the fleet in this time; a comment where nothing changed, so that both ends notice a dead connection. */
 const PACE_MS = 1_000;
@@ -63,7 +63,7 @@ export function openWatch(ctx: Context, cloud: CloudContext, caller: Caller, { t
       more = found.more;
     }
   };
-  const allowed = (): boolean => stillAllowed(ctx, cloud, caller);
+  const allowed = (): boolean => stillAllowed(ctx, cloud, caller, (now) => [...topics].every((topic) => watchable(topic, now)));
 
   const overviews = paced(sendOverview);
   const stopListening = topics.has('overview') ? cloud.changes.listen(overviews.ask) : (): void => undefined;

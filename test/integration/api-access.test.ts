@@ -28,6 +28,24 @@ async function person(name: string, role: string): Promise<string> {
   return body<{ token: string }>(changed).token;
 }
 
+interface Watching {
+  lines(): ChangeLine[];
+  text(): string;
+  stop(): void;
+}
+
+async function watching(bearer: string, query: string, headers: Record<string, string> = {}): Promise<Watching> {
+  const stream = await open(clouds, node, `/api/v1/watch?${query}`, by(bearer, headers));
+  if (stream.statusCode !== 200) throw new Error(`watch: ${stream.statusCode}`);
+  let text = '';
+  stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk)).on('error', () => undefined);
+  return {
+    text: () => text,
+    lines: () => text.split('\n\n').filter((e) => /^id: \d+\nevent: change\n/.test(e)).map((e) => JSON.parse(e.slice(e.indexOf('data: ') + 6)) as ChangeLine),
+    stop: () => void stream.destroy(),
+  };
+}
+
 t.before(async () => {
   clouds = await localClouds([node]);
   await clouds.start(node);
@@ -251,24 +269,13 @@ t.test('of fifty guesses at once few are looked at, and nobody else waits for th
 t.test('a watch tells every change once, from where it was left, and ends with the session', async (t) => {
   const session = await person('wanda', 'admin');
   const from = Number((await api('users', root)).headers['terrarium-seq']);
-  const read = async (query: string, headers: Record<string, string> = {}): Promise<{ lines: () => ChangeLine[]; text: () => string; stop(): void }> => {
-    const stream = await open(clouds, node, `/api/v1/watch?${query}`, by(session, headers));
-    if (stream.statusCode !== 200) throw new Error(`watch: ${stream.statusCode}`);
-    let text = '';
-    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk)).on('error', () => undefined);
-    return {
-      text: () => text,
-      lines: () => text.split('\n\n').filter((e) => /^id: \d+\nevent: change\n/.test(e)).map((e) => JSON.parse(e.slice(e.indexOf('data: ') + 6)) as ChangeLine),
-      stop: () => void stream.destroy(),
-    };
-  };
-  const watch = await read(`topics=saved-queries,users&since=${from}`);
+  const watch = await watching(session, `topics=saved-queries,users&since=${from}`);
   await api('saved-queries/w', { method: 'PUT', ...root, body: { name: 'w', sql: 'select 1' } });
   await api('saved-queries/w', { method: 'PUT', ...root, body: { name: 'w', sql: 'select 2' } });
   await api('saved-queries/w', { method: 'DELETE', ...root });
   await until('three changes', () => (watch.lines().length >= 3 ? true : undefined), 3000);
   t.match(watch.lines(), [{ topic: 'saved-queries', change: 'created', key: 'w' }, { change: 'changed' }, { change: 'deleted', item: null }]);
-  const again = await read(`topics=saved-queries`, { 'last-event-id': String(watch.lines()[1]?.seq) });
+  const again = await watching(session, 'topics=saved-queries', { 'last-event-id': String(watch.lines()[1]?.seq) });
   await until('the rest', () => (again.lines().length > 0 ? true : undefined), 3000);
   t.match(again.lines(), [{ change: 'deleted', key: 'w' }]);
   again.stop();
@@ -277,6 +284,20 @@ t.test('a watch tells every change once, from where it was left, and ends with t
   await api('users/wanda/sessions', { method: 'DELETE', ...root });
   await until('its end', () => (watch.text().includes('event: end\ndata: {"reason":"session"}') ? true : undefined), 3000);
   t.pass();
+});
+
+t.test('a watch by an API token ends where the owner loses a right that it needs, and only there', async (t) => {
+  const session = await person('anton', 'admin');
+  const { token } = body<{ token: string }>(await api('tokens', { ...by(session), body: { name: 'all', scopes: ['read', 'admin'] } }));
+  const users = await watching(token, 'topics=users,saved-queries');
+  const queries = await watching(token, 'topics=saved-queries');
+  t.equal((await api('users/anton', { method: 'PATCH', ...root, body: { role: 'viewer' } })).status, 200);
+  await until('its end', () => (users.text().includes('event: end\ndata: {"reason":"session"}') ? true : undefined));
+  t.same(users.lines(), [], 'nothing more was told');
+  await api('saved-queries/still', { method: 'PUT', ...root, body: { name: 'still', sql: 'select 1' } });
+  await until('a change', () => (queries.lines().some((l) => l.key === 'still') ? true : undefined));
+  t.notMatch(queries.text(), /event: end/);
+  queries.stop();
 });
 
 t.test('figures for Prometheus, and a description of every route', async (t) => {

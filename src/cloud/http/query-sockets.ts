@@ -97,7 +97,7 @@ function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Cal
   let heard = true;
   socket.on('pong', () => (heard = true));
   const check = (): void => {
-    if (!stillAllowed(ctx, cloud, opener)) end(socket, POLICY, 'session');
+    if (!stillAllowed(ctx, cloud, opener, (now) => now.scopes.has('query'))) end(socket, POLICY, 'session');
   };
   const stopChanges = cloud.state.onChange(check);
   const timer = setInterval(() => {
