@@ -306,6 +306,17 @@ t.test('a watch by an API token ends where the owner loses a right that it needs
   queries.stop();
 });
 
+t.test('a watch tells which tokens and sessions end with a user', async (t) => {
+  const session = await person('emil', 'viewer');
+  const { id } = body<Token>(await api('tokens', { ...by(session), body: { name: 'a', scopes: ['read'] } }));
+  const { items: [own] } = body<Page<{ id: string }>>(await api('sessions', by(session)));
+  const watch = await watching(API_TOKEN, 'topics=tokens,sessions');
+  t.equal((await api('users/emil', { method: 'DELETE', ...root })).status, 204);
+  await until('both', () => (watch.lines().length >= 2 ? true : undefined));
+  t.match(watch.lines(), [{ topic: 'tokens', change: 'deleted', key: id, item: null }, { topic: 'sessions', change: 'deleted', key: own?.id, item: null }]);
+  watch.stop();
+});
+
 t.test('figures for Prometheus, and a description of every route', async (t) => {
   const metrics = (await api('/metrics', root)).body;
   for (const name of ['terrarium_ready 1', 'terrarium_state_position', 'terrarium_http_requests_total{method="PATCH",path="/api/v1/users/{name}",status="200"}', 'process_cpu_seconds_total']) t.ok(metrics.includes(name), name);
