@@ -128,6 +128,17 @@ t.test('a ping of a satellite that is gone says so', async (t) => {
   await socket.close();
 });
 
+t.test('a connection with more than 200 requests that are not answered yet is closed, however many were before', async (t) => {
+  const socket = await querySocket(clouds, node, token);
+  for (let round = 0; round < 3; round += 1) await Promise.all(Array.from({ length: 100 }, (_, i) => socket.ping('n1', String(i))));
+  satellite.kill('SIGSTOP');
+  const closed = once(socket.ws, 'close');
+  for (let i = 0; i < 200; i += 1) socket.say({ id: `p${i}`, ping: { satellite: 'n1', data: 'hello!' } });
+  await t.rejects(socket.ask({ sql: '' }), /too many requests/);
+  t.same((await closed).map(String), ['1008', 'too many requests']);
+  satellite.kill('SIGCONT');
+});
+
 t.test('it says goodbye when the instance stops', async (t) => {
   const socket = await querySocket(clouds, node, token);
   const closed = once(socket.ws, 'close');
