@@ -27,6 +27,8 @@ const UNLOGGED: ReadonlySet<Topic> = new Set(['overview', 'fleet']);
  * changed in the fleet when it does, and every change.
  */
 export function openWatch(ctx: Context, cloud: CloudContext, caller: Caller, { topics, since, follow }: WatchOptions): void {
+  // Who has gone while this instance caught up: nothing would tell of it any more.
+  if (ctx.res.closed) return;
   const out = new PassThrough();
   let last = '';
   let sent = since;

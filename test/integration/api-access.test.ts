@@ -285,6 +285,14 @@ t.test('a watch tells every change once, from where it was left, and ends with t
   await until('the rest', () => (again.lines().length > 0 ? true : undefined), 3000);
   t.match(again.lines(), [{ change: 'deleted', key: 'w' }]);
   again.stop();
+  const ahead = watching(session, 'topics=saved-queries', { 'last-event-id': String(Number((await api('users', root)).headers['terrarium-seq']) + 1) });
+  const early = await Promise.race([ahead.then(() => 'answered', (error: Error) => error.message), new Promise((resolve) => setTimeout(resolve, 200, 'it waits'))]);
+  t.equal(early, 'it waits', 'one that has seen on another instance what is not here yet');
+  await api('saved-queries/ahead', { method: 'PUT', ...root, body: { name: 'ahead', sql: 'select 1' } });
+  await api('saved-queries/ahead', { method: 'DELETE', ...root });
+  await until('what came after', async () => ((await ahead).lines().length > 0 ? true : undefined));
+  t.match((await ahead).lines(), [{ change: 'deleted', key: 'ahead' }]);
+  (await ahead).stop();
   t.equal((await api(`watch?topics=users&since=${from + 100_000}`, by(session))).status, 410);
   t.equal((await api('watch?topics=users', by(await person('walt', 'viewer')))).status, 403);
   await api('users/wanda/sessions', { method: 'DELETE', ...root });
