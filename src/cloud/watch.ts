@@ -5,7 +5,7 @@ import type { Caller } from './auth/access.ts';
 import type { CloudContext } from './context.ts';
 import { stillAllowed } from './http/auth.ts';
 import { gatherChanges } from './satellites-watch.ts';
-import { changesAfter, oldestChange } from './state/changes.ts';
+import { changesAfter, oldestChange, watchable } from './state/changes.ts';
 
 /** At most one overview and one event of the fleet in this time; a comment where nothing changed, so that both ends notice a dead connection. */
 const PACE_MS = 1_000;
@@ -27,6 +27,8 @@ const UNLOGGED: ReadonlySet<Topic> = new Set(['overview', 'fleet']);
  * changed in the fleet when it does, and every change.
  */
 export function openWatch(ctx: Context, cloud: CloudContext, caller: Caller, { topics, since, follow }: WatchOptions): void {
+  // Who has gone while this instance caught up: nothing would tell of it any more.
+  if (ctx.res.closed) return;
   const out = new PassThrough();
   let last = '';
   let sent = since;
@@ -63,7 +65,7 @@ export function openWatch(ctx: Context, cloud: CloudContext, caller: Caller, { t
       more = found.more;
     }
   };
-  const allowed = (): boolean => stillAllowed(ctx, cloud, caller);
+  const allowed = (): boolean => stillAllowed(ctx, cloud, caller, (now) => [...topics].every((topic) => watchable(topic, now)));
 
   const overviews = paced(sendOverview);
   const stopListening = topics.has('overview') ? cloud.changes.listen(overviews.ask) : (): void => undefined;

@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net';
+import { clientOf } from '../client-address.ts';
 
 /** Answers that one client gets in a second. */
 export const ANSWERS_PER_S = 50;
@@ -33,20 +33,9 @@ export function createRateLimit(now: () => number): RateLimit {
   };
   return {
     udp(address) {
-      const asked = count(`udp ${client(address)}`);
+      const asked = count(`udp ${clientOf(address)}`);
       return asked <= ANSWERS_PER_S ? 'answer' : asked <= 2 * ANSWERS_PER_S ? 'truncate' : 'drop';
     },
-    tcp: (address) => (count(`tcp ${client(address)}`) <= ANSWERS_PER_S ? 'answer' : 'drop'),
+    tcp: (address) => (count(`tcp ${clientOf(address)}`) <= ANSWERS_PER_S ? 'answer' : 'drop'),
   };
-}
-
-/** In IPv6 a client has a whole /64 of addresses. */
-export function client(address: string): string {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');
-  if (!isIPv6(plain)) return plain;
-  const [head = '', tail] = plain.split('::');
-  const before = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const groups = tail === undefined ? before : [...before, ...Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => '0'), ...after];
-  return groups.slice(0, 4).map((g) => Number.parseInt(g, 16).toString(16)).join(':');
 }

@@ -17,5 +17,15 @@ export const secretHash = z.string().regex(/^[0-9a-f]{64}$/);
 /** Milliseconds since 1970. */
 export const time = z.int().nonnegative();
 export const access = z.enum(['cloud', 'direct', 'both']);
+/**
+ * JSON of so many levels of arrays and objects. SQLite takes a thousand in what has to be JSON; a command with more would be taken into the log and
+ * could be applied nowhere.
+ */
+export function json(levels: number): z.ZodType<z.core.util.JSONType> {
+  const scalars = [z.null(), z.boolean(), z.number(), z.string()] as const;
+  let schema: z.ZodType<z.core.util.JSONType> = z.union(scalars);
+  for (let level = 1; level <= levels; level += 1) schema = z.union([...scalars, z.array(schema), z.record(z.string(), schema)], { error: `not JSON of at most ${level} levels` });
+  return schema;
+}
 /** Small and for display only: nothing is judged by it. */
-export const details = z.record(z.string().max(64), z.json()).refine((d) => JSON.stringify(d).length <= 16 * 1024, 'at most 16 KiB');
+export const details = z.record(z.string().max(64), json(4)).refine((d) => JSON.stringify(d).length <= 16 * 1024, 'at most 16 KiB');

@@ -28,6 +28,24 @@ async function person(name: string, role: string): Promise<string> {
   return body<{ token: string }>(changed).token;
 }
 
+interface Watching {
+  lines(): ChangeLine[];
+  text(): string;
+  stop(): void;
+}
+
+async function watching(bearer: string, query: string, headers: Record<string, string> = {}): Promise<Watching> {
+  const stream = await open(clouds, node, `/api/v1/watch?${query}`, by(bearer, headers));
+  if (stream.statusCode !== 200) throw new Error(`watch: ${stream.statusCode}`);
+  let text = '';
+  stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk)).on('error', () => undefined);
+  return {
+    text: () => text,
+    lines: () => text.split('\n\n').filter((e) => /^id: \d+\nevent: change\n/.test(e)).map((e) => JSON.parse(e.slice(e.indexOf('data: ') + 6)) as ChangeLine),
+    stop: () => void stream.destroy(),
+  };
+}
+
 t.before(async () => {
   clouds = await localClouds([node]);
   await clouds.start(node);
@@ -102,6 +120,27 @@ t.test('API tokens: shown once, with no more rights than asked for and had, ende
   t.equal((await api('/metrics', by(token))).status, 401);
 });
 
+t.test('a token sees and ends nothing of its owner but itself, unless it may administer', async (t) => {
+  const session = await person('otto', 'admin');
+  const make = async (scope: string): Promise<{ id: string; token: string }> => body(await api('tokens', { ...by(session), body: { name: scope, scopes: [scope] } }));
+  const other = await make('operate');
+  const own = body<Page<{ id: string; current: boolean }>>(await api('sessions', by(session))).items.find((s) => s.current)?.id ?? '';
+  for (const scope of ['metrics', 'read', 'query', 'operate']) {
+    const { id, token } = await make(scope);
+    t.same(body<Page<Token>>(await api('tokens?owner=otto', by(token))).items.map((i) => i.id), [id], `${scope}: the list`);
+    t.same(body<Page<unknown>>(await api('sessions?user=otto', by(token))).items, [], `${scope}: no sessions`);
+    for (const path of [`tokens/${other.id}`, 'tokens/cli', `sessions/${own}`]) t.equal((await api(path, { method: 'DELETE', ...by(token) })).status, 404, `${scope}: ${path}`);
+    t.equal((await api(`tokens/${other.id}`, by(token))).status, 404, `${scope}: the other one`);
+    t.equal((await api(`tokens/${id}`, by(token))).status, 200, `${scope}: itself`);
+    t.equal((await api(`tokens/${id}`, { method: 'DELETE', ...by(token) })).status, 204, `${scope}: it ends itself`);
+    t.equal((await api('tokens', by(token))).status, 401);
+  }
+  const { token } = await make('admin');
+  t.equal((await api(`tokens/${other.id}`, { method: 'DELETE', ...by(token) })).status, 204, 'an administrator\'s');
+  t.equal((await api(`sessions/${own}`, { method: 'DELETE', ...by(token) })).status, 204);
+  t.equal((await api('users/otto', { method: 'DELETE', ...root })).status, 204);
+});
+
 t.test('an administrator sees and ends sessions, and cannot be the last to go', async (t) => {
   const token = await person('sam', 'viewer');
   const seen = body<Page<{ id: string; current: boolean }>>(await api('sessions?user=sam', root));
@@ -133,6 +172,19 @@ t.test('versions: ETag and If-Match, or expect', async (t) => {
   t.equal(body<SavedQuery>(await api('saved-queries/v', root)).sql, 'select 2');
   t.equal((await api(`saved-queries/v?expect=${version}`, { method: 'DELETE', ...root })).status, 204);
   t.equal((await api('saved-queries/v', { method: 'DELETE', ...root })).status, 404);
+});
+
+t.test('a body of thousands of levels is refused by a sentence, and nothing unexpected is in the log', async (t) => {
+  let deep: unknown = 1;
+  const put = (details: unknown): Promise<Answer> => api('saved-queries/deep', { method: 'PUT', ...root, body: { name: 'deep', sql: 'select 1', details } });
+  for (let level = 1; level <= 3_000; level += 1) {
+    deep = level % 2 === 0 ? [deep] : { a: deep };
+    if (level === 4) t.equal((await put({ a: deep })).status, 200, 'four levels');
+    if (level === 5 || level === 60) t.match(body(await put({ a: deep })), { status: 400, errors: [{ path: 'details.a', message: 'not JSON of at most 4 levels' }] });
+    if (level === 1_500 || level === 3_000) t.match(body(await put({ a: deep })), { status: 400, title: 'The JSON is nested deeper than 64 levels.' });
+  }
+  t.equal(code(await api('login', { body: deep })), 'too-deep', 'nor of somebody who is not logged in');
+  t.notMatch(clouds.output.join(''), /RangeError/);
 });
 
 t.test('a change repeated by its id is carried out once', async (t) => {
@@ -194,38 +246,83 @@ t.test('refused logins are in the audit log, with name and address, and look the
     t.match(entry, { actor: 'login/127.0.0.1', outcome: 'ok', changes: [{ resource: `user/${user}`, after: { failedLogins: 1, from: '127.0.0.1' } }] });
   }
   await api('login', { body: { user: 'admin', password: 'wrong' } });
-  t.match((await api('/metrics', root)).body, /terrarium_failed_logins_total\{recorded="yes"\} 2/, 'the next one waits for its minute');
+  const watch = await watching(API_TOKEN, `topics=users,audit&since=${Number((await api('audit?limit=1', root)).headers['terrarium-seq'])}`);
+  await api('login', { body: { user: 'My Password 1', password: 'wrong' } });
+  await until('the entry without a name', () => (watch.lines().some((l) => l.topic === 'audit' && JSON.stringify(l.item).includes('user/(no user name)')) ? true : undefined));
+  t.notOk(watch.lines().some((l) => l.topic === 'users'), 'nobody has been changed');
+  watch.stop();
+  t.notMatch((await api('audit?limit=500', root)).body, /My Password/);
+  t.match((await api('/metrics', root)).body, /terrarium_failed_logins_total\{recorded="yes"\} 3/, 'the next one waits for its minute');
+});
+
+t.test('of fifty guesses at once few are looked at, and nobody else waits for them', async (t) => {
+  const session = await person('greta', 'viewer');
+  const guesses = Array.from({ length: 50 }, () => api('login', { body: { user: 'greta', password: 'wrong' } }));
+  const changed = api('password', { ...by(session), body: { current: 'second of greta', password: 'third of greta' } });
+  const statuses = (await Promise.all(guesses)).map((a) => a.status);
+  t.same([...new Set(statuses)].sort(), [401, 429]);
+  // More only where the fifty took seconds to come.
+  const looked = statuses.filter((s) => s === 401).length;
+  t.ok(looked >= 5 && looked <= 9, `${looked} were looked at`);
+  t.equal((await changed).status, 200, 'her session changes the password');
+  t.equal((await login('admin', PASSWORD)).passwordChange, 'offered', 'another user logs in from there');
+  t.equal((await until('her own turn', async () => {
+    const answer = await api('login', { body: { user: 'greta', password: 'third of greta' } });
+    return answer.status === 429 ? undefined : answer;
+  })).status, 200);
 });
 
 t.test('a watch tells every change once, from where it was left, and ends with the session', async (t) => {
   const session = await person('wanda', 'admin');
   const from = Number((await api('users', root)).headers['terrarium-seq']);
-  const read = async (query: string, headers: Record<string, string> = {}): Promise<{ lines: () => ChangeLine[]; text: () => string; stop(): void }> => {
-    const stream = await open(clouds, node, `/api/v1/watch?${query}`, by(session, headers));
-    if (stream.statusCode !== 200) throw new Error(`watch: ${stream.statusCode}`);
-    let text = '';
-    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk)).on('error', () => undefined);
-    return {
-      text: () => text,
-      lines: () => text.split('\n\n').filter((e) => /^id: \d+\nevent: change\n/.test(e)).map((e) => JSON.parse(e.slice(e.indexOf('data: ') + 6)) as ChangeLine),
-      stop: () => void stream.destroy(),
-    };
-  };
-  const watch = await read(`topics=saved-queries,users&since=${from}`);
+  const watch = await watching(session, `topics=saved-queries,users&since=${from}`);
   await api('saved-queries/w', { method: 'PUT', ...root, body: { name: 'w', sql: 'select 1' } });
   await api('saved-queries/w', { method: 'PUT', ...root, body: { name: 'w', sql: 'select 2' } });
   await api('saved-queries/w', { method: 'DELETE', ...root });
   await until('three changes', () => (watch.lines().length >= 3 ? true : undefined), 3000);
   t.match(watch.lines(), [{ topic: 'saved-queries', change: 'created', key: 'w' }, { change: 'changed' }, { change: 'deleted', item: null }]);
-  const again = await read(`topics=saved-queries`, { 'last-event-id': String(watch.lines()[1]?.seq) });
+  const again = await watching(session, 'topics=saved-queries', { 'last-event-id': String(watch.lines()[1]?.seq) });
   await until('the rest', () => (again.lines().length > 0 ? true : undefined), 3000);
   t.match(again.lines(), [{ change: 'deleted', key: 'w' }]);
   again.stop();
+  const ahead = watching(session, 'topics=saved-queries', { 'last-event-id': String(Number((await api('users', root)).headers['terrarium-seq']) + 1) });
+  const early = await Promise.race([ahead.then(() => 'answered', (error: Error) => error.message), new Promise((resolve) => setTimeout(resolve, 200, 'it waits'))]);
+  t.equal(early, 'it waits', 'one that has seen on another instance what is not here yet');
+  await api('saved-queries/ahead', { method: 'PUT', ...root, body: { name: 'ahead', sql: 'select 1' } });
+  await api('saved-queries/ahead', { method: 'DELETE', ...root });
+  await until('what came after', async () => ((await ahead).lines().length > 0 ? true : undefined));
+  t.match((await ahead).lines(), [{ change: 'deleted', key: 'ahead' }]);
+  (await ahead).stop();
   t.equal((await api(`watch?topics=users&since=${from + 100_000}`, by(session))).status, 410);
   t.equal((await api('watch?topics=users', by(await person('walt', 'viewer')))).status, 403);
   await api('users/wanda/sessions', { method: 'DELETE', ...root });
   await until('its end', () => (watch.text().includes('event: end\ndata: {"reason":"session"}') ? true : undefined), 3000);
   t.pass();
+});
+
+t.test('a watch by an API token ends where the owner loses a right that it needs, and only there', async (t) => {
+  const session = await person('anton', 'admin');
+  const { token } = body<{ token: string }>(await api('tokens', { ...by(session), body: { name: 'all', scopes: ['read', 'admin'] } }));
+  const users = await watching(token, 'topics=users,saved-queries');
+  const queries = await watching(token, 'topics=saved-queries');
+  t.equal((await api('users/anton', { method: 'PATCH', ...root, body: { role: 'viewer' } })).status, 200);
+  await until('its end', () => (users.text().includes('event: end\ndata: {"reason":"session"}') ? true : undefined));
+  t.same(users.lines(), [], 'nothing more was told');
+  await api('saved-queries/still', { method: 'PUT', ...root, body: { name: 'still', sql: 'select 1' } });
+  await until('a change', () => (queries.lines().some((l) => l.key === 'still') ? true : undefined));
+  t.notMatch(queries.text(), /event: end/);
+  queries.stop();
+});
+
+t.test('a watch tells which tokens and sessions end with a user', async (t) => {
+  const session = await person('emil', 'viewer');
+  const { id } = body<Token>(await api('tokens', { ...by(session), body: { name: 'a', scopes: ['read'] } }));
+  const { items: [own] } = body<Page<{ id: string }>>(await api('sessions', by(session)));
+  const watch = await watching(API_TOKEN, 'topics=tokens,sessions');
+  t.equal((await api('users/emil', { method: 'DELETE', ...root })).status, 204);
+  await until('both', () => (watch.lines().length >= 2 ? true : undefined));
+  t.match(watch.lines(), [{ topic: 'tokens', change: 'deleted', key: id, item: null }, { topic: 'sessions', change: 'deleted', key: own?.id, item: null }]);
+  watch.stop();
 });
 
 t.test('figures for Prometheus, and a description of every route', async (t) => {

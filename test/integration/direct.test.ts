@@ -210,10 +210,22 @@ t.test('an operator chooses: through the cloud, directly, or both', async (t) =>
   t.match(await throughCloud(), /\[\[1\]\]/);
 });
 
-t.test('tokens are on record', async (t) => {
+interface Audited {
+  items: { kind: string; changes: { resource: string; after: unknown }[] }[];
+}
+const audited = async (): Promise<Audited> => JSON.parse((await ask(first, 'GET', '/api/v1/audit?limit=20')).body) as Audited;
+
+t.test('tokens are on record, each time, whatever id the client gives', async (t) => {
   const sql = "select 'for the record'";
-  await token(sql);
-  const { items } = JSON.parse((await ask(first, 'GET', '/api/v1/audit?limit=20')).body) as { items: { kind: string; changes: { resource: string; after: unknown }[] }[] };
+  const repeated = { ...auth, 'terrarium-command-id': '01ARZ3NDEKTSV4RRFFQ69G5FAV' };
+  const q: string[] = [];
+  for (let i = 0; i < 3; i += 1) {
+    const answer = await call(clouds, first, '/api/v1/direct-queries', { method: 'POST', headers: repeated, body: { sql, satellites: ['n1'] } });
+    t.equal(answer.status, 200, answer.body);
+    q.push((JSON.parse(answer.body) as DirectQueryReply).q);
+  }
+  const { items } = await audited();
+  t.same(items.filter((i) => JSON.stringify(i.changes).includes('record')).map((i) => i.changes[0]?.resource), q.toReversed().map((id) => `direct-query/${id}`));
   t.match(items.find((i) => i.changes[0]?.resource.startsWith('direct-query/') === true && JSON.stringify(i.changes).includes('record')), { kind: 'audit.note', changes: [{ after: { satellites: ['n1'], sql } }] });
 });
 

@@ -73,7 +73,7 @@ t.test('a ping comes back from the satellite', async (t) => {
 });
 
 t.test('what is no request closes the connection', async (t) => {
-  for (const nonsense of ['', '{', '[]', '{"id":"a"}', '{"id":"","cancel":true}', '{"id":"a","cancel":false}', '{"id":"a","query":{},"more":1}', 'null', '{"id":"a","ping":{"satellite":"n1"}}', `{"id":"a","ping":{"satellite":"n1","data":"${'x'.repeat(257)}"}}`, '['.repeat(100_000), Buffer.from([1, 2])]) {
+  for (const nonsense of ['', '{', '[]', '{"id":"a"}', '{"id":"","cancel":true}', '{"id":"a","cancel":false}', '{"id":"a","query":{},"more":1}', 'null', '{"id":"a","ping":{"satellite":"n1"}}', `{"id":"a","ping":{"satellite":"n1","data":"${'x'.repeat(257)}"}}`, '['.repeat(100_000), `{"id":"a","query":${'['.repeat(65)}${']'.repeat(65)}}`, Buffer.from([1, 2])]) {
     const socket = await querySocket(clouds, node, token);
     const closed = once(socket.ws, 'close');
     socket.ws.send(nonsense);
@@ -126,6 +126,17 @@ t.test('a ping of a satellite that is gone says so', async (t) => {
   satellite.kill('SIGCONT');
   await until('an answer', () => socket.ping('n1', 'hello!').then(() => true as const, () => undefined), 30_000);
   await socket.close();
+});
+
+t.test('a connection with more than 200 requests that are not answered yet is closed, however many were before', async (t) => {
+  const socket = await querySocket(clouds, node, token);
+  for (let round = 0; round < 3; round += 1) await Promise.all(Array.from({ length: 100 }, (_, i) => socket.ping('n1', String(i))));
+  satellite.kill('SIGSTOP');
+  const closed = once(socket.ws, 'close');
+  for (let i = 0; i < 200; i += 1) socket.say({ id: `p${i}`, ping: { satellite: 'n1', data: 'hello!' } });
+  await t.rejects(socket.ask({ sql: '' }), /too many requests/);
+  t.same((await closed).map(String), ['1008', 'too many requests']);
+  satellite.kill('SIGCONT');
 });
 
 t.test('it says goodbye when the instance stops', async (t) => {

@@ -73,28 +73,53 @@ t.test('a role has the rights of the one below it', (t) => {
 t.test('failed logins: five free, then growing waits, never for good', async (t) => {
   let now = 0;
   const throttle = createThrottle(() => now);
-  for (let i = 0; i < 5; i += 1) {
-    t.equal(throttle.attempt('admin', 'a'), 0, `attempt ${i}`);
-    throttle.failed('admin', 'a');
-  }
+  for (let i = 0; i < 5; i += 1) t.equal(throttle.attempt('admin', 'a'), 0, `attempt ${i}`);
   t.equal(throttle.attempt('admin', 'a'), 1000);
   t.equal(throttle.attempt('admin', 'b'), 0, 'another address is not held up');
+  now += 400;
+  throttle.failed('admin', 'a');
+  t.equal(throttle.attempt('admin', 'a'), 1000, 'from when it was answered');
   now += 1000;
   t.equal(throttle.attempt('admin', 'a'), 0);
-  for (let i = 0; i < 20; i += 1) throttle.failed('admin', 'a');
-  t.equal(throttle.attempt('admin', 'a'), 60_000);
-  now += 60_000;
-  t.equal(throttle.attempt('admin', 'a'), 0);
+  for (const wait of [2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000]) {
+    t.equal(throttle.attempt('admin', 'a'), wait);
+    now += wait;
+    t.equal(throttle.attempt('admin', 'a'), 0);
+  }
   throttle.succeeded('admin', 'a');
-  throttle.failed('admin', 'a');
   t.equal(throttle.attempt('admin', 'a'), 0, 'a success forgives');
 });
 
-t.test('one address has fifty attempts a minute, whatever the names', async (t) => {
+t.test('of many guesses at once five are looked at; one that is not looked at counts for nothing', async (t) => {
   let now = 0;
   const throttle = createThrottle(() => now);
-  for (let i = 0; i < 50; i += 1) t.equal(throttle.attempt(`user${i}`, 'a'), 0);
+  t.equal(Array.from({ length: 50 }, () => throttle.attempt('admin', 'a')).filter((wait) => wait === 0).length, 5);
+  now += 999;
+  for (let i = 0; i < 1000; i += 1) t.equal(throttle.attempt('admin', 'a') > 0, true);
+  now += 1;
+  t.equal(throttle.attempt('admin', 'a'), 0, 'whoever kept trying has made nobody wait longer');
+  t.equal(throttle.attempt('eva', 'a'), 0, 'nor used up the minute of the others there');
+  throttle.unseen('admin', 'a');
+  now += 1000;
+  t.equal(throttle.attempt('admin', 'a'), 0, 'as after the fifth');
+});
+
+t.test('a whole /64 is one client', async (t) => {
+  const throttle = createThrottle(() => 0);
+  const looked = Array.from({ length: 50 }, (_, i) => throttle.attempt('admin', `fd00:1:2:3::${i.toString(16)}`)).filter((wait) => wait === 0);
+  t.equal(looked.length, 5);
+  t.equal(throttle.attempt('admin', 'fd00:1:2:4::1'), 0);
+});
+
+t.test('one address has fifty attempts a minute, whatever the names, but those that have logged in from there', async (t) => {
+  let now = 0;
+  const throttle = createThrottle(() => now);
+  t.equal(throttle.attempt('eva', 'a'), 0);
+  throttle.succeeded('eva', 'a');
+  for (let i = 1; i < 50; i += 1) t.equal(throttle.attempt(`user${i}`, 'a'), 0);
   t.ok(throttle.attempt('another', 'a') > 0);
-  now += 60_001;
+  t.equal(throttle.attempt('another', 'b'), 0);
+  t.equal(throttle.attempt('eva', 'a'), 0, 'who tries names there keeps nobody out who works there');
+  now += 60_000;
   t.equal(throttle.attempt('another', 'a'), 0);
 });

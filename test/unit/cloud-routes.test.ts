@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import t from 'tap';
-import { API_PATHS } from '../../src/cloud/api.ts';
+import { API_PATHS, COMMAND_HEADER } from '../../src/cloud/api.ts';
 import { openApi } from '../../src/cloud/http/openapi.ts';
 import { decodeCursor, encodeCursor, pageOfList } from '../../src/cloud/http/pages.ts';
 import { HttpProblem, problemOf } from '../../src/cloud/http/problem.ts';
@@ -37,6 +37,11 @@ t.test('the description holds every route, and no reference leads nowhere', asyn
   t.equal(new Set(operations.map((o) => o.operationId)).size, routes.length, 'each with a name of its own');
   for (const operation of operations) t.ok(Object.keys(operation.responses).some((s) => s.startsWith('2')) && operation.responses['default'] !== undefined, operation.operationId);
   t.equal(document.paths['/api/v1/users/{name}'] === undefined, false);
+  for (const route of routes) {
+    const taken = JSON.stringify(document.paths[route.path]?.[route.method.toLowerCase()]).includes(COMMAND_HEADER);
+    if (route.unrepeatable === true) t.notOk(taken, `${route.path} takes no id of a command`);
+  }
+  t.match(JSON.stringify(document.paths[API_PATHS.users]), COMMAND_HEADER);
 });
 
 t.test('pages: every item once, in order, whatever the limit', (t) => {

@@ -19,4 +19,6 @@ export interface Caller {
   passwordChange: PasswordChange;
   /** Of a session: its id and when it ends, in milliseconds since 1970. */
   session?: { id: string; expiresAt: number };
+  /** Of an API token: its id. */
+  token?: string;
 }

@@ -1,3 +1,5 @@
+import { userName } from '../../store/fields.ts';
+
 /** Each name is told with each address at most once in this time, with how often it was. */
 const EACH_MS = 60_000;
 /** Entries that may be told at once, and how soon there may be another one: whoever tries names all day neither fills the log nor drives anything out of it. */
@@ -7,6 +9,9 @@ const REFILL_MS = 60_000;
 const REST_MS = 10 * 60_000;
 const MAX_WATCHED = 1_000;
 const TICK_MS = 1_000;
+
+/** In the place of what was typed as a name and can be none: it may be the password, in the wrong field. */
+const NO_NAME = '(no user name)';
 
 /** What is told of one name and one address; both `*` for the rest of them. Times in milliseconds since 1970. */
 export interface FailedLogins {
@@ -83,15 +88,16 @@ export function createFailedLogins({ record, counted, log, now = Date.now }: Fai
   const timer = setInterval(tick, TICK_MS);
   timer.unref();
   return {
-    failed(user, address) {
+    failed(typed, address) {
       const at = now();
+      const user = userName.safeParse(typed).success ? typed : NO_NAME;
       const key = `${address}\n${user}`;
       const entry = watched.get(key);
       if (entry !== undefined) {
         watched.set(key, { ...entry, count: entry.count + 1, first: entry.count === 0 ? at : entry.first, last: at });
         return;
       }
-      const one = { user: printable(user), address: printable(address), count: 1, first: at, last: at };
+      const one = { user, address: printable(address), count: 1, first: at, last: at };
       if (watched.size >= MAX_WATCHED) return addToRest(one);
       watched.set(key, { ...one, count: 0, due: at + EACH_MS });
       tell(one);
@@ -101,5 +107,5 @@ export function createFailedLogins({ record, counted, log, now = Date.now }: Fai
   };
 }
 
-/** As it is shown: whoever reads the log is not to be led astray by what somebody typed. */
+/** As it is shown: whoever reads the log is not to be led astray by what somebody sent. */
 const printable = (text: string): string => text.slice(0, 64).replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, '?').toWellFormed();

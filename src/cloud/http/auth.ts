@@ -62,14 +62,16 @@ export function passwordChangeOf(user: UserRow): PasswordChange {
   return user.created_at === user.password_at ? 'offered' : 'none';
 }
 
-/** Whether who opened a connection that lasts may still read from it: it must not outlive session, token or user. */
-export function stillAllowed(ctx: Context, cloud: CloudContext, caller: Caller): boolean {
+/**
+ * Whether who opened a connection that lasts may still read from it: it must not outlive session, token, user, or the rights that it needs.
+ * @param may whether a caller has these
+ */
+export function stillAllowed(ctx: Context, cloud: CloudContext, caller: Caller, may: (now: Caller) => boolean): boolean {
   const db = cloud.state.current()?.db;
   if (db === undefined) return true;
   if (caller.session === undefined) {
     try {
-      authenticate(ctx, cloud);
-      return true;
+      return may(authenticate(ctx, cloud));
     } catch {
       return false;
     }
@@ -100,7 +102,7 @@ function byToken(token: string, cloud: CloudContext): Caller {
   if (row.expires_at <= Date.now()) throw unauthorized('The API token has expired.');
   const allowed = scopesOf(user.role);
   const scopes = tokenScopes(row).filter((s) => allowed.includes(s));
-  return { user: user.name, role: user.role, scopes: new Set(scopes), actor: `token/${row.id}`, passwordChange: 'none' };
+  return { user: user.name, role: user.role, scopes: new Set(scopes), actor: `token/${row.id}`, passwordChange: 'none', token: row.id };
 }
 
 /** Scopes of a newer release count for nothing here. */

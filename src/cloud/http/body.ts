@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { parseJson } from './json.ts';
 import { HttpProblem } from './problem.ts';
 
 const MAX_BYTES = 1024 * 1024;
@@ -20,8 +21,9 @@ export async function readJson(req: IncomingMessage): Promise<unknown> {
   if (!/^application\/json *(;|$)/i.test(req.headers['content-type'] ?? '')) throw new HttpProblem(415, 'not-json', 'The body must be application/json.');
   const bytes = await readBody(req);
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {
+    return parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    if (error instanceof HttpProblem) throw error;
     throw new HttpProblem(400, 'not-json', 'The body is not valid JSON.');
   }
 }

@@ -12,20 +12,22 @@ export interface Change {
   args: unknown;
   /** The resource whose version the client may name, and the version in the body or query where it has done so there. */
   on?: { resource: string; expect: number | undefined };
+  /** The client's id of the command is not taken: of a route that says `unrepeatable`. */
+  always?: true;
 }
 
 /**
  * Proposes a change for a request and sets the header of its position.
  * @throws HttpProblem where it is refused; Failure of the state.
  */
-export async function change(request: { ctx: Context; cloud: CloudContext; caller: Pick<Caller, 'actor'> }, { kind, args, on }: Change): Promise<Json | undefined> {
+export async function change(request: { ctx: Context; cloud: CloudContext; caller: Pick<Caller, 'actor'> }, { kind, args, on, always }: Change): Promise<Json | undefined> {
   const { ctx, cloud, caller } = request;
   const match = on === undefined ? undefined : ifMatch(ctx);
   const version = match ?? on?.expect;
   const { position, result } = await cloud.state.replica().propose({
     kind, args, actor: caller.actor,
     ...(on === undefined || version === undefined ? {} : { expect: { resource: on.resource, version } }),
-    ...commandId(ctx),
+    ...(always === true ? {} : commandId(ctx)),
   });
   ctx.set(SEQ_HEADER, String(position));
   if (result.ok) return result.value;

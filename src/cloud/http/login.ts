@@ -1,10 +1,21 @@
 import type { Context } from 'koa';
+import { clientOf } from '../../client-address.ts';
 import { SEQ_HEADER, SESSION_COOKIE } from '../api.ts';
+import type { Caller } from '../auth/access.ts';
 import { SESSION_MS, createSession, withPosition } from '../auth/sessions.ts';
+import type { Turn } from '../auth/turns.ts';
 import type { CloudContext } from '../context.ts';
 import type { UserRow } from '../../store/rows.ts';
 import { HTTP_STATUS } from '../../store/replica.ts';
 import { HttpProblem } from './problem.ts';
+
+/** A request's turn at hashing passwords, until it closes: that of its client, or, of a caller who is known already, his own, whoever else comes from his address. */
+export function turnOf(ctx: Context, caller?: Caller): Turn {
+  const gone = new AbortController();
+  if (ctx.res.closed) gone.abort();
+  else ctx.res.once('close', () => gone.abort());
+  return { client: caller === undefined ? `from ${clientOf(ctx.ip)}` : `by ${caller.actor}`, signal: gone.signal };
+}
 
 export const COOKIE = { httpOnly: true, secure: true, sameSite: 'strict', path: '/', overwrite: true } as const;
 

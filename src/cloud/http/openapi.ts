@@ -19,7 +19,7 @@ function parameters(route: Route): Json[] {
     return Object.entries(properties).map(([name, s]) => ({ name, in: where, required: where === 'path' || required.includes(name), schema: s }));
   };
   const seq = route.scope === 'open' ? [] : [{ name: MIN_SEQ_HEADER, in: 'header', required: false, description: 'Answer only from this position on; 503 where it is not reached within 2 s.', schema: { type: 'integer', minimum: 0 } }];
-  const command = route.audit === undefined || route.audit.length !== 1 || route.scope === 'open' ? [] : [{ name: COMMAND_HEADER, in: 'header', required: false, description: 'A ULID; a repetition with the same one is carried out once.', schema: { type: 'string' } }];
+  const command = route.audit === undefined || route.audit.length !== 1 || route.scope === 'open' || route.unrepeatable === true ? [] : [{ name: COMMAND_HEADER, in: 'header', required: false, description: 'A ULID; a repetition with the same one is carried out once.', schema: { type: 'string' } }];
   return [...given('path', route.params), ...given('query', route.query), ...seq, ...command];
 }
 

@@ -48,7 +48,7 @@ export const unavailable = (code: string, title: string): HttpProblem => new Htt
 export function problemOf(error: unknown): HttpProblem | undefined {
   if (error instanceof HttpProblem) return error;
   if (!(error instanceof Failure)) return undefined;
-  if (error.code === 'starting') return unavailable('starting', error.message);
+  if (error.code === 'starting' || error.code === 'busy') return unavailable(error.code, error.message);
   const status = HTTP_STATUS[error.code];
   if (status === undefined) return undefined;
   const detail = error.remedy;

@@ -8,6 +8,7 @@ import type { CloudContext } from '../context.ts';
 import { queryFor } from '../query-start.ts';
 import { allowed } from './app.ts';
 import { authenticate, awaitSession, refuseForeignOrigin, stillAllowed } from './auth.ts';
+import { parseJson } from './json.ts';
 import { HttpProblem, invalid, notFound, problemOf, unavailable } from './problem.ts';
 import type { Upgrade } from './upgrades.ts';
 
@@ -15,6 +16,8 @@ import type { Upgrade } from './upgrades.ts';
 const MAX_MESSAGE = 1024 * 1024;
 /** Bytes that wait in this process for a reader, beyond which the satellites get no credits. */
 const MAX_BUFFERED = 1024 * 1024;
+/** Requests of one connection that may be without their last line; each is kept until its reader takes it. */
+const MAX_UNANSWERED = 200;
 /** Between pings; who has not answered one by the next but one is gone. A reader that is behind answers late. */
 const PING_MS = 15_000;
 /** What a client has to answer the closing, before it is cut off. */
@@ -48,6 +51,7 @@ function end(socket: WebSocket, code: number, reason: string): void {
 
 function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Caller): void {
   const running = new Map<string, AbortController>();
+  let unanswered = 0;
   const sender = pacedSender(socket);
 
   const start = async (id: string, asked: unknown): Promise<void> => {
@@ -78,25 +82,34 @@ function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Cal
     });
     await sender.send({ id, pong: { satellite, data, ms } });
   };
-  const tell = (id: string, error: unknown): void => {
+  const tell = async (id: string, error: unknown): Promise<void> => {
     const known = problemOf(error);
     if (known === undefined) cloud.log(`http: query on a WebSocket: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     const { problem } = known ?? new HttpProblem(500, 'internal', 'Something went wrong in the cloud. Its log says what.');
     if (problem.status === 401) return end(socket, POLICY, 'session');
-    void sender.send({ id, problem }).catch(() => undefined);
+    await sender.send({ id, problem }).catch(() => undefined);
+  };
+  /** Works on a request until its last line has been sent. */
+  const answer = async (id: string, work: () => Promise<void>): Promise<void> => {
+    unanswered += 1;
+    if (unanswered > MAX_UNANSWERED) end(socket, POLICY, 'too many requests');
+    else await work().catch((error: unknown) => tell(id, error));
+    unanswered -= 1;
   };
 
   socket.on('message', (data: RawData, isBinary: boolean) => {
+    // What comes after the closing has begun is not asked any more.
+    if (socket.readyState !== socket.OPEN) return;
     const request = isBinary ? undefined : parse(String(data));
     if (request === undefined) return end(socket, POLICY, 'not a request');
     if ('cancel' in request) running.get(request.id)?.abort(new Error('cancelled'));
-    else if ('ping' in request) ping(request.id, request.ping).catch((error: unknown) => tell(request.id, error));
-    else start(request.id, request.query).catch((error: unknown) => tell(request.id, error));
+    else if ('ping' in request) void answer(request.id, () => ping(request.id, request.ping));
+    else void answer(request.id, () => start(request.id, request.query));
   });
   let heard = true;
   socket.on('pong', () => (heard = true));
   const check = (): void => {
-    if (!stillAllowed(ctx, cloud, opener)) end(socket, POLICY, 'session');
+    if (!stillAllowed(ctx, cloud, opener, (now) => now.scopes.has('query'))) end(socket, POLICY, 'session');
   };
   const stopChanges = cloud.state.onChange(check);
   const timer = setInterval(() => {
@@ -117,7 +130,7 @@ function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Cal
 
 function parse(text: string): z.output<typeof streamRequestSchema> | undefined {
   try {
-    return streamRequestSchema.safeParse(JSON.parse(text)).data;
+    return streamRequestSchema.safeParse(parseJson(text)).data;
   } catch {
     return undefined;
   }

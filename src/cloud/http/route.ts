@@ -46,6 +46,8 @@ export interface Route<Params = unknown, Query = unknown, Body = unknown, Reply 
   status?: 201;
   /** The kinds of commands that it proposes, so what the audit log has of it; empty for what changes nothing that lasts. */
   audit?: readonly string[];
+  /** Carried out each time, whatever id the client gives its command: the answer holds something that each try makes anew. */
+  unrepeatable?: true;
   /** Never ends by itself: no limit of time. */
   stream?: true;
   /** Answers its reply, or sets ctx.body where that is no JSON object. @throws HttpProblem, Failure */

@@ -1,7 +1,7 @@
 import { API_PATHS, loginReply, loginSchema } from '../api.ts';
 import { HASH_OF_NOBODY, verifyPassword } from '../auth/password.ts';
 import { passwordChangeOf, refuseForeignPage } from '../http/auth.ts';
-import { openSession } from '../http/login.ts';
+import { openSession, turnOf } from '../http/login.ts';
 import { HttpProblem, tooMany } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
 import { one, userByName } from '../state/read.ts';
@@ -25,7 +25,10 @@ export const route = define({
     }
     const user = userByName(db, body.user);
     // Hashed for any name, so that the time taken does not tell which exist.
-    const matches = await verifyPassword(body.password, user?.password_hash ?? HASH_OF_NOBODY);
+    const matches = await verifyPassword(body.password, user?.password_hash ?? HASH_OF_NOBODY, turnOf(ctx)).catch((error: unknown) => {
+      cloud.throttle.unseen(body.user, ctx.ip);
+      throw error;
+    });
     if (!matches || user === undefined || user.disabled === 1) {
       cloud.throttle.failed(body.user, ctx.ip);
       cloud.failedLogins.failed(body.user, ctx.ip);

@@ -9,7 +9,7 @@ import { sessionById } from '../state/read.ts';
 export const route = define({
   method: 'DELETE',
   path: `${API_PATHS.sessions}/{id}`,
-  summary: 'Ends a session.',
+  summary: 'Ends a session: an own one; none for a token without the right "admin".',
   scope: 'self',
   params: z.strictObject({ id: secretHash }),
   audit: ['session.delete'],

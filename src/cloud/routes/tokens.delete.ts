@@ -7,7 +7,7 @@ import { tokenById } from '../state/read.ts';
 export const route = define({
   method: 'DELETE',
   path: `${API_PATHS.tokens}/{id}`,
-  summary: 'Ends an API token.',
+  summary: 'Ends an API token: an own one; for a token without the right "admin" only itself.',
   scope: 'self',
   params: idParams,
   query: expectQuery,

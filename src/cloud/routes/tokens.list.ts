@@ -3,19 +3,22 @@ import type { TokenRow } from '../../store/rows.ts';
 import { API_PATHS, pageOf, pageQuery, tokenSchema } from '../api.ts';
 import { decodeCursor, page } from '../http/pages.ts';
 import { route as define } from '../http/route.ts';
+import { ownOf } from '../state/own.ts';
 import { many } from '../state/read.ts';
 import { showToken } from '../state/views.ts';
 
 export const route = define({
   method: 'GET',
   path: API_PATHS.tokens,
-  summary: 'API tokens without their secrets: the own ones; for administrators all, or one owner\'s.',
+  summary: 'API tokens without their secrets: the own ones; for administrators all, or one owner\'s; for a token without the right "admin" only itself.',
   scope: 'self',
   query: z.strictObject({ ...pageQuery, owner: z.string().min(1).max(64).optional() }),
   reply: pageOf(tokenSchema),
   handle({ cloud, query, caller }) {
-    const owner = caller.scopes.has('admin') ? (query.owner ?? null) : caller.user;
-    const rows = many<TokenRow>(cloud.state.replica().db, 'SELECT * FROM tokens WHERE id > ? AND (? IS NULL OR owner = ?) ORDER BY id LIMIT ?', decodeCursor(query.cursor) ?? '', owner, owner, query.limit + 1);
+    const own = ownOf(caller);
+    const owner = own.of === 'all' ? (query.owner ?? null) : own.of === 'user' ? own.user : null;
+    const only = own.of === 'token' ? own.token : null;
+    const rows = many<TokenRow>(cloud.state.replica().db, 'SELECT * FROM tokens WHERE id > ? AND (? IS NULL OR owner = ?) AND (? IS NULL OR id = ?) ORDER BY id LIMIT ?', decodeCursor(query.cursor) ?? '', owner, owner, only, only, query.limit + 1);
     return page(rows, query.limit, (r) => r.id, showToken);
   },
 });

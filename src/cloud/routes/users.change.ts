@@ -1,6 +1,7 @@
 import { API_PATHS, userChangeSchema, userParams, userSchema } from '../api.ts';
 import { hashPassword } from '../auth/password.ts';
 import { change, setVersion } from '../http/change.ts';
+import { turnOf } from '../http/login.ts';
 import { HttpProblem, notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
 import { userByName } from '../state/read.ts';
@@ -16,7 +17,7 @@ export const route = define({
   reply: userSchema,
   audit: ['user.update', 'user.password'],
   async handle(request) {
-    const { ctx, cloud, params, body } = request;
+    const { ctx, cloud, caller, params, body } = request;
     const { role, disabled, password, expect } = body;
     const others = role !== undefined || disabled !== undefined;
     // Two commands, each with its own place in the audit log: one of them would be half a change.
@@ -25,7 +26,7 @@ export const route = define({
     if (userByName(cloud.state.replica().db, params.name) === undefined) throw notFound(`There is no user ${params.name}.`);
     await change(request, password === undefined
       ? { kind: 'user.update', args: { name: params.name, ...(role === undefined ? {} : { role }), ...(disabled === undefined ? {} : { disabled }) }, on: { resource, expect } }
-      : { kind: 'user.password', args: { name: params.name, passwordHash: await hashPassword(password), mustChangePassword: true }, on: { resource, expect } });
+      : { kind: 'user.password', args: { name: params.name, passwordHash: await hashPassword(password, turnOf(ctx, caller)), mustChangePassword: true }, on: { resource, expect } });
     const user = userByName(cloud.state.replica().db, params.name);
     if (user === undefined) throw notFound(`The user ${params.name} has been deleted meanwhile.`);
     setVersion(ctx, user);

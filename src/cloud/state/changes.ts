@@ -27,6 +27,9 @@ const SOURCES: Partial<Record<Topic, Source>> = {
   satellites: { scope: 'read', type: 'satellite', show: (db, key) => shown(one<SatelliteRow>(db, 'SELECT * FROM satellites WHERE id = ?', key), viewSatellite) },
 };
 
+/** Kinds that say something of a resource and change nothing of it: for the audit log alone. */
+const NOTES: ReadonlySet<string> = new Set(['audit.note', 'login.failed']);
+
 export function watchable(topic: Topic, caller: Caller): boolean {
   if (topic === 'overview' || topic === 'fleet') return caller.scopes.has('read');
   return caller.scopes.has(SOURCES[topic]?.scope ?? 'admin');
@@ -47,7 +50,7 @@ export function changesAfter(db: Store, after: number, topics: ReadonlySet<Topic
   for (const row of rows) {
     const entry = showAudit(row);
     if (topics.has('audit')) lines.push({ seq: row.position, topic: 'audit', change: 'created', key: entry.id, item: entry });
-    if (row.outcome !== 'ok') continue;
+    if (row.outcome !== 'ok' || NOTES.has(row.kind)) continue;
     for (const { resource, before, after: now } of entry.changes) {
       const slash = resource.indexOf('/');
       const key = resource.slice(slash + 1);

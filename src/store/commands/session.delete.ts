@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { endedSession } from '../ended-access.ts';
 import { secretHash, userName } from '../fields.ts';
 import { defineCommand, refuse } from '../kind.ts';
 
@@ -12,6 +13,6 @@ export const command = defineCommand({
       : tx.all<{ id: string; user: string }>('SELECT id, user FROM sessions WHERE user = ? ORDER BY id', args.user);
     if ('id' in args && sessions.length === 0) refuse('not-found', 'There is no such session.');
     for (const { id } of sessions) tx.run('DELETE FROM sessions WHERE id = ?', id);
-    return { value: sessions.length, changes: sessions.map(({ id, user }) => ({ resource: `session/${id}`, before: { user }, after: null })) };
+    return { value: sessions.length, changes: sessions.map(endedSession) };
   },
 });

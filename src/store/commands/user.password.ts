@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { watchAccess } from '../ended-access.ts';
 import { userName } from '../fields.ts';
 import { defineCommand, refuse } from '../kind.ts';
 import type { UserRow } from '../rows.ts';
@@ -11,8 +12,9 @@ export const command = defineCommand({
   apply(tx, { args, at }) {
     const before = tx.get<UserRow>('SELECT * FROM users WHERE name = ?', args.name);
     if (before === undefined) refuse('not-found', `There is no user ${args.name}.`);
+    const ended = watchAccess(tx, args.name);
     tx.run('UPDATE users SET password_hash = ?, password_at = ?, must_change = ?, version = ? WHERE name = ?',
       args.passwordHash, Math.max(at, before.password_at + 1), args.mustChangePassword ? 1 : 0, tx.position, args.name);
-    return { changes: [{ resource: `user/${args.name}`, before: viewUser(before), after: viewUser(tx.get<UserRow>('SELECT * FROM users WHERE name = ?', args.name)) }] };
+    return { changes: [{ resource: `user/${args.name}`, before: viewUser(before), after: viewUser(tx.get<UserRow>('SELECT * FROM users WHERE name = ?', args.name)) }, ...ended()] };
   },
 });

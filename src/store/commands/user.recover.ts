@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { watchAccess } from '../ended-access.ts';
 import { resourceId, secretHash, time, title, userName } from '../fields.ts';
 import { defineCommand, type Change } from '../kind.ts';
 import type { TokenRow, UserRow } from '../rows.ts';
@@ -22,11 +23,12 @@ export const command = defineCommand({
     const taken = tx.get<{ at: number }>('SELECT at FROM recoveries WHERE user = ?', args.name)?.at ?? 0;
     if (!first && args.at <= Math.max(taken, before?.password_at ?? 0)) return { value: false, changes };
     const passwordAt = args.at === 0 ? at : args.at;
+    const ended = watchAccess(tx, args.name);
     tx.run(`INSERT INTO users (name, role, password_hash, must_change, disabled, created_at, password_at, version) VALUES (?, 'admin', ?, 0, 0, ?, ?, ?)
       ON CONFLICT (name) DO UPDATE SET role = 'admin', password_hash = excluded.password_hash, must_change = 0, disabled = 0, password_at = excluded.password_at, version = excluded.version`,
       args.name, args.passwordHash, passwordAt, passwordAt, tx.position);
     tx.run('INSERT INTO recoveries (user, at) VALUES (?, ?) ON CONFLICT (user) DO UPDATE SET at = excluded.at', args.name, args.at);
-    changes.push({ resource: `user/${args.name}`, before: viewUser(before), after: viewUser(tx.get<UserRow>('SELECT * FROM users WHERE name = ?', args.name)) });
+    changes.push({ resource: `user/${args.name}`, before: viewUser(before), after: viewUser(tx.get<UserRow>('SELECT * FROM users WHERE name = ?', args.name)) }, ...ended());
     if (first) {
       const { id, name, hash, scope, expiresAt } = args.token;
       tx.run('INSERT INTO tokens (id, owner, name, hash, scope, created_at, expires_at, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?)', id, args.name, name, hash, JSON.stringify(scope), at, expiresAt, tx.position);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { keepAnAdministrator } from '../administrators.ts';
+import { watchAccess } from '../ended-access.ts';
 import { role, userName } from '../fields.ts';
 import { defineCommand, refuse } from '../kind.ts';
 import type { UserRow } from '../rows.ts';
@@ -13,6 +14,7 @@ export const command = defineCommand({
   apply(tx, { args, at }) {
     const before = tx.get<UserRow>('SELECT * FROM users WHERE name = ?', args.name);
     if (before === undefined) refuse('not-found', `There is no user ${args.name}.`);
+    const ended = watchAccess(tx, args.name);
     tx.run('UPDATE users SET role = ?, password_hash = ?, password_at = ?, must_change = ?, disabled = ?, version = ? WHERE name = ?',
       args.role ?? before.role,
       args.passwordHash ?? before.password_hash,
@@ -21,6 +23,6 @@ export const command = defineCommand({
       args.disabled === undefined ? before.disabled : args.disabled ? 1 : 0,
       tx.position, args.name);
     keepAnAdministrator(tx);
-    return { changes: [{ resource: `user/${args.name}`, before: viewUser(before), after: viewUser(tx.get<UserRow>('SELECT * FROM users WHERE name = ?', args.name)) }, ...stopSchedulesOf(tx, args.name)] };
+    return { changes: [{ resource: `user/${args.name}`, before: viewUser(before), after: viewUser(tx.get<UserRow>('SELECT * FROM users WHERE name = ?', args.name)) }, ...ended(), ...stopSchedulesOf(tx, args.name)] };
   },
 });
