@@ -117,6 +117,9 @@ export type EndFrame = z.infer<typeof endFrameSchema>;
 export type ErrorFrame = z.infer<typeof errorFrameSchema>;
 export type Frame = z.infer<typeof frameSchema>;
 
+/** The last time that a Date can be, milliseconds since 1970: of a later one there is no text. */
+const LAST_DATE_MS = 8_640_000_000_000_000;
+
 export const heartbeatSchema = z.object({
   id: nodeName,
   node: nodeName,
@@ -130,7 +133,7 @@ export const heartbeatSchema = z.object({
   /** Port of its own HTTPS endpoint, while it answers there. */
   directPort: z.int().min(1).max(65_535).optional(),
   /** When the certificate ends by which it comes to the bus, milliseconds since 1970. */
-  certificateEnds: z.int().nonnegative().optional(),
+  certificateEnds: z.int().nonnegative().max(LAST_DATE_MS).optional(),
 });
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 

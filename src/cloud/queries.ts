@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { CREDITS, CREDIT_GROUP, IDLE_READER_MS, LOST_MS, decodeFrame, encode, type Frame, type PartFrame } from '../bus/frames.ts';
+import { listen } from '../bus/listen.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
+import { guarded } from '../guarded.ts';
 import type { QueryLine, QueryState } from './api.ts';
 import { arrivalOrder, mergeOrder, orderedSql, type LineOrder, type OrderBy } from './line-order.ts';
 
@@ -69,11 +71,23 @@ interface Query {
   wake(): void;
 }
 
+export interface QueryProxyOptions {
+  /** This instance's name. */
+  instance: string;
+  nc: NatsConnection;
+  isKnown(sat: string): boolean;
+  /** Whether it may be asked through the cloud; default: each may. */
+  isOpen?(sat: string): boolean;
+  log(line: string): void;
+  /** Milliseconds of a clock that nobody sets. */
+  now?: () => number;
+}
+
 /**
  * The way of queries from this instance to satellites and back. One subscription serves all queries, so that none is left
  * behind by a cancelled one; what is under way is bounded by credits, which are given back only when the reader has taken a batch.
  */
-export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: (sat: string) => boolean, now: () => number = () => performance.now(), isOpen: (sat: string) => boolean = () => true): QueryProxy {
+export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, log, now = () => performance.now() }: QueryProxyOptions): QueryProxy {
   const queries = new Map<string, Query>();
   const pings = new Map<string, (answer: Msg | undefined) => void>();
 
@@ -151,7 +165,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
     if (frame === undefined || frame.sat !== subject.sat || frame.q !== query.id) return nonsense(query, subject.sat, part);
     accept(query, subject.sat, part, frame, decoded?.text);
   };
-  const subscription = nc.subscribe(subjects.repliesTo(instance), { callback: (error, msg) => (error === null ? receive(msg) : undefined) });
+  const subscription = listen(nc, subjects.repliesTo(instance), { log }, receive);
 
   const tick = (): void => {
     for (const query of queries.values()) {
@@ -168,7 +182,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
       }
     }
   };
-  const timer = setInterval(tick, TICK_MS);
+  const timer = setInterval(guarded('queries', log, tick), TICK_MS);
 
   const giveBack = (query: Query, sat: string): void => {
     const part = query.parts.get(sat);

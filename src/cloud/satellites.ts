@@ -1,6 +1,8 @@
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { DEGRADED_MS, UNREACHABLE_MS, decode, heartbeatSchema, type Heartbeat } from '../bus/frames.ts';
+import { listen } from '../bus/listen.ts';
 import { nameOf, subjects } from '../bus/subjects.ts';
+import { guarded } from '../guarded.ts';
 import type { SatelliteRecord, SatelliteStore } from '../store/satellites.ts';
 import type { SatelliteInfo, SatelliteState as AnyState } from './api.ts';
 
@@ -106,15 +108,16 @@ export function createRegistry(store: SatelliteStore, log: (line: string) => voi
       tell(id, 'changed');
     }
   };
+  const every = (ms: number, work: () => void): NodeJS.Timeout => setInterval(guarded('satellites', log, work), ms);
   const timers = [
-    setInterval(() => {
+    every(JUDGE_MS, () => {
       for (const record of records.values()) if (judge(record)) tell(record.id, 'changed');
-    }, JUDGE_MS),
-    setInterval(() => {
+    }),
+    every(TICK_MS, () => {
       forgetGone();
       saveBeats();
-    }, TICK_MS),
-    setInterval(() => write([...unsaved]), SAVE_MS),
+    }),
+    every(SAVE_MS, () => write([...unsaved])),
   ];
 
   const heard = (subject: string, data: string): void => {
@@ -188,7 +191,7 @@ export function createRegistry(store: SatelliteStore, log: (line: string) => voi
     },
     listen(nc) {
       subscription?.unsubscribe();
-      subscription = nc.subscribe(subjects.allHeartbeats, { callback: (error, msg) => (error === null ? heard(msg.subject, msg.string()) : undefined) });
+      subscription = listen(nc, subjects.allHeartbeats, { log }, (msg) => heard(msg.subject, msg.string()));
     },
     stop() {
       subscription?.unsubscribe();

@@ -30,7 +30,7 @@ t.before(async () => {
   const servers = [`127.0.0.1:${port}`];
   cloud = await connectBus({ servers, tls: files.cloudTls('n1'), name: 'cloud' });
   for (const s of known) satellites.set(s, await connectBus({ servers, tls: files.satelliteTls(s), name: s }));
-  proxy = createQueryProxy('n1', cloud, (sat) => [...known, 'silent'].includes(sat));
+  proxy = createQueryProxy({ instance: 'n1', nc: cloud, isKnown: (sat) => [...known, 'silent'].includes(sat), log: () => undefined });
 });
 
 t.teardown(async () => {

@@ -168,7 +168,7 @@ t.test('a reader that takes nothing for long is left alone; each credit begins t
   const connect = (tls: Parameters<typeof connectBus>[0]['tls']): Promise<NatsConnection> => connectBus({ servers: [`127.0.0.1:${port}`], tls, name: 'test' });
   const satellite = await connect(files.satelliteTls('n1'));
   const cloud = await connect(files.cloudTls('n1'));
-  const queries = new Queries(satellite, 'n1', pool, 3_000);
+  const queries = new Queries({ nc: satellite, sat: 'n1', pool, log: () => undefined, idleMs: 3_000 });
   await satellite.flush();
   const frames: Frame[] = [];
   const reply = subjects.reply('n1', 'idle00001', 'n1');

@@ -227,3 +227,16 @@ t.test('when something was heard last is written down in turn, not with every he
   w.pass(59_000);
   t.equal(late(), 0, 'within a minute');
 });
+
+t.test('a fault about one satellite ends nothing: not the hearing of others, not the judging of their silence', async (t) => {
+  const w = await world(t);
+  w.beat({ id: 's0', certificateEnds: Number.MAX_SAFE_INTEGER });
+  t.equal(w.registry.get('s0'), undefined, 'what is no heartbeat is not taken');
+  w.registry.onChange((id) => {
+    if (id === 's1') throw new Error('a listener fails');
+  });
+  for (const id of ['s1', 's2']) t.doesNotThrow(() => w.beat({ id, certificateEnds: 8_640_000_000_000_000 }));
+  t.match(w.view.get('s2'), { state: 'healthy', certificateEnds: '+275760-09-13T00:00:00.000Z' });
+  t.doesNotThrow(() => w.pass(31_000));
+  t.same(['s1', 's2'].map((id) => w.registry.get(id)?.state), ['unreachable', 'unreachable']);
+});
