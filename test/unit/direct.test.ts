@@ -3,10 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { NatsConnection } from '@nats-io/transport-node';
 import fc from 'fast-check';
 import t from 'tap';
 import { satelliteNameIn, zoneName } from '../../installer/cluster/zone.ts';
-import { MAX_SKEW_MS, TOKEN_MS } from '../../src/bus/direct.ts';
+import { MAX_SKEW_MS, TOKEN_MS, directAskSchema, type DirectAsk } from '../../src/bus/direct.ts';
 import { ed25519Key, keyName, keyProof, provenKey } from '../../src/bus/direct-keys.ts';
 import { readToken, signToken } from '../../src/bus/direct-token.ts';
 import { CERTIFICATE_DAYS, createDirectAuthority, signEndpoint } from '../../src/cloud/direct/authority.ts';
@@ -15,7 +16,9 @@ import { issue, type Identity } from '../../src/pki/authority.ts';
 import { DAY_MS } from '../../src/pki/crypto.ts';
 import { storePair } from '../../src/pki/pair-file.ts';
 import { RENEW_AFTER, fits, loadPair, makeKey, renewAt } from '../../src/satellite/direct/certificate.ts';
+import { startDirect } from '../../src/satellite/direct/direct.ts';
 import { createJudge, type Judge } from '../../src/satellite/direct/judge.ts';
+import type { Pool } from '../../src/satellite/sql/pool.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'terrarium-direct-'));
 t.teardown(() => rmSync(dir, { recursive: true }));
@@ -153,6 +156,32 @@ t.test("a satellite's certificate: one name, 90 days, renewed after 60 %", async
   t.same(loadPair(file), { cert: pair.cert, key: pair.key });
   writeFileSync(file, readFileSync(file, 'utf8').slice(0, 500));
   t.equal(loadPair(file), undefined, 'half of it is none');
+});
+
+t.test('a certificate that cannot be stored is used all the same', async (t) => {
+  const zone = 'terrarium.internal';
+  const authority = await createDirectAuthority(zone, new Date());
+  // Where its folders would be there is a file.
+  const data = join(dir, 'full');
+  writeFileSync(data, '');
+  const lines: string[] = [];
+  let hear: (error: null, msg: { string(): string }) => void = () => undefined;
+  const answer = async ({ id, key, proof }: DirectAsk): Promise<void> => {
+    const asked = provenKey('n1', { id, key, proof });
+    const certificate = asked === undefined ? {} : { certificate: await signEndpoint(authority, zone, 'n1', asked, new Date()) };
+    hear(null, { string: () => JSON.stringify({ id, at: Date.now(), listen: true, port: 7449, name: satelliteNameIn(zone, 'n1'), origins: [], keys: [], authority: authority.cert, ...certificate }) });
+  };
+  const nc = {
+    subscribe: (_: string, options: { callback: typeof hear }) => ((hear = options.callback), { unsubscribe: () => undefined }),
+    publish: (_: string, ask: string) => void answer(directAskSchema.parse(JSON.parse(ask))),
+    status: async function* () { yield* []; },
+  } as unknown as NatsConnection;
+  const direct = startDirect({ sat: 'n1', pool: {} as Pool, data, address: '127.0.0.1', port: 0, log: (line) => lines.push(line) });
+  t.teardown(() => direct.stop());
+  direct.attach(nc);
+  for (const end = Date.now() + 45_000; direct.port() === undefined && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 50));
+  t.type(direct.port(), 'number');
+  t.match(lines.join('\n'), /direct: the certificate was not stored: ENOTDIR.*\ndirect: has a certificate/);
 });
 
 t.test('names of zones', async (t) => {

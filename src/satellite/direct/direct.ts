@@ -118,7 +118,12 @@ export function startDirect({ sat, pool, data, address, port: ownPort, log, now 
     nextAsk = now() + (due() ? (mine.pending === undefined ? 0 : ASK_AGAIN_MS) : ASK_MS * (0.8 + 0.4 * Math.random()));
   };
   const renewed = (next: KeyPair): void => {
-    storePair(file, next);
+    try {
+      storePair(file, next);
+    } catch (error) {
+      // The disk is full or read-only: it is good until the next start, which asks for another one.
+      log(`direct: the certificate was not stored: ${(error as Error).message}`);
+    }
     pair = next;
     endpoint.show(next);
     log(`direct: has a certificate, to be renewed on ${new Date(renewAt(next)).toISOString()}`);
