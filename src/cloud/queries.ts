@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { CREDITS, CREDIT_GROUP, IDLE_READER_MS, LOST_MS, decodeFrame, encode, type Frame, type PartFrame } from '../bus/frames.ts';
+import { CREDITS, CREDIT_GROUP, IDLE_READER_MS, LOST_MS, STILL_READ_MS, decodeFrame, encode, type Frame, type PartFrame } from '../bus/frames.ts';
 import { listen } from '../bus/listen.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import { guarded } from '../guarded.ts';
@@ -56,6 +56,8 @@ interface Part {
   credits: number;
   /** Credits to be given back, not yet sent. */
   owed: number;
+  /** When it was sent credits last, or heard that there is a reader still. */
+  grantedAt: number;
   lastHeard: number;
   /** Of a batch that has come in part, in their order. */
   pieces: string[];
@@ -115,6 +117,14 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
     fail(query, sat, part, 'error', 'bus.credit', `${sat} sent more than it was asked for.`);
   };
 
+  /** Gives back what is owed. Of nothing it says that it is not the reader who lets the satellite wait: who takes nothing ends the query here. */
+  const grant = (query: Query, sat: string, part: Part): void => {
+    nc.publish(subjects.credit(sat), encode({ q: query.id, credits: part.owed }));
+    part.credits += part.owed;
+    part.owed = 0;
+    part.grantedAt = now();
+  };
+
   /** What is kept of it is bounded by the most parts that there may be, and one batch of each satellite is under way at a time. */
   const assemble = (query: Query, sat: string, part: Part, { seq, part: nth, of, text }: PartFrame): void => {
     if (seq !== part.nextSeq || nth !== part.pieces.length) return gap(query, sat, part);
@@ -172,6 +182,7 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
       for (const [sat, part] of query.parts) {
         if (part.state !== 'pending') continue;
         if (part.credits > 0) part.worked += TICK_MS;
+        else if (now() - part.grantedAt >= STILL_READ_MS) grant(query, sat, part);
         if (now() - part.lastHeard > LOST_MS) {
           fail(query, sat, part, 'lost', 'satellite.lost', `${sat} has not been heard of for ${LOST_MS / 1000} s.`);
           cancel(query, sat);
@@ -188,10 +199,7 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
     const part = query.parts.get(sat);
     if (part === undefined || part.state !== 'pending') return;
     part.owed += 1;
-    if (part.owed < CREDIT_GROUP) return;
-    nc.publish(subjects.credit(sat), encode({ q: query.id, credits: part.owed }));
-    part.credits += part.owed;
-    part.owed = 0;
+    if (part.owed >= CREDIT_GROUP) grant(query, sat, part);
   };
 
   /** Ends those that still have rows when no more are wanted. */
@@ -245,7 +253,7 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
       const began = now();
       const id = newId();
       let wake = (): void => undefined;
-      const parts = new Map(spec.satellites.map((sat): [string, Part] => [sat, { state: 'pending', nextSeq: 0, rows: 0, credits: CREDITS, owed: 0, lastHeard: began, pieces: [], worked: 0 }]));
+      const parts = new Map(spec.satellites.map((sat): [string, Part] => [sat, { state: 'pending', nextSeq: 0, rows: 0, credits: CREDITS, owed: 0, grantedAt: began, lastHeard: began, pieces: [], worked: 0 }]));
       const { merge } = spec;
       const lines = merge === undefined ? arrivalOrder() : mergeOrder(spec.satellites, merge.order, merge.limit ?? Infinity);
       const query: Query = { id, spec, parts, lines, wake: () => wake() };

@@ -118,6 +118,15 @@ export class Queries {
     let seq = 0;
     let credits = request.credits;
     let idle: NodeJS.Timeout | undefined;
+    /** For as long as it waits for credit: the while in which it has to hear of its reader. */
+    const awaitReader = (): void => {
+      clearTimeout(idle);
+      if (credits > 0) return;
+      idle = setTimeout(() => {
+        stop();
+        publish(encode({ q, sat, seq, error: { code: 'query.idle-reader', message: `The reader took nothing for ${this.#idleMs / 1000} s.` } }));
+      }, this.#idleMs);
+    };
     const alive = setInterval(() => publish(encode({ q, sat, alive: true })), ALIVE_MS);
     const stop = (): void => {
       clearInterval(alive);
@@ -139,11 +148,7 @@ export class Queries {
         for (const message of messagesOf(frame, { q, sat, seq })) publish(message);
         seq += 1;
         credits -= creditsOf(frame);
-        if (credits > 0) return;
-        idle = setTimeout(() => {
-          stop();
-          publish(encode({ q, sat, seq, error: { code: 'query.idle-reader', message: `The reader took nothing for ${this.#idleMs / 1000} s.` } }));
-        }, this.#idleMs);
+        awaitReader();
       },
       onEnd: (outcome) => {
         stop();
@@ -159,9 +164,9 @@ export class Queries {
     this.#running.set(q, {
       stop,
       grant: (more) => {
-        clearTimeout(idle);
         credits += more;
-        ticket.grant(more);
+        awaitReader();
+        if (more > 0) ticket.grant(more);
       },
     });
   }
