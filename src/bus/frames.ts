@@ -29,9 +29,10 @@ export const MAX_BATCH_BYTES = MAX_ROW_BYTES + 1024 * 1024;
 /** What a batch costs. @param frame as JSON */
 export const creditsOf = (frame: string): number => Math.max(1, Math.ceil(frame.length / PART_CHARS));
 
-/** Batches in flight from one satellite to one query. */
+/** Batches in flight from one satellite to one query, at most; and from all that it asks: each has one all the same. */
 export const CREDITS = 16;
-/** Credits are given back in groups of so many, to save messages. */
+export const QUERY_CREDITS = 256;
+/** Credits are given back in groups of so many, or of as many as a satellite has, to save messages. */
 export const CREDIT_GROUP = 4;
 /** Between a satellite's `alive` frames. */
 export const ALIVE_MS = 1_000;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { CREDITS, CREDIT_GROUP, IDLE_READER_MS, LOST_MS, STILL_READ_MS, decodeFrame, encode, type Frame, type PartFrame } from '../bus/frames.ts';
+import { CREDITS, CREDIT_GROUP, IDLE_READER_MS, LOST_MS, QUERY_CREDITS, STILL_READ_MS, decodeFrame, encode, type Frame, type PartFrame } from '../bus/frames.ts';
 import { listen } from '../bus/listen.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import { guarded } from '../guarded.ts';
@@ -68,6 +68,8 @@ interface Part {
 interface Query {
   id: string;
   spec: QuerySpec;
+  /** That each satellite has at first. */
+  credits: number;
   parts: Map<string, Part>;
   lines: LineOrder;
   wake(): void;
@@ -199,7 +201,7 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
     const part = query.parts.get(sat);
     if (part === undefined || part.state !== 'pending') return;
     part.owed += 1;
-    if (part.owed >= CREDIT_GROUP) grant(query, sat, part);
+    if (part.owed >= Math.min(CREDIT_GROUP, query.credits)) grant(query, sat, part);
   };
 
   /** Ends those that still have rows when no more are wanted. */
@@ -222,7 +224,7 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
         fail(query, sat, part, 'error', 'satellite.direct-only', `${sat} is not to be asked through the cloud, by an operator's choice.`);
         continue;
       }
-      const request = encode({ q: query.id, sql: statement, timeoutMs: query.spec.timeoutMs, maxRows: query.spec.maxRows, maxBytes: query.spec.maxBytes, credits: CREDITS });
+      const request = encode({ q: query.id, sql: statement, timeoutMs: query.spec.timeoutMs, maxRows: query.spec.maxRows, maxBytes: query.spec.maxBytes, credits: query.credits });
       nc.publish(subjects.query(sat), request, { reply: subjects.reply(instance, query.id, sat) });
     }
   };
@@ -253,10 +255,11 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
       const began = now();
       const id = newId();
       let wake = (): void => undefined;
-      const parts = new Map(spec.satellites.map((sat): [string, Part] => [sat, { state: 'pending', nextSeq: 0, rows: 0, credits: CREDITS, owed: 0, grantedAt: began, lastHeard: began, pieces: [], worked: 0 }]));
+      const credits = creditsEach(spec.satellites.length);
+      const parts = new Map(spec.satellites.map((sat): [string, Part] => [sat, { state: 'pending', nextSeq: 0, rows: 0, credits, owed: 0, grantedAt: began, lastHeard: began, pieces: [], worked: 0 }]));
       const { merge } = spec;
       const lines = merge === undefined ? arrivalOrder() : mergeOrder(spec.satellites, merge.order, merge.limit ?? Infinity);
-      const query: Query = { id, spec, parts, lines, wake: () => wake() };
+      const query: Query = { id, spec, credits, parts, lines, wake: () => wake() };
       queries.set(id, query);
       let shown = 0;
       const elapsed = (): number => microseconds(now() - began);
@@ -290,6 +293,9 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
     },
   };
 }
+
+/** What is under way of one query is bounded, however many satellites it asks. */
+const creditsEach = (satellites: number): number => Math.max(1, Math.min(CREDITS, Math.floor(QUERY_CREDITS / satellites)));
 
 const newId = (): string => randomBytes(12).toString('hex');
 /** Milliseconds with three decimals. */

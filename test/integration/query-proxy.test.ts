@@ -231,6 +231,31 @@ t.test('credits come back as the reader takes batches, and only then', async (t)
   s1.stop();
 });
 
+t.test('what is under way is bounded for a query, not for each of its satellites', async (t) => {
+  for (const [asked, credits] of [[16, CREDITS], [17, 15], [100, 2], [1_000, 1]] as const) {
+    const total = 20;
+    let sent = 0;
+    const s1 = await fake('s1', ({ q }, send, self) => {
+      const timer = setInterval(() => {
+        send({ q, sat: 's1', alive: true });
+        for (; self.credits > 0 && sent < total; sent += 1, self.credits -= 1) send({ q, sat: 's1', seq: sent, rows: [[sent]] });
+        if (sent < total) return;
+        clearInterval(timer);
+        send({ q, sat: 's1', seq: sent, end: { rows: sent, ms: 1 } });
+      }, 5);
+    });
+    const gate = Promise.withResolvers<void>();
+    const running = run(['s1', ...Array.from({ length: asked - 1 }, (_, n) => `unknown${n}`)], { write: () => gate.promise });
+    await until(`what each of ${asked} may send`, () => (sent >= credits ? true : undefined));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    t.same([s1.requests[0]?.credits, sent], [credits, credits], `${asked} satellites`);
+    gate.resolve();
+    const { done } = await running;
+    t.same([done.satellites['s1'], done.rows], ['rows', total], `all of them come when ${asked} are asked`);
+    s1.stop();
+  }
+});
+
 t.test('who waits for another satellite hears that there is a reader, and goes on afterwards', async (t) => {
   let sent = 0;
   const s1 = await fake('s1', ({ q }, send, self) => {
