@@ -240,3 +240,27 @@ t.test('a fault about one satellite ends nothing: not the hearing of others, not
   t.doesNotThrow(() => w.pass(31_000));
   t.same(['s1', 's2'].map((id) => w.registry.get(id)?.state), ['unreachable', 'unreachable']);
 });
+
+t.test('of the addresses that a satellite says those are kept that are some', async (t) => {
+  const w = await world(t);
+  w.beat({ id: 's1', addresses: ['10.0.0.1', 'fd00::1', 'console.example', '10.0.0.2 console.example', '10.0.0.3\n10.0.0.4 x', 'fe80::1%eth0', '', '::ffff:10.0.0.5'] });
+  t.match(w.registry.get('s1'), { state: 'healthy', addresses: ['10.0.0.1', 'fd00::1', '::ffff:10.0.0.5'] });
+});
+
+t.test('one that says other tables with each start is kept no better than the others', async (t) => {
+  const w = await world(t);
+  const tables = (id: string): unknown => w.registry.tables(id)?.[0];
+  w.beat({ id: 'usual' });
+  const usual = tables('usual');
+  const first = [{ name: 'odd0', columns: [] }];
+  w.beat({ id: 'odd', tables: first });
+  const odd = tables('odd');
+  for (let n = 1; n <= 200; n += 1) {
+    w.beat({ id: 'odd', startedAt: new Date(w.now + n).toISOString(), tables: [{ name: `odd${n}`, columns: [] }] });
+    if (n % 50 === 0) w.beat({ id: `new${n}` });
+  }
+  for (const n of [50, 100, 150, 200]) t.equal(tables(`new${n}`), usual, 'what many have is kept once');
+  w.beat({ id: 'odd', startedAt: started, tables: first });
+  t.same(tables('odd'), first);
+  t.not(tables('odd'), odd, 'what nobody has any more is forgotten');
+});
