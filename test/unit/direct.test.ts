@@ -32,6 +32,8 @@ interface World {
   cloud: number;
   satellite: number;
   ahead: number | undefined;
+  /** When the satellite was started, by its clock. */
+  since: number;
   token(more?: Partial<typeof query & { sql: string }>): string;
   judge: Judge;
 }
@@ -40,12 +42,16 @@ function world(): World {
   const signer = createTokenSigner(() => w.cloud);
   const name = keyName(signer.publicKey);
   const key = ed25519Key(signer.publicKey);
+  let judge: Judge | undefined;
   const w: World = {
     cloud: START,
     satellite: START,
-    ahead: undefined,
+    ahead: 0,
+    since: START - 1_000,
     token: (more = {}) => signer.sign({ ...query, sql: SQL, ...more }),
-    judge: createJudge({ sat: 'n1', now: () => w.satellite, since: START - 1000, key: (n) => (n === name ? key : undefined), ahead: () => w.ahead }),
+    get judge() {
+      return (judge ??= createJudge({ sat: 'n1', now: () => w.satellite, since: w.since, key: (n) => (n === name ? key : undefined), ahead: () => w.ahead }));
+    },
   };
   return w;
 }
@@ -88,6 +94,25 @@ t.test('time, and whose clock is wrong', async (t) => {
   const before = world();
   before.cloud = START - 1001;
   t.match(code(before, before.token()), /was made before n1 was started/);
+});
+
+t.test('a token from before a start is refused, one from after it is not, whatever the clocks say', async (t) => {
+  for (const ahead of [-20_000, 0, 20_000]) {
+    const w = world();
+    w.ahead = ahead;
+    // It began to remember 1 s before the cloud's clock said START.
+    const judged = (made: number, known: boolean): string => {
+      w.cloud = START + made;
+      w.satellite = w.cloud + ahead;
+      w.ahead = known ? ahead : undefined;
+      return code(w, w.token());
+    };
+    w.since = START - 1_000 + ahead;
+    t.match(judged(-1_001, true), /was made before n1 was started/, `${ahead} ms ahead: it may have been used then`);
+    t.equal(judged(-1_000, true), 'ok', `${ahead} ms ahead`);
+    t.match(judged(-1_001, false), /was made before n1 was started/, 'before the difference is known');
+    t.equal(judged(MAX_SKEW_MS + 20_000, false), 'ok', 'long after it');
+  }
 });
 
 t.test('whatever is changed of a token, it is refused', async (t) => {
