@@ -1,6 +1,8 @@
 import { X509Certificate, createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -17,6 +19,7 @@ import { DAY_MS } from '../../src/pki/crypto.ts';
 import { storePair } from '../../src/pki/pair-file.ts';
 import { RENEW_AFTER, fits, loadPair, makeKey, renewAt } from '../../src/satellite/direct/certificate.ts';
 import { startDirect } from '../../src/satellite/direct/direct.ts';
+import { createEndpoint } from '../../src/satellite/direct/endpoint.ts';
 import { createJudge, type Judge } from '../../src/satellite/direct/judge.ts';
 import type { Pool } from '../../src/satellite/sql/pool.ts';
 
@@ -207,6 +210,26 @@ t.test('a certificate that cannot be stored is used all the same', async (t) => 
   for (const end = Date.now() + 45_000; direct.port() === undefined && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 50));
   t.type(direct.port(), 'number');
   t.match(lines.join('\n'), /direct: the certificate was not stored: ENOTDIR.*\ndirect: has a certificate/);
+});
+
+t.test('the endpoint closes, though somebody has connected and says nothing', async (t) => {
+  const zone = 'terrarium.internal';
+  const authority = await createDirectAuthority(zone, new Date());
+  const made = makeKey();
+  const key = provenKey('n1', { id: 'ab', key: made.spki, proof: made.proof('n1', 'ab') });
+  const endpoint = createEndpoint({ pool: {} as Pool, closed: () => undefined, origins: () => [], check: () => Promise.reject(new Error('nobody asks')), judge: () => ({ status: 401, code: 'x', message: 'x' }) });
+  endpoint.show({ cert: await signEndpoint(authority, zone, 'n1', key ?? Buffer.alloc(0), new Date()), key: made.key });
+  await endpoint.listen('127.0.0.1', 0);
+  const socket = connect(endpoint.port() ?? 0, '127.0.0.1');
+  socket.on('error', () => undefined);
+  const gone = once(socket, 'close');
+  await once(socket, 'connect');
+  // Until the server has taken it.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const began = performance.now();
+  await endpoint.close();
+  t.ok(performance.now() - began < 8_000, 'it has not waited for the handshake, which has 10 s');
+  await gone;
 });
 
 t.test('names of zones', async (t) => {
