@@ -5,6 +5,7 @@ import { listen } from '../bus/listen.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import { guarded } from '../guarded.ts';
 import type { QueryLine, QueryState } from './api.ts';
+import { HttpProblem } from './http/problem.ts';
 import { arrivalOrder, mergeOrder, orderedSql, type LineOrder, type OrderBy } from './line-order.ts';
 
 const TICK_MS = 500;
@@ -36,7 +37,7 @@ export interface QuerySink {
 }
 
 export interface QueryProxy {
-  /** Runs a query to its end, the `done` line included. Aborting the signal, or a sink that fails, cancels it on every satellite. */
+  /** Runs a query to its end, the `done` line included. Aborting the signal, or a sink that fails, cancels it on every satellite. @throws HttpProblem 408 where the sink takes nothing for 30 s */
   run(spec: QuerySpec, sink: QuerySink, signal: AbortSignal): Promise<void>;
   /**
    * Sends a few bytes to a satellite and has them come back.
@@ -83,6 +84,8 @@ export interface QueryProxyOptions {
   /** Whether it may be asked through the cloud; default: each may. */
   isOpen?(sat: string): boolean;
   log(line: string): void;
+  /** Milliseconds that a reader may take nothing. */
+  idleMs?: number;
   /** Milliseconds of a clock that nobody sets. */
   now?: () => number;
 }
@@ -91,7 +94,7 @@ export interface QueryProxyOptions {
  * The way of queries from this instance to satellites and back. One subscription serves all queries, so that none is left
  * behind by a cancelled one; what is under way is bounded by credits, which are given back only when the reader has taken a batch.
  */
-export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, log, now = () => performance.now() }: QueryProxyOptions): QueryProxy {
+export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, log, idleMs = IDLE_READER_MS, now = () => performance.now() }: QueryProxyOptions): QueryProxy {
   const queries = new Map<string, Query>();
   const pings = new Map<string, (answer: Msg | undefined) => void>();
 
@@ -271,11 +274,11 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
           signal.throwIfAborted();
           const given = lines.next();
           if (given !== undefined) {
-            await taken(sink.write(given.line, given.json));
+            await taken(sink.write(given.line, given.json), idleMs);
             if ('rows' in given.line && 'sat' in given.line) shown += given.line.rows.length;
             for (const sat of given.spent) giveBack(query, sat);
           } else if (lines.full()) {
-            for (const line of enough(query, elapsed())) await taken(sink.write(line));
+            for (const line of enough(query, elapsed())) await taken(sink.write(line), idleMs);
             break;
           } else if ([...parts.values()].every((p) => p.state !== 'pending')) {
             break;
@@ -284,7 +287,7 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
           }
         }
         const states = Object.fromEntries([...parts].map(([sat, p]): [string, QueryState] => [sat, p.state]));
-        await taken(sink.write({ q: id, done: true, satellites: states, rows: shown, ms: elapsed() }));
+        await taken(sink.write({ q: id, done: true, satellites: states, rows: shown, ms: elapsed() }), idleMs);
       } finally {
         signal.removeEventListener('abort', onAbort);
         queries.delete(id);
@@ -301,14 +304,14 @@ const newId = (): string => randomBytes(12).toString('hex');
 /** Milliseconds with three decimals. */
 const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
 
-/** Waits for a reader; one that takes nothing for too long counts as gone. */
-async function taken(write: Promise<void>): Promise<void> {
+/** Waits for a reader. @throws HttpProblem 408 for one that takes nothing for too long, which counts as gone */
+async function taken(write: Promise<void>, idleMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   try {
     await Promise.race([
       write,
       new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error('the reader took nothing')), IDLE_READER_MS);
+        timer = setTimeout(() => reject(new HttpProblem(408, 'idle-reader', `The reader took nothing for ${idleMs / 1000} s.`)), idleMs);
       }),
     ]);
   } finally {

@@ -316,6 +316,17 @@ t.test('a satellite that is alive but never ends is stopped some time after the 
   s1.stop();
 });
 
+t.test('a reader that takes nothing is a problem of its own, and cancels the query at the satellite', async (t) => {
+  const s1 = await fake('s1', ({ q }, send) => send({ q, sat: 's1', seq: 0, columns: ['a'], rows: [[1]] }));
+  const strict = createQueryProxy({ instance: 'n1', nc: cloud, isKnown: () => true, log: () => undefined, idleMs: 500 });
+  const stalled = strict.run({ sql: 'select 1', satellites: ['s1'], timeoutMs: 10_000, maxRows: 1000, maxBytes: 1e6 }, { write: () => new Promise(() => undefined) }, new AbortController().signal);
+  const error: unknown = await stalled.catch((thrown: unknown) => thrown);
+  t.match(error, { problem: { status: 408, type: 'urn:terrarium:problem:idle-reader', title: 'The reader took nothing for 0.5 s.' } });
+  await until('the cancel', () => (s1.cancelled[0] === s1.requests[0]?.q ? true : undefined));
+  strict.stop();
+  s1.stop();
+});
+
 t.test('a reader that goes away cancels the query at the satellite', async (t) => {
   const s1 = await fake('s1', ({ q }, send) => send({ q, sat: 's1', alive: true }));
   const abort = new AbortController();
