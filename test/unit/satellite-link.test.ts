@@ -75,7 +75,7 @@ t.test('a connection leaves nothing behind at the signal that all of them have',
     ways: () => [{ kind: 'tls', address: 'a:1' }],
     dial() {
       listeners.push(getEventListeners(stop.signal, 'abort').length);
-      if (listeners.length === 20) stop.abort();
+      if (listeners.length === 4) stop.abort();
       return Promise.resolve({ closed: () => Promise.resolve(), close: () => Promise.resolve() } as unknown as NatsConnection);
     },
     serve: () => ({ stop: () => undefined, retire: () => Promise.resolve() }), handover: createHandover(), signal: stop.signal, log: () => undefined, random: () => 0,
