@@ -14,7 +14,8 @@ import type { RenewalAnswer, RenewalAsk } from './renewal.ts';
  *   from 0: the texts in a row are the batch. It costs `of` credits, and may be sent when there is one;
  * - the last one: `{q, sat, seq, end}` or `{q, sat, seq, error}`, its seq following the last batch's; it costs no credit.
  * A ping is a message on `satellite.<sat>.ping` whose content comes back as it is on its reply subject, of the same form.
- * The cloud grants credits by `Credit` on `satellite.<sat>.credit` and ends a query by `Cancel` on `satellite.<sat>.cancel`.
+ * The cloud grants credits by `Credit` on `satellite.<sat>.credit`, of which one of 0 says that there is a reader who has yet to come to what was
+ * sent (of one order over all satellites it takes others' rows first), and ends a query by `Cancel` on `satellite.<sat>.cancel`.
  */
 
 /** A batch is sent when it reaches any of these (bytes of JSON, rows, milliseconds since its first row). */
@@ -28,9 +29,10 @@ export const MAX_BATCH_BYTES = MAX_ROW_BYTES + 1024 * 1024;
 /** What a batch costs. @param frame as JSON */
 export const creditsOf = (frame: string): number => Math.max(1, Math.ceil(frame.length / PART_CHARS));
 
-/** Batches in flight from one satellite to one query. */
+/** Batches in flight from one satellite to one query, at most; and from all that it asks: each has one all the same. */
 export const CREDITS = 16;
-/** Credits are given back in groups of so many, to save messages. */
+export const QUERY_CREDITS = 256;
+/** Credits are given back in groups of so many, or of as many as a satellite has, to save messages. */
 export const CREDIT_GROUP = 4;
 /** Between a satellite's `alive` frames. */
 export const ALIVE_MS = 1_000;
@@ -38,8 +40,10 @@ export const ALIVE_MS = 1_000;
 export const LOST_MS = 3_500;
 /** Bytes that a ping may carry. */
 export const MAX_PING = 1024;
-/** Waiting for credit longer than this ends a query at the satellite (error `query.idle-reader`). */
+/** Waiting without a `Credit` for longer than this ends a query at the satellite (error `query.idle-reader`). */
 export const IDLE_READER_MS = 30_000;
+/** Between two `Credit`s for a satellite that waits. */
+export const STILL_READ_MS = 10_000;
 /** Between heartbeats; and the silence after which a satellite is degraded, then unreachable. */
 export const HEARTBEAT_MS = 5_000;
 export const DEGRADED_MS = 15_000;
@@ -69,7 +73,7 @@ export const queryRequestSchema = z.object({
 });
 export type QueryRequest = z.infer<typeof queryRequestSchema>;
 
-export const creditSchema = z.object({ q: queryId, credits: z.int().positive() });
+export const creditSchema = z.object({ q: queryId, credits: z.int().nonnegative() });
 export type Credit = z.infer<typeof creditSchema>;
 
 export const cancelSchema = z.object({ q: queryId });
@@ -117,6 +121,9 @@ export type EndFrame = z.infer<typeof endFrameSchema>;
 export type ErrorFrame = z.infer<typeof errorFrameSchema>;
 export type Frame = z.infer<typeof frameSchema>;
 
+/** The last time that a Date can be, milliseconds since 1970: of a later one there is no text. */
+const LAST_DATE_MS = 8_640_000_000_000_000;
+
 export const heartbeatSchema = z.object({
   id: nodeName,
   node: nodeName,
@@ -130,7 +137,7 @@ export const heartbeatSchema = z.object({
   /** Port of its own HTTPS endpoint, while it answers there. */
   directPort: z.int().min(1).max(65_535).optional(),
   /** When the certificate ends by which it comes to the bus, milliseconds since 1970. */
-  certificateEnds: z.int().nonnegative().optional(),
+  certificateEnds: z.int().nonnegative().max(LAST_DATE_MS).optional(),
 });
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 

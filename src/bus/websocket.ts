@@ -14,6 +14,8 @@ export interface WebSocketOptions {
   /** Seed of the satellite's nkey, with which it signs the server's nonce. */
   seed: Uint8Array;
   name: string;
+  /** Milliseconds for the try. */
+  timeout?: number;
   /** HTTPS_PROXY and NO_PROXY of it are heeded: through a proxy it goes by CONNECT. */
   env: NodeJS.ProcessEnv;
 }
@@ -23,15 +25,16 @@ export interface WebSocketOptions {
  * The console must show the cluster's own certificate, by the name that only servers of the bus have, so the address may be any that leads there.
  * @throws what the client of the bus throws
  */
-export async function connectByWebSocket({ host, port, ca, seed, name, env }: WebSocketOptions): Promise<NatsConnection> {
+export async function connectByWebSocket({ host, port, ca, seed, name, timeout = CONNECT_MS, env }: WebSocketOptions): Promise<NatsConnection> {
   const agent = new Agent({ keepAlive: false, proxyEnv: env, ca, servername: BUS_SERVER_NAME, minVersion: 'TLSv1.2' });
   return wsconnect({
     ...ONE_TRY,
+    timeout,
     servers: `wss://${hostPort(host, port)}`,
     name,
     authenticator: nkeyAuthenticator(seed),
     wsFactory: () => {
-      const socket = new WebSocket(`wss://${hostPort(host, port)}${BUS_PATH}`, { agent, handshakeTimeout: CONNECT_MS, perMessageDeflate: false });
+      const socket = new WebSocket(`wss://${hostPort(host, port)}${BUS_PATH}`, { agent, handshakeTimeout: timeout, perMessageDeflate: false });
       // The client of the bus takes its own listener away before the last error has come.
       socket.on('error', () => undefined);
       return Promise.resolve({ socket: socket as unknown as globalThis.WebSocket, encrypted: true });

@@ -119,7 +119,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     keys: () => instances.directKeys(),
   });
   const renewals = createRenewals({ state, authority: () => enrolment.authority(), admitted: (sat) => gate.admits(sat), log });
-  const instances = createInstances(announcement, changes);
+  const instances = createInstances(announcement, changes, log);
   /** One on each control plane, by the cluster's nodes. */
   const clouds = (): CloudInfo[] => instances.all(members.servers.map((s) => s.name));
 
@@ -309,11 +309,11 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
       log(up ? 'bus: connected' : 'bus: connection lost');
       changes.notify();
     });
-    queries = createQueryProxy(node, connection, (id) => registry.get(id) !== undefined, undefined, (id) => direct.access(id) !== 'direct');
+    queries = createQueryProxy({ instance: node, nc: connection, isKnown: (id) => registry.get(id) !== undefined, isOpen: (id) => direct.access(id) !== 'direct', log });
     direct.listen(connection);
     renewals.listen(connection);
     registry.listen(connection);
-    shareSessionUse(connection, sessionUse);
+    shareSessionUse(connection, sessionUse, log);
     monitor = await monitorBus({ server, tlsDir, node });
     bus.verifyReloads(monitor.loadedAt);
     reconfigure();

@@ -1,6 +1,8 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { announcementSchema, decode, encode, type Announcement } from '../bus/frames.ts';
+import { listen } from '../bus/listen.ts';
 import { nameOf, subjects } from '../bus/subjects.ts';
+import { guarded } from '../guarded.ts';
 import type { CloudInfo } from './api.ts';
 import type { Changes } from './changes.ts';
 
@@ -19,7 +21,7 @@ export interface Instances {
   stop(): void;
 }
 
-export function createInstances(self: () => Announcement, changes: Changes, now: () => number = Date.now): Instances {
+export function createInstances(self: () => Announcement, changes: Changes, log: (line: string) => void, now: () => number = Date.now): Instances {
   const heard = new Map<string, { announcement: Announcement; at: number }>();
   const startedAt = now();
   let nc: NatsConnection | undefined;
@@ -34,7 +36,7 @@ export function createInstances(self: () => Announcement, changes: Changes, now:
     if (states !== shown) changes.notify();
     shown = states;
   };
-  const timer = setInterval(announce, ANNOUNCE_MS);
+  const timer = setInterval(guarded('instances', log, announce), ANNOUNCE_MS);
 
   const info = ({ announcement: a, at }: { announcement: Announcement; at: number }): CloudInfo => {
     const silent = now() - at > SILENT_MS;
@@ -70,12 +72,10 @@ export function createInstances(self: () => Announcement, changes: Changes, now:
     directKeys: () => [...heard.values()].flatMap((h) => (h.announcement.directKey === undefined || now() - h.at > KEY_MS ? [] : [h.announcement.directKey])),
     listen(connection) {
       nc = connection;
-      connection.subscribe(subjects.allClouds, {
-        callback: (error, msg) => {
-          const announcement = error === null ? decode(announcementSchema, msg.string()) : undefined;
-          if (announcement === undefined || nameOf(msg.subject.split('.')[1] ?? '') !== announcement.name || announcement.name === self().name) return;
-          heard.set(announcement.name, { announcement, at: now() });
-        },
+      listen(connection, subjects.allClouds, { log }, (msg) => {
+        const announcement = decode(announcementSchema, msg.string());
+        if (announcement === undefined || nameOf(msg.subject.split('.')[1] ?? '') !== announcement.name || announcement.name === self().name) return;
+        heard.set(announcement.name, { announcement, at: now() });
       });
       announce();
     },

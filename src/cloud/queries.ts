@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { CREDITS, CREDIT_GROUP, IDLE_READER_MS, LOST_MS, decodeFrame, encode, type Frame, type PartFrame } from '../bus/frames.ts';
+import { CREDITS, CREDIT_GROUP, IDLE_READER_MS, LOST_MS, QUERY_CREDITS, STILL_READ_MS, decodeFrame, encode, type Frame, type PartFrame } from '../bus/frames.ts';
+import { listen } from '../bus/listen.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
+import { guarded } from '../guarded.ts';
 import type { QueryLine, QueryState } from './api.ts';
+import { HttpProblem } from './http/problem.ts';
 import { arrivalOrder, mergeOrder, orderedSql, type LineOrder, type OrderBy } from './line-order.ts';
 
 const TICK_MS = 500;
@@ -34,7 +37,7 @@ export interface QuerySink {
 }
 
 export interface QueryProxy {
-  /** Runs a query to its end, the `done` line included. Aborting the signal, or a sink that fails, cancels it on every satellite. */
+  /** Runs a query to its end, the `done` line included. Aborting the signal, or a sink that fails, cancels it on every satellite. @throws HttpProblem 408 where the sink takes nothing for 30 s */
   run(spec: QuerySpec, sink: QuerySink, signal: AbortSignal): Promise<void>;
   /**
    * Sends a few bytes to a satellite and has them come back.
@@ -54,6 +57,8 @@ interface Part {
   credits: number;
   /** Credits to be given back, not yet sent. */
   owed: number;
+  /** When it was sent credits last, or heard that there is a reader still. */
+  grantedAt: number;
   lastHeard: number;
   /** Of a batch that has come in part, in their order. */
   pieces: string[];
@@ -64,16 +69,32 @@ interface Part {
 interface Query {
   id: string;
   spec: QuerySpec;
+  /** That each satellite has at first. */
+  credits: number;
   parts: Map<string, Part>;
   lines: LineOrder;
   wake(): void;
+}
+
+export interface QueryProxyOptions {
+  /** This instance's name. */
+  instance: string;
+  nc: NatsConnection;
+  isKnown(sat: string): boolean;
+  /** Whether it may be asked through the cloud; default: each may. */
+  isOpen?(sat: string): boolean;
+  log(line: string): void;
+  /** Milliseconds that a reader may take nothing. */
+  idleMs?: number;
+  /** Milliseconds of a clock that nobody sets. */
+  now?: () => number;
 }
 
 /**
  * The way of queries from this instance to satellites and back. One subscription serves all queries, so that none is left
  * behind by a cancelled one; what is under way is bounded by credits, which are given back only when the reader has taken a batch.
  */
-export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: (sat: string) => boolean, now: () => number = () => performance.now(), isOpen: (sat: string) => boolean = () => true): QueryProxy {
+export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, log, idleMs = IDLE_READER_MS, now = () => performance.now() }: QueryProxyOptions): QueryProxy {
   const queries = new Map<string, Query>();
   const pings = new Map<string, (answer: Msg | undefined) => void>();
 
@@ -99,6 +120,14 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
   const creditless = (query: Query, sat: string, part: Part): void => {
     cancel(query, sat);
     fail(query, sat, part, 'error', 'bus.credit', `${sat} sent more than it was asked for.`);
+  };
+
+  /** Gives back what is owed. Of nothing it says that it is not the reader who lets the satellite wait: who takes nothing ends the query here. */
+  const grant = (query: Query, sat: string, part: Part): void => {
+    nc.publish(subjects.credit(sat), encode({ q: query.id, credits: part.owed }));
+    part.credits += part.owed;
+    part.owed = 0;
+    part.grantedAt = now();
   };
 
   /** What is kept of it is bounded by the most parts that there may be, and one batch of each satellite is under way at a time. */
@@ -151,13 +180,14 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
     if (frame === undefined || frame.sat !== subject.sat || frame.q !== query.id) return nonsense(query, subject.sat, part);
     accept(query, subject.sat, part, frame, decoded?.text);
   };
-  const subscription = nc.subscribe(subjects.repliesTo(instance), { callback: (error, msg) => (error === null ? receive(msg) : undefined) });
+  const subscription = listen(nc, subjects.repliesTo(instance), { log }, receive);
 
   const tick = (): void => {
     for (const query of queries.values()) {
       for (const [sat, part] of query.parts) {
         if (part.state !== 'pending') continue;
         if (part.credits > 0) part.worked += TICK_MS;
+        else if (now() - part.grantedAt >= STILL_READ_MS) grant(query, sat, part);
         if (now() - part.lastHeard > LOST_MS) {
           fail(query, sat, part, 'lost', 'satellite.lost', `${sat} has not been heard of for ${LOST_MS / 1000} s.`);
           cancel(query, sat);
@@ -168,16 +198,13 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
       }
     }
   };
-  const timer = setInterval(tick, TICK_MS);
+  const timer = setInterval(guarded('queries', log, tick), TICK_MS);
 
   const giveBack = (query: Query, sat: string): void => {
     const part = query.parts.get(sat);
     if (part === undefined || part.state !== 'pending') return;
     part.owed += 1;
-    if (part.owed < CREDIT_GROUP) return;
-    nc.publish(subjects.credit(sat), encode({ q: query.id, credits: part.owed }));
-    part.credits += part.owed;
-    part.owed = 0;
+    if (part.owed >= Math.min(CREDIT_GROUP, query.credits)) grant(query, sat, part);
   };
 
   /** Ends those that still have rows when no more are wanted. */
@@ -200,7 +227,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
         fail(query, sat, part, 'error', 'satellite.direct-only', `${sat} is not to be asked through the cloud, by an operator's choice.`);
         continue;
       }
-      const request = encode({ q: query.id, sql: statement, timeoutMs: query.spec.timeoutMs, maxRows: query.spec.maxRows, maxBytes: query.spec.maxBytes, credits: CREDITS });
+      const request = encode({ q: query.id, sql: statement, timeoutMs: query.spec.timeoutMs, maxRows: query.spec.maxRows, maxBytes: query.spec.maxBytes, credits: query.credits });
       nc.publish(subjects.query(sat), request, { reply: subjects.reply(instance, query.id, sat) });
     }
   };
@@ -231,10 +258,11 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
       const began = now();
       const id = newId();
       let wake = (): void => undefined;
-      const parts = new Map(spec.satellites.map((sat): [string, Part] => [sat, { state: 'pending', nextSeq: 0, rows: 0, credits: CREDITS, owed: 0, lastHeard: began, pieces: [], worked: 0 }]));
+      const credits = creditsEach(spec.satellites.length);
+      const parts = new Map(spec.satellites.map((sat): [string, Part] => [sat, { state: 'pending', nextSeq: 0, rows: 0, credits, owed: 0, grantedAt: began, lastHeard: began, pieces: [], worked: 0 }]));
       const { merge } = spec;
       const lines = merge === undefined ? arrivalOrder() : mergeOrder(spec.satellites, merge.order, merge.limit ?? Infinity);
-      const query: Query = { id, spec, parts, lines, wake: () => wake() };
+      const query: Query = { id, spec, credits, parts, lines, wake: () => wake() };
       queries.set(id, query);
       let shown = 0;
       const elapsed = (): number => microseconds(now() - began);
@@ -246,11 +274,11 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
           signal.throwIfAborted();
           const given = lines.next();
           if (given !== undefined) {
-            await taken(sink.write(given.line, given.json));
+            await taken(sink.write(given.line, given.json), idleMs);
             if ('rows' in given.line && 'sat' in given.line) shown += given.line.rows.length;
             for (const sat of given.spent) giveBack(query, sat);
           } else if (lines.full()) {
-            for (const line of enough(query, elapsed())) await taken(sink.write(line));
+            for (const line of enough(query, elapsed())) await taken(sink.write(line), idleMs);
             break;
           } else if ([...parts.values()].every((p) => p.state !== 'pending')) {
             break;
@@ -259,7 +287,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
           }
         }
         const states = Object.fromEntries([...parts].map(([sat, p]): [string, QueryState] => [sat, p.state]));
-        await taken(sink.write({ q: id, done: true, satellites: states, rows: shown, ms: elapsed() }));
+        await taken(sink.write({ q: id, done: true, satellites: states, rows: shown, ms: elapsed() }), idleMs);
       } finally {
         signal.removeEventListener('abort', onAbort);
         queries.delete(id);
@@ -269,18 +297,21 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
   };
 }
 
+/** What is under way of one query is bounded, however many satellites it asks. */
+const creditsEach = (satellites: number): number => Math.max(1, Math.min(CREDITS, Math.floor(QUERY_CREDITS / satellites)));
+
 const newId = (): string => randomBytes(12).toString('hex');
 /** Milliseconds with three decimals. */
 const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
 
-/** Waits for a reader; one that takes nothing for too long counts as gone. */
-async function taken(write: Promise<void>): Promise<void> {
+/** Waits for a reader. @throws HttpProblem 408 for one that takes nothing for too long, which counts as gone */
+async function taken(write: Promise<void>, idleMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   try {
     await Promise.race([
       write,
       new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error('the reader took nothing')), IDLE_READER_MS);
+        timer = setTimeout(() => reject(new HttpProblem(408, 'idle-reader', `The reader took nothing for ${idleMs / 1000} s.`)), idleMs);
       }),
     ]);
   } finally {

@@ -59,6 +59,9 @@ export const enrolSchema = z.strictObject({
 });
 export type EnrolRequest = z.infer<typeof enrolSchema>;
 
+/** Code of the refusal of a key that was revoked, by whatever token it is shown: the machine has to make another one. */
+export const REVOKED_KEY = 'revoked-key';
+
 export const enrolReply = z.object({
   id: z.string(),
   /** PEM. */

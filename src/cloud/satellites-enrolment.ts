@@ -8,12 +8,13 @@ import { DAY_MS } from '../pki/crypto.ts';
 import { validityOf } from '../pki/validity.ts';
 import type { Store } from '../store/database.ts';
 import type { EnrolmentTokenRow, SatelliteRow } from '../store/rows.ts';
+import { KEYS_SCHEMA } from '../store/satellite-states.ts';
 import { hashSecret } from './auth/tokens.ts';
 import type { CloudContext } from './context.ts';
 import { change, setVersion } from './http/change.ts';
 import { HttpProblem, forbidden } from './http/problem.ts';
 import { credentialEnds, type EnrolmentDetails } from './satellites-admission.ts';
-import type { EnrolmentToken, EnrolmentTokenReply, EnrolReply, EnrolRequest } from './satellites-api.ts';
+import { REVOKED_KEY, type EnrolmentToken, type EnrolmentTokenReply, type EnrolReply, type EnrolRequest } from './satellites-api.ts';
 import type { SatellitesAuthority } from './satellites-authority.ts';
 import { one } from './state/read.ts';
 
@@ -81,7 +82,7 @@ export async function enrol(ctx: Context, cloud: CloudContext, body: EnrolReques
     throw forbidden(token.uses_left < 1 ? 'This enrolment token has been used up.' : 'This enrolment token has expired.');
   }
   if (before !== undefined && before.state !== 'revoked' && before.bus_key !== key && (endsOf(before) ?? Date.now()) >= Date.now()) throw new HttpProblem(409, 'exists', `There is another satellite ${body.id} already. Choose another id, or revoke that one first.`);
-  if (before?.state === 'revoked' && before.bus_key === key) throw forbidden(`This key of ${body.id} has been revoked for good. Enrol with a new one.`);
+  if ((before?.state === 'revoked' && before.bus_key === key) || isRevoked(cloud, [key, nkey ?? key])) throw new HttpProblem(403, REVOKED_KEY, `This key of ${body.id} has been revoked for good. Enrol with a new one.`);
 
   const { details } = await valid(authority.sign(body.request, body.id));
   try {
@@ -102,6 +103,12 @@ export async function enrol(ctx: Context, cloud: CloudContext, body: EnrolReques
 }
 
 const endsOf = (row: Pick<SatelliteRow, 'details'>): number | undefined => credentialEnds(JSON.parse(row.details) as Partial<EnrolmentDetails>);
+
+/** As this instance knows; the state itself refuses what has been revoked a moment ago. */
+function isRevoked(cloud: CloudContext, keys: [string, string]): boolean {
+  const replica = cloud.state.replica();
+  return replica.status().schema >= KEYS_SCHEMA && one(replica.db, 'SELECT 1 FROM revoked_keys WHERE key IN (?, ?)', ...keys) !== undefined;
+}
 
 /** The certificate that these keys got for this id, while it is good for some time yet. */
 function enrolledCertificate(row: SatelliteRow | undefined, key: string, nkey: string | undefined): string | undefined {

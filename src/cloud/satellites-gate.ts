@@ -1,3 +1,4 @@
+import { guarded } from '../guarded.ts';
 import type { Replica } from '../store/replica.ts';
 import type { State } from './state/state.ts';
 import { NOBODY, admitted, type Admitted } from './satellites-admission.ts';
@@ -106,7 +107,7 @@ export function createGate({ self, state, silentMs, others, nodes, changed, log,
     if (change.type === 'reset') caughtUpAt = undefined;
     if (change.type === 'reset' || change.entries.some((e) => KINDS.has(e.kind))) lookAgain();
   });
-  const timer = setInterval(look, TICK_MS);
+  const timer = setInterval(guarded('satellites', log, look), TICK_MS);
   return {
     current: () => current,
     admits(sat) {

@@ -1,5 +1,6 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { decode, encode } from '../bus/frames.ts';
+import { listen } from '../bus/listen.ts';
 import { isSignedBy } from '../bus/nkey.ts';
 import { renewalAskSchema, type RenewalAnswer, type RenewalAsk } from '../bus/renewal.ts';
 import { nameOf, subjects } from '../bus/subjects.ts';
@@ -91,7 +92,7 @@ export function createRenewals({ state, authority, admitted, log, now = Date.now
   return {
     listen(nc) {
       // Any one instance answers: the queue group sees to that.
-      subscription = nc.subscribe(subjects.allRenewalAsks, { queue: 'renew', callback: (error, msg) => (error === null ? void answer(nc, msg) : undefined) });
+      subscription = listen(nc, subjects.allRenewalAsks, { queue: 'renew', log }, (msg) => answer(nc, msg));
     },
     stop() {
       subscription?.unsubscribe();

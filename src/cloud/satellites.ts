@@ -1,6 +1,9 @@
+import { isIP } from 'node:net';
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { DEGRADED_MS, UNREACHABLE_MS, decode, heartbeatSchema, type Heartbeat } from '../bus/frames.ts';
+import { listen } from '../bus/listen.ts';
 import { nameOf, subjects } from '../bus/subjects.ts';
+import { guarded } from '../guarded.ts';
 import type { SatelliteRecord, SatelliteStore } from '../store/satellites.ts';
 import type { SatelliteInfo, SatelliteState as AnyState } from './api.ts';
 
@@ -10,6 +13,8 @@ const TICK_MS = 1_000;
 const SAVE_MS = 10_000;
 /** When something was heard last is needed only after a start: it is written about so often, a part of the satellites with each tick. */
 const SAVE_BEATS_MS = 60_000;
+/** Lists of tables that are kept for all who have the same: more than releases that run at once, and bounded whatever satellites say. */
+const MAX_SHARED = 64;
 
 /** As its heartbeats tell; what else is known of it is in the state. */
 export type HeardSatellite = Omit<SatelliteInfo, 'name' | 'tags' | 'access' | 'revision' | 'reason' | 'state'> & { state: SatelliteState };
@@ -52,15 +57,22 @@ export function stateOf(lastSeen: number, now: number): SatelliteState {
 const sameProcess = (a: SatelliteRecord, b: Heartbeat): boolean => a.startedAt === b.startedAt && a.version === b.version && a.tables.length === b.tables.length;
 const sameOtherwise = (a: SatelliteRecord, b: Heartbeat): boolean => a.node === b.node && a.directPort === b.directPort && a.addresses.join() === b.addresses.join();
 
+/** They become answers of the DNS server and lines of hosts files; with a zone it would be an address on that machine only. */
+const isAddress = (text: string): boolean => isIP(text) !== 0 && !text.includes('%');
+
 export function createRegistry(store: SatelliteStore, log: (line: string) => void, now: () => number = Date.now): Registry {
   const listeners = new Set<(id: string, what: HeardChange) => void>();
   /** Thousands of satellites of one release have the same tables: they are kept once. */
   const tables = new Map<string, SatelliteRecord['tables']>();
   const shared = (own: SatelliteRecord['tables']): SatelliteRecord['tables'] => {
     const text = JSON.stringify(own);
-    const kept = tables.get(text);
-    if (kept === undefined) tables.set(text, own);
-    return kept ?? own;
+    const kept = tables.get(text) ?? own;
+    // In the order in which they were told last: of too many the first goes.
+    tables.delete(text);
+    tables.set(text, kept);
+    const [first] = tables.keys();
+    if (tables.size > MAX_SHARED && first !== undefined) tables.delete(first);
+    return kept;
   };
   const records = new Map<string, SatelliteRecord>(store.all().map((r) => [r.id, { ...r, tables: shared(r.tables) }]));
   const states = new Map<string, SatelliteState>([...records.values()].map((r) => [r.id, stateOf(r.lastSeen, now())]));
@@ -106,22 +118,24 @@ export function createRegistry(store: SatelliteStore, log: (line: string) => voi
       tell(id, 'changed');
     }
   };
+  const every = (ms: number, work: () => void): NodeJS.Timeout => setInterval(guarded('satellites', log, work), ms);
   const timers = [
-    setInterval(() => {
+    every(JUDGE_MS, () => {
       for (const record of records.values()) if (judge(record)) tell(record.id, 'changed');
-    }, JUDGE_MS),
-    setInterval(() => {
+    }),
+    every(TICK_MS, () => {
       forgetGone();
       saveBeats();
-    }, TICK_MS),
-    setInterval(() => write([...unsaved]), SAVE_MS),
+    }),
+    every(SAVE_MS, () => write([...unsaved])),
   ];
 
   const heard = (subject: string, data: string): void => {
-    const heartbeat = decode(heartbeatSchema, data);
+    const decoded = decode(heartbeatSchema, data);
     // The server lets a satellite publish on its own subject only, so the subject says who it is.
-    if (heartbeat === undefined || nameOf(subject.split('.')[1] ?? '') !== heartbeat.id || refused.has(heartbeat.id)) return;
-    const { id } = heartbeat;
+    if (decoded === undefined || nameOf(subject.split('.')[1] ?? '') !== decoded.id || refused.has(decoded.id)) return;
+    const { id } = decoded;
+    const heartbeat = { ...decoded, addresses: decoded.addresses.filter(isAddress) };
     const at = now();
     const before = records.get(id);
     const same = before !== undefined && sameProcess(before, heartbeat);
@@ -188,7 +202,7 @@ export function createRegistry(store: SatelliteStore, log: (line: string) => voi
     },
     listen(nc) {
       subscription?.unsubscribe();
-      subscription = nc.subscribe(subjects.allHeartbeats, { callback: (error, msg) => (error === null ? heard(msg.subject, msg.string()) : undefined) });
+      subscription = listen(nc, subjects.allHeartbeats, { log }, (msg) => heard(msg.subject, msg.string()));
     },
     stop() {
       subscription?.unsubscribe();

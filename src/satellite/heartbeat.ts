@@ -2,6 +2,7 @@ import { loadavg, networkInterfaces } from 'node:os';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { HEARTBEAT_MS, encode, type Heartbeat } from '../bus/frames.ts';
 import { subjects } from '../bus/subjects.ts';
+import { guarded } from '../guarded.ts';
 import { VERSION } from '../version.ts';
 import type { Table } from './table.ts';
 
@@ -43,8 +44,9 @@ export function heartbeat({ id, node, tables, advertise, directPort, certificate
 }
 
 /** Beats now, every 5 s, and at once after each reconnection; returns how to stop it. */
-export function startHeartbeat(nc: NatsConnection, self: Self): () => void {
-  const beat = (): void => nc.publish(subjects.heartbeat(self.id), encode(heartbeat(self)));
+export function startHeartbeat(nc: NatsConnection, self: Self, log: (line: string) => void): () => void {
+  // The kernel may not tell the addresses when descriptors run out: the next one says them again.
+  const beat = guarded('heartbeat', log, () => nc.publish(subjects.heartbeat(self.id), encode(heartbeat(self))));
   beat();
   const timer = setInterval(beat, HEARTBEAT_MS);
   void (async () => {

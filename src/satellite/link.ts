@@ -121,10 +121,11 @@ async function ended({ nc, serving }: { nc: NatsConnection; serving: Serving }):
 
 /** Until there is no connection any more. @returns by which way the last one came */
 async function served(first: { nc: NatsConnection; way: Way }, serve: LinkOptions['serve'], handover: Handover, signal: AbortSignal, log: LinkOptions['log']): Promise<Way> {
-  const aborted = new Promise<undefined>((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
+  const { promise: aborted, resolve: abort } = Promise.withResolvers<undefined>();
+  const onAbort = (): void => abort(undefined);
+  if (signal.aborted) onAbort();
+  // There are many connections in the years for which the signal is the same.
+  signal.addEventListener('abort', onAbort);
   let current = { ...first, serving: serve(first.nc, first.way) };
   for (;;) {
     const { move, forget } = handover.next();
@@ -140,6 +141,7 @@ async function served(first: { nc: NatsConnection; way: Way }, serve: LinkOption
     log(`connected to ${moved.way.address} with the renewed certificate`);
     void ended(before).finally(moved.done);
   }
+  signal.removeEventListener('abort', onAbort);
   current.serving.stop();
   await current.nc.close();
   return current.way;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { ALIVE_MS, IDLE_READER_MS, MAX_PING, QUERY_LIMITS, cancelSchema, creditSchema, creditsOf, decode, encode, messagesOf, queryRequestSchema, type QueryRequest } from '../bus/frames.ts';
+import { listen } from '../bus/listen.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import type { Pool, Ticket } from './sql/pool.ts';
 
@@ -30,6 +31,17 @@ export function createTaken(): Taken {
   };
 }
 
+export interface QueriesOptions {
+  nc: NatsConnection;
+  sat: string;
+  pool: Pool;
+  log(line: string): void;
+  /** Milliseconds that a reader may take nothing. */
+  idleMs?: number;
+  /** Shared by a satellite's connections. */
+  taken?: Taken;
+}
+
 /** Answers the queries and pings that come for one satellite on one connection of the bus. */
 export class Queries {
   readonly #nc: NatsConnection;
@@ -42,32 +54,25 @@ export class Queries {
   readonly #entrances: Subscription[];
   #ended: (() => void) | undefined;
 
-  /** @param idleMs milliseconds that a reader may take nothing; @param taken shared by a satellite's connections */
-  constructor(nc: NatsConnection, sat: string, pool: Pool, idleMs: number = IDLE_READER_MS, taken: Taken = createTaken()) {
+  constructor({ nc, sat, pool, log, idleMs = IDLE_READER_MS, taken = createTaken() }: QueriesOptions) {
     this.#nc = nc;
     this.#sat = sat;
     this.#pool = pool;
     this.#idleMs = idleMs;
     this.#taken = taken;
-    const queries = nc.subscribe(subjects.query(sat), { callback: (error, msg) => (error === null ? this.#start(msg) : undefined) });
-    const pings = nc.subscribe(subjects.ping(sat), {
-      callback: (_, msg) => {
-        const reply = parseReply(msg.reply ?? '');
-        if (reply !== undefined && reply.sat === sat && msg.data.length <= MAX_PING) msg.respond(msg.data);
-      },
+    const queries = listen(nc, subjects.query(sat), { log }, (msg) => this.#start(msg));
+    const pings = listen(nc, subjects.ping(sat), { log }, (msg) => {
+      const reply = parseReply(msg.reply ?? '');
+      if (reply !== undefined && reply.sat === sat && msg.data.length <= MAX_PING) msg.respond(msg.data);
     });
     this.#entrances = [queries, pings];
-    nc.subscribe(subjects.credit(sat), {
-      callback: (_, msg) => {
-        const credit = decode(creditSchema, msg.string());
-        if (credit !== undefined) this.#running.get(credit.q)?.grant(credit.credits);
-      },
+    listen(nc, subjects.credit(sat), { log }, (msg) => {
+      const credit = decode(creditSchema, msg.string());
+      if (credit !== undefined) this.#running.get(credit.q)?.grant(credit.credits);
     });
-    nc.subscribe(subjects.cancel(sat), {
-      callback: (_, msg) => {
-        const cancel = decode(cancelSchema, msg.string());
-        if (cancel !== undefined) this.#running.get(cancel.q)?.stop();
-      },
+    listen(nc, subjects.cancel(sat), { log }, (msg) => {
+      const cancel = decode(cancelSchema, msg.string());
+      if (cancel !== undefined) this.#running.get(cancel.q)?.stop();
     });
   }
 
@@ -113,6 +118,15 @@ export class Queries {
     let seq = 0;
     let credits = request.credits;
     let idle: NodeJS.Timeout | undefined;
+    /** For as long as it waits for credit: the while in which it has to hear of its reader. */
+    const awaitReader = (): void => {
+      clearTimeout(idle);
+      if (credits > 0) return;
+      idle = setTimeout(() => {
+        stop();
+        publish(encode({ q, sat, seq, error: { code: 'query.idle-reader', message: `The reader took nothing for ${this.#idleMs / 1000} s.` } }));
+      }, this.#idleMs);
+    };
     const alive = setInterval(() => publish(encode({ q, sat, alive: true })), ALIVE_MS);
     const stop = (): void => {
       clearInterval(alive);
@@ -134,11 +148,7 @@ export class Queries {
         for (const message of messagesOf(frame, { q, sat, seq })) publish(message);
         seq += 1;
         credits -= creditsOf(frame);
-        if (credits > 0) return;
-        idle = setTimeout(() => {
-          stop();
-          publish(encode({ q, sat, seq, error: { code: 'query.idle-reader', message: `The reader took nothing for ${this.#idleMs / 1000} s.` } }));
-        }, this.#idleMs);
+        awaitReader();
       },
       onEnd: (outcome) => {
         stop();
@@ -154,9 +164,9 @@ export class Queries {
     this.#running.set(q, {
       stop,
       grant: (more) => {
-        clearTimeout(idle);
         credits += more;
-        ticket.grant(more);
+        awaitReader();
+        if (more > 0) ticket.grant(more);
       },
     });
   }

@@ -6,6 +6,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { credentialReady, credentialRequest, storeCredential } from '../../installer/node/credentials.ts';
 import { decode, encode } from '../bus/frames.ts';
 import { keyId } from '../bus/identities.ts';
+import { listen } from '../bus/listen.ts';
 import { signByNkey } from '../bus/nkey.ts';
 import { renewalAnswerSchema, type RenewalAnswer, type RenewalAsk } from '../bus/renewal.ts';
 import { subjects } from '../bus/subjects.ts';
@@ -134,11 +135,9 @@ export function startRenewal({ sat, data, dial, give, log, now = Date.now, rando
       link = { nc, way };
       // It may have been enrolled anew.
       if (!working) look();
-      const subscription = nc.subscribe(subjects.renewal(sat), {
-        callback: (error, msg) => {
-          const answer = error === null ? decode(renewalAnswerSchema, msg.string()) : undefined;
-          if (answer !== undefined && answer.id === waiting?.id) waiting.take(answer);
-        },
+      const subscription = listen(nc, subjects.renewal(sat), { log }, (msg) => {
+        const answer = decode(renewalAnswerSchema, msg.string());
+        if (answer !== undefined && answer.id === waiting?.id) waiting.take(answer);
       });
       return () => {
         subscription.unsubscribe();

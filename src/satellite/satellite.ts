@@ -119,8 +119,8 @@ export async function runSatellite(options: SatelliteOptions): Promise<void> {
   const self: Self = { id: node, node, tables, advertise: env['TERRARIUM_ADVERTISE_ADDRESS'] ?? enrolment?.advertise, directPort: () => direct.port(), certificateEnds: () => certificateEnds(data) };
   const taken = createTaken();
   const serve: Serve = (nc) => {
-    const queries = new Queries(nc, node, pool, undefined, taken);
-    const stopHeartbeat = startHeartbeat(nc, self);
+    const queries = new Queries({ nc, sat: node, pool, log, taken });
+    const stopHeartbeat = startHeartbeat(nc, self, log);
     const detach = direct.attach(nc);
     const leave = (): void => {
       stopHeartbeat();

@@ -22,7 +22,7 @@ export const busTls = (dir: string): BusTls => ({ caFile: join(dir, 'ca.crt'), c
 export interface DialOptions {
   /** Folder of keys and certificate. */
   dir: string;
-  /** Milliseconds for a try by TLS; default: as long as for one at any server. */
+  /** Milliseconds for the try; default: as long as for one at any server. */
   patienceMs?: number | undefined;
   /** Shown in the server's list of connections. */
   name: string;
@@ -37,5 +37,5 @@ export function dialWay(way: Way, { dir, patienceMs = CONNECT_MS, name, env }: D
   if (nkey === undefined) throw new Failure('no-nkey', 'This satellite has no key for the way by WebSocket.', { remedy: 'Enrol it anew, with --new-key.' });
   // Written by the enrolment, so it has a port.
   const { host, port } = parseAddress(way.address, 0);
-  return connectByWebSocket({ host, port, ca: readFileSync(tls.caFile, 'utf8'), seed: Buffer.from(nkey.seed, 'latin1'), name, env });
+  return connectByWebSocket({ host, port, ca: readFileSync(tls.caFile, 'utf8'), seed: Buffer.from(nkey.seed, 'latin1'), name, timeout: patienceMs, env });
 }

@@ -1,9 +1,9 @@
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import t from 'tap';
 import type { QueryLine } from '../../src/cloud/api.ts';
-import { createQueryProxy, type QueryProxy } from '../../src/cloud/queries.ts';
+import { createQueryProxy, type QueryProxy, type QuerySpec } from '../../src/cloud/queries.ts';
 import { connectBus } from '../../src/bus/connect.ts';
-import { CREDITS, LOST_MS, PART_CHARS, cancelSchema, creditSchema, decode, encode, messagesOf, queryRequestSchema, type Frame, type PartFrame, type QueryRequest } from '../../src/bus/frames.ts';
+import { CREDITS, LOST_MS, PART_CHARS, STILL_READ_MS, cancelSchema, creditSchema, decode, encode, messagesOf, queryRequestSchema, type Frame, type PartFrame, type QueryRequest } from '../../src/bus/frames.ts';
 import { BusServer } from '../../src/bus/server.ts';
 import { subjects } from '../../src/bus/subjects.ts';
 import { NATS_SERVER, busFiles, freePorts, type BusFiles } from '../support/bus-files.ts';
@@ -30,7 +30,7 @@ t.before(async () => {
   const servers = [`127.0.0.1:${port}`];
   cloud = await connectBus({ servers, tls: files.cloudTls('n1'), name: 'cloud' });
   for (const s of known) satellites.set(s, await connectBus({ servers, tls: files.satelliteTls(s), name: s }));
-  proxy = createQueryProxy('n1', cloud, (sat) => [...known, 'silent'].includes(sat));
+  proxy = createQueryProxy({ instance: 'n1', nc: cloud, isKnown: (sat) => [...known, 'silent'].includes(sat), log: () => undefined });
 });
 
 t.teardown(async () => {
@@ -43,6 +43,8 @@ t.teardown(async () => {
 interface Fake {
   requests: QueryRequest[];
   credits: number;
+  /** As they came, one by one. */
+  grants: number[];
   cancelled: string[];
   stop(): void;
 }
@@ -52,7 +54,7 @@ async function fake(sat: string, answer: (request: QueryRequest, send: (frame: F
   const nc = satellites.get(sat);
   if (nc === undefined) throw new Error(`no satellite ${sat}`);
   const subscriptions: Subscription[] = [];
-  const self: Fake = { requests: [], credits: 0, cancelled: [], stop: () => subscriptions.forEach((s) => s.unsubscribe()) };
+  const self: Fake = { requests: [], credits: 0, grants: [], cancelled: [], stop: () => subscriptions.forEach((s) => s.unsubscribe()) };
   subscriptions.push(
     nc.subscribe(subjects.query(sat), {
       callback: (_, msg) => {
@@ -64,7 +66,15 @@ async function fake(sat: string, answer: (request: QueryRequest, send: (frame: F
         answer(request, (frame) => nc.publish(reply, encode(frame)), self);
       },
     }),
-    nc.subscribe(subjects.credit(sat), { callback: (_, msg) => void (self.credits += decode(creditSchema, msg.string())?.credits ?? Number.NaN) }),
+    nc.subscribe(subjects.credit(sat), {
+      callback: (_, msg) => {
+        const credit = decode(creditSchema, msg.string());
+        // As above.
+        if (credit !== undefined && !self.requests.some((r) => r.q === credit.q)) return;
+        self.credits += credit?.credits ?? Number.NaN;
+        self.grants.push(credit?.credits ?? Number.NaN);
+      },
+    }),
     nc.subscribe(subjects.cancel(sat), {
       callback: (_, msg) => {
         const q = decode(cancelSchema, msg.string())?.q ?? 'unreadable';
@@ -82,13 +92,13 @@ interface Outcome {
   done: Extract<QueryLine, { done: true }>;
 }
 
-async function run(sats: string[], options: { write?: (line: QueryLine) => Promise<void>; signal?: AbortSignal; timeoutMs?: number } = {}): Promise<Outcome> {
+async function run(sats: string[], options: { write?: (line: QueryLine) => Promise<void>; signal?: AbortSignal; timeoutMs?: number; merge?: QuerySpec['merge'] } = {}): Promise<Outcome> {
   const lines: QueryLine[] = [];
   const write = async (line: QueryLine): Promise<void> => {
     lines.push(line);
     await options.write?.(line);
   };
-  await proxy.run({ sql: 'select 1', satellites: sats, timeoutMs: options.timeoutMs ?? 10_000, maxRows: 1000, maxBytes: 1e6 }, { write }, options.signal ?? new AbortController().signal);
+  await proxy.run({ sql: 'select 1', satellites: sats, timeoutMs: options.timeoutMs ?? 10_000, maxRows: 1000, maxBytes: 1e6, merge: options.merge }, { write }, options.signal ?? new AbortController().signal);
   const done = lines.at(-1);
   if (done === undefined || !('done' in done)) throw new Error('no end');
   return { lines, done };
@@ -221,6 +231,65 @@ t.test('credits come back as the reader takes batches, and only then', async (t)
   s1.stop();
 });
 
+t.test('what is under way is bounded for a query, not for each of its satellites', async (t) => {
+  for (const [asked, credits] of [[16, CREDITS], [17, 15], [100, 2], [1_000, 1]] as const) {
+    const total = 20;
+    let sent = 0;
+    const s1 = await fake('s1', ({ q }, send, self) => {
+      const timer = setInterval(() => {
+        send({ q, sat: 's1', alive: true });
+        for (; self.credits > 0 && sent < total; sent += 1, self.credits -= 1) send({ q, sat: 's1', seq: sent, rows: [[sent]] });
+        if (sent < total) return;
+        clearInterval(timer);
+        send({ q, sat: 's1', seq: sent, end: { rows: sent, ms: 1 } });
+      }, 5);
+    });
+    const gate = Promise.withResolvers<void>();
+    const running = run(['s1', ...Array.from({ length: asked - 1 }, (_, n) => `unknown${n}`)], { write: () => gate.promise });
+    await until(`what each of ${asked} may send`, () => (sent >= credits ? true : undefined));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    t.same([s1.requests[0]?.credits, sent], [credits, credits], `${asked} satellites`);
+    gate.resolve();
+    const { done } = await running;
+    t.same([done.satellites['s1'], done.rows], ['rows', total], `all of them come when ${asked} are asked`);
+    s1.stop();
+  }
+});
+
+t.test('who waits for another satellite hears that there is a reader, and goes on afterwards', async (t) => {
+  let sent = 0;
+  const s1 = await fake('s1', ({ q }, send, self) => {
+    const timer = setInterval(() => {
+      send({ q, sat: 's1', alive: true });
+      for (; self.credits > 0 && sent < CREDITS + 1; sent += 1, self.credits -= 1) send({ q, sat: 's1', seq: sent, columns: ['a'], rows: [[sent]] });
+      if (sent < CREDITS + 1) return;
+      clearInterval(timer);
+      send({ q, sat: 's1', seq: sent, end: { rows: sent, ms: 1 } });
+    }, 100);
+  });
+  // Until its first row nobody's can be given.
+  let first = (): void => undefined;
+  const s2 = await fake('s2', ({ q }, send) => {
+    const timer = setInterval(() => send({ q, sat: 's2', alive: true }), 100);
+    first = () => {
+      clearInterval(timer);
+      send({ q, sat: 's2', seq: 0, columns: ['a'], rows: [[1000]] });
+      send({ q, sat: 's2', seq: 1, end: { rows: 1, ms: 1 } });
+    };
+  });
+  const running = run(['s1', 's2'], { timeoutMs: 60_000, merge: { order: [{ column: 'a', descending: false }], limit: undefined } });
+  await until('all that may be sent', () => (sent === CREDITS ? true : undefined));
+  await until('two words of the reader', () => (s1.grants.length === 2 ? true : undefined), 2 * STILL_READ_MS + 5_000);
+  t.same(s1.grants, [0, 0]);
+  t.same([s2.grants, sent], [[], CREDITS], 'who could send hears nothing, and nothing more is sent');
+  first();
+  const { lines, done } = await running;
+  t.same(done.satellites, { s1: 'rows', s2: 'rows' });
+  t.same(lines.flatMap((l) => ('rows' in l && 'seq' in l ? l.rows.map((r) => r[0]) : [])), [...Array.from({ length: CREDITS + 1 }, (_, i) => i), 1000]);
+  s1.stop();
+  s2.stop();
+});
+
 t.test('a satellite that falls silent is lost, and the others go on', async (t) => {
   const fakes = [
     await fake('s1', ({ q }, send) => send({ q, sat: 's1', seq: 0, columns: ['a'], rows: [[1]] })),
@@ -244,6 +313,17 @@ t.test('a satellite that is alive but never ends is stopped some time after the 
   timers.forEach((timer) => clearInterval(timer));
   t.same(done.satellites, { s1: 'error' });
   t.match(lines.find((l) => 'error' in l), { error: { code: 'query.timeout' } });
+  s1.stop();
+});
+
+t.test('a reader that takes nothing is a problem of its own, and cancels the query at the satellite', async (t) => {
+  const s1 = await fake('s1', ({ q }, send) => send({ q, sat: 's1', seq: 0, columns: ['a'], rows: [[1]] }));
+  const strict = createQueryProxy({ instance: 'n1', nc: cloud, isKnown: () => true, log: () => undefined, idleMs: 500 });
+  const stalled = strict.run({ sql: 'select 1', satellites: ['s1'], timeoutMs: 10_000, maxRows: 1000, maxBytes: 1e6 }, { write: () => new Promise(() => undefined) }, new AbortController().signal);
+  const error: unknown = await stalled.catch((thrown: unknown) => thrown);
+  t.match(error, { problem: { status: 408, type: 'urn:terrarium:problem:idle-reader', title: 'The reader took nothing for 0.5 s.' } });
+  await until('the cancel', () => (s1.cancelled[0] === s1.requests[0]?.q ? true : undefined));
+  strict.stop();
   s1.stop();
 });
 

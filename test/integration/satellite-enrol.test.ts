@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { connect as netConnect } from 'node:net';
@@ -8,10 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import t from 'tap';
+import { credentialRequest } from '../../installer/node/credentials.ts';
+import { signByNkey } from '../../src/bus/nkey.ts';
 import { ENROLMENT_PATHS, type EnrolmentTokenReply } from '../../src/cloud/satellites-api.ts';
 import { fingerprint } from '../../src/pki/authority.ts';
 import { createBackoff } from '../../src/satellite/enrol/backoff.ts';
 import { parseAddress } from '../../src/satellite/enrol/client.ts';
+import { ensureNkey, readNkey } from '../../src/satellite/enrol/nkey.ts';
 import { API_TOKEN, call, localClouds, until, type Answer, type LocalClouds, type LocalNode } from '../support/local-cloud.ts';
 
 /** One cloud, and a machine that is no node of its cluster: the commands as they are given there. */
@@ -90,6 +93,11 @@ t.test('a machine enrols by the first control plane that answers, and its satell
   t.notOk(readFileSync(join(data, 'satellite/tls/client.csr'), 'utf8').includes('PRIVATE'));
   t.match(await enrol(made.addresses.join(), ['--ca-hash', made.caHash], { TERRARIUM_ENROLMENT_TOKEN: 'x' }), { code: 1, stderr: /has enrolled already/ });
 
+  // As a crash in the midst of a renewal leaves it.
+  renameSync(join(data, 'satellite/tls'), join(data, 'satellite/tls.former'));
+  t.match(await enrol(made.addresses.join(), ['--ca-hash', made.caHash, '--if-needed'], { TERRARIUM_ENROLMENT_TOKEN: 'x' }), { code: 0, stdout: /has enrolled already/ });
+  t.ok(existsSync(join(data, 'satellite/tls/client.crt')));
+
   satellite = run({});
   await until('its heartbeat', async () => ((await ask('GET', '/api/v1/satellites/far')).body.includes('"state":"healthy"') ? true : undefined), 20_000);
   const rows = await ask('POST', '/api/v1/queries', { sql: 'select 6 * 7 as answer', satellites: ['far'] });
@@ -158,6 +166,7 @@ t.test('revoked, it is neither heard nor asked; with a new key it comes back', {
     const made = await token();
     return enrol(made.addresses.join(), ['--ca-hash', made.caHash, '--id', 'far', '--new-key'], { TERRARIUM_ENROLMENT_TOKEN: made.token });
   };
+  const nkeyHere = (): string | undefined => readNkey(join(data, 'satellite/tls'))?.seed;
   const certificate = (): string => readFileSync(join(data, 'satellite/tls/client.crt'), 'utf8');
   const before = certificate();
   t.match(await newKey(), { code: 1, stderr: /another satellite far already/ });
@@ -165,8 +174,16 @@ t.test('revoked, it is neither heard nor asked; with a new key it comes back', {
   t.equal((await ask('POST', '/api/v1/satellites/far/revoke')).status, 204);
   t.match(JSON.parse((await ask('GET', '/api/v1/satellites/far')).body), { state: 'revoked', tags: { site: 'far' } });
   t.match((await ask('POST', '/api/v1/queries', { sql: 'select 1', satellites: ['far'] })).body, /"lost"|"error"/);
-  t.match(await newKey(), { code: 0 });
+  // The machine dies before it has the answer, and this key is revoked, too.
+  const lost = { dir: join(data, 'satellite/tls.new'), name: 'client' };
+  rmSync(lost.dir, { recursive: true, force: true });
+  const request = await credentialRequest(lost, 'satellite');
+  const nkey = ensureNkey(lost.dir, undefined);
+  t.match(await ask('POST', ENROLMENT_PATHS.enrol, { token: (await token()).token, id: 'far', request, nkey: { key: nkey.publicKey, signature: signByNkey(nkey, request) } }), { status: 200 });
+  t.equal((await ask('POST', '/api/v1/satellites/far/revoke')).status, 204);
+  t.match(await newKey(), { code: 0, stderr: /This key of far has been revoked for good.* Makes another one/ }, 'it does not show the same key for ever');
   t.not(certificate(), before);
+  t.not(nkeyHere(), nkey.seed);
   t.notOk(existsSync(join(data, 'satellite/tls.new')) || existsSync(join(data, 'satellite/tls.old')));
   const enrolledAt = Date.now();
   await until('a heartbeat with the new key', async () => {

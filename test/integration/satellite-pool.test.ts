@@ -168,7 +168,7 @@ t.test('a reader that takes nothing for long is left alone; each credit begins t
   const connect = (tls: Parameters<typeof connectBus>[0]['tls']): Promise<NatsConnection> => connectBus({ servers: [`127.0.0.1:${port}`], tls, name: 'test' });
   const satellite = await connect(files.satelliteTls('n1'));
   const cloud = await connect(files.cloudTls('n1'));
-  const queries = new Queries(satellite, 'n1', pool, 3_000);
+  const queries = new Queries({ nc: satellite, sat: 'n1', pool, log: () => undefined, idleMs: 3_000 });
   await satellite.flush();
   const frames: Frame[] = [];
   const reply = subjects.reply('n1', 'idle00001', 'n1');
@@ -192,6 +192,36 @@ t.test('a reader that takes nothing for long is left alone; each credit begins t
   t.match(frames[5], { seq: 5, error: { code: 'query.idle-reader', message: 'The reader took nothing for 3 s.' } });
   t.ok(Date.now() - from > 2_000);
   t.equal(queries.count, 0);
+
+  const again = (q: string, text: string): { answers: () => Frame[]; credit(credits: number): void } => {
+    const found: Frame[] = [];
+    cloud.subscribe(subjects.reply('n1', q, 'n1'), {
+      callback: (_, msg) => {
+        const frame = decode(frameSchema, msg.string());
+        if (frame !== undefined && !('alive' in frame)) found.push(frame);
+      },
+    });
+    cloud.publish(subjects.query('n1'), encode({ q, sql: text, timeoutMs: 20_000, maxRows: 1_000_000, maxBytes: 100_000_000, credits: 1 }), { reply: subjects.reply('n1', q, 'n1') });
+    return { answers: () => found, credit: (credits) => cloud.publish(subjects.credit('n1'), encode({ q, credits })) };
+  };
+  const waits = again('idle00002', sql);
+  await until('the first batch', () => (waits.answers().length === 1 ? true : undefined), 3_000);
+  for (let i = 0; i < 4; i += 1) {
+    await sleep(1_200);
+    waits.credit(0);
+  }
+  t.equal(waits.answers().length, 1, 'no credit, no batch; but a reader, so no end');
+  waits.credit(1);
+  await until('the second batch', () => (waits.answers().length === 2 ? true : undefined), 3_000);
+  await until('its end without a reader', () => (waits.answers().length === 3 ? true : undefined), 3_000);
+  t.match(waits.answers()[2], { error: { code: 'query.idle-reader' } });
+
+  const large = again('idle00003', 'with recursive c(x) as (select 1 union all select x + 1 from c) select hex(zeroblob(200000)) from c');
+  await until('a batch of several parts', () => (large.answers().length === 4 ? true : undefined), 3_000);
+  large.credit(1);
+  await until('its end, though it got a credit', () => (large.answers().length === 5 ? true : undefined), 3_000);
+  t.match(large.answers()[4], { error: { code: 'query.idle-reader' } });
+  t.equal(queries.count, 0, 'no statement is left behind');
   await cloud.close();
   await satellite.close();
   await server.stop();

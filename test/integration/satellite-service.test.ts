@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
@@ -153,6 +153,10 @@ t.test('again changes nothing; what is missing is completed', { timeout: 180_000
     await installService(options({ env }));
     t.ok(existsSync(gone));
   }
+  // As a crash in the midst of a renewal leaves it.
+  renameSync(join(paths.satellite, 'tls'), join(paths.satellite, 'tls.former'));
+  await installService(options({ env }));
+  t.same(all(), before.files);
   t.equal(tokensAsked, before.tokens, 'the token is not needed again');
   t.equal(manager.starts, before.starts + 3);
   await t.rejects(installService(options({ caHash: `sha256:${'0'.repeat(64)}` })), { code: 'other-cluster', message: /the satellite serviced of another cluster/ });

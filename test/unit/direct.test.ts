@@ -1,12 +1,15 @@
 import { X509Certificate, createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { NatsConnection } from '@nats-io/transport-node';
 import fc from 'fast-check';
 import t from 'tap';
 import { satelliteNameIn, zoneName } from '../../installer/cluster/zone.ts';
-import { MAX_SKEW_MS, TOKEN_MS } from '../../src/bus/direct.ts';
+import { MAX_SKEW_MS, TOKEN_MS, directAskSchema, type DirectAsk } from '../../src/bus/direct.ts';
 import { ed25519Key, keyName, keyProof, provenKey } from '../../src/bus/direct-keys.ts';
 import { readToken, signToken } from '../../src/bus/direct-token.ts';
 import { CERTIFICATE_DAYS, createDirectAuthority, signEndpoint } from '../../src/cloud/direct/authority.ts';
@@ -15,7 +18,10 @@ import { issue, type Identity } from '../../src/pki/authority.ts';
 import { DAY_MS } from '../../src/pki/crypto.ts';
 import { storePair } from '../../src/pki/pair-file.ts';
 import { RENEW_AFTER, fits, loadPair, makeKey, renewAt } from '../../src/satellite/direct/certificate.ts';
+import { startDirect } from '../../src/satellite/direct/direct.ts';
+import { createEndpoint } from '../../src/satellite/direct/endpoint.ts';
 import { createJudge, type Judge } from '../../src/satellite/direct/judge.ts';
+import type { Pool } from '../../src/satellite/sql/pool.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'terrarium-direct-'));
 t.teardown(() => rmSync(dir, { recursive: true }));
@@ -29,6 +35,8 @@ interface World {
   cloud: number;
   satellite: number;
   ahead: number | undefined;
+  /** When the satellite was started, by its clock. */
+  since: number;
   token(more?: Partial<typeof query & { sql: string }>): string;
   judge: Judge;
 }
@@ -37,12 +45,16 @@ function world(): World {
   const signer = createTokenSigner(() => w.cloud);
   const name = keyName(signer.publicKey);
   const key = ed25519Key(signer.publicKey);
+  let judge: Judge | undefined;
   const w: World = {
     cloud: START,
     satellite: START,
-    ahead: undefined,
+    ahead: 0,
+    since: START - 1_000,
     token: (more = {}) => signer.sign({ ...query, sql: SQL, ...more }),
-    judge: createJudge({ sat: 'n1', now: () => w.satellite, since: START - 1000, key: (n) => (n === name ? key : undefined), ahead: () => w.ahead }),
+    get judge() {
+      return (judge ??= createJudge({ sat: 'n1', now: () => w.satellite, since: w.since, key: (n) => (n === name ? key : undefined), ahead: () => w.ahead }));
+    },
   };
   return w;
 }
@@ -85,6 +97,25 @@ t.test('time, and whose clock is wrong', async (t) => {
   const before = world();
   before.cloud = START - 1001;
   t.match(code(before, before.token()), /was made before n1 was started/);
+});
+
+t.test('a token from before a start is refused, one from after it is not, whatever the clocks say', async (t) => {
+  for (const ahead of [-20_000, 0, 20_000]) {
+    const w = world();
+    w.ahead = ahead;
+    // It began to remember 1 s before the cloud's clock said START.
+    const judged = (made: number, known: boolean): string => {
+      w.cloud = START + made;
+      w.satellite = w.cloud + ahead;
+      w.ahead = known ? ahead : undefined;
+      return code(w, w.token());
+    };
+    w.since = START - 1_000 + ahead;
+    t.match(judged(-1_001, true), /was made before n1 was started/, `${ahead} ms ahead: it may have been used then`);
+    t.equal(judged(-1_000, true), 'ok', `${ahead} ms ahead`);
+    t.match(judged(-1_001, false), /was made before n1 was started/, 'before the difference is known');
+    t.equal(judged(MAX_SKEW_MS + 20_000, false), 'ok', 'long after it');
+  }
 });
 
 t.test('whatever is changed of a token, it is refused', async (t) => {
@@ -153,6 +184,52 @@ t.test("a satellite's certificate: one name, 90 days, renewed after 60 %", async
   t.same(loadPair(file), { cert: pair.cert, key: pair.key });
   writeFileSync(file, readFileSync(file, 'utf8').slice(0, 500));
   t.equal(loadPair(file), undefined, 'half of it is none');
+});
+
+t.test('a certificate that cannot be stored is used all the same', async (t) => {
+  const zone = 'terrarium.internal';
+  const authority = await createDirectAuthority(zone, new Date());
+  // Where its folders would be there is a file.
+  const data = join(dir, 'full');
+  writeFileSync(data, '');
+  const lines: string[] = [];
+  let hear: (error: null, msg: { string(): string }) => void = () => undefined;
+  const answer = async ({ id, key, proof }: DirectAsk): Promise<void> => {
+    const asked = provenKey('n1', { id, key, proof });
+    const certificate = asked === undefined ? {} : { certificate: await signEndpoint(authority, zone, 'n1', asked, new Date()) };
+    hear(null, { string: () => JSON.stringify({ id, at: Date.now(), listen: true, port: 7449, name: satelliteNameIn(zone, 'n1'), origins: [], keys: [], authority: authority.cert, ...certificate }) });
+  };
+  const nc = {
+    subscribe: (_: string, options: { callback: typeof hear }) => ((hear = options.callback), { unsubscribe: () => undefined }),
+    publish: (_: string, ask: string) => void answer(directAskSchema.parse(JSON.parse(ask))),
+    status: async function* () { yield* []; },
+  } as unknown as NatsConnection;
+  const direct = startDirect({ sat: 'n1', pool: {} as Pool, data, address: '127.0.0.1', port: 0, log: (line) => lines.push(line) });
+  t.teardown(() => direct.stop());
+  direct.attach(nc);
+  for (const end = Date.now() + 45_000; direct.port() === undefined && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 50));
+  t.type(direct.port(), 'number');
+  t.match(lines.join('\n'), /direct: the certificate was not stored: ENOTDIR.*\ndirect: has a certificate/);
+});
+
+t.test('the endpoint closes, though somebody has connected and says nothing', async (t) => {
+  const zone = 'terrarium.internal';
+  const authority = await createDirectAuthority(zone, new Date());
+  const made = makeKey();
+  const key = provenKey('n1', { id: 'ab', key: made.spki, proof: made.proof('n1', 'ab') });
+  const endpoint = createEndpoint({ pool: {} as Pool, closed: () => undefined, origins: () => [], check: () => Promise.reject(new Error('nobody asks')), judge: () => ({ status: 401, code: 'x', message: 'x' }) });
+  endpoint.show({ cert: await signEndpoint(authority, zone, 'n1', key ?? Buffer.alloc(0), new Date()), key: made.key });
+  await endpoint.listen('127.0.0.1', 0);
+  const socket = connect(endpoint.port() ?? 0, '127.0.0.1');
+  socket.on('error', () => undefined);
+  const gone = once(socket, 'close');
+  await once(socket, 'connect');
+  // Until the server has taken it.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const began = performance.now();
+  await endpoint.close();
+  t.ok(performance.now() - began < 8_000, 'it has not waited for the handshake, which has 10 s');
+  await gone;
 });
 
 t.test('names of zones', async (t) => {

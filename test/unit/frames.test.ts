@@ -1,6 +1,6 @@
 import t from 'tap';
 import { z } from 'zod';
-import { batchFrameSchema, decodeFrame, isBatch } from '../../src/bus/frames.ts';
+import { batchFrameSchema, decode, decodeFrame, heartbeatSchema, isBatch, type Heartbeat } from '../../src/bus/frames.ts';
 import { seeded } from '../support/seeded.ts';
 
 const SEED = Number(process.env['TERRARIUM_SEED'] ?? 20261121);
@@ -46,4 +46,14 @@ t.test('only what is a batch and one line is passed on as it came', async (t) =>
   const end = { q: 'abcdefgh12', sat: 'n1', seq: 1, end: { rows: 1, ms: 2 } };
   t.same(decodeFrame(JSON.stringify(end)), { frame: end });
   for (const bad of ['', 'null', '5', '[]', '{', '{"q":"abcdefgh12"}']) t.equal(decodeFrame(bad), undefined, bad);
+});
+
+const BEAT: Heartbeat = { id: 'n1', node: 'n1', version: '1', addresses: ['10.0.0.1'], tables: [], load: [0, 0, 0], startedAt: '2026-11-21T12:00:00.000Z' };
+
+t.test('a heartbeat has no time that is none', async (t) => {
+  for (const [certificateEnds, good] of [[0, true], [8_640_000_000_000_000, true], [8_640_000_000_000_001, false], [Number.MAX_SAFE_INTEGER, false], [-1, false], [1.5, false]] as const) {
+    const beat = decode(heartbeatSchema, JSON.stringify({ ...BEAT, certificateEnds }));
+    t.equal(beat !== undefined, good, String(certificateEnds));
+    if (beat !== undefined) t.ok(new Date(beat.certificateEnds ?? Number.NaN).toISOString());
+  }
 });

@@ -1,6 +1,6 @@
 import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import Database from 'better-sqlite3';
 import t from 'tap';
 import { credentialRequest, storeCredential } from '../../installer/node/credentials.ts';
@@ -12,6 +12,8 @@ import { renewalDue, validityOf } from '../../src/pki/validity.ts';
 import { DAY_MS } from '../../src/pki/crypto.ts';
 import { certificateEnds, formerFolder, hasEnded, nextFolder, tlsFolder } from '../../src/satellite/enrol/record.ts';
 import { recoverCredential } from '../../src/satellite/renewal.ts';
+import { servicePaths } from '../../src/satellite/service/paths.ts';
+import { satelliteUnit } from '../../src/satellite/service/unit.ts';
 import { loadSchema } from '../../src/store/kind.ts';
 import { RENEWALS_SCHEMA } from '../../src/store/satellite-states.ts';
 
@@ -71,6 +73,17 @@ t.test('a crash anywhere in a renewal leaves a credential that is whole', async 
   t.notOk(hasEnded(data));
   t.ok(hasEnded(data, Date.now() + 20 * 365 * DAY_MS));
   t.equal(dirname(tls), dirname(next), 'on one file system');
+});
+
+t.test('a satellite that is a service may write where it renews', (t) => {
+  const { data, state } = servicePaths('/');
+  for (const podLogs of [false, true]) {
+    const writable = /^ReadWritePaths=(.*)$/m.exec(satelliteUnit({ podLogs }))?.[1]?.split(' ') ?? [];
+    const mayWrite = (path: string): boolean => writable.some((folder) => path.startsWith(`${folder}${sep}`));
+    for (const path of [tlsFolder(data), nextFolder(data), formerFolder(data), join(state, 'heard.json')]) t.ok(mayWrite(path), path);
+    t.notOk(mayWrite(join(data, 'environment')), 'the proxy settings are not its to change');
+  }
+  t.end();
 });
 
 t.test('who may connect: both of a renewal, until a certificate ends', async (t) => {

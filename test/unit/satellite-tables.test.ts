@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { hostname } from 'node:os';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
+import { Sandbox } from '../../src/satellite/sql/sandbox.ts';
 import { loadTables, sourcesFrom, type Row, type Table } from '../../src/satellite/table.ts';
 
 const tables = new Map<string, Table>();
@@ -70,6 +72,39 @@ t.test('processes: a name with spaces and parentheses', async (t) => {
   const row = rows('processes').find((r) => r['pid'] === process.pid);
   t.equal(row?.['name'], readFileSync('/proc/self/comm', 'utf8').trim());
   t.equal(row?.['ppid'], process.ppid, 'the fields behind it are still right');
+});
+
+t.test('processes: one with megabytes of arguments takes no place from the others', async (t) => {
+  const proc = t.testdir();
+  const table = tables.get('processes');
+  if (table?.kind !== 'live') throw new Error('no live table');
+  writeFileSync(join(proc, 'stat'), 'btime 1700000000\n');
+  for (const [pid, cmdline] of [['1', 'init\0--now\0'], ['2', `cc\0${'-Dx=\u{1f600}\0'.repeat(512 * 1024)}`]] as const) {
+    mkdirSync(join(proc, pid));
+    writeFileSync(join(proc, pid, 'stat'), readFileSync('/proc/self/stat'));
+    writeFileSync(join(proc, pid, 'status'), readFileSync('/proc/self/status'));
+    writeFileSync(join(proc, pid, 'cmdline'), cmdline);
+  }
+  const sandbox = new Sandbox([...tables.values()], undefined);
+  const found = sandbox.prepare('select pid, length(cmdline), substr(cmdline, 1, 10) from processes order by pid', ({ rows: own }) => own(sourcesFrom({ TERRARIUM_PROC: proc }, [...tables.values()]))).all() as unknown as [bigint, bigint, string][];
+  t.same(found.map(([pid, , begins]) => [pid, begins]), [[1n, 'init --now'], [2n, 'cc -Dx=\u{1f600} -']]);
+  t.ok((found[1]?.[1] ?? 0n) > 20_000n && (found[1]?.[1] ?? 0n) <= 32_768n, String(found[1]?.[1]));
+});
+
+t.test('a table that cannot be gathered fails its own statement, and not those after it', async (t) => {
+  const sandbox = new Sandbox([...tables.values()], undefined);
+  const row = (pid: number, cmdline = ''): Row => ({ pid, ppid: 0, name: 'x', cmdline, state: 'S', uid: 0, user_time_ms: 0, system_time_ms: 0, rss_bytes: 0, threads: 1, started_at: null });
+  const pids = (): unknown => sandbox.prepare('select pid from processes', () => [row(1), row(2)]).all();
+  function* broken(): Generator<Row> {
+    yield row(1);
+    throw new Error('gone');
+  }
+  for (const [rows, message] of [[broken, /gone/], [() => [row(1), row(2, 'x'.repeat(2 * 1024 * 1024))], /too big/]] as const) {
+    t.throws(() => sandbox.prepare('select pid from processes', rows), { message });
+    sandbox.clear();
+    t.same(pids(), [[1n], [2n]]);
+    sandbox.clear();
+  }
 });
 
 t.test('memory, cpu, system agree with the kernel', async (t) => {

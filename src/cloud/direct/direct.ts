@@ -5,6 +5,7 @@ import { consoleNameIn, satelliteNameIn } from '../../../installer/cluster/zone.
 import { DIRECT_PATH, directAskSchema, type DirectAnswer } from '../../bus/direct.ts';
 import { provenKey } from '../../bus/direct-keys.ts';
 import { decode, encode } from '../../bus/frames.ts';
+import { listen } from '../../bus/listen.ts';
 import { nameOf, subjects } from '../../bus/subjects.ts';
 import type { ClusterConfig } from '../../cluster-config.ts';
 import type { KeyPair } from '../../pki/authority.ts';
@@ -129,7 +130,7 @@ export function createDirect({ self, config, state, registry, servers, admitted,
     listen(connection) {
       nc = connection;
       // Any one instance answers: the queue group sees to that.
-      subscription = connection.subscribe(subjects.allDirectAsks, { queue: 'direct', callback: (error, msg) => (error === null ? void answer(msg) : undefined) });
+      subscription = listen(connection, subjects.allDirectAsks, { queue: 'direct', log }, answer);
     },
     stop() {
       unlisten();

@@ -4,8 +4,10 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { ASK_AGAIN_MS, ASK_MS, directAnswerSchema, type DirectAnswer } from '../../bus/direct.ts';
 import { ed25519Key, keyName } from '../../bus/direct-keys.ts';
 import { decode, encode } from '../../bus/frames.ts';
+import { listen } from '../../bus/listen.ts';
 import { subjects } from '../../bus/subjects.ts';
 import type { FailureData } from '../../errors.ts';
+import { guarded } from '../../guarded.ts';
 import type { KeyPair } from '../../pki/authority.ts';
 import { storePair } from '../../pki/pair-file.ts';
 import type { Pool } from '../sql/pool.ts';
@@ -116,7 +118,12 @@ export function startDirect({ sat, pool, data, address, port: ownPort, log, now 
     nextAsk = now() + (due() ? (mine.pending === undefined ? 0 : ASK_AGAIN_MS) : ASK_MS * (0.8 + 0.4 * Math.random()));
   };
   const renewed = (next: KeyPair): void => {
-    storePair(file, next);
+    try {
+      storePair(file, next);
+    } catch (error) {
+      // The disk is full or read-only: it is good until the next start, which asks for another one.
+      log(`direct: the certificate was not stored: ${(error as Error).message}`);
+    }
     pair = next;
     endpoint.show(next);
     log(`direct: has a certificate, to be renewed on ${new Date(renewAt(next)).toISOString()}`);
@@ -145,7 +152,7 @@ export function startDirect({ sat, pool, data, address, port: ownPort, log, now 
     if (now() >= nextAsk) ask();
     listening ??= follow().finally(() => (listening = undefined));
   };
-  const timer = setInterval(tick, TICK_MS);
+  const timer = setInterval(guarded('direct', log, tick), TICK_MS);
 
   const setConnected = (up: boolean): void => {
     // Each try that is refused says again that it is disconnected: the time runs from the first.
@@ -162,13 +169,11 @@ export function startDirect({ sat, pool, data, address, port: ownPort, log, now 
     port: () => endpoint.port(),
     attach(connection) {
       nc = connection;
-      const subscription = connection.subscribe(subjects.direct(sat), {
-        callback: (error, msg) => {
-          const answer = error === null ? decode(directAnswerSchema, msg.string()) : undefined;
-          if (answer === undefined || nc !== connection) return;
-          take(answer);
-          tick();
-        },
+      const subscription = listen(connection, subjects.direct(sat), { log }, (msg) => {
+        const answer = decode(directAnswerSchema, msg.string());
+        if (answer === undefined || nc !== connection) return;
+        take(answer);
+        tick();
       });
       if (connected) ask();
       else setConnected(true);

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
 import { z } from 'zod';
 import type { Claims } from '../../bus/direct-token.ts';
 import { DIRECT_PATH } from '../../bus/direct.ts';
@@ -54,6 +55,8 @@ class Refused extends Error {
 
 export function createEndpoint({ pool, closed, origins, check, judge }: EndpointOptions): Endpoint {
   const running = new Set<Running>();
+  /** Those too that have not said by TLS who they are: the server itself knows of a connection only after that. */
+  const sockets = new Set<Socket>();
   let server: Server | undefined;
   let pair: KeyPair | undefined;
 
@@ -101,6 +104,10 @@ export function createEndpoint({ pool, closed, origins, check, judge }: Endpoint
       const made = createServer({ ...pair, minVersion: 'TLSv1.2', headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 30_000, handshakeTimeout: 10_000, maxHeaderSize: 16 * 1024 }, handle);
       made.maxConnections = MAX_CONNECTIONS;
       made.on('tlsClientError', () => undefined);
+      made.on('connection', (socket: Socket) => {
+        sockets.add(socket);
+        socket.once('close', () => sockets.delete(socket));
+      });
       await new Promise<void>((resolve, reject) => {
         made.once('error', (cause) => reject(new Failure('direct-listen', `The endpoint of direct queries cannot listen on port ${port}: ${cause.message}.`, { remedy: 'Choose another port by `ports.direct` in cluster.yaml, or stop what listens there.', cause })));
         made.listen({ port, ...(address === undefined ? {} : { host: address }) }, () => resolve());
@@ -124,6 +131,7 @@ export function createEndpoint({ pool, closed, origins, check, judge }: Endpoint
       if (old === undefined) return;
       const ended = new Promise((resolve) => old.close(resolve));
       old.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
       await ended;
     },
   };

@@ -11,7 +11,7 @@ export type Verdict = { claims: Claims } | { status: 401 | 403 | 429; code: stri
 export interface JudgeOptions {
   sat: string;
   now(): number;
-  /** When this process began to remember tokens: one from before may have been used already. */
+  /** When this process began to remember tokens, by the clock here: one from before may have been used already. */
   since: number;
   /** The instances' keys by name. */
   key(name: string): KeyObject | undefined;
@@ -58,7 +58,8 @@ export function createJudge({ sat, now, since, key, ahead }: JudgeOptions): Judg
     if (claims.sat !== sat) return denied(`The token is for ${claims.sat}, and this is ${sat}.`);
     const wrongTime = time(claims);
     if (wrongTime !== undefined) return wrongTime;
-    if (claims.from < since) return denied(`The token was made before ${sat} was started, and may have been used then.`);
+    // When it was made is by the cloud's clock. As long as the difference is not known it may be the largest that is allowed.
+    if (claims.from + (ahead() ?? -MAX_SKEW_MS) < since) return denied(`The token was made before ${sat} was started, and may have been used then.`);
     return { claims };
   };
 

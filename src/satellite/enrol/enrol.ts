@@ -6,6 +6,7 @@ import { writeFileDurably } from '../../../installer/node/files.ts';
 import { syncPath } from '../../durable.ts';
 import { Failure, EXIT } from '../../errors.ts';
 import { signByNkey } from '../../bus/nkey.ts';
+import { REVOKED_KEY, type EnrolReply } from '../../cloud/satellites-api.ts';
 import { hostPort } from '../../host-port.ts';
 import { createBackoff } from './backoff.ts';
 import { fetchAuthority, sendEnrolment, type CloudAddress } from './client.ts';
@@ -39,7 +40,7 @@ export interface EnrolOptions {
 
 /**
  * Makes the satellite's key, has the cloud sign for it and lays down what `terrarium satellite` needs. The key never leaves the machine.
- * Where the certificate that is here has ended, it makes another key as with `newKey`. After an interruption the same again continues: with the same key, so with the same answer though the token is spent.
+ * Where the certificate that is here has ended, it makes another key as with `newKey`; so it does where the one of an earlier try has been revoked meanwhile. After an interruption the same again continues: with the same key, so with the same answer though the token is spent.
  * @throws Failure `enrolled` where it has been done, `wrong-cluster`, `unreachable`, or by the cloud's own code
  */
 export async function enrolSatellite(options: EnrolOptions): Promise<EnrolmentRecord> {
@@ -50,11 +51,20 @@ export async function enrolSatellite(options: EnrolOptions): Promise<EnrolmentRe
   const renews = options.newKey || hasEnded(data) || (!existsSync(dir) && existsSync(`${dir}.new`));
   const files: CredentialFiles = { dir: renews ? `${dir}.new` : dir, name: 'client', ...(options.owner === undefined ? {} : { owner: options.owner }) };
   if (!renews && isEnrolled(data)) throw new Failure('enrolled', `This machine has a satellite that has enrolled already, in ${folder}.`, { remedy: 'Give --new-key to enrol it anew, with another key.' });
-  const request = await credentialRequest(files, 'satellite');
-  const nkey = ensureNkey(files.dir, options.owner);
-  const reply = await anyOf(options, async (address) => {
-    const ca = await fetchAuthority(address, options.caHash, options.env, signal);
-    return sendEnrolment(address, ca, { token, id, request, nkey: { key: nkey.publicKey, signature: signByNkey(nkey, request) } }, options.env, signal);
+  const ask = async (): Promise<EnrolReply> => {
+    const request = await credentialRequest(files, 'satellite');
+    const nkey = ensureNkey(files.dir, options.owner);
+    return anyOf(options, async (address) => {
+      const ca = await fetchAuthority(address, options.caHash, options.env, signal);
+      return sendEnrolment(address, ca, { token, id, request, nkey: { key: nkey.publicKey, signature: signByNkey(nkey, request) } }, options.env, signal);
+    });
+  };
+  const reply = await ask().catch((error: unknown) => {
+    if (!(error instanceof Failure) || error.code !== REVOKED_KEY) throw error;
+    if (!renews) throw new Failure(error.code, error.message, { remedy: 'Run the command with --new-key.', cause: error });
+    options.log(`${error.message} Makes another one.`);
+    rmSync(files.dir, { recursive: true });
+    return ask();
   });
   storeCredential(files, reply.certificate, reply.ca);
   if (renews) putInPlace(files.dir, dir);

@@ -10,6 +10,7 @@ import { fingerprint } from '../../pki/authority.ts';
 import type { CloudAddress } from '../enrol/client.ts';
 import { enrolSatellite } from '../enrol/enrol.ts';
 import { hasEnded, isEnrolled, readEnrolment, tlsFolder } from '../enrol/record.ts';
+import { recoverCredential } from '../renewal.ts';
 import { readHeard, type HeardRecord } from './heard.ts';
 import { SERVICE_UNIT, servicePaths } from './paths.ts';
 import type { ServiceManager } from './systemd.ts';
@@ -50,6 +51,7 @@ const PROXY = ['HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy'];
 export async function installService(options: ServiceOptions): Promise<HeardRecord | undefined> {
   const { root, uid, manager, env, signal, log } = options;
   const paths = servicePaths(root);
+  recoverCredential(paths.data);
   refuseOtherCluster(paths.data, options.caHash);
   let changed = await copyProgram(options.program.file, paths.program);
   if (options.program.addon !== undefined && !sameContent(paths.addon, options.program.addon)) {

@@ -17,7 +17,7 @@ export interface ServicePaths {
   program: string;
   addon: string;
   data: string;
-  /** Its own: certificates, history. */
+  /** Its own, and all that it writes to: certificates, history. */
   satellite: string;
   state: string;
   /** Proxy settings, for the unit: they may hold a password. */

@@ -137,8 +137,14 @@ export class Sandbox {
     const insert = this.#db.prepare(`INSERT INTO ${table.name} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`);
     this.#filled.add(table.name);
     this.#db.exec('BEGIN');
-    for (const row of rows) insert.run(...names.map((n): SqlInput => row[n] ?? null));
-    this.#db.exec('COMMIT');
+    try {
+      for (const row of rows) insert.run(...names.map((n): SqlInput => row[n] ?? null));
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      // Some errors, such as a lack of memory, have rolled it back already.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
   }
 
   /** What SQLite threw, in the words of the bus's error codes. */

@@ -2,6 +2,9 @@ import { readdirSync } from 'node:fs';
 import { bootTime, isoSeconds, keyValues, kilobytes, readMaybe, ticksToMs } from '../procfs.ts';
 import type { LiveTable, Row } from '../table.ts';
 
+/** Characters of a command line that are kept: one may have megabytes, and a statement over all processes is not to fail for it. */
+const MAX_CMDLINE = 32 * 1024;
+
 /** The name stands in parentheses and may itself hold spaces and parentheses: fields are counted from the last one. */
 function parseStat(stat: string): { name: string; fields: string[] } | undefined {
   const open = stat.indexOf('(');
@@ -23,7 +26,7 @@ export function processRow(proc: string, pid: string, boot: number | null): Row 
     pid: Number(pid),
     ppid: field(4),
     name: parsed.name,
-    cmdline: cmdline.replaceAll('\0', ' ').trim(),
+    cmdline: cmdline.slice(0, MAX_CMDLINE).replaceAll('\0', ' ').trim(),
     state: parsed.fields[0] ?? null,
     uid: Number((keys.get('Uid') ?? '').split('\t')[0]),
     user_time_ms: ticksToMs(field(14)),
@@ -42,7 +45,7 @@ export const table: LiveTable = {
     { name: 'pid', type: 'integer', description: 'process id' },
     { name: 'ppid', type: 'integer', description: 'process id of the parent' },
     { name: 'name', type: 'text', description: "the kernel's name of the process, at most 15 characters" },
-    { name: 'cmdline', type: 'text', description: 'the whole command line; empty for kernel threads' },
+    { name: 'cmdline', type: 'text', description: 'the command line, at most its first 32768 characters; empty for kernel threads' },
     { name: 'state', type: 'text', description: 'R running, S sleeping, D waiting for a disk, Z ended but not reaped, T stopped, I idle' },
     { name: 'uid', type: 'integer', description: 'user id that it runs as' },
     { name: 'user_time_ms', type: 'integer', description: 'CPU time used in user mode since its start' },

@@ -18,7 +18,9 @@ export const command: CommandModule = {
         const { readSecret } = await import('../../secret-input.ts');
         const { enrolSatellite } = await import('../../../satellite/enrol/enrol.ts');
         const { hasEnded, isEnrolled } = await import('../../../satellite/enrol/record.ts');
+        const { recoverCredential } = await import('../../../satellite/renewal.ts');
         const target = await enrolTarget(addresses, options);
+        recoverCredential(options.data);
         if (options.ifNeeded === true && !target.newKey && isEnrolled(options.data) && !hasEnded(options.data)) {
           io.stdout.write('This machine has enrolled already.\n');
           return;
