@@ -56,7 +56,7 @@ function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Cal
     const caller = allowed({ scope: 'query' }, authenticate(ctx, cloud));
     const body = querySchema.safeParse(asked);
     if (!body.success) throw invalid('body', body.error);
-    const { proxy, spec } = queryFor(cloud, caller, body.data);
+    const { proxy, spec } = queryFor(cloud, caller, body.data, caller.user);
     const abort = new AbortController();
     running.set(id, abort);
     try {
