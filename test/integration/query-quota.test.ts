@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { firstTime } from '../../src/store/schedule-times.ts';
 import { MAX_QUERIES_OF_USER } from '../../src/cloud/queries.ts';
@@ -43,10 +44,15 @@ const active = async (): Promise<number> => Number(/^terrarium_queries\S* (\d+)$
 const runsOf = async (id: string): Promise<ScheduleRun[]> => (JSON.parse((await api('GET', `schedules/${id}/runs`)).body) as Page<ScheduleRun>).items;
 
 t.test('a user has ten queries at once, by whatever way, and is refused more; others and schedules go on', { timeout: 300_000 }, async (t) => {
-  // A reader that has stopped holds them, without work for anybody.
+  // A reader that takes a little now and then holds them, without work for anybody; one that takes nothing for 30 s would be gone.
   const sql = "with recursive c(x) as (select 1 union all select x + 1 from c) select x, hex(zeroblob(2000)) from c";
   for (let i = 0; i < MAX_QUERIES_OF_USER; i += 1) socket.say({ id: `held ${i}`, query: { sql, satellites: [ids[i % ids.length] ?? ''], timeoutMs: 60_000, maxRows: 1_000_000 } });
   socket.ws.pause();
+  const reading = setInterval(() => {
+    socket.ws.resume();
+    setTimeout(() => socket.ws.pause(), 20);
+  }, 5_000);
+  t.teardown(() => clearInterval(reading));
   await until('ten queries', async () => ((await active()) === MAX_QUERIES_OF_USER ? true : undefined));
 
   for (const headers of [byToken, bySession]) {
@@ -70,6 +76,8 @@ t.test('a user has ten queries at once, by whatever way, and is refused more; ot
   t.match(JSON.parse(asked.body), { type: 'urn:terrarium:problem:too-many-queries' });
   t.notOk((await runsOf(soon)).some((r) => r.cause === 'asked'), 'and has not begun');
 
+  clearInterval(reading);
+  await sleep(50);
   socket.ws.resume();
   for (let i = 0; i < MAX_QUERIES_OF_USER; i += 1) socket.say({ id: `held ${i}`, cancel: true });
   await until('them to be over', async () => ((await active()) === 0 ? true : undefined));
