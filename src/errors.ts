@@ -7,6 +7,8 @@ export const EXIT = {
   usage: 2,
   /** A preflight check failed. */
   preflightFailed: 3,
+  /** Some of what was asked or named answered, was found or was deleted, and some not. */
+  partial: 3,
   /** Preflight passed with warnings (only `terrarium preflight` ends with this). */
   preflightWarnings: 4,
   /** A machine could not be reached or refused the login. */

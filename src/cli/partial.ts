@@ -1,11 +1,16 @@
-import { EXIT } from '../errors.ts';
+import type { QueryState } from '../cloud/api.ts';
+import { EXIT, type ExitCode } from '../errors.ts';
 import type { Io } from './command.ts';
-
-/** Some of what was named was found, or deleted, and some was not. */
-export const PARTIAL = 3;
 
 /** Says what went wrong, a line each, and sets the exit code: 0, 1 where nothing went well, 3 for a part. */
 export function outcome(io: Io, done: number, failed: Map<string, string>): void {
   for (const message of failed.values()) io.stderr.write(`Error: ${message}\n`);
-  if (failed.size > 0) process.exitCode = done > 0 ? PARTIAL : EXIT.failed;
+  if (failed.size > 0) process.exitCode = done > 0 ? EXIT.partial : EXIT.failed;
+}
+
+/** The exit code of a query by how each satellite's part ended: 0, 1 where none answered, 3 for a part of them. */
+export function answeredCode(satellites: Record<string, QueryState>): ExitCode {
+  const states = Object.values(satellites);
+  const answered = states.filter((state) => state === 'rows' || state === 'empty').length;
+  return answered === states.length ? EXIT.ok : answered === 0 ? EXIT.failed : EXIT.partial;
 }

@@ -12,8 +12,8 @@ const MAX_WIDTH = 60;
 
 export interface QueryPrinter {
   print(line: QueryLine): void;
-  /** Prints what is still held back; true if every satellite answered. */
-  finish(): boolean;
+  /** Prints what is still held back. */
+  finish(): void;
 }
 
 /** As `--json` and `--csv` say; a table without them. @throws Failure `usage` for both */
@@ -29,7 +29,6 @@ export function tablePrinter(io: Io): QueryPrinter {
   let sample: string[][] | undefined = [];
   let columns: number[] = [];
   let timer: NodeJS.Timeout | undefined;
-  let failed = false;
 
   const write = (row: string[]): void => void io.stdout.write(`${line(row, columns)}\n`);
   const flush = (): void => {
@@ -67,16 +66,12 @@ export function tablePrinter(io: Io): QueryPrinter {
         if (sample !== undefined && sample.length >= SAMPLE_ROWS) flush();
         else if (sample !== undefined && timer === undefined) timer = setTimeout(flush, SAMPLE_MS);
       } else if ('error' in said) {
-        failed = true;
         io.stderr.write(`${said.sat}: ${cell(said.error.message)}\n`);
       } else if (said.end.truncated !== undefined) {
         io.stderr.write(`${said.sat}: ${truncation(said.end.truncated, said.end.rows)}\n`);
       }
     },
-    finish() {
-      flush();
-      return !failed;
-    },
+    finish: flush,
   };
 }
 
@@ -95,7 +90,6 @@ function field(value: Value): string {
 export function csvPrinter(io: Io): QueryPrinter {
   const columnsOf = new Map<string, string[]>();
   let header: string[] | undefined;
-  let failed = false;
   const write = (row: Value[]): void => void io.stdout.write(`${row.map(field).join(',')}\r\n`);
   return {
     print(said) {
@@ -111,20 +105,18 @@ export function csvPrinter(io: Io): QueryPrinter {
         const places = header.map((name) => columns.indexOf(name));
         for (const row of said.rows) write([said.sat, ...places.map((i) => row[i] ?? null)]);
       } else if ('error' in said) {
-        failed = true;
         io.stderr.write(`${said.sat}: ${cell(said.error.message)}\n`);
       } else if (said.end.truncated !== undefined) {
         io.stderr.write(`${said.sat}: ${truncation(said.end.truncated, said.end.rows)}\n`);
       }
     },
-    finish: () => !failed,
+    finish: () => undefined,
   };
 }
 
 /** One JSON object a line: `{satellite, row}`, `{satellite, end}`, `{satellite, error}`, at last `{done, …}`. */
 export function jsonPrinter(io: Io): QueryPrinter {
   const columnsOf = new Map<string, string[]>();
-  let failed = false;
   const write = (value: unknown): void => void io.stdout.write(`${JSON.stringify(value)}\n`);
   return {
     print(said) {
@@ -135,13 +127,12 @@ export function jsonPrinter(io: Io): QueryPrinter {
         const names = columnsOf.get(said.sat) ?? [];
         for (const values of said.rows) write({ satellite: said.sat, row: Object.fromEntries(names.map((n, i) => [n, values[i] ?? null])) });
       } else if ('error' in said) {
-        failed = true;
         write({ satellite: said.sat, error: said.error });
         io.stderr.write(`${said.sat}: ${cell(said.error.message)}\n`);
       } else {
         write({ satellite: said.sat, end: said.end });
       }
     },
-    finish: () => !failed,
+    finish: () => undefined,
   };
 }

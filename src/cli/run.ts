@@ -91,5 +91,5 @@ async function help(names: string[], io: Io): Promise<void> {
     if (rows === undefined) continue;
     io.stdout.write(`\n${group}:\n${rows.map(([n, s]) => `  ${n.padEnd(22)} ${s}\n`).join('')}`);
   }
-  io.stdout.write('\nOptions:\n  --version, -V          print the version\n  --help, -h             this text; with a command, its options\n\nExit codes: 0 done, 1 failed (run the same command again to resume), 2 bad input, 3 preflight failed,\n4 preflight warnings only, 5 a machine unreachable, 130 interrupted.\n');
+  io.stdout.write('\nOptions:\n  --version, -V          print the version\n  --help, -h             this text; with a command, its options\n\nExit codes: 0 done, 1 failed (run the same command again to resume), 2 bad input, 3 preflight failed,\nor only a part answered or was found (query, schedule run and results, get, describe, delete), 4 preflight\nwarnings only, 5 a machine unreachable, 130 interrupted.\n');
 }

@@ -3,7 +3,6 @@ import { API_PATHS } from '../cloud/api-paths.ts';
 import type { CloudClient } from '../context/client.ts';
 import { EXIT } from '../errors.ts';
 import type { Io } from './command.ts';
-import { PARTIAL } from './partial.ts';
 import type { QueryPrinter } from './query-printer.ts';
 
 const CUT: Record<Exclude<ScheduleRun['cut'], ''>, string> = {
@@ -21,5 +20,5 @@ export async function printRun(client: CloudClient, run: ScheduleRun, printer: Q
   if (run.cut !== '') io.stderr.write(`Of ${run.rows} rows ${run.kept} are kept: ${CUT[run.cut]}.\n`);
   if (run.state === 'done') return;
   io.stderr.write(`Run ${run.number} of ${run.schedule}: ${run.state}${run.reason === '' ? '' : `: ${run.reason}`}\n`);
-  process.exitCode = run.state === 'partial' ? PARTIAL : EXIT.failed;
+  process.exitCode = run.state === 'partial' ? EXIT.partial : EXIT.failed;
 }

@@ -31,7 +31,7 @@ export const newPassword = z.string().min(12).max(1024);
 export const loginSchema = z.strictObject({ user: z.string().min(1).max(64), password: z.string().min(1).max(1024) });
 export type LoginRequest = z.infer<typeof loginSchema>;
 
-/** `required`: nothing else is answered before. `offered`: it is the one that the install printed. */
+/** `required`: nothing else is answered before. `offered`: it was made up and printed, by the install or `user reset-password`. */
 export const passwordChangeSchema = z.enum(['none', 'offered', 'required']);
 export type PasswordChange = z.infer<typeof passwordChangeSchema>;
 
@@ -253,6 +253,8 @@ export const cloudSchema = z.object({
   /** `unreachable`: not heard of for 6 s. */
   state: z.enum(['healthy', 'not-ready', 'unreachable']),
   reason: z.string().exactOptional(),
+  /** What is well now and may soon not be, a sentence. */
+  warning: z.string().exactOptional(),
   version: z.string(),
   nats: z.object({ role: z.enum(['single', 'leader', 'follower', 'none']), peers: z.array(z.string()), version: z.string() }),
   lastSeen: time,

@@ -100,6 +100,10 @@ t.test('what is wrong is said for each satellite, and the exit code tells', asyn
   t.equal(unknown.code, 1);
   t.match(unknown.stderr, /nope/);
   t.match(await run('query', '--timeout', '0', 'select 1'), { code: 2 });
+  for (const format of [[], ['--json'], ['--csv']]) {
+    const some = await run('query', ...format, '--satellite', 'n1', '--satellite', 'nope', 'select 6 * 7 as answer');
+    t.match(some, { code: 3, stdout: /n1.*42/s, stderr: /There is no satellite nope/ }, `some answered ${format.join('')}`);
+  }
 });
 
 t.test('Ctrl-C ends the statement on the satellite', async (t) => {

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { EXIT, Failure } from '../../errors.ts';
+import { Failure } from '../../errors.ts';
 import type { CommandModule } from '../command.ts';
 import { repeatable } from '../repeatable.ts';
 import { addRowsOptions } from '../rows-options.ts';
@@ -49,13 +49,14 @@ export const command: CommandModule = {
       .option('--context <name>', 'the cluster; default: the current one')
       .addHelpText(
         'after',
-        '\nTables: processes, cpu, memory, disks, interfaces, system. `select name, sql from sqlite_schema` shows their columns.\n\nExamples:\n  terrarium query "select name, rss_bytes from processes order by rss_bytes desc limit 5"\n  terrarium query --satellite n1 --json "select * from memory"\n  terrarium query --order-by "rss_bytes desc" --limit 10 "select name, rss_bytes from processes"\n\n`terrarium schedule create` has one run again and again.\n',
+        '\nTables: processes, cpu, memory, disks, interfaces, system. `select name, sql from sqlite_schema` shows their columns.\n\nExamples:\n  terrarium query "select name, rss_bytes from processes order by rss_bytes desc limit 5"\n  terrarium query --satellite n1 --json "select * from memory"\n  terrarium query --order-by "rss_bytes desc" --limit 10 "select name, rss_bytes from processes"\n\n`terrarium schedule create` has one run again and again.\n\nExit codes: 0 all satellites answered, 1 none, 3 some; 2 bad input, 5 no machine answers.\n',
       )
       .action(async (sql: string, options: Options) => {
         const { loadContext } = await import('../../context/context.ts');
         const { createCloudClient } = await import('../../context/client.ts');
         const { refreshContext } = await import('../../context/refresh.ts');
         const { printerFor } = await import('../query-printer.ts');
+        const { answeredCode } = await import('../partial.ts');
         const { API_PATHS } = await import('../../cloud/api.ts');
         const { tagOptions } = await import('../tag-options.ts');
         type Line = import('../../cloud/api.ts').QueryLine;
@@ -64,18 +65,20 @@ export const command: CommandModule = {
         const client = createCloudClient(context);
         const body: Body = { sql, timeoutMs: options.timeout * 1000, maxRows: options.maxRows, ...(options.satellite === undefined ? {} : { satellites: [...new Set(options.satellite)] }), ...(options.tag === undefined ? {} : { tags: tagOptions(options.tag) }), order: options.orderBy, limit: options.limit };
         const printer = printerFor(io, options);
-        let asked: number | undefined;
+        let ended: Extract<Line, { done: true }>['satellites'] | undefined;
         try {
           for await (const line of client.lines<Line>(API_PATHS.queries, body, io.signal)) {
             printer.print(line);
-            if ('done' in line) asked = Object.keys(line.satellites).length;
+            if ('done' in line) ended = line.satellites;
           }
         } finally {
-          if (!printer.finish()) process.exitCode = EXIT.failed;
+          printer.finish();
         }
-        if (asked === undefined) throw new Failure('broken-off', 'The cloud ended its answer before all satellites had answered.', { remedy: 'Run the command again: another control plane will answer.' });
+        if (ended === undefined) throw new Failure('broken-off', 'The cloud ended its answer before all satellites had answered.', { remedy: 'Run the command again: another control plane will answer.' });
+        process.exitCode = answeredCode(ended);
         const overview = await client.get<import('../../cloud/api.ts').Overview>(API_PATHS.overview, AbortSignal.timeout(REFRESH_MS)).catch(() => undefined);
         if (overview !== undefined) refreshContext(io.env, context, overview);
+        const asked = Object.keys(ended).length;
         if (asked === 0 && options.tag !== undefined) throw new Failure('no-satellites', `No satellite that is heard has ${options.tag.length === 1 ? 'the tag' : 'all the tags'} ${options.tag.join(', ')}.`, { remedy: '`terrarium get satellites` shows the tags.' });
         if (asked === 0) throw new Failure('no-satellites', 'No satellite is known to the cloud.', { remedy: 'Look at `terrarium status`.' });
       });
