@@ -8,11 +8,14 @@ import { arrivalOrder, mergeOrder, orderedSql, type LineOrder, type OrderBy } fr
 const TICK_MS = 500;
 /** Beyond a query's own time limit, which the satellite keeps, after which the cloud ends it. */
 const OVERTIME_MS = 5_000;
-/** Queries at once in one instance. */
+/** Queries at once in one instance; and of one user, so that nobody can hold them all. */
 export const MAX_QUERIES = 50;
+export const MAX_QUERIES_OF_USER = 10;
 
 export interface QuerySpec {
   sql: string;
+  /** Among whose queries it counts; nobody's where it is not given. */
+  user?: string | undefined;
   /** Ids of satellites, without doubles. */
   satellites: string[];
   timeoutMs: number;
@@ -41,7 +44,8 @@ export interface QueryProxy {
    * @returns milliseconds from here to there and back @throws Error where they do not come back within `LOST_MS`
    */
   ping(sat: string, data: string): Promise<number>;
-  active(): number;
+  /** Queries that run now: all of them, or one user's. */
+  active(user?: string): number;
   stop(): void;
 }
 
@@ -206,7 +210,7 @@ export function createQueryProxy(instance: string, nc: NatsConnection, isKnown: 
   };
 
   return {
-    active: () => queries.size,
+    active: (user) => (user === undefined ? queries.size : [...queries.values()].filter((q) => q.spec.user === user).length),
     async ping(sat, data) {
       const id = newId();
       const key = `${id} ${sat}`;

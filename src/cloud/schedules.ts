@@ -10,7 +10,7 @@ import { querySchema, type CloudInfo } from './api.ts';
 import { scopesOf, type Caller } from './auth/access.ts';
 import type { CloudContext } from './context.ts';
 import { MAX_QUERIES } from './queries.ts';
-import { queryFor } from './query-start.ts';
+import { queryFor, refuseTooManyQueries } from './query-start.ts';
 import { packLines } from './schedule-rows.ts';
 import { createRate } from './schedule-rate.ts';
 import { collectRun, ended, type Collected, type RunEnd } from './schedule-run.ts';
@@ -18,7 +18,7 @@ import { many, one, userByName } from './state/read.ts';
 import { runByNumber, scheduleById } from './state/schedules.ts';
 
 const TICK_MS = 500;
-/** Scheduled runs at once in one instance, which leaves most of its queries to people; and begun at a tick, so that a clock that jumps lets no herd loose. */
+/** Runs that were due at once in one instance, which leaves most of its queries to people; and begun at a tick, so that a clock that jumps lets no herd loose. */
 const RUNS_AT_ONCE = 10;
 const BEGUN_AT_ONCE = 5;
 /** Beyond the statement's own time, after which a run is ended; and after which, seen from elsewhere, its instance is taken to have forgotten it. */
@@ -50,10 +50,11 @@ export interface ScheduleKeeperOptions {
 export interface ScheduleKeeper {
   /**
    * Begins a run on this instance, out of its time.
+   * @param user who asks, among whose queries it counts
    * @param propose has the command carried out in the asker's name; throws where it is refused
-   * @returns the run's number @throws Failure `exists` where one is under way here
+   * @returns the run's number @throws Failure `exists` where one is under way here; HttpProblem where the user runs as many queries as he may
    */
-  runNow(id: string, propose: (draft: Pick<Draft, 'kind' | 'args'>) => Promise<unknown>): Promise<number>;
+  runNow(id: string, user: string, propose: (draft: Pick<Draft, 'kind' | 'args'>) => Promise<unknown>): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -65,7 +66,7 @@ export function keepSchedules({ self, boot, cloud, tells, instances, listeningMs
   const actor = `cloud/${self}`;
   const rate = createRate();
   /** Under way here, by schedule. */
-  const active = new Map<string, { number: number | undefined; abort: AbortController; over: Promise<void> }>();
+  const active = new Map<string, { number: number | undefined; user: string | undefined; abort: AbortController; over: Promise<void> }>();
   /** When a run was first seen under way, by schedule and number. */
   const seen = new Map<string, number>();
   const ending = new Set<string>();
@@ -121,7 +122,7 @@ export function keepSchedules({ self, boot, cloud, tells, instances, listeningMs
     return { user: user.name, role: user.role, scopes: new Set(scopesOf(user.role)), actor: `schedule/${schedule.id}`, passwordChange: 'none' };
   }
 
-  async function carryOut(schedule: ScheduleRow, number: number, signal: AbortSignal): Promise<void> {
+  async function carryOut(schedule: ScheduleRow, number: number, user: string | undefined, signal: AbortSignal): Promise<void> {
     const { timeoutMs, maxRows } = JSON.parse(schedule.limits) as { timeoutMs: number; maxRows: number };
     const collected = collectRun();
     let end: RunEnd;
@@ -129,7 +130,7 @@ export function keepSchedules({ self, boot, cloud, tells, instances, listeningMs
       const { db } = cloud.state.replica();
       const sql = schedule.sql ?? one<SavedQueryRow>(db, 'SELECT * FROM saved_queries WHERE id = ?', schedule.query)?.sql;
       if (sql === undefined) throw new Error(`There is no saved query ${schedule.query} any more.`);
-      const { proxy, spec } = queryFor(cloud, ownerOf(schedule, db), querySchema.parse({ ...(JSON.parse(schedule.target) as object), sql, timeoutMs, maxRows, maxBytes: KEEP_BYTES }));
+      const { proxy, spec } = queryFor(cloud, ownerOf(schedule, db), querySchema.parse({ ...(JSON.parse(schedule.target) as object), sql, timeoutMs, maxRows, maxBytes: KEEP_BYTES }), user);
       if (spec.satellites.length === 0) throw new Error('No satellite that is heard fits the choice.');
       await proxy.run(spec, collected.sink, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs + OVERTIME_MS)]));
       end = await keep(schedule.id, number, collected, collected.end());
@@ -140,11 +141,11 @@ export function keepSchedules({ self, boot, cloud, tells, instances, listeningMs
     await finish(schedule.id, number, end);
   }
 
-  /** Begins a run and sees to it; of a repetition the first time counts. @returns its number @throws what `propose` throws */
-  async function begin(schedule: ScheduleRow, propose: (draft: Pick<Draft, 'kind' | 'args'>) => Promise<unknown>, due: number | null): Promise<number> {
+  /** Begins a run, due or asked for by a user, and sees to it; of a repetition the first time counts. @returns its number @throws what `propose` throws */
+  async function begin(schedule: ScheduleRow, propose: (draft: Pick<Draft, 'kind' | 'args'>) => Promise<unknown>, { due, user }: { due: number; user?: undefined } | { due: null; user: string }): Promise<number> {
     const abort = new AbortController();
     const over = Promise.withResolvers<void>();
-    const mine = { number: undefined as number | undefined, abort, over: over.promise };
+    const mine = { number: undefined as number | undefined, user, abort, over: over.promise };
     active.set(schedule.id, mine);
     const done = (): void => {
       active.delete(schedule.id);
@@ -165,7 +166,7 @@ export function keepSchedules({ self, boot, cloud, tells, instances, listeningMs
       return number;
     }
     mine.number = number;
-    void carryOut(schedule, number, abort.signal)
+    void carryOut(schedule, number, user, abort.signal)
       .catch((error: Error) => log(`schedules: the end of run ${number} of ${schedule.id} was not recorded: ${error.message}`))
       .finally(done);
     return number;
@@ -177,7 +178,7 @@ export function keepSchedules({ self, boot, cloud, tells, instances, listeningMs
       if (!result.ok) throw new Refused(result.code, result.message);
       cloud.metrics.schedule('missed', (result.value as { missed: number }).missed);
       return result.value;
-    }, schedule.next_at).catch(async (error: Error) => {
+    }, { due: schedule.next_at }).catch(async (error: Error) => {
       // Another instance was first, or somebody has changed it.
       if (!(error instanceof Refused)) return log(`schedules: ${schedule.id} was not begun: ${error.message}`);
       if (error.code === 'denied' && scheduleById(cloud.state.replica().db, schedule.id)?.state === 'enabled') await tell({ kind: 'schedule.state', actor, args: { id: schedule.id, state: 'stopped', reason: error.message } }, 0);
@@ -217,7 +218,8 @@ export function keepSchedules({ self, boot, cloud, tells, instances, listeningMs
     for (const schedule of running) endLost(replica, schedule, judges);
     const keys = new Set(running.map((s) => `${s.id} ${s.running}`));
     for (const key of seen.keys()) if (!keys.has(key)) seen.delete(key);
-    const room = Math.min(BEGUN_AT_ONCE, RUNS_AT_ONCE - active.size, MAX_QUERIES - RUNS_AT_ONCE - (cloud.queries()?.active() ?? Infinity));
+    const begun = [...active.values()].filter((a) => a.user === undefined).length;
+    const room = Math.min(BEGUN_AT_ONCE, RUNS_AT_ONCE - begun, MAX_QUERIES - RUNS_AT_ONCE - (cloud.queries()?.active() ?? Infinity));
     if (!judges || room <= 0) return;
     const at = now();
     const due = read.filter((s) => s.state === 'enabled' && s.running === 0 && !active.has(s.id) && isDue({ nextAt: s.next_at, interval: s.interval_ms }, at));
@@ -242,10 +244,12 @@ export function keepSchedules({ self, boot, cloud, tells, instances, listeningMs
     endUnwanted();
   });
   return {
-    async runNow(id, propose) {
+    async runNow(id, user, propose) {
       const schedule = scheduleById(cloud.state.replica().db, id);
       if (active.has(id) || schedule === undefined) throw new Failure('exists', `A run of the schedule ${id} is under way.`);
-      return begin(schedule, propose, null);
+      const proxy = cloud.queries();
+      if (proxy !== undefined) refuseTooManyQueries(proxy, user);
+      return begin(schedule, propose, { due: null, user });
     },
     async stop() {
       stopped = true;

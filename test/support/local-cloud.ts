@@ -161,6 +161,16 @@ export async function call(clouds: LocalClouds, node: LocalNode, path: string, o
   return { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString('utf8') };
 }
 
+/** Creates an operator, who has chosen his password himself, and logs him in. @returns the headers of his requests */
+export async function operator(clouds: LocalClouds, node: LocalNode, name: string): Promise<Record<string, string>> {
+  const password = `the password of ${name}`;
+  const made = await call(clouds, node, '/api/v1/users', { headers: { authorization: `Bearer ${API_TOKEN}` }, body: { name, role: 'operator', password, mustChangePassword: false } });
+  if (made.status !== 201) throw new Error(`no user ${name}: ${made.status} ${made.body}`);
+  const login = await call(clouds, node, '/api/v1/login', { body: { user: name, password } });
+  if (login.status !== 200) throw new Error(`no login of ${name}: ${login.status} ${login.body}`);
+  return { authorization: `Bearer ${(JSON.parse(login.body) as { token: string }).token}` };
+}
+
 /** However short a time is named: a machine that runs tests may be busy with others. What a time is promised for is measured in test/bench. */
 const PATIENCE_MS = 45_000;
 

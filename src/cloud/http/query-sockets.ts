@@ -24,7 +24,7 @@ const CLOSE_MS = 1_000;
 const GOING_AWAY = 1001;
 const POLICY = 1008;
 
-/** Queries over WebSockets, any number on one; see `streamRequestSchema` and `StreamLine`. */
+/** Queries over WebSockets, as many on one as their user may have; see `streamRequestSchema` and `StreamLine`. */
 export function openQuerySockets(cloud: CloudContext): Upgrade {
   const server = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE, perMessageDeflate: false, clientTracking: true });
   cloud.signal.addEventListener('abort', () => {
@@ -56,7 +56,7 @@ function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Cal
     const caller = allowed({ scope: 'query' }, authenticate(ctx, cloud));
     const body = querySchema.safeParse(asked);
     if (!body.success) throw invalid('body', body.error);
-    const { proxy, spec } = queryFor(cloud, caller, body.data);
+    const { proxy, spec } = queryFor(cloud, caller, body.data, caller.user);
     const abort = new AbortController();
     running.set(id, abort);
     try {

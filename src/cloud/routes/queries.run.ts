@@ -14,7 +14,7 @@ export const route = define({
   stream: true,
   audit: [],
   handle({ ctx, cloud, body, caller }) {
-    const { proxy, spec } = queryFor(cloud, caller, body);
+    const { proxy, spec } = queryFor(cloud, caller, body, caller.user);
     const out = new PassThrough();
     const gone = new AbortController();
     out.once('close', () => gone.abort(new Error('the reader is gone')));

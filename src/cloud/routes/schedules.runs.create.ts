@@ -19,7 +19,7 @@ export const route = define({
   async handle(request) {
     const { cloud, params: { id }, caller } = request;
     refuseOthers(caller, `The schedule ${id}`, knownSchedule(schedulesDb(cloud.state), id).owner);
-    const number = await cloud.schedules().runNow(id, (draft) => change(request, draft));
+    const number = await cloud.schedules().runNow(id, caller.user, (draft) => change(request, draft));
     const run = runByNumber(schedulesDb(cloud.state), id, number);
     if (run === undefined) throw notFound(`The schedule ${id} has been deleted meanwhile.`);
     return showRun(run);

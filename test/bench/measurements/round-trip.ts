@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import WebSocket, { type RawData } from 'ws';
 import { connectBus } from '../../../src/bus/connect.ts';
 import type { QueryLine } from '../../../src/cloud/api.ts';
-import { API_TOKEN, localClouds, type LocalClouds } from '../../support/local-cloud.ts';
+import { MAX_QUERIES_OF_USER } from '../../../src/cloud/queries.ts';
+import { API_TOKEN, localClouds, operator, type LocalClouds } from '../../support/local-cloud.ts';
 import { querySocket } from '../../support/query-socket.ts';
 import { testSatellite } from '../../support/satellites.ts';
 import { table, type Measurement } from '../measurement.ts';
@@ -14,6 +15,7 @@ import { COMMAND, REMARK } from '../support/terrarium-command.ts';
 
 const TIMES = 1_000;
 const WARM_UPS = 500;
+const AT_ONCE = [1, 50];
 /** The ways take turns, so that a machine that slows down slows all of them. */
 const ROUNDS = 5;
 /** Six bytes, as in the seed. */
@@ -46,13 +48,17 @@ async function message(clouds: LocalClouds): Promise<Way> {
 }
 
 async function query(clouds: LocalClouds): Promise<Way> {
-  const socket = await querySocket(clouds, node, { authorization: `Bearer ${API_TOKEN}` });
+  // No user may have as many queries at once as are measured.
+  const users = Array.from({ length: Math.ceil(Math.max(...AT_ONCE) / MAX_QUERIES_OF_USER) }, (_, n) => `asker-${n}`);
+  const askers = await Promise.all(users.map(async (name) => ({ socket: await querySocket(clouds, node, await operator(clouds, node, name)), asking: 0 })));
   let clock: number[] = [];
   const answered = (lines: QueryLine[]): boolean => lines.some((l) => 'seq' in l && 'rows' in l && l.rows[0]?.[0] === MESSAGE);
   return {
     name: 'Terrarium, a query: the same way, and SQL in a process of its own',
     async once() {
-      const lines = await socket.ask({ sql: `select '${MESSAGE}'`, satellites: ['s1'] });
+      const asker = askers.reduce((a, b) => (b.asking < a.asking ? b : a));
+      asker.asking += 1;
+      const lines = await asker.socket.ask({ sql: `select '${MESSAGE}'`, satellites: ['s1'] }).finally(() => (asker.asking -= 1));
       const done = lines.at(-1);
       if (!answered(lines) || done === undefined || !('done' in done)) throw new Error(`not the answer: ${JSON.stringify(lines)}`);
       clock.push(done.ms);
@@ -62,7 +68,7 @@ async function query(clouds: LocalClouds): Promise<Way> {
       clock = [];
       return taken;
     },
-    stop: () => socket.close(),
+    stop: () => Promise.all(askers.map((a) => a.socket.close())),
   };
 }
 
@@ -173,7 +179,7 @@ export const measurement: Measurement = {
       for (const open of [message, query, rawNats, redis, webSockets]) ways.push(await open(clouds));
       const [ours, asked, raw] = ways as [Way, Way, Way];
       const results = [];
-      for (const atOnce of [1, 50]) {
+      for (const atOnce of AT_ONCE) {
         say(`${TIMES} messages, ${atOnce} at once`);
         results.push({ atOnce, samples: await measure(ways, atOnce) });
       }
