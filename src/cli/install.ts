@@ -148,7 +148,7 @@ function report(io: Io, spec: ClusterSpec, result: InstallResult, ms: number, js
     'Web console, the same on every one of these:',
     ...consoles.map((c) => `  ${c.url}   (${c.node})`),
     'User:      admin',
-    result.password === undefined ? 'Password:  was shown by the first install; `terrarium user reset-password` on a node makes a new one' : `Password:  ${result.password}   (shown only now)`,
+    result.password === undefined ? 'Password:  was shown by the first install; `terrarium user reset-password` on a node makes a new one' : `Password:  ${result.password}   (shown only now; the console asks for one of your own)`,
     `CA:        ${result.caFingerprint}   (fingerprint of the CA in ${contextPath(io.env)})`,
     ...applicationLines(result),
     '',

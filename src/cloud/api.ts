@@ -31,7 +31,7 @@ export const newPassword = z.string().min(12).max(1024);
 export const loginSchema = z.strictObject({ user: z.string().min(1).max(64), password: z.string().min(1).max(1024) });
 export type LoginRequest = z.infer<typeof loginSchema>;
 
-/** `required`: nothing else is answered before. `offered`: it is the one that the install printed. */
+/** `required`: nothing else is answered before. `offered`: it was made up and printed, by the install or `user reset-password`. */
 export const passwordChangeSchema = z.enum(['none', 'offered', 'required']);
 export type PasswordChange = z.infer<typeof passwordChangeSchema>;
 

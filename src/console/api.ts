@@ -1,4 +1,4 @@
-import type { LoginReply, LoginRequest, Problem, QueryBody, SessionReply } from '../cloud/api.ts';
+import type { LoginReply, LoginRequest, PasswordChange, Problem, QueryBody, SessionReply } from '../cloud/api.ts';
 import { API_PATHS, CLIENT_HEADER, MIN_SEQ_HEADER, SEQ_HEADER } from '../cloud/api-paths.ts';
 import type { DirectQueryReply } from '../cloud/direct-api.ts';
 import { linesOf, runBothWays, type AnyLine } from './direct.ts';
@@ -42,10 +42,9 @@ export async function send(path: string, body: unknown, signal?: AbortSignal, me
   throw new ApiError(response.status, problem === undefined ? `The cloud answered ${response.status}.` : sentenceOf(problem));
 }
 
-/** @returns whether the password has to be changed before anything else is answered. */
-export async function login(request: LoginRequest): Promise<{ mustChange: boolean }> {
-  const reply = (await (await send(API_PATHS.login, request)).json()) as LoginReply;
-  return { mustChange: reply.passwordChange === 'required' };
+/** @returns whether the password has to be changed before anything else is answered, or should be. */
+export async function login(request: LoginRequest): Promise<PasswordChange> {
+  return ((await (await send(API_PATHS.login, request)).json()) as LoginReply).passwordChange;
 }
 
 /** While a password is being changed the old session is over and the cookie of the new one is still to come. */

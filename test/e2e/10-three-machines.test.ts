@@ -30,6 +30,7 @@ t.test('three machines, from nothing to a power cut and back', async (t) => {
     await page.goto(`https://${first.address}:8443/`);
     await page.getByLabel('Password').fill(password);
     await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Later' }).press('Enter');
     await page.locator('[data-kind=nodes] tbody tr').nth(2).waitFor();
     t.equal(await page.locator('[data-kind=nodes] tbody tr').count(), 3, 'three nodes');
     await lab.exec(first.name, 'sh', '-c', 'setsid sleep 31415.9 > /dev/null 2>&1 &');

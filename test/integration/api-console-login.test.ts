@@ -4,7 +4,7 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 import t from 'tap';
 import { API_TOKEN, PASSWORD, call, localClouds, type LocalClouds } from '../support/local-cloud.ts';
 
-/** How the console asks for a new password: of a user whose first one somebody else has chosen, and of who wants to. */
+/** How the console asks for a new password: of a user whose first one somebody else has chosen, of who has one that was made up, and of who wants to. */
 const node = { name: 'n1', address: '127.0.0.1' };
 const complaints: string[] = [];
 let clouds: LocalClouds;
@@ -54,9 +54,46 @@ t.test('a user whose password somebody else has chosen gets no further without a
   t.same(complaints, []);
 });
 
-t.test('others may change it, or later', async (t) => {
+async function logIn(user: string, password: string): Promise<void> {
   await page.getByRole('button', { name: 'Log out' }).click();
-  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByLabel('User').fill(user);
+  await page.getByLabel('Password').fill(password);
+  await page.keyboard.press('Enter');
+}
+
+t.test('who logs in with the password that the install printed is asked for one of his own, by keyboard alone, and may do it later', async (t) => {
+  await logIn('admin', PASSWORD);
+  await page.getByText('was made up for you and printed').waitFor();
+  t.equal(await page.evaluate('document.activeElement.name'), 'new', 'the first field has the focus');
+  for (const next of ['again', 'Change', 'Later']) {
+    await page.keyboard.press('Tab');
+    t.equal(await page.evaluate('document.activeElement.name || document.activeElement.textContent'), next);
+  }
+  await page.keyboard.press('Enter');
+  await overview();
+  await page.reload();
+  await overview();
+
+  await logIn('admin', PASSWORD);
+  await page.getByLabel('New password').waitFor();
+  await page.keyboard.type('chosen by the admin');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('chosen by the admin');
+  await page.keyboard.press('Enter');
+  await overview();
+  await logIn('admin', 'chosen by the admin');
+  await overview();
+  t.equal(await page.getByRole('button', { name: 'Later' }).count(), 0, 'and not again');
+  t.same(complaints, []);
+});
+
+t.test('who has chosen it himself is not asked, and may change it, or later', async (t) => {
+  await call(clouds, node, '/api/v1/users', { body: { name: 'ida', role: 'viewer', password: 'chosen by ida herself', mustChangePassword: false }, headers: { authorization: `Bearer ${API_TOKEN}` } });
+  await logIn('ida', 'chosen by ida herself');
+  await overview();
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByLabel('User').fill('ida');
+  await page.getByLabel('Password').fill('chosen by ida herself');
   await page.getByRole('button', { name: 'Log in and change the password' }).click();
   await page.getByRole('button', { name: 'Later' }).click();
   await overview();

@@ -83,5 +83,6 @@ t.test('a password that root has set in the Secret wins, on all instances, and e
   for (const n of nodes) await until(`the new password on ${n.name}`, async () => ((await login(n, password)).status === 200 ? true : undefined), 15_000);
   t.equal(await status(n3, token), 401);
   t.equal((await login(n3, 'of the console')).status, 401);
+  t.match(JSON.parse((await login(n3, password)).body), { passwordChange: 'offered' }, 'it was printed, as the first one');
   t.equal(await status(n3, apiToken), 200, 'the command line goes on');
 });

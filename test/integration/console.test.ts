@@ -46,6 +46,7 @@ t.test('log in with the keyboard alone', async (t) => {
   await page.getByLabel('Password').waitFor();
   await page.keyboard.type(PASSWORD);
   await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Later' }).press('Enter');
   await page.getByRole('heading', { name: 'Satellites' }).waitFor();
   t.same(await page.context().cookies().then((all) => all.map((c) => [c.name, c.httpOnly, c.secure, c.sameSite])), [['__Host-terrarium', true, true, 'Strict']]);
 });

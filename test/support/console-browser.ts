@@ -54,6 +54,8 @@ export async function openConsole(satellites: string[], silent: string[] = [], k
       await page.getByLabel('User').fill(user);
       await page.getByLabel('Password').fill(password);
       await page.keyboard.press('Enter');
+      // Who has a password that was made up for him is asked for one of his own; the cloud's tests have the first administrator.
+      if (user === 'admin') await page.getByRole('button', { name: 'Later' }).press('Enter');
       await page.getByRole('heading', { name: 'Overview' }).waitFor();
     },
     async satellite(name) {

@@ -5,6 +5,7 @@ import { splitPosition } from '../auth/sessions.ts';
 import { hashSecret } from '../auth/tokens.ts';
 import type { CloudContext } from '../context.ts';
 import { one, sessionById, userByName } from '../state/read.ts';
+import type { Store } from '../../store/database.ts';
 import type { TokenRow, UserRow } from '../../store/rows.ts';
 import { HttpProblem, unauthorized } from './problem.ts';
 
@@ -56,10 +57,12 @@ export function refuseForeignPage(ctx: Context): void {
   throw new HttpProblem(403, 'foreign-page', 'This request comes from a page of another origin.');
 }
 
-/** `offered` while the first password of all, the one that the install printed, has not been changed. */
-export function passwordChangeOf(user: UserRow): PasswordChange {
+/** `offered` while the password is one that `user.recover` has brought in, which a command has made up and printed. */
+export function passwordChangeOf(db: Store, user: UserRow): PasswordChange {
   if (user.must_change === 1) return 'required';
-  return user.created_at === user.password_at ? 'offered' : 'none';
+  const recovered = one<{ at: number }>(db, 'SELECT at FROM recoveries WHERE user = ?', user.name)?.at;
+  // The first one of all has no time of its own there.
+  return recovered !== undefined && (recovered === 0 ? user.created_at : recovered) === user.password_at ? 'offered' : 'none';
 }
 
 /** Whether who opened a connection that lasts may still read from it: it must not outlive session, token or user. */
@@ -89,7 +92,7 @@ function bySession(token: string, cloud: CloudContext): Caller {
     void replica.propose({ kind: 'session.delete', actor: user.name, args: { id: session.id } }).catch(() => undefined);
     throw unauthorized('The session was not used for 30 minutes. Log in again.');
   }
-  return { user: user.name, role: user.role, scopes: new Set(scopesOf(user.role)), actor: user.name, passwordChange: passwordChangeOf(user), session: { id: session.id, expiresAt: session.expires_at } };
+  return { user: user.name, role: user.role, scopes: new Set(scopesOf(user.role)), actor: user.name, passwordChange: passwordChangeOf(replica.db, user), session: { id: session.id, expiresAt: session.expires_at } };
 }
 
 function byToken(token: string, cloud: CloudContext): Caller {

@@ -32,6 +32,6 @@ export const route = define({
       throw new HttpProblem(401, 'wrong-password', 'User or password is wrong.');
     }
     cloud.throttle.succeeded(body.user, ctx.ip);
-    return { ...(await openSession({ ctx, cloud }, user)), passwordChange: passwordChangeOf(user) };
+    return { ...(await openSession({ ctx, cloud }, user)), passwordChange: passwordChangeOf(db, user) };
   },
 });

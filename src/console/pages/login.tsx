@@ -1,5 +1,6 @@
 import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { PasswordChange } from '../../cloud/api.ts';
 import { changePassword, login } from '../api.ts';
 import { LEAST_PASSWORD } from '../logic/password.ts';
 import { Logo } from '../parts/logo.tsx';
@@ -7,7 +8,7 @@ import { Logo } from '../parts/logo.tsx';
 export function Login({ error, onDone }: { error: string | undefined; onDone: () => void }) {
   const [message, setMessage] = useState(error);
   const [busy, setBusy] = useState(false);
-  const [change, setChange] = useState<{ user: string; current: string; forced: boolean } | undefined>(undefined);
+  const [change, setChange] = useState<{ user: string; current: string; why: PasswordChange } | undefined>(undefined);
   const password = useFocus();
 
   const submit = (event: SubmitEvent): void => {
@@ -18,8 +19,8 @@ export function Login({ error, onDone }: { error: string | undefined; onDone: ()
     const current = String(form.get('password'));
     setBusy(true);
     login({ user, password: current }).then(
-      ({ mustChange }) => {
-        if (mustChange || wanted) setChange({ user, current, forced: mustChange });
+      (why) => {
+        if (why !== 'none' || wanted) setChange({ user, current, why });
         else onDone();
       },
       (e: Error) => {
@@ -61,8 +62,14 @@ function useFocus(): RefObject<HTMLInputElement | null> {
   return field;
 }
 
+const WHY: Record<PasswordChange, (user: string) => string> = {
+  required: (user) => `Somebody else knows the password of ${user}: choose another one.`,
+  offered: (user) => `The password of ${user} was made up for you and printed: choose one of your own. It can wait until the next login.`,
+  none: (user) => `Of ${user}. All other sessions end.`,
+};
+
 /** A new password for who has just logged in; who need not change it may leave it at that. */
-function NewPassword({ user, current, forced, onDone }: { user: string; current: string; forced: boolean; onDone: () => void }) {
+function NewPassword({ user, current, why, onDone }: { user: string; current: string; why: PasswordChange; onDone: () => void }) {
   const [message, setMessage] = useState<string | undefined>(undefined);
   const [busy, setBusy] = useState(false);
   const first = useFocus();
@@ -85,7 +92,7 @@ function NewPassword({ user, current, forced, onDone }: { user: string; current:
           <Logo />
           <h1>New password</h1>
         </div>
-        <p class="hint">{forced ? `Somebody else knows the password of ${user}: choose another one.` : `Of ${user}. All other sessions end.`}</p>
+        <p class="hint">{WHY[why](user)}</p>
         <input name="user" autocomplete="username" value={user} readOnly hidden />
         <label>
           New password, {LEAST_PASSWORD} characters or more
@@ -96,7 +103,7 @@ function NewPassword({ user, current, forced, onDone }: { user: string; current:
           <input name="again" type="password" autocomplete="new-password" required maxLength={1024} />
         </label>
         <button type="submit" class="primary" disabled={busy}>{busy ? 'Changing…' : 'Change'}</button>
-        {forced ? null : <button type="button" disabled={busy} onClick={onDone}>Later</button>}
+        {why === 'required' ? null : <button type="button" disabled={busy} onClick={onDone}>Later</button>}
         <p class="message" role="alert">{message}</p>
       </form>
     </main>

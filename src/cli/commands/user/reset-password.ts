@@ -20,7 +20,7 @@ export const command: CommandModule = {
       const client = createKubeClient(loadKubeconfig(ADMIN_CONF));
       try {
         const password = await resetPassword(client);
-        io.stderr.write('The password of admin has been changed; the clouds take it within seconds and end the sessions of admin. It is shown only this once:\n');
+        io.stderr.write('The password of admin has been changed; the clouds take it within seconds and end the sessions of admin. It is shown only this once, and the console asks for one of your own:\n');
         io.stdout.write(`${password}\n`);
       } finally {
         client.close();
