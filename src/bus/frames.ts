@@ -143,6 +143,8 @@ export const announcementSchema = z.object({
   ready: z.boolean(),
   /** Why it is not ready. */
   reason: z.string().optional(),
+  /** What is well now and may soon not be. */
+  warning: z.string().optional(),
   /** By which this instance signs tokens of direct queries: a raw Ed25519 public key, base64url. */
   directKey: directKey.optional(),
   nats: z.object({

@@ -45,7 +45,7 @@ const KINDS: Kind[] = [
   kind<CloudInfo>({
     name: 'clouds', aliases: ['cloud'], path: API_PATHS.clouds, key: (c) => c.name, single: false, deletable: false, overview: (o) => o.clouds,
     columns: { NAME: (c) => c.name, STATE: (c) => c.state, BUS: (c) => c.nats.role, 'LAST SEEN': (c, now) => ago(c.lastSeen, now) },
-    wide: { VERSION: (c) => c.version, NATS: (c) => c.nats.version, REASON: (c) => c.reason },
+    wide: { VERSION: (c) => c.version, NATS: (c) => c.nats.version, REASON: (c) => c.reason ?? c.warning },
   }),
   kind<SatelliteInfo>({
     name: 'satellites', aliases: ['satellite', 'sat'], path: API_PATHS.satellites, key: (s) => s.id, single: true, deletable: true, fleet: true,

@@ -34,6 +34,7 @@ export function statusText(context: Context, state: Diagnosis): string {
     state.satellites === undefined || state.satellites.concerns.length === 0 ? '' : table(['NAME', 'STATE', 'LAST SEEN'], state.satellites.concerns.map((s) => [s.id, s.state, `${duration(now - Date.parse(s.lastSeen))} ago`].map(cell))),
     section('Applications', ['NAME', 'ADDRESS'], Object.entries(state.applications).flatMap(([name, list]) => list.map((address, i) => [i === 0 ? name : '', address]))),
     section('Console', ['ADDRESS'], state.controlPlanes.map((p) => [`https://${p.address.includes(':') ? `[${p.address}]` : p.address}:${context.ports.console}`])),
+    state.warnings.length === 0 ? '' : `\nWarnings\n${state.warnings.map((w) => `  ${cell(w)}\n`).join('')}`,
     state.healthy ? '\nEverything is healthy.\n' : `\nProblems\n${state.problems.map((p) => `  ${cell(p)}\n`).join('')}`,
   ];
   return parts.join('');

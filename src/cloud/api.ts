@@ -253,6 +253,8 @@ export const cloudSchema = z.object({
   /** `unreachable`: not heard of for 6 s. */
   state: z.enum(['healthy', 'not-ready', 'unreachable']),
   reason: z.string().exactOptional(),
+  /** What is well now and may soon not be, a sentence. */
+  warning: z.string().exactOptional(),
   version: z.string(),
   nats: z.object({ role: z.enum(['single', 'leader', 'follower', 'none']), peers: z.array(z.string()), version: z.string() }),
   lastSeen: time,

@@ -12,7 +12,7 @@ import { serviceAccountAccess } from '../kube/service-account.ts';
 import { openDatabase } from '../store/database.ts';
 import { openFacts } from '../store/facts.ts';
 import { openSatellites } from '../store/satellites.ts';
-import { spaceOf, tooFull } from '../store/space.ts';
+import { spaceOf } from '../store/space.ts';
 import { spareWrites } from '../store/spare.ts';
 import { VERSION } from '../version.ts';
 import { API_PATHS, type CloudInfo, type NodeInfo, type Overview } from './api.ts';
@@ -25,6 +25,7 @@ import { createChanges } from './changes.ts';
 import type { CloudContext } from './context.ts';
 import { createDirect } from './direct/direct.ts';
 import { keepDns, zoneData } from './direct/dns.ts';
+import { watchDisk } from './disk.ts';
 import { createApp } from './http/app.ts';
 import { createBusPipe } from './http/bus-pipe.ts';
 import { consoleFiles, loadConsole } from './http/console-files.ts';
@@ -76,6 +77,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const changes = createChanges();
   const credentials = openCredentials(facts);
   const registry = createRegistry(spare.satellites(openSatellites(db)), log);
+  const disk = watchDisk(() => spaceOf(settings.stateDir));
   const natsDir = join(settings.stateDir, 'nats');
   const sessionUse = trackSessions();
   let cluster: ClusterState | undefined;
@@ -93,7 +95,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     settings: { node, address, port: config.ports.nats, clusterPort: config.ports.natsCluster, websocketPort: config.ports.natsWebsocket, clusterId: config.id, tlsDir, stateDir: natsDir },
     topology: { ...members, ...NOBODY },
     log,
-    roomy: () => !tooFull(spaceOf(settings.stateDir)),
+    roomy: () => disk.full() === undefined,
   });
   let nc: NatsConnection | undefined;
   let connected = false;
@@ -106,11 +108,12 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     if (!connected) return 'nats-server of this node is not reached.';
     if (!db.open) return 'The database is closed.';
     if (bus.starved) return 'The disk was full or could not be written, and the bus keeps no log on this node until there is room again.';
-    return state.notReady() ?? (recovery.pending() ? `The credentials of the Secret ${SECRET} are not in the state yet.` : undefined);
+    return disk.full() ?? state.notReady() ?? (recovery.pending() ? `The credentials of the Secret ${SECRET} are not in the state yet.` : undefined);
   };
   const announcement = (): Announcement => {
     const reason = notReady();
-    return { name: node, node, version: VERSION, startedAt, ready: reason === undefined, directKey: direct.publicKey, ...(reason === undefined ? {} : { reason }), nats: monitor?.current() ?? { role: 'none', peers: [], version: '' } };
+    const warning = disk.low();
+    return { name: node, node, version: VERSION, startedAt, ready: reason === undefined, directKey: direct.publicKey, ...(reason === undefined ? {} : { reason }), ...(warning === undefined ? {} : { warning }), nats: monitor?.current() ?? { role: 'none', peers: [], version: '' } };
   };
   const direct = createDirect({
     self: node, config, state, registry, log,
@@ -220,7 +223,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     consoles: () => everywhere(config.ports.console),
     nodes: () => members.satellites,
   };
-  const metrics = createMetrics({ state, satellites: satellites.counts, certificateEnds: () => satellites.certificateEnds(), queries: () => queries?.active() ?? 0, notReady });
+  const metrics = createMetrics({ state, satellites: satellites.counts, certificateEnds: () => satellites.certificateEnds(), queries: () => queries?.active() ?? 0, diskFree: () => disk.free(), notReady });
   const failedLogins = createFailedLogins({
     counted: metrics.failedLogins,
     // Thrown where there is no state, so that it is told like any other reason.

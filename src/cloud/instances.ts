@@ -44,6 +44,7 @@ export function createInstances(self: () => Announcement, changes: Changes, now:
       ready: a.ready && !silent,
       state: silent ? 'unreachable' : a.ready ? 'healthy' : 'not-ready',
       ...(silent ? { reason: `Not heard of since ${new Date(at).toISOString()}.` } : a.reason === undefined ? {} : { reason: a.reason }),
+      ...(silent || a.warning === undefined ? {} : { warning: a.warning }),
       version: a.version,
       nats: silent ? { ...a.nats, role: 'none' } : a.nats,
       lastSeen: new Date(at).toISOString(),

@@ -25,6 +25,8 @@ export interface MetricsSources {
   /** When the certificate of each satellite ends that is not revoked, as far as is known, milliseconds since 1970. */
   certificateEnds(): number[];
   queries(): number;
+  /** The free part of the file system with the state, 0 to 1; undefined where it cannot be told. */
+  diskFree(): number | undefined;
   notReady(): string | undefined;
 }
 
@@ -48,6 +50,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
   gauge('terrarium_state_behind', 'Changes in the log that are not applied yet.', () => status()?.behind ?? 0);
   gauge('terrarium_state_schema', 'Active schema of the state.', () => status()?.schema ?? 0);
   gauge('terrarium_queries', 'Queries under way in this instance.', () => sources.queries());
+  gauge('terrarium_disk_free_ratio', 'Free part of the file system with the state, 0 to 1; below 0.07, or below 1 GiB, this instance changes nothing.', () => sources.diskFree() ?? Number.NaN);
   new Gauge({
     name: 'terrarium_satellites', help: 'Satellites by state.', labelNames: ['state'], registers,
     collect() {

@@ -13,6 +13,8 @@ const STAGGER_MS = 150;
 const READY_MS = 2_000;
 /** A change may wait for a quorum (15 s), behind the hash of a password. */
 const CHANGE_MS = 25_000;
+/** Statuses of an instance in whose place another one may do it. */
+const ELSEWHERE = new Set([503, 507]);
 /** Of a watch, which says something every 10 s. */
 const SILENT_MS = 30_000;
 
@@ -52,8 +54,8 @@ export function createCloudClient(context: Context): CloudClient {
       if (plane === undefined) throw unreachable(context, failed);
       try {
         const answer = await askConsole(context, plane, path, options);
-        if (answer.statusCode === 503 && left.length > 1) {
-          // It says itself that it cannot answer now; another one may.
+        if (ELSEWHERE.has(answer.statusCode ?? 0) && left.length > 1) {
+          // It says itself that it cannot answer now, or has no room to write; another one may.
           failed.set(plane, (await problem(answer, plane)).message);
           continue;
         }

@@ -13,6 +13,8 @@ export interface Diagnosis {
   at: string;
   /** Everything that is wrong, a sentence each, machines by name. */
   problems: string[];
+  /** What is well now and may soon not be, in the same form. */
+  warnings: string[];
   controlPlanes: PlaneHealth[];
   nodes: NodeInfo[];
   pods: PodInfo[];
@@ -109,12 +111,14 @@ export function diagnose(found: Survey): Diagnosis {
       if (!down.has(node.name) && satellites.missing.includes(node.name)) problems.push(`${node.name} (${node.address}): no satellite of it is known to the cloud`);
     }
   }
+  const warnings = clouds.flatMap((c) => (c.warning === undefined || c.state !== 'healthy' ? [] : [`cloud ${c.name}: ${sentence(c.warning)}`]));
   const reachable = planes.some((p) => p.api.answers || p.console.answers);
   return {
     healthy: problems.length === 0,
     reachable,
     at: at.toISOString(),
     problems,
+    warnings,
     controlPlanes: planes,
     nodes,
     pods,

@@ -44,6 +44,8 @@ t.test('what needs attention, the worst first', async (t) => {
   t.same(ill.map((c) => c.tone), ['bad', 'warn', 'warn', 'warn']);
   t.equal(ill[0]?.text, 'Node n2 is not ready: the kubelet is silent');
   t.equal(ill.at(-1)?.text, 'One pod is not ready');
+  const warned = concernsOf({ ...well, clouds: [{ name: 'c1', node: 'n1', ready: true, state: 'healthy', warning: 'Only 12 % are free.', version: '', nats: { role: 'leader', peers: [], version: '' }, lastSeen: '' }] });
+  t.same(warned, [{ tone: 'warn', text: 'The cloud on n1: Only 12 % are free.' }]);
   const many = concernsOf({ ...well, satellites: { ...well.satellites, counts: { ...well.satellites.counts, unreachable: 7, degraded: 1 }, concerns: [{ id: 'a', node: 'a', name: 'a', state: 'unreachable', lastSeen: '' }] } });
   t.same(many.map((c) => c.text), ['Satellite a is unreachable', '7 more satellites are not healthy']);
 });

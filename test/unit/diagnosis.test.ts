@@ -87,6 +87,15 @@ t.test('single parts are named with their machine', async (t) => {
   ]);
 });
 
+t.test('a warning is no problem, and not told of an instance that is not well anyway', async (t) => {
+  const found = healthy();
+  Object.assign(found.overview.clouds[0] ?? {}, { warning: 'Only 12 % are free.' });
+  Object.assign(found.overview.clouds[1] ?? {}, { warning: 'Only 8 % are free.', state: 'not-ready', reason: 'The disk is full.' });
+  t.match(diagnose(found), { healthy: false, warnings: ['cloud n1: Only 12 % are free'], problems: ['cloud n2 is not-ready: The disk is full'] });
+  found.overview.clouds.splice(1, 1);
+  t.match(diagnose(found), { healthy: true, problems: [] });
+});
+
 t.test('a node whose satellite never came', async (t) => {
   const found = healthy();
   found.overview.satellites.missing.push('n3');

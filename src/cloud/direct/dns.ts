@@ -14,10 +14,11 @@ export interface ZoneSources {
   registry: Pick<Registry, 'get' | 'has'>;
 }
 
-/** The control planes whose console answers. */
-export function healthyServers(servers: { name: string; address: string }[], clouds: CloudInfo[]): { name: string; address: string }[] {
-  const healthy = new Set(clouds.filter((c) => c.state === 'healthy').map((c) => c.node));
-  return servers.filter((s) => healthy.has(s.name));
+/** The control planes to which the console's name leads: those that are healthy. Where none is, those that answer at all: there one can still read. */
+export function consoleServers(servers: { name: string; address: string }[], clouds: CloudInfo[]): { name: string; address: string }[] {
+  const inState = (state: CloudInfo['state']): { name: string; address: string }[] => servers.filter((s) => clouds.some((c) => c.node === s.name && c.state === state));
+  const healthy = inState('healthy');
+  return healthy.length > 0 ? healthy : inState('not-ready');
 }
 
 /** The zone as this instance knows it now. */
@@ -25,7 +26,7 @@ export function zoneData({ zone, servers, clouds, registry }: ZoneSources): Zone
   return {
     zone,
     servers: () => servers().map((s) => s.address),
-    consoles: () => healthyServers(servers(), clouds()).map((s) => s.address),
+    consoles: () => consoleServers(servers(), clouds()).map((s) => s.address),
     satellite: (id) => registry.get(id)?.addresses,
     hasBelow: (suffix) => registry.has((id) => id.endsWith(`.${suffix}`)),
   };

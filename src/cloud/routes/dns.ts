@@ -1,6 +1,6 @@
 import { consoleNameIn, satelliteNameIn } from '../../../installer/cluster/zone.ts';
 import { API_PATHS } from '../api.ts';
-import { healthyServers } from '../direct/dns.ts';
+import { consoleServers } from '../direct/dns.ts';
 import { dnsReply } from '../direct-api.ts';
 import { route as define } from '../http/route.ts';
 
@@ -14,7 +14,7 @@ export const route = define({
     const { zone } = cloud.direct;
     const servers = cloud.servers();
     const hosts = [
-      ...healthyServers(servers, cloud.overview().clouds).map((s) => `${s.address} ${consoleNameIn(zone)}`),
+      ...consoleServers(servers, cloud.overview().clouds).map((s) => `${s.address} ${consoleNameIn(zone)}`),
       ...[...cloud.registry.ids()].flatMap((id) => cloud.registry.get(id)?.addresses.map((address) => `${address} ${satelliteNameIn(zone, id)}`) ?? []),
     ];
     return { zone, port: cloud.dnsPort, servers, authority: cloud.direct.certificate() ?? null, hosts };

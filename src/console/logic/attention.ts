@@ -15,6 +15,7 @@ export function concernsOf({ kubernetes, nodes, clouds, satellites, pods }: Over
     ...(kubernetes.reachable ? [] : [{ tone: 'warn' as const, text: `Kubernetes cannot be reached: nodes and pods are shown as last known. ${kubernetes.error ?? ''}`.trim() }]),
     ...nodes.filter((n) => !n.ready).map((n) => ({ tone: 'bad' as const, text: `Node ${n.name} is not ready${because(n.reason)}` })),
     ...clouds.filter((c) => c.state !== 'healthy').map((c) => ({ tone: c.state === 'unreachable' ? ('bad' as const) : ('warn' as const), text: `The cloud on ${c.node} is ${c.state.replace('-', ' ')}${because(c.reason)}` })),
+    ...clouds.flatMap((c) => (c.state !== 'healthy' || c.warning === undefined ? [] : [{ tone: 'warn' as const, text: `The cloud on ${c.node}: ${c.warning}` }])),
     ...satellites.concerns.map((s) => ({ tone: s.state === 'unreachable' ? ('bad' as const) : ('warn' as const), text: `Satellite ${s.id} is ${s.state}` })),
   ];
   const others = satellites.counts.degraded + satellites.counts.unreachable - satellites.concerns.length;

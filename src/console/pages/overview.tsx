@@ -103,7 +103,7 @@ function Clouds({ clouds, now }: { clouds: CloudInfo[]; now: number }) {
             {clouds.map((c) => (
               <tr key={c.name}>
                 <th scope="row">{c.node}</th>
-                <td><Badge tone={CLOUD_TONE[c.state]} title={c.reason}>{c.state}</Badge>{c.reason !== undefined && <small class="reason">{c.reason}</small>}</td>
+                <td><Badge tone={CLOUD_TONE[c.state]} title={c.reason}>{c.state}</Badge>{(c.reason ?? c.warning) !== undefined && <small class="reason">{c.reason ?? c.warning}</small>}</td>
                 <td>{NATS_ROLE[c.nats.role]}</td>
                 <td>{c.nats.peers.length === 0 ? '–' : c.nats.peers.join(', ')}</td>
                 <td class="mono">{c.version || '–'}</td>
