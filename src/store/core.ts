@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Failure } from '../errors.ts';
+import { isDamage } from './damage.ts';
 import type { Store } from './database.ts';
 import { MAX_DEPTH, encodeEntry, isShallow, type Command } from './entry.ts';
 import type { Kinds, Migration } from './kind.ts';
@@ -43,6 +44,14 @@ export const DEADLINE_MS = 15_000;
 /** A database that this release must leave alone. */
 export const NEWER = 'store-newer';
 const SPACE_EVERY_MS = 1000;
+/** After a snapshot that came to nothing: a full disk would get and lose a whole copy again and again. */
+const SNAPSHOT_AGAIN_MS = 60_000;
+
+/** @throws Failure `store-newer` where a database is of a schema that this release does not know. */
+export function refuseNewer(schema: number, { self, schema: known }: Pick<CoreOptions, 'self' | 'schema'>): void {
+  const supported = known.at(-1)?.version ?? 0;
+  if (schema > supported) throw new Failure(NEWER, `The database of the cloud has schema ${schema}; this release knows ${supported} at most.`, { host: self, remedy: 'Run the release that wrote it, or a newer one.' });
+}
 
 export interface Core {
   machine(): Machine;
@@ -56,10 +65,15 @@ export interface Core {
   announce(entries: AppliedEntry[]): void;
   onChange(listener: (change: ChangeEvent) => void): () => void;
   waitFor(position: number, ms: number): Promise<boolean>;
-  /** Closes the database, lets `change` put another one in its place, and opens that. */
+  /**
+   * Closes the database, lets `change` put another one in its place, and opens what is there then, also where `change` throws.
+   * @throws what `change` or the opening throws; `machine().db.open` tells whether there is a database. Where there is none, call it again, to change nothing.
+   */
   exchange(change: () => void): void;
   snapshotDue(): boolean;
   snapshot(): Promise<Snapshot | undefined>;
+  /** Whether a snapshot has found the database damaged since this was asked last. */
+  doubtful(): boolean;
   close(): void;
 }
 
@@ -70,16 +84,16 @@ export function openCore(options: CoreOptions, keepLog: boolean): Core {
   const byPosition = new Set<{ position: number; reached: () => void }>();
   let space = { at: -Infinity, full: false };
   let lastSnapshot = { at: timing.now(), position: storage.snapshots()[0]?.position ?? 0 };
+  let noSnapshot = -Infinity;
+  let doubtful = false;
   let snapshotting: Promise<Snapshot | undefined> | undefined;
   let opened = openBoth();
 
   function openBoth(): { machine: Machine; reader: Store } {
     const { writer, reader } = storage.open();
     try {
-      const supported = options.schema.at(-1)?.version ?? 0;
       const machine = openMachine(writer, { kinds: options.kinds, schema: options.schema, keepLog, ...(options.step === undefined ? {} : { step: options.step }) });
-      const { schema } = machine.meta();
-      if (schema > supported) throw new Failure(NEWER, `The database of the cloud has schema ${schema}; this release knows ${supported} at most.`, { host: options.self, remedy: 'Run the release that wrote it, or a newer one.' });
+      refuseNewer(machine.meta().schema, options);
       return { machine, reader };
     } catch (error) {
       reader.close();
@@ -90,6 +104,25 @@ export function openCore(options: CoreOptions, keepLog: boolean): Core {
   function closeBoth(): void {
     opened.reader.close();
     opened.machine.close();
+  }
+  function reopen(): void {
+    opened = openBoth();
+    const { position } = opened.machine.meta();
+    lastSnapshot = { at: timing.now(), position: storage.snapshots()[0]?.position ?? 0 };
+    noSnapshot = -Infinity;
+    for (const [id, waiters] of byId) {
+      const outcome = opened.machine.find(id);
+      if (outcome !== undefined) for (const resolve of waiters) resolve(outcome);
+    }
+    reached();
+    for (const listener of listeners) listener({ type: 'reset', position });
+  }
+  async function takeSnapshot(): Promise<Snapshot> {
+    const { db } = opened.machine;
+    const bytes = (db.pragma('page_count', { simple: true }) as number) * (db.pragma('page_size', { simple: true }) as number);
+    const { free, total } = options.space();
+    if (tooFull({ free: free - bytes, total })) throw new Error(`it would have ${Math.ceil(bytes / 1e6)} MB, and ${Math.floor(free / 1e6)} MB are free`);
+    return storage.snapshot(db);
   }
   function reached(): void {
     const { position } = opened.machine.meta();
@@ -162,36 +195,46 @@ export function openCore(options: CoreOptions, keepLog: boolean): Core {
     },
     exchange(change) {
       closeBoth();
-      change();
-      opened = openBoth();
-      const { position } = opened.machine.meta();
-      lastSnapshot = { at: timing.now(), position: storage.snapshots()[0]?.position ?? 0 };
-      for (const [id, waiters] of byId) {
-        const outcome = opened.machine.find(id);
-        if (outcome !== undefined) for (const resolve of waiters) resolve(outcome);
+      try {
+        change();
+      } catch (error) {
+        try {
+          reopen();
+        } catch (second) {
+          options.log(`store: the database cannot be opened: ${(second as Error).message}`);
+        }
+        throw error;
       }
-      reached();
-      for (const listener of listeners) listener({ type: 'reset', position });
+      reopen();
     },
     snapshotDue() {
       const { position } = opened.machine.meta();
       const entries = position - lastSnapshot.position;
-      return snapshotting === undefined && (entries >= limits.snapshotEntries || (entries > 0 && timing.now() - lastSnapshot.at >= limits.snapshotMs));
+      return snapshotting === undefined && timing.now() - noSnapshot >= SNAPSHOT_AGAIN_MS && (entries >= limits.snapshotEntries || (entries > 0 && timing.now() - lastSnapshot.at >= limits.snapshotMs));
     },
     snapshot() {
+      const { machine } = opened;
       // The database may be exchanged meanwhile: that ends the copy with an error, and there is none this time.
-      snapshotting ??= storage
-        .snapshot(opened.machine.db)
+      snapshotting ??= takeSnapshot()
         .then((snapshot) => {
           lastSnapshot = { at: timing.now(), position: snapshot.position };
           return snapshot;
         })
         .catch((error: Error) => {
+          if (machine === opened.machine) {
+            noSnapshot = timing.now();
+            doubtful ||= isDamage(error);
+          }
           options.log(`store: no snapshot: ${error.message}`);
           return undefined;
         })
         .finally(() => (snapshotting = undefined));
       return snapshotting;
+    },
+    doubtful() {
+      const was = doubtful;
+      doubtful = false;
+      return was;
     },
     close: closeBoth,
   };

@@ -1,3 +1,4 @@
+import { isOutside } from './damage.ts';
 import type { Store } from './database.ts';
 import { scanSteps, summedTables } from './images.ts';
 import { hashMessage } from './machine.ts';
@@ -8,6 +9,7 @@ import { SCHEMA_SUM, schemaSum } from './schema-sum.ts';
  * flipped bit in any value; the log's messages against their hashes; the schema. In steps, so that other work can have its turn between them: `db` is a
  * connection of its own, whose transaction sees one state throughout.
  * @returns what is wrong, one sentence each.
+ * @throws Error where that cannot be told: no room, no memory, a disk that does not answer.
  */
 export function* verifySteps(db: Store): Generator<undefined, string[]> {
   const problems: string[] = [];
@@ -30,6 +32,7 @@ export function* verifySteps(db: Store): Generator<undefined, string[]> {
     if (meta.message !== 0 && last !== meta.chain) problems.push('The hash chain does not end where the history does.');
     db.exec('COMMIT');
   } catch (error) {
+    if (isOutside(error)) throw error;
     problems.push(`SQLite: ${(error as Error).message}.`);
   }
   return problems;

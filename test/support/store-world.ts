@@ -189,6 +189,7 @@ export function diskStorage(disk: Disk, life: Life): Storage {
       return snapshot.meta;
     },
     snapshots: () => disk.snapshots.map((s) => s.meta),
+    drop: () => undefined,
     read: ({ epoch, position }, offset, length) => disk.snapshots.find((s) => s.meta.epoch === epoch && s.meta.position === position)?.bytes.subarray(offset, offset + length),
     receive(snapshot) {
       const chunks: Uint8Array[] = [];
@@ -209,7 +210,10 @@ export function diskStorage(disk: Disk, life: Life): Storage {
       alive('verify');
       return { problems: disk.open === undefined ? [] : atOnce(verifySteps(disk.open)), log: [] };
     },
-    openAside: () => (disk.aside === undefined ? undefined : fromBytes(disk.aside)),
+    // What only one instance without others does.
+    missing: () => false,
+    prepare: () => ({ db: fromBytes(undefined), adopt: () => undefined, abandon: () => undefined }),
+    openDamaged: () => undefined,
   };
 }
 

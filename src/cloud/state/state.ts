@@ -83,7 +83,7 @@ export function createState(options: StateOptions): State {
       tell({ type: 'reset', position: replica.position() });
     } catch (error) {
       mode = undefined;
-      failure = (error as Error).message;
+      failure = [(error as Error).message, ...(error instanceof Failure && error.remedy !== undefined ? [error.remedy] : [])].join(' ');
       log(`state: it cannot be opened: ${failure}`);
       retry = setTimeout(() => (queue = queue.then(open)), RETRY_MS);
     }
