@@ -99,6 +99,8 @@ t.test('a fourth control plane joins, the third is gone for good: one more may b
   const [n1, n2, n3, n4] = w.all;
   await reached(w, 'three servers', w.group, 'n1 n2 n3');
   await write(n1, n2, n3);
+  await t.rejects(n1.connection?.request('$JS.API.SERVER.REMOVE', JSON.stringify({ peer: 'n3' }), { timeout: 2_000 }) as Promise<unknown>, "who may use the clouds' data may not remove a server (of satellites: bus.test.ts)");
+  t.equal(w.group(), 'n1 n2 n3');
   await w.register(n1, n2, n3, n4);
   await w.enter(n4);
   await reached(w, 'four servers', w.group, 'n1 n2 n3 n4');
@@ -131,12 +133,15 @@ t.test('the third is gone first: both that are left have a copy, and the fourth 
   const n4 = w.all[3];
   const both = `${first.name} ${second.name}`;
   await w.lose(gone);
+  // A change of the log that fails for want of a leader is not tried again soon.
+  await until('another leader', () => (w.group() === undefined ? undefined : true));
+  await write(first, second);
   await w.register(first, second);
   await reached(w, 'two servers', w.group, both);
   await reached(w, 'a copy of the log on both', () => copied(w, first), both);
   await write(first, second);
-  // As long as an instance takes to look at how many copies there should be.
-  await sleep(35_000);
+  // Instances look every second whether there are as many copies as there should be.
+  await sleep(5_000);
   t.same(await w.copies(first), { on: both, wanted: 3 }, 'not fewer than there are servers');
 
   await w.register(first, second, n4);
@@ -146,14 +151,4 @@ t.test('the third is gone first: both that are left have a copy, and the fourth 
   await w.cluster.ready([first, second, n4]);
   await w.lose(first);
   await write(second, n4);
-});
-
-t.test("no satellite, and none of the clouds' own users for data, removes a server", { timeout: 120_000 }, async (t) => {
-  const w = await watched();
-  t.teardown(() => w.stop());
-  const [n1] = w.all;
-  await reached(w, 'three servers', w.group, 'n1 n2 n3');
-  await t.rejects(n1.connection?.request('$JS.API.SERVER.REMOVE', JSON.stringify({ peer: 'n3' }), { timeout: 2_000 }) as Promise<unknown>);
-  await sleep(3_000);
-  t.equal(w.group(), 'n1 n2 n3');
 });
