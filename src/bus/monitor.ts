@@ -2,22 +2,29 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectBus } from './connect.ts';
 import type { Announcement } from './frames.ts';
+import { asLeader, type MetaCluster, type MetaServer } from './meta-group.ts';
 
 const POLL_MS = 2_000;
 const ANSWER_MS = 1_500;
+/** It answers when a majority has it on disk. */
+const REMOVE_MS = 5_000;
 
-/** What the server of this node says of itself, asked over the bus's system account: there is no monitoring port. */
+/** What the server of this node says of itself, and what only it may do, over the bus's system account: there is no monitoring port. */
 export interface BusMonitor {
   current(): Announcement['nats'];
   /** When the server read its configuration last, by its own word; undefined where it does not answer. */
   loadedAt(): Promise<string | undefined>;
   /** Ends the client connections of this server whose user is not one of these. @returns how many. */
   cut(users: ReadonlySet<string>): Promise<number>;
+  /** The servers of JetStream's meta group; undefined where this one does not lead it or did not answer last. */
+  metaGroup(): MetaServer[] | undefined;
+  /** Takes a server out of JetStream's meta group and of all streams, whose copies go to others as far as there are any. @throws where it is refused or not confirmed */
+  removeServer(id: string): Promise<void>;
   stop(): Promise<void>;
 }
 
 interface Jsz {
-  data?: { meta_cluster?: { leader?: string } };
+  data?: { meta_cluster?: MetaCluster };
 }
 interface Routez {
   data?: { routes?: { remote_name?: string }[] };
@@ -28,6 +35,9 @@ interface Varz {
 interface Connz {
   data?: { total?: number; connections?: { cid: number; authorized_user?: string }[] };
 }
+interface Removed {
+  error?: { description?: string };
+}
 const CONNECTIONS_AT_ONCE = 1024;
 
 /** Asks every two seconds. `server` as `host:port`; `tlsDir` holds ca.crt and the server's own certificate, which the system account admits. */
@@ -35,6 +45,7 @@ export async function monitorBus(options: { server: string; tlsDir: string; node
   const tls = { caFile: join(options.tlsDir, 'ca.crt'), certFile: join(options.tlsDir, 'server.crt'), keyFile: join(options.tlsDir, 'server.key') };
   const nc = await connectBus({ servers: [options.server], tls, name: `monitor ${options.node}`, onlyThese: true });
   let current: Announcement['nats'] = { role: 'none', peers: [], version: '' };
+  let group: MetaServer[] | undefined;
 
   const ask = async <T>(what: string, options: object = {}): Promise<T | undefined> => {
     const id = nc.info?.server_id;
@@ -49,15 +60,19 @@ export async function monitorBus(options: { server: string; tlsDir: string; node
     const routes = await ask<Routez>('ROUTEZ');
     const version = nc.info?.version ?? '';
     if (routes === undefined) {
+      group = undefined;
       current = { role: 'none', peers: [], version };
       return;
     }
     const peers = [...new Set((routes.data?.routes ?? []).map((r) => r.remote_name).filter((n) => n !== undefined))].sort();
     if (nc.info?.jetstream !== true) {
+      group = undefined;
       current = { role: 'single', peers, version };
       return;
     }
-    const leader = (await ask<Jsz>('JSZ'))?.data?.meta_cluster?.leader ?? '';
+    const meta = (await ask<Jsz>('JSZ'))?.data?.meta_cluster;
+    group = meta === undefined ? undefined : asLeader(options.node, meta, peers);
+    const leader = meta?.leader ?? '';
     current = { role: leader === '' ? 'none' : leader === options.node ? 'leader' : 'follower', peers, version };
   };
   const stopped = new AbortController();
@@ -81,6 +96,11 @@ export async function monitorBus(options: { server: string; tlsDir: string; node
       }
       for (const cid of strangers) await ask('KICK', { cid });
       return strangers.length;
+    },
+    metaGroup: () => group,
+    async removeServer(id) {
+      const { error } = (await nc.request('$JS.API.SERVER.REMOVE', JSON.stringify({ peer_id: id }), { timeout: REMOVE_MS })).json<Removed>();
+      if (error !== undefined) throw new Error(error.description ?? 'nats-server refused it');
     },
     async stop() {
       stopped.abort();

@@ -23,6 +23,7 @@ import { createThrottle } from './auth/throttle.ts';
 import { shareSessionUse } from './auth/shared-use.ts';
 import { createChanges } from './changes.ts';
 import type { CloudContext } from './context.ts';
+import { keepDeparted } from './departed.ts';
 import { createDirect } from './direct/direct.ts';
 import { keepDns, zoneData } from './direct/dns.ts';
 import { watchDisk } from './disk.ts';
@@ -102,6 +103,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   let connectedAt: number | undefined;
   let monitor: BusMonitor | undefined;
   let queries: QueryProxy | undefined;
+  let stopDeparted: (() => Promise<void>) | undefined;
 
   const notReady = (): string | undefined => {
     if (stopping.signal.aborted) return 'This instance is stopping.';
@@ -289,6 +291,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     recovery.stop();
     await state.stop();
     metrics.stop();
+    await stopDeparted?.();
     await nc?.close();
     await monitor?.stop();
     await bus.stop();
@@ -319,6 +322,14 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     shareSessionUse(connection, sessionUse, log);
     monitor = await monitorBus({ server, tlsDir, node });
     bus.verifyReloads(monitor.loadedAt);
+    stopDeparted = keepDeparted({
+      // One whose address is not known yet is registered too.
+      registered: () => (nodesKnown && kubernetes.status().reachable ? [...new Set([...members.servers, ...kubernetes.nodes().filter((n) => n.role === 'control-plane')].map((n) => n.name))] : undefined),
+      group: monitor.metaGroup,
+      remove: monitor.removeServer,
+      log,
+      afterMs: settings.departedMs,
+    });
     reconfigure();
     instances.listen(connection);
     followState();

@@ -20,6 +20,8 @@ export interface CloudSettings {
   consoleDir: string | undefined;
   /** For how long the certificates of satellites that enrol are good, milliseconds; undefined: as long as any. */
   satelliteLifeMs: number | undefined;
+  /** After which a server of the bus whose node is no control plane any more is removed, milliseconds; undefined: as long as is safe. */
+  departedMs: number | undefined;
   config: ClusterConfig;
 }
 
@@ -33,6 +35,7 @@ export interface CloudSettings {
  * | TERRARIUM_LISTEN | address of console and API (default: all) |
  * | TERRARIUM_CONSOLE | folder of the console (default: what the executable carries) |
  * | TERRARIUM_SATELLITE_CERTIFICATE_SECONDS | how long certificates of satellites that enrol are good, where that is to be less than a year |
+ * | TERRARIUM_DEPARTED_SECONDS | how long a control plane has to be gone before its server is removed from the bus, where that is to be less than a minute |
  *
  * @throws Failure `usage`, `bad-cluster-config`
  */
@@ -57,14 +60,16 @@ export function cloudSettings(env: NodeJS.ProcessEnv): CloudSettings {
     serviceAccountDir: env['TERRARIUM_SERVICE_ACCOUNT'] ?? SERVICE_ACCOUNT_DIR,
     listen: env['TERRARIUM_LISTEN'],
     consoleDir: env['TERRARIUM_CONSOLE'],
-    satelliteLifeMs: lifeMs(env['TERRARIUM_SATELLITE_CERTIFICATE_SECONDS']),
+    satelliteLifeMs: milliseconds(env, 'TERRARIUM_SATELLITE_CERTIFICATE_SECONDS', 10),
+    departedMs: milliseconds(env, 'TERRARIUM_DEPARTED_SECONDS', 1),
     config,
   };
 }
 
-/** @throws Failure `usage` */
-function lifeMs(seconds: string | undefined): number | undefined {
-  if (seconds === undefined || seconds === '') return undefined;
-  if (!/^[1-9]\d{1,7}$/.test(seconds)) throw new Failure('usage', `TERRARIUM_SATELLITE_CERTIFICATE_SECONDS is ${seconds}, not a number of seconds from 10 on.`, { exitCode: EXIT.usage });
+/** Seconds, as milliseconds; undefined where they are not set. @throws Failure `usage` */
+function milliseconds(env: NodeJS.ProcessEnv, name: string, least: number): number | undefined {
+  const seconds = env[name] ?? '';
+  if (seconds === '') return undefined;
+  if (!/^[1-9]\d{0,7}$/.test(seconds) || Number(seconds) < least) throw new Failure('usage', `${name} is ${seconds}, not a number of seconds from ${least} on.`, { exitCode: EXIT.usage });
   return Number(seconds) * 1000;
 }

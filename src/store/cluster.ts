@@ -299,7 +299,8 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
       const below = Math.min(...snapshots) - (options.limits ?? LIMITS).logMargin;
       if (below > log_.first) await pipe.purge(log_, below).catch((error: Error) => log(`store: the log was not purged: ${error.message}`));
     }
-    if (log_.replicas !== replicasFor(names().length) && due('replicas', 30_000)) {
+    // Never fewer: who is missing is mostly replaced, and until then each server that there is has a copy.
+    if (log_.replicas < replicasFor(names().length) && due('replicas', 30_000)) {
       await pipe.setReplicas(log_, replicasFor(names().length)).catch((error: Error) => log(`store: the stream keeps ${log_.replicas} copies: ${error.message}`));
     }
     const supported = schemaOfAll();

@@ -59,7 +59,7 @@ export async function rebuild(dead: number, sinceMs: number, options: RebuildOpt
   return { made: dead + 1 };
 }
 
-/** Copies of the stream: as many as may be lost with etcd's members. */
+/** Copies of the stream: as many as etcd's members, but not four, which bear no more losses than three. Two need each other either way, so both have one. */
 export function replicasFor(instances: number): number {
-  return instances >= 5 ? 5 : instances >= 3 ? 3 : 1;
+  return instances >= 5 ? 5 : Math.min(instances, 3);
 }

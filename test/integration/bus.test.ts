@@ -89,11 +89,11 @@ t.test('a satellite reads and writes its own subjects only', async (t) => {
   for (const subject of ['satellite.n1.>', '>', '$SYS.>', 'heartbeat.*', 'reply.>', 'cloud.*', '$JS.API.>']) {
     satellite.subscribe(subject, { callback: (error, msg) => (error === null ? void leaked.push(msg.subject) : undefined) });
   }
-  for (const subject of ['heartbeat.n1', 'satellite.n1.query', 'reply.n2.abcdefgh.n1', 'cloud.n1', 'session.ended', '$JS.API.INFO', '$SYS.REQ.SERVER.PING']) satellite.publish(subject, 'forged');
+  for (const subject of ['heartbeat.n1', 'satellite.n1.query', 'reply.n2.abcdefgh.n1', 'cloud.n1', 'session.ended', '$JS.API.INFO', '$JS.API.SERVER.REMOVE', '$SYS.REQ.SERVER.PING']) satellite.publish(subject, 'forged');
   satellite.publish('heartbeat.n3_example', 'own');
   satellite.publish('reply.n2.abcdefgh.n3_example', 'own');
   await satellite.flush();
-  await until('14 refusals', () => (refused.length >= 14 ? true : undefined));
+  await until('15 refusals', () => (refused.length >= 15 ? true : undefined));
   cloud.publish('satellite.n1.query', 'not for n3');
   await cloud.flush();
   await until('its own messages', () => (heard.filter((h) => h.endsWith('own')).length === 2 ? true : undefined));

@@ -14,6 +14,7 @@ const nodes: LocalNode[] = ['n1', 'n2', 'n3'].map((name, i) => ({ name, address:
 const [n1, n2, n3] = nodes as [LocalNode, LocalNode, LocalNode];
 const apiToken = 'trr_growth';
 const satellites: ChildProcess[] = [];
+const instances = new Map<string, ChildProcess>();
 let kube: KubeApi;
 let clouds: LocalClouds;
 let env: NodeJS.ProcessEnv;
@@ -28,7 +29,7 @@ async function addNode({ name, address }: LocalNode): Promise<void> {
 async function arrive(node: LocalNode): Promise<void> {
   await addNode(node);
   rmSync(join(clouds.files.data(node.name), 'cloud/state/cloud.db'), { force: true });
-  await clouds.start(node, env);
+  instances.set(node.name, await clouds.start(node, env));
   satellites.push(spawn(process.execPath, ['src/main.ts', 'satellite'], { env: { ...clouds.env(node), TERRARIUM_CLOUDS: nodes.map((n) => `${n.address}:${clouds.ports.nats}`).join() }, stdio: 'ignore' }));
 }
 
@@ -66,7 +67,7 @@ t.before(async () => {
   const token = await kube.client.request<{ status: { token: string } }>('/api/v1/namespaces/terrarium-system/serviceaccounts/cloud/token', { method: 'POST', body: { spec: { expirationSeconds: 3600 } } });
   writeFileSync(join(dir, 'token'), token.status.token);
   writeFileSync(join(dir, 'ca.crt'), kube.authority.cert);
-  env = { TERRARIUM_API: `https://127.0.0.1:${kube.port}`, TERRARIUM_SERVICE_ACCOUNT: dir };
+  env = { TERRARIUM_API: `https://127.0.0.1:${kube.port}`, TERRARIUM_SERVICE_ACCOUNT: dir, TERRARIUM_DEPARTED_SECONDS: '5' };
 });
 
 t.teardown(async () => {
@@ -101,8 +102,9 @@ t.test('a third: JetStream with a leader, and a query reaches all', { timeout: 3
   t.match(last, { done: true, satellites: { n1: 'rows', n2: 'rows', n3: 'rows' } });
 });
 
-t.test('one leaves: it is no longer expected, its satellite forgotten when silent', { timeout: 300_000 }, async (t) => {
+t.test('one leaves: it is no longer expected, its satellite forgotten when silent, its server removed from the bus', { timeout: 300_000 }, async (t) => {
   satellites[2]?.kill('SIGKILL');
+  instances.get('n3')?.kill('SIGTERM');
   await kube.client.request('/api/v1/nodes/n3', { method: 'DELETE' });
   const seen = await until('n3 to be gone from the bus of n1', async () => {
     const o = await overview(n1);
@@ -110,4 +112,6 @@ t.test('one leaves: it is no longer expected, its satellite forgotten when silen
   }, 5000);
   t.same(seen.nodes.map((n) => n.name), ['n1', 'n2']);
   await until('its satellite to be forgotten', async () => (knownOf((await overview(n1))?.satellites) === 2 ? true : undefined), 45_000);
+  await until('its server to be removed', () => (clouds.output.some((chunk) => chunk.includes('bus: removed the server of n3')) ? true : undefined), 60_000);
+  await settled([n1, n2], ['follower', 'leader']);
 });

@@ -39,7 +39,11 @@ export interface TestCluster {
   openSingle(member: Member): Promise<Replica>;
   /** All servers become a cluster with JetStream. */
   grow(): Promise<void>;
+  /** From now on these are the registered instances: servers learn of it, and those of them that have not run yet are started. */
+  register(members: Member[]): Promise<void>;
   close(member: Member): Promise<void>;
+  /** As `close`, and its server ends by a SIGKILL and is not started again. */
+  kill(member: Member): Promise<void>;
   ready(members?: Member[]): Promise<void>;
   /** Waits until all are at the same position, and fails where their tables are not equal row by row. */
   equal(): Promise<void>;
@@ -54,13 +58,15 @@ function roomOf(dirs: string[]): number {
 /**
  * @param alone the first server only, by itself and without JetStream, until `grow`.
  * @param prepare gets each member's folder, with all of its files in it, before anything is started.
+ * @param spare so many of them, the last ones, have no part in it until `register`.
  */
-export async function startCluster(count: number, alone = false, prepare: (dir: string) => void = () => undefined): Promise<TestCluster> {
+export async function startCluster(count: number, alone = false, prepare: (dir: string) => void = () => undefined, spare = 0): Promise<TestCluster> {
   const nodes = Array.from({ length: count }, (_, i) => ({ name: `n${i + 1}`, address: `127.0.0.${i + 1}` }));
   const files = await busFiles(nodes);
   for (const { name } of nodes) prepare(files.data(name));
   const [port = 0, clusterPort = 0, websocketPort = 0] = await freePorts(3);
-  const topology: Topology = { servers: nodes, satellites: [], jetstream: true };
+  let registered = nodes.slice(0, count - spare);
+  const topology: Topology = { servers: registered, satellites: [], jetstream: true };
   const streamsOf = (name: string): string => join(files.data(name), STREAMS);
   const log: string[] = [];
   const started = Date.now();
@@ -76,7 +82,7 @@ export async function startCluster(count: number, alone = false, prepare: (dir: 
     options: optionsOf(node),
     server: new BusServer(optionsOf(node)),
   }));
-  await Promise.all(members.slice(0, alone ? 1 : count).map((m) => m.server.start()));
+  await Promise.all(members.slice(0, alone ? 1 : registered.length).map((m) => m.server.start()));
   const cluster: TestCluster = {
     members,
     log,
@@ -88,7 +94,7 @@ export async function startCluster(count: number, alone = false, prepare: (dir: 
       member.replica = await openReplica({
         self: member.name, dir: member.dir, log: (line) => note(member.name, line), space: () => ROOMY,
         limits,
-        cluster: { pipe: streamPipe(member.connection, member.streams), peers: busPeers(member.connection, member.name), instances: () => nodes.map(({ name }) => ({ name })) },
+        cluster: { pipe: streamPipe(member.connection, member.streams), peers: busPeers(member.connection, member.name), instances: () => registered.map(({ name }) => ({ name })) },
       });
       return member.replica;
     },
@@ -99,6 +105,23 @@ export async function startCluster(count: number, alone = false, prepare: (dir: 
     async grow() {
       const [first, ...others] = members;
       await Promise.all([first?.server.apply(topology), ...others.map((m) => m.server.start())]);
+    },
+    async register(some) {
+      registered = nodes.filter((n) => some.some((m) => m.name === n.name));
+      const next = { ...topology, servers: registered };
+      await Promise.all(some.map(async (m) => {
+        m.options = { ...m.options, topology: next };
+        if (m.server.starts > 0) return m.server.apply(next);
+        m.server = new BusServer(m.options);
+        return m.server.start();
+      }));
+    },
+    async kill(member) {
+      const { pid } = member.server;
+      // Said before the signal, which else counts as a crash.
+      const stopped = member.server.stop();
+      if (pid !== undefined) process.kill(pid, 'SIGKILL');
+      await Promise.all([stopped, cluster.close(member)]);
     },
     async close(member) {
       const { replica, connection } = member;

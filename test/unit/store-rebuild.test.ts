@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Frozen, LogInfo, Pipe } from '../../src/store/pipe.ts';
-import { PATIENCE_MS, rebuild } from '../../src/store/rebuild.ts';
+import { PATIENCE_MS, rebuild, replicasFor } from '../../src/store/rebuild.ts';
 import { realTiming } from '../../src/store/replica.ts';
 
 type Made = Pick<LogInfo, 'epoch' | 'base' | 'chain' | 'replicas'>;
@@ -49,4 +49,8 @@ t.test('no majority with a history begins anew', async (t) => {
 
 t.test('an epoch that somebody has gone on to is told', async (t) => {
   t.same(await tried({ n2: { epoch: 4, message: 20, chain: 'x', fit: true } }), { result: { known: 4 }, made: [] });
+});
+
+t.test('copies of the log, by instances', async (t) => {
+  t.same([1, 2, 3, 4, 5].map(replicasFor), [1, 2, 3, 3, 5]);
 });
