@@ -5,6 +5,7 @@ import { eventually, type Lab } from './lab.ts';
 interface Meta {
   name: string;
   namespace?: string;
+  uid: string;
 }
 interface Conditions {
   conditions?: { type: string; status: string }[];
