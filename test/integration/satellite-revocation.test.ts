@@ -1,19 +1,18 @@
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { readFileSync } from 'node:fs';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import type { BusTls } from '../../src/bus/connect.ts';
 import { HEARTBEAT_MS, encode } from '../../src/bus/frames.ts';
-import { ENROLMENT_PATHS, type EnrolReply } from '../../src/cloud/satellites-api.ts';
 import { BUS_SERVER_NAME, busName, cloudClientIdentity, enrolledIdentity } from '../../src/bus/identities.ts';
 import { createNkey, signByNkey } from '../../src/bus/nkey.ts';
+import { ENROLMENT_PATHS, type EnrolReply } from '../../src/cloud/satellites-api.ts';
 import { createRequest } from '../../src/pki/authority.ts';
 import { rawWebSocket, type RawClient, type RawOptions } from '../support/bus-websocket.ts';
+import { admittedBy, connectOnceTo, cutFrom, enrolAt, enrolmentToken, persistentAt, webSocketTo, type Enrolled, type Trying } from '../support/enrolled.ts';
 import { API_TOKEN, call, localClouds, until, type Answer, type LocalClouds, type LocalNode } from '../support/local-cloud.ts';
-import type { ChildProcess } from 'node:child_process';
 
 /** Three clouds with their nats-servers, and satellites of other machines with clients of their own. */
 const nodes: [LocalNode, LocalNode, LocalNode] = [{ name: 'n1', address: '127.0.0.1' }, { name: 'n2', address: '127.0.0.2' }, { name: 'n3', address: '127.0.0.3' }];
@@ -32,117 +31,23 @@ t.afterEach((t) => {
 
 const ask = (node: LocalNode, method: string, path: string, body?: unknown): Promise<Answer> => call(clouds, node, path, { method, headers: auth, ...(body === undefined ? {} : { body }) });
 
-async function token(node = nodes[0]): Promise<string> {
-  const answer = await ask(node, 'POST', ENROLMENT_PATHS.tokens, {});
-  if (answer.status !== 201) throw new Error(answer.body);
-  return (JSON.parse(answer.body) as { token: string }).token;
-}
-
-interface Enrolled {
-  tls: BusTls;
-  /** Of its nkey. */
-  seed: string;
-  /** Request and nkey, as sent. */
-  body: { request: string; nkey: object };
-  token: string;
-  reply: EnrolReply;
-}
-
-async function enrol(id: string, node = nodes[0]): Promise<Enrolled> {
-  const { csr, key } = await createRequest('whatever');
-  const nkey = createNkey();
-  const body = { request: csr, nkey: { key: nkey.publicKey, signature: signByNkey(nkey, csr) } };
-  const secret = await token(node);
-  const answer = await call(clouds, node, ENROLMENT_PATHS.enrol, { body: { token: secret, id, ...body } });
-  if (answer.status !== 200) throw new Error(answer.body);
-  const reply = JSON.parse(answer.body) as EnrolReply;
-  const dir = join(clouds.files.root, 'enrolled', `${id}-${Math.random()}`);
-  mkdirSync(dir, { recursive: true });
-  const tls = { caFile: join(dir, 'ca.crt'), certFile: join(dir, 'client.crt'), keyFile: join(dir, 'client.key') };
-  writeFileSync(tls.caFile, reply.ca);
-  writeFileSync(tls.certFile, reply.certificate);
-  writeFileSync(tls.keyFile, key);
-  return { tls, seed: nkey.seed, body, token: secret, reply };
-}
-
+const token = (node = nodes[0]): Promise<string> => enrolmentToken(clouds, node);
+const enrol = (id: string, node = nodes[0]): Promise<Enrolled> => enrolAt(clouds, id, node);
+const byWebSocket = (seed: string | undefined, node: LocalNode, more?: Partial<RawOptions>): Promise<RawClient> => webSocketTo(clouds, seed, node, more);
 /** One try at one server. */
-function connectOnce(tls: BusTls, node: LocalNode): Promise<NatsConnection> {
-  return connect({ servers: `${node.address}:${clouds.ports.nats}`, tls: { ...tls, handshakeFirst: true }, reconnect: false, timeout: 3_000, ignoreClusterUpdates: true });
-}
-
-/** The other way: the console's port. */
-function byWebSocket(seed: string | undefined, node: LocalNode, more: Partial<RawOptions> = {}): Promise<RawClient> {
-  return rawWebSocket({ url: `wss://${node.address}:${clouds.ports.console}/bus`, options: { ca: clouds.files.authority.cert }, ...(seed === undefined ? {} : { seed }), ...more });
-}
-
-const admitted = (tls: BusTls, node: LocalNode): Promise<NatsConnection> => until(`${node.name} to admit it`, () => connectOnce(tls, node).catch(() => undefined));
+const connectOnce = (tls: BusTls, node: LocalNode): Promise<NatsConnection> => connectOnceTo(clouds, tls, node);
+const admitted = (tls: BusTls, node: LocalNode): Promise<NatsConnection> => admittedBy(clouds, tls, node);
+const persistent = (satellite: Enrolled, servers: LocalNode[]): Trying => persistentAt(clouds, satellite, servers);
 
 const beat = (nc: NatsConnection, id: string): void =>
   nc.publish(`heartbeat.${id}`, encode({ id, node: id, version: '0', addresses: [], tables: [], load: [0, 0, 0], startedAt: new Date().toISOString() }));
 
-/** One connection, by either way. */
-interface Line {
-  ping(): Promise<void>;
-  isClosed(): boolean;
-  closed: Promise<unknown>;
-  close(): Promise<void> | void;
-}
-
-async function lineByTls(tls: BusTls, node: LocalNode): Promise<Line> {
-  const nc = await connectOnce(tls, node);
-  return { ping: () => nc.flush(), isClosed: () => nc.isClosed(), closed: nc.closed(), close: () => nc.close() };
-}
-
-interface Trying {
-  /** When it was connected last: `n1 by TLS` → milliseconds of the clock. */
-  lastUp: Map<string, number>;
-  tries(): number;
-  stop(): Promise<void>;
-}
-
-/** Tries each of these servers, by both ways, without a pause until it is stopped; tells when it was connected last. */
-function persistent({ tls, seed }: Enrolled, servers: LocalNode[]): Trying {
-  const lastUp = new Map<string, number>();
-  let stopped = false;
-  let tries = 0;
-  const all = servers.flatMap((node): { name: string; open(): Promise<Line> }[] => [
-    { name: `${node.name} by TLS`, open: () => lineByTls(tls, node) },
-    { name: `${node.name} by WebSocket`, open: () => byWebSocket(seed, node) },
-  ]);
-  const loops = all.map(async ({ name, open }) => {
-    while (!stopped) {
-      tries += 1;
-      const nc = await open().catch(() => undefined);
-      if (nc === undefined) {
-        await sleep(20);
-        continue;
-      }
-      while (!stopped && !nc.isClosed()) {
-        // An answer of the server, and not the mere socket: it is connected.
-        const closed = nc.closed.then(() => false);
-        if (await Promise.race([nc.ping().then(() => true, () => false), closed])) lastUp.set(name, Date.now());
-        await sleep(20);
-      }
-      await nc.close();
-    }
-  });
-  return {
-    lastUp,
-    tries: () => tries,
-    async stop() {
-      stopped = true;
-      await Promise.all(loops);
-    },
-  };
-}
-
 /**
- * Waits until nobody lets it in any more, and still none does after some seconds. A server that is starting, or whose nats-server is, admits until it has
- * heard of the revocation; how soon that is, is measured by `./build.sh bench revocation`.
+ * Waits until it is cut. A server that is starting, or whose nats-server is, admits until it has heard of the revocation; how soon that is, is measured by
+ * `./build.sh bench revocation`.
  */
-async function cut(t: Test, { lastUp }: Trying, from: number): Promise<void> {
-  await until('it to be cut everywhere', () => ([...lastUp.values()].every((up) => Date.now() - up > 3_000) ? true : undefined), 60_000);
-  t.comment([...lastUp].map(([name, up]) => `${name}: connected last ${up - from} ms after`).join(', '));
+async function cut(t: Test, trying: Trying, from: number): Promise<void> {
+  t.comment([...(await cutFrom(trying, from))].map(([name, ms]) => `${name}: connected last ${ms} ms after`).join(', '));
 }
 
 t.test('a satellite enrols with a token of one use; the same request gives the same answer', async (t) => {
