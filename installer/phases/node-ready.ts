@@ -16,7 +16,7 @@ export const phase: Phase = {
   async do(context, args) {
     const { node: joining } = argsSchema.parse(args);
     const nodes = context.spec.nodes.filter((n) => n.name === joining || n.name === context.node.name);
-    await waitUntilReady(context, { nodes, namespaces: OWN_NAMESPACES, unscheduled: false });
+    await waitUntilReady(context, { nodes, namespaces: OWN_NAMESPACES, unscheduled: false, workloads: [] });
   },
 
   async undo() {

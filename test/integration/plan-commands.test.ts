@@ -3,7 +3,7 @@ import { execa } from 'execa';
 import t from 'tap';
 import { executorClient } from '../../installer/plan/rpc.ts';
 import { readTls } from '../../installer/plan/roles.ts';
-import { OPERATION, exit, group, leaf, site } from './plan-site.ts';
+import { OPERATION, exit, group, leaf, site, until } from './plan-site.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
 async function terrarium(...args: string[]): Promise<{ exitCode: number | undefined; stdout: string; stderr: string }> {
@@ -20,8 +20,7 @@ t.test('the commands of the roles, and how an operation is looked at', async (t)
   const executor = execa(process.execPath, [MAIN, 'executor', '--operation', OPERATION, '--config', join(s.data('n2'), 'operations', OPERATION, 'executor.json')], { reject: false });
   const client = executorClient({ operation: OPERATION, node: n2, port: s.spec.ports.executor, tls: readTls(join(s.data('n1'), 'pki')) });
   t.teardown(() => client.close());
-  const deadline = Date.now() + 10_000;
-  while (!(await client.state().then(() => true, () => false)) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 100));
+  await until('n2 to answer', () => client.state().then(() => true, () => false));
   const second = await terrarium('executor', '--operation', OPERATION, '--config', join(s.data('n2'), 'operations', OPERATION, 'executor.json'));
   t.equal(second.exitCode, 1);
   t.match(second.stderr, /^Error: n2: The executor cannot listen on 127\.0\.0\.12:\d+: another program has it\. Free the port/);

@@ -5,16 +5,16 @@ import { OPERATION, ends, exit, group, leaf, prepare, until, waits } from './pla
 
 t.test('a machine that falls silent in the middle of a step is noticed, and taken up again when it is back', async (t) => {
   const s = await prepare(t);
-  s.plan(group('root', 'serial', [leaf('n2', 'slow-a')]));
+  s.plan(group('root', 'serial', [leaf('n2', 'slow-long')]));
   const frozen = s.executor('n2');
   const coordinator = s.coordinator({ GONE_MS: '60000' });
-  await until('slow-a', () => s.trace('n2').includes('start slow-a'));
+  await until('slow-long', () => s.trace('n2').includes('start slow-long'));
   const before = waits(s.events());
   frozen.kill('SIGSTOP');
   await until('the wait', () => waits(s.events()).length > before.length, 20_000);
   frozen.kill('SIGCONT');
   t.equal(await exit(coordinator), 0);
-  t.same(s.trace('n2'), ['start slow-a', 'end slow-a']);
+  t.same(s.trace('n2'), ['start slow-long', 'end slow-long']);
 });
 
 t.test('an executor that stays away fails the plan with a sentence that names its host', async (t) => {
@@ -39,11 +39,7 @@ t.test('an executor answers nobody but control planes of its cluster, and one op
     return c;
   };
   const good = await client(OPERATION, s.authority, 'terrarium:node');
-  let up = false;
-  for (let n = 0; n < 100 && !up; n += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    up = await good.state().then(() => true, () => false);
-  }
+  await until('n2 to answer', () => good.state().then(() => true, () => false));
   t.match(await good.state(), { operation: OPERATION, node: 'n2', running: [] });
   await t.rejects((await client(OPERATION, s.authority, 'terrarium:user')).state(), { name: 'Failure', code: 'not-allowed' });
   await t.rejects((await client(OPERATION, s.authority, 'terrarium:node', 'n2')).procedure('greet', { name: 'n2' }, () => undefined), { name: 'Failure', code: 'not-allowed' }, 'a worker');

@@ -4,9 +4,10 @@ import { Failure } from '../../src/errors.ts';
 import type { Json, Phase, PhaseContext, Procedure } from '../../installer/plan/types.ts';
 
 /**
- * Phases that leave marks in the node's data directory: `slow-NAME` takes 600 ms in three steps and cannot tell that it is done
- * before its last, `quick-NAME` none, `fails-NAME` fails until the file `mended` is there. Each also writes a trace, one for its
- * node and one for all nodes together.
+ * Phases that leave marks in the node's data directory: `slow-NAME` takes 600 ms in three steps (`slow-long` three seconds)
+ * and cannot tell that it is done before its last, `held-NAME` goes from step to step until the file `released` is there,
+ * `quick-NAME` takes none, `fails-NAME` fails until the file `mended` is there. Each also writes a trace, one for its node and
+ * one for all nodes together.
  */
 export function trace(context: PhaseContext, what: string): void {
   appendFileSync(join(context.spec.data, 'trace'), `${what}\n`);
@@ -28,11 +29,15 @@ export async function loadPhase(name: string): Promise<Phase> {
         throw new Failure('test-failure', `The thing of ${name} is broken.`, { remedy: 'Mend it.' });
       }
       if (name.startsWith('crashes-')) throw new TypeError('cannot read properties of undefined');
+      for (let step = 1; name.startsWith('held-') && !existsSync(join(context.spec.data, 'released')); step += 1) {
+        context.waiting(`step ${step} of ${name}`, 'not there yet');
+        await sleep(200);
+      }
       if (name.startsWith('slow-')) {
         for (const step of [1, 2, 3]) {
           context.waiting(`step ${step} of ${name}`, 'not there yet');
           context.progress(step / 3);
-          await sleep(200);
+          await sleep(name === 'slow-long' ? 1_000 : 200);
         }
       }
       writeFileSync(mark(context), '');

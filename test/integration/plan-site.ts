@@ -105,9 +105,9 @@ export async function exit(child: ChildProcess): Promise<number | string> {
 }
 
 /** Waits until something is true. */
-export async function until(what: string, condition: () => boolean, ms = 45_000): Promise<void> {
+export async function until(what: string, condition: () => boolean | Promise<boolean>, ms = 45_000): Promise<void> {
   const deadline = Date.now() + ms;
-  while (!condition()) {
+  while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`${what} did not happen within ${ms} ms`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -15,7 +15,9 @@ let clouds: LocalClouds;
 let kube: KubeApi;
 
 t.before(async () => {
-  [kube, clouds] = await Promise.all([kubeApi(), localClouds([node])]);
+  // One after the other: the ports that the one has found free are taken before the other looks.
+  kube = await kubeApi();
+  clouds = await localClouds([node]);
   await clouds.start(node);
 });
 t.teardown(async () => {

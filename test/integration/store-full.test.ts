@@ -76,10 +76,12 @@ if (process.getuid?.() !== 0) {
       const file = fill(join(victim.dir, '..', folder));
       await sleep(12_000);
       const full = load.acknowledged.size;
-      await sleep(3_000);
-      t.ok(load.acknowledged.size > full, 'the others write on');
+      await until('the others to write on', () => (load.acknowledged.size > full ? true : undefined));
       t.comment(JSON.stringify(running.members.map((m) => m.replica?.status())));
-      if (!victim.server.starved) t.fail('its server to know that it could not write', { log: running.log.filter((l) => l.includes(` ${victim.name} `)).slice(-80) });
+      await until('its server to know that it could not write', () => (victim.server.starved ? true : undefined)).catch((error: Error) => {
+        t.comment(running.log.filter((l) => l.includes(` ${victim.name} `)).slice(-80).join('\n'));
+        throw error;
+      });
       rmSync(file);
       const freed = Date.now();
       await until('its server to have a current copy again', async () => {

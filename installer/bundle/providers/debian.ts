@@ -96,7 +96,7 @@ async function unpackPackages(packages: string[]): Promise<string> {
   const root = join(dir, 'root');
   mkdirSync(debs);
   mkdirSync(root);
-  const result = await execa('apt-get', ['download', '-o', 'APT::Sandbox::User=root', ...packages], { cwd: debs, reject: false, all: true });
+  const result = await execa('apt-get', ['download', '-o', 'APT::Sandbox::User=root', '-o', 'Acquire::Retries=3', ...packages], { cwd: debs, reject: false, all: true });
   if (result.exitCode !== 0) {
     throw new Failure('debian-download-failed', `apt-get download ${packages.join(' ')} failed: ${String(result.all).trim().split('\n').at(-1)}`, { remedy: 'Run as root: apt-get update' });
   }

@@ -1,7 +1,7 @@
 import type { ClusterCheck } from '../check.ts';
 
 const CAUSES: Record<string, string> = {
-  timeout: 'no answer within a second (a firewall drops it)',
+  timeout: 'no answer to two tries of 1.6 s (a firewall drops it)',
   refused: 'refused although a program listens there (a firewall rejects it)',
   unreachable: 'there is no way to that address',
   stranger: 'another machine answers at that address',

@@ -17,7 +17,13 @@ export interface PortTry {
   socket: Socket | undefined;
 }
 
+/** One that does not answer is tried twice: a firewall drops the second, too, a machine that was busy, or the loss of some packets, does not. */
 export async function tryPort(peer: Peer, name: string, port: number, localAddress: string | undefined): Promise<PortTry> {
+  const first = await tryOnce(peer, name, port, localAddress);
+  return first.result.outcome === 'timeout' ? await tryOnce(peer, name, port, localAddress) : first;
+}
+
+async function tryOnce(peer: Peer, name: string, port: number, localAddress: string | undefined): Promise<PortTry> {
   const socket = connect({ host: peer.address, port, ...(localAddress === undefined ? {} : { localAddress }) });
   socket.setNoDelay(true);
   const outcome = await opened(socket);

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import t from 'tap';
 import { checkCluster } from '../support/cluster.ts';
 import { bootLab } from '../support/lab.ts';
@@ -23,17 +25,24 @@ t.test('no image is pulled, and no packet leaves the lab', async (t) => {
   t.teardown(() => lab.down());
   // Everything but the lab's own addresses, link-local and multicast.
   const filter = 'not (dst net 10.77.0.0/24 or dst net fd77::/64 or dst net fe80::/10 or dst net ff00::/8 or dst net 224.0.0.0/4 or arp)';
-  const { spawn } = await import('node:child_process');
   const capture = spawn('tcpdump', ['-n', '-l', '-i', 'trm0', filter], { stdio: ['ignore', 'pipe', 'pipe'] });
   let leaving = '';
   capture.stdout.on('data', (chunk: Buffer) => {
     leaving += chunk.toString('utf8');
   });
-  await new Promise((resolve) => capture.stderr.once('data', resolve));
+  const closed = once(capture, 'close');
+  await new Promise<void>((resolve, reject) => {
+    let said = '';
+    capture.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString('utf8');
+      if (/listening on/.test(said)) resolve();
+    });
+    closed.then(() => reject(new Error(`tcpdump ended: ${said}`)), reject);
+  });
   const installed = await lab.admin(['install', '-f', lab.clusterFile]);
   t.equal(installed.exitCode, 0, installed.stderr);
   capture.kill('SIGINT');
-  await new Promise((resolve) => capture.once('close', resolve));
+  await closed;
   t.equal(leaving.trim(), '', 'no packet to an address outside the lab');
   for (const { name } of lab.machines) {
     const pulls = await lab.exec(name, 'sh', '-c', 'journalctl -u terrarium-containerd -o cat | grep -c PullImage');

@@ -3,8 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { startHttpWriters, underLoad, type Writers } from '../../support/http-writers.ts';
 import { isReady, kubeList, type Pod } from '../support/cluster.ts';
+import { pkill } from '../support/kills.ts';
 import { bootLab, eventually, type Lab } from '../support/lab.ts';
 import { leadBus } from '../support/leaders.ts';
+import { must } from '../support/terrarium.ts';
 import { accessOf, stateFolders } from '../support/writers.ts';
 
 const WRITERS = 20;
@@ -43,7 +45,7 @@ t.test('nothing disturbs the writers', async (t) => {
 
 t.test('a cloud pod is killed -9', async (t) => {
   await during(t, async () => {
-    await lab.exec(names()[1] ?? '', 'pkill', '-9', '-x', '-f', '/usr/local/bin/terrarium cloud');
+    await pkill(lab, names()[1] ?? '', '-x', '-f', '/usr/local/bin/terrarium cloud');
     await sleep(15_000);
   });
 });
@@ -52,7 +54,7 @@ t.test('the nats-server that leads is killed -9', async (t) => {
   const leader = names()[2] ?? '';
   await leadBus(lab, leader);
   await during(t, async () => {
-    await lab.exec(leader, 'pkill', '-9', 'nats-server');
+    await pkill(lab, leader, '-x', 'nats-server');
     await sleep(20_000);
   });
 });
@@ -61,9 +63,9 @@ t.test('a whole machine loses its power, and comes back', async (t) => {
   const victim = names()[0] ?? '';
   await leadBus(lab, victim);
   await during(t, async () => {
-    await lab.admin(['lab', 'stop', victim]);
+    await must(lab.admin(['lab', 'stop', victim]));
     await sleep(25_000);
-    await lab.admin(['lab', 'start', victim]);
+    await must(lab.admin(['lab', 'start', victim]));
     await healthy(180_000);
   });
 });
@@ -71,9 +73,9 @@ t.test('a whole machine loses its power, and comes back', async (t) => {
 t.test('a machine that writes is cut off from the others, and comes back', async (t) => {
   const victim = names()[2] ?? '';
   await during(t, async () => {
-    await lab.admin(['lab', 'fault', 'partition', victim]);
+    await must(lab.admin(['lab', 'fault', 'partition', victim]));
     await sleep(25_000);
-    await lab.admin(['lab', 'fault', 'clear', '--all']);
+    await must(lab.admin(['lab', 'fault', 'clear', '--all']));
     await healthy(180_000);
   });
 });
@@ -82,7 +84,7 @@ t.test('a wiped instance comes back from a snapshot', async (t) => {
   const victim = names()[1] ?? '';
   await during(t, async () => {
     // Killed after the files are gone: what it still has open is gone with it.
-    await lab.exec(victim, 'sh', '-c', 'rm -rf /var/lib/terrarium/cloud/state/*; pkill -9 nats-server; pkill -9 -x -f "/usr/local/bin/terrarium cloud"');
+    await must(lab.exec(victim, 'sh', '-c', 'rm -rf /var/lib/terrarium/cloud/state/*; pkill -9 -x nats-server; pkill -9 -x -f "/usr/local/bin/terrarium cloud"'));
     await sleep(5_000);
     await healthy(120_000);
   });
@@ -92,9 +94,9 @@ t.test('the disk of the machine that leads the stream fills up, and is freed', a
   const victim = names()[0] ?? '';
   await leadBus(lab, victim);
   await during(t, async () => {
-    await lab.admin(['lab', 'fault', 'disk-full', victim]);
+    await must(lab.admin(['lab', 'fault', 'disk-full', victim]));
     await sleep(40_000);
-    await lab.admin(['lab', 'fault', 'clear', victim]);
+    await must(lab.admin(['lab', 'fault', 'clear', victim]));
     await healthy(240_000);
   });
 });

@@ -5,6 +5,7 @@ import { eventually, type Lab } from './lab.ts';
 interface Meta {
   name: string;
   namespace?: string;
+  uid: string;
 }
 interface Conditions {
   conditions?: { type: string; status: string }[];
@@ -29,14 +30,14 @@ export const isReady = (object: { status: Conditions }): boolean => object.statu
 
 /** What every install must give: all nodes ready, every pod ready and on the host network, nothing of a pod network, a query answered by all. */
 export async function checkCluster(t: Test, lab: Lab): Promise<void> {
-  const nodes = await kubeList<Node>(lab, 'nodes');
+  const nodes = await eventually(() => kubeList<Node>(lab, 'nodes'), (list) => list.length === lab.machines.length && list.every(isReady), 120_000);
   t.equal(nodes.length, lab.machines.length, 'every machine is a node');
   const { kubernetes } = bundledVersions();
   for (const node of nodes) {
     t.ok(isReady(node), `${node.metadata.name} is ready`);
     t.equal(node.status.nodeInfo.kubeletVersion, kubernetes);
   }
-  const pods = await eventually(() => kubeList<Pod>(lab, 'pods', '-A'), (list) => list.every(isReady), 30_000);
+  const pods = await eventually(() => kubeList<Pod>(lab, 'pods', '-A'), (list) => list.length >= lab.machines.length * 2 && list.every(isReady), 180_000);
   t.ok(pods.length >= lab.machines.length * 2, 'there are pods');
   for (const pod of pods) {
     t.ok(isReady(pod), `${pod.metadata.name} is ready`);
@@ -52,10 +53,12 @@ export async function checkCluster(t: Test, lab: Lab): Promise<void> {
 
 /** A query over all satellites gives a row of each of these nodes. */
 export async function checkQuery(t: Test, lab: Lab, nodes: string[]): Promise<void> {
+  // A satellite that fails is named, too.
+  const row = (node: string): string => `{"satellite":"${node}","row":`;
   const asked = await eventually(
     () => lab.admin(['query', 'select name, pid from processes where pid = 1', '--json'], { timeoutMs: 60_000 }),
-    (ended) => nodes.every((n) => ended.stdout.includes(n)),
-    30_000,
+    (ended) => nodes.every((n) => ended.stdout.includes(row(n))),
+    120_000,
   );
-  for (const node of nodes) t.match(asked.stdout, node, `the satellite on ${node} answers`);
+  for (const node of nodes) t.ok(asked.stdout.includes(row(node)), `the satellite on ${node} answers: ${asked.stdout}${asked.stderr}`);
 }

@@ -1,7 +1,8 @@
 import type { Test } from 'tap';
-import type { Ended } from './terrarium.ts';
+import { isErrno } from '../../../src/errors.ts';
 import { etcdctl } from './etcd.ts';
 import type { Lab } from './lab.ts';
+import { must, type Ended } from './terrarium.ts';
 
 /** What is killed, and at which step of the plan: as soon as the leaf is `in progress`, plus `afterMs`. */
 export interface Kill {
@@ -13,14 +14,29 @@ export interface Kill {
   machine: string;
 }
 
+/**
+ * Kills processes inside a machine; one that is not there (between two of kubeadm's calls, say) is waited for.
+ * @param which arguments of pkill
+ * @throws Error where none came within a minute.
+ */
+export async function pkill(lab: Lab, machine: string, ...which: string[]): Promise<void> {
+  await must(lab.exec(machine, 'sh', '-c', 'for n in $(seq 600); do pkill -KILL "$@" && exit 0; sleep 0.1; done; echo "no process: $*" >&2; exit 1', 'sh', ...which));
+}
+
 async function strike(lab: Lab, kill: Kill, cli: number): Promise<void> {
-  if (kill.what === 'cli') process.kill(cli, 'SIGKILL');
-  else if (kill.what === 'coordinator') await lab.exec(kill.machine, 'systemctl', 'kill', '--signal=SIGKILL', 'terrarium-coordinator');
-  else if (kill.what === 'executor') await lab.exec(kill.machine, 'systemctl', 'kill', '--signal=SIGKILL', 'terrarium-executor');
-  else if (kill.what === 'kubeadm') await lab.exec(kill.machine, 'pkill', '-KILL', '-x', 'kubeadm');
+  if (kill.what === 'cli') {
+    try {
+      process.kill(cli, 'SIGKILL');
+    } catch (error) {
+      // It may have ended since.
+      if (!isErrno(error, 'ESRCH')) throw error;
+    }
+  } else if (kill.what === 'coordinator') await must(lab.exec(kill.machine, 'systemctl', 'kill', '--signal=SIGKILL', 'terrarium-coordinator'));
+  else if (kill.what === 'executor') await must(lab.exec(kill.machine, 'systemctl', 'kill', '--signal=SIGKILL', 'terrarium-executor'));
+  else if (kill.what === 'kubeadm') await pkill(lab, kill.machine, '-x', 'kubeadm');
   else {
-    await lab.admin(['lab', 'stop', kill.machine]);
-    await lab.admin(['lab', 'start', kill.machine]);
+    await must(lab.admin(['lab', 'stop', kill.machine]));
+    await must(lab.admin(['lab', 'start', kill.machine]));
   }
 }
 
@@ -43,6 +59,8 @@ export async function installAndKill(lab: Lab, kill: Kill): Promise<{ ended: End
         const event = JSON.parse(line) as { type: string; id?: string; state?: string };
         if (struck !== undefined || event.type !== 'leaf' || event.id !== kill.at || event.state !== 'in progress') continue;
         struck = new Promise<void>((resolve) => setTimeout(resolve, kill.afterMs)).then(() => strike(lab, kill, cli));
+        // Told below, when the command has ended.
+        struck.catch(() => undefined);
       }
     },
   });

@@ -41,12 +41,19 @@ export async function bootLab(...flags: string[]): Promise<Lab> {
   };
 }
 
-/** Asks until the answer is as wanted; gives the last answer when the time is over. */
+/**
+ * Asks until the answer is as wanted, and again where asking fails, as it does while something starts; gives the last answer when the time is over.
+ * @throws what asking threw last, where that is no answer.
+ */
 export async function eventually<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean, ms: number): Promise<T> {
   const end = Date.now() + ms;
   for (;;) {
-    const answer = await ask();
-    if (wanted(answer) || Date.now() > end) return answer;
+    try {
+      const answer = await ask();
+      if (wanted(answer) || Date.now() > end) return answer;
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
 }

@@ -11,19 +11,24 @@ interface Member {
   Status: { leader: number; header: { member_id: number } };
 }
 
-/** Makes `machine` the leader of etcd. @throws Error when it is not after half a minute. */
+/** Makes `machine` the leader of etcd. @throws Error when it is not after a minute. */
 export async function leadEtcd(lab: Lab, machine: string): Promise<void> {
   const all = lab.machines.map((m) => `https://${m.address.includes(':') ? `[${m.address}]` : m.address}:2379`).join(',');
-  const members = (await etcdctl(lab, machine, 'member list')).stdout.trim().split('\n').map((l) => l.split(', '));
-  const id = members.find(([, , name]) => name === machine.toLowerCase())?.[0];
-  if (id === undefined) throw new Error(`${machine} is no member of etcd`);
-  // Refused where it leads already.
-  await etcdctl(lab, machine, `move-leader ${id} --endpoints ${all}`);
   const leads = await eventually(
-    // Ids are larger than a JavaScript number holds: both are rounded alike.
-    async () => (JSON.parse((await etcdctl(lab, machine, 'endpoint status -w json')).stdout) as Member[]).every((m) => m.Status.leader === m.Status.header.member_id),
+    async () => {
+      const told = await etcdctl(lab, machine, 'endpoint status -w json');
+      if (told.exitCode !== 0) throw new Error(`etcd on ${machine} does not tell who leads: ${told.stderr}`);
+      // Ids are larger than a JavaScript number holds: both are rounded alike.
+      const members = JSON.parse(told.stdout) as Member[];
+      if (members.length > 0 && members.every((m) => m.Status.leader === m.Status.header.member_id)) return true;
+      const id = (await etcdctl(lab, machine, 'member list')).stdout.trim().split('\n').map((l) => l.split(', ')).find(([, , name]) => name === machine.toLowerCase())?.[0];
+      if (id === undefined) throw new Error(`${machine} is no member of etcd`);
+      // Refused while there is no leader that could hand over.
+      await etcdctl(lab, machine, `move-leader ${id} --endpoints ${all}`);
+      return false;
+    },
     (yes) => yes,
-    30_000,
+    60_000,
   );
   if (!leads) throw new Error(`${machine} did not become the leader of etcd`);
 }

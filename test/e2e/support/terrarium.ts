@@ -53,3 +53,10 @@ export function run(argv: readonly [string, ...string[]], options: Options = {})
 export function terrarium(args: string[], options: Options = {}): Promise<Ended> {
   return run([TERRARIUM, ...args], options);
 }
+
+/** What must succeed for the test to mean anything. @throws Error with what the program said, where it failed. */
+export async function must(running: Promise<Ended>): Promise<Ended> {
+  const ended = await running;
+  if (ended.exitCode !== 0) throw new Error(`exit code ${ended.exitCode}: ${ended.stderr}${ended.stdout.slice(-2000)}`);
+  return ended;
+}
