@@ -116,7 +116,7 @@ function Signed({ me, onSignedOut, onChanged }: { me: Me; onSignedOut: (message?
   }), [me]);
 
   useEffect(() => {
-    const watch = openWatch(topicsOf(me), {
+    const watch = openWatch(me, topicsOf(me), {
       overview(next) {
         setOverview(next);
         setLive(true);

@@ -217,6 +217,7 @@ t.test('a watch tells every change once, from where it was left, and ends with t
   await api('saved-queries/w', { method: 'DELETE', ...root });
   await until('three changes', () => (watch.lines().length >= 3 ? true : undefined), 3000);
   t.match(watch.lines(), [{ topic: 'saved-queries', change: 'created', key: 'w' }, { change: 'changed' }, { change: 'deleted', item: null }]);
+  t.match(JSON.parse(/event: start\ndata: (.*)/.exec(watch.text())?.[1] ?? ''), { seq: from, version: Number, user: 'wanda', role: 'admin' });
   const again = await read(`topics=saved-queries`, { 'last-event-id': String(watch.lines()[1]?.seq) });
   await until('the rest', () => (again.lines().length > 0 ? true : undefined), 3000);
   t.match(again.lines(), [{ change: 'deleted', key: 'w' }]);

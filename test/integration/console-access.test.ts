@@ -134,6 +134,19 @@ t.test('a viewer sees nothing that would be refused', async (t) => {
   // A new role is in force at once, in the open page too.
   await console.api('PATCH', '/api/v1/users/otto', { role: 'operator' });
   await other.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Enrolment' }).waitFor();
+  // And where it changes while the page's watch is between two connections.
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+  const { promise: changed, resolve: change } = Promise.withResolvers<void>();
+  await other.route('**/api/v1/watch?*', async (route) => {
+    ask();
+    await changed;
+    await route.continue();
+  });
+  await go(other, 'Satellites');
+  await asked;
+  await console.api('PATCH', '/api/v1/users/otto', { role: 'admin' });
+  change();
+  await other.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Users' }).waitFor();
   await other.context().close();
 });
 
