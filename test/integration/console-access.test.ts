@@ -91,6 +91,7 @@ t.test('the audit log tells who did what, before and after, page by page', async
   await until('only what is looked for', async () => ((await rowsOf(page, 'audit')).length === 1 ? true : undefined));
   t.match((await rowsOf(page, 'audit'))[0]?.[2], 'user.create');
   await page.getByRole('link', { name: 'Show all' }).click();
+  await page.locator('[data-kind=audit] > tbody > tr').nth(1).waitFor();
   for (let i = 0; i < 60; i += 1) await console.api('PUT', '/api/v1/saved-queries/again', { name: `Version ${i}`, sql: 'select 1' });
   await page.getByRole('button', { name: /newer: show/ }).click();
   await page.getByRole('button', { name: 'Older ones' }).click();
@@ -111,6 +112,7 @@ t.test('a token is shown once, works, and ends when it is deleted', async (t) =>
   const status = async (): Promise<number> => (await call(console.clouds, console.node, '/api/v1/satellites', { headers: { authorization: `Bearer ${token}` } })).status;
   t.equal(await status(), 200);
   t.equal(await page.getByText(token).count(), 0);
+  await page.locator('[data-kind=tokens] tbody tr', { hasText: 'for the tests' }).waitFor();
   t.match((await rowsOf(page, 'tokens')).find((r) => r[0]?.includes('for the tests')), [/for the tests/, 'admin', 'read, query']);
   await page.getByRole('button', { name: 'Delete for the tests' }).click();
   await dialog().getByRole('button', { name: 'Delete' }).click();
