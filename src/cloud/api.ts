@@ -375,6 +375,16 @@ export type Overview = z.infer<typeof overviewSchema>;
 export const TOPICS = ['overview', 'fleet', 'users', 'tokens', 'sessions', 'saved-queries', 'schedules', 'satellites', 'audit'] as const;
 export type Topic = (typeof TOPICS)[number];
 
+/** The first event of a watch, `start`. */
+export interface WatchStart {
+  /** From where on changes are told. */
+  seq: number;
+  /** The fleet's, as in the overview. */
+  version: number;
+  /** As whom it is heard: a reader that had another role before has missed the change. */
+  user: string;
+  role: Role;
+}
 /** An event `change` of a watch. */
 export interface ChangeLine {
   seq: number;

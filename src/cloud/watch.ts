@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import type { Context } from 'koa';
-import type { Topic } from './api.ts';
+import type { Topic, WatchStart } from './api.ts';
 import type { Caller } from './auth/access.ts';
 import type { CloudContext } from './context.ts';
 import { stillAllowed } from './http/auth.ts';
@@ -100,7 +100,8 @@ export function openWatch(ctx: Context, cloud: CloudContext, caller: Caller, { t
   ctx.body = out;
   // Headers go out with the first byte: the reader shall know at once that it is heard.
   // With the position, so that a browser that comes back says from where on.
-  out.write(`id: ${sent}\nevent: start\ndata: ${JSON.stringify({ seq: sent, version: cloud.satellites.version() })}\n\n`);
+  const start: WatchStart = { seq: sent, version: cloud.satellites.version(), user: caller.user, role: caller.role };
+  out.write(`id: ${sent}\nevent: start\ndata: ${JSON.stringify(start)}\n\n`);
   if (topics.has('overview')) sendOverview();
   if (logged) sendChanges();
 }

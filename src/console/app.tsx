@@ -28,6 +28,7 @@ const GROUPS: { name: string; pages: PageName[] }[] = [
   { name: 'Access', pages: ['enrolment', 'tokens', 'users', 'audit'] },
 ];
 const SAID_MS = 6_000;
+const ENDED = 'The session has ended. Log in again.';
 
 /** Which pages answer anything to somebody; the others are not shown. */
 function allowed(me: Me, page: PageName): boolean {
@@ -86,10 +87,17 @@ function Signed({ me, onSignedOut, onChanged }: { me: Me; onSignedOut: (message?
   const watching = useRef<Watch>(undefined);
   const saying = useRef<ReturnType<typeof setTimeout>>(undefined);
   const main = useRef<HTMLElement>(null);
+  /** Whether this is over. What is answered afterwards counts for nothing: the login page must not begin anew while somebody types. */
+  const gone = useRef(false);
+  const end = (message?: string): void => {
+    if (gone.current) return;
+    gone.current = true;
+    onSignedOut(message);
+  };
 
   const shared = useMemo((): Console => ({
     me,
-    signedOut: () => onSignedOut('The session has ended. Log in again.'),
+    signedOut: () => end(ENDED),
     say(text) {
       setSaid(text);
       clearTimeout(saying.current);
@@ -116,7 +124,7 @@ function Signed({ me, onSignedOut, onChanged }: { me: Me; onSignedOut: (message?
   }), [me]);
 
   useEffect(() => {
-    const watch = openWatch(topicsOf(me), {
+    const watch = openWatch(me, topicsOf(me), {
       overview(next) {
         setOverview(next);
         setLive(true);
@@ -133,14 +141,18 @@ function Signed({ me, onSignedOut, onChanged }: { me: Me; onSignedOut: (message?
       },
       ended() {
         whoAmI().then((now) => {
-          if (now === undefined) onSignedOut('The session has ended. Log in again.');
+          if (gone.current) return;
+          if (now === undefined) end(ENDED);
           else if (now.user !== me.user || now.role !== me.role) onChanged(now);
         }, () => undefined);
       },
     });
     watching.current = watch;
     watch.follow([...following.current].flat());
-    return () => watch.close();
+    return () => {
+      gone.current = true;
+      watch.close();
+    };
   }, []);
 
   const page = allowed(me, place.page) ? place.page : undefined;
@@ -158,7 +170,10 @@ function Signed({ me, onSignedOut, onChanged }: { me: Me; onSignedOut: (message?
     scrollTo(0, 0);
   }, [place.page, place.key]);
 
-  const leave = (): void => void logout().catch(() => undefined).then(() => onSignedOut());
+  const leave = (): void => {
+    gone.current = true;
+    void logout().catch(() => undefined).then(() => onSignedOut());
+  };
   return (
     <ConsoleContext.Provider value={shared}>
       <a class="skip" href="#main">Skip to the content</a>

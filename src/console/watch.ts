@@ -1,5 +1,6 @@
-import type { ChangeLine, FleetLine, Overview, Topic } from '../cloud/api.ts';
+import type { ChangeLine, FleetLine, Overview, Topic, WatchStart } from '../cloud/api.ts';
 import { API_PATHS } from '../cloud/api-paths.ts';
+import type { Me } from './logic/access.ts';
 
 export interface Watch {
   /** From now on heartbeats of these satellites are told too. */
@@ -24,8 +25,8 @@ const RETRY_MS = 2_000;
 /** Pages change what they follow in several steps. */
 const SETTLE_MS = 100;
 
-/** The one watch of this page: a browser gives all its tabs together six connections to a host. */
-export function openWatch(topics: readonly Topic[], handlers: WatchHandlers): Watch {
+/** The one watch of this page, which shows what `me` may see: a browser gives all its tabs together six connections to a host. */
+export function openWatch(me: Me, topics: readonly Topic[], handlers: WatchHandlers): Watch {
   let source: EventSource | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let settle: ReturnType<typeof setTimeout> | undefined;
@@ -53,7 +54,13 @@ export function openWatch(topics: readonly Topic[], handlers: WatchHandlers): Wa
       if (broken) handlers.resumed();
       broken = false;
     });
-    on<{ seq: number; version: number }>('start', (start) => {
+    on<WatchStart>('start', (start) => {
+      // The role has changed between two connections, and nothing else would say so. Tried again until both answers are of the same time.
+      if (start.user !== me.user || start.role !== me.role) {
+        again();
+        handlers.ended();
+        return;
+      }
       seq = start.seq;
       // Something has changed between two connections.
       if (version !== undefined && version !== start.version) handlers.fleet({ version: start.version, items: [], gone: [], beats: [], many: true });

@@ -99,3 +99,30 @@ t.test('who has chosen it himself is not asked, and may change it, or later', as
   await overview();
   t.same(complaints, []);
 });
+
+t.test('the login page after a logout stays as it is, however late the page hears that its session has ended', async (t) => {
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+  const { promise: typed, resolve: type } = Promise.withResolvers<void>();
+  // The watch ends before the logout is answered; who is logged in is asked because of that, and answered when somebody types again.
+  await page.route('**/api/v1/session', async (route) => {
+    ask();
+    await typed;
+    await route.continue();
+  });
+  await page.route('**/api/v1/logout', async (route) => {
+    const response = await route.fetch();
+    await asked;
+    await route.fulfill({ response });
+  });
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByLabel('Password').fill('half a pass');
+  const answered = page.waitForResponse('**/api/v1/session');
+  type();
+  await (await answered).finished();
+  // Time to be drawn anew.
+  await page.waitForTimeout(500);
+  t.equal(await page.getByLabel('Password').inputValue(), 'half a pass');
+  t.equal(await page.getByText('The session has ended').count(), 0, 'nor is anything said of what was done by hand');
+  await page.unrouteAll();
+  t.same(complaints, []);
+});

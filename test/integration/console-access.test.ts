@@ -91,6 +91,7 @@ t.test('the audit log tells who did what, before and after, page by page', async
   await until('only what is looked for', async () => ((await rowsOf(page, 'audit')).length === 1 ? true : undefined));
   t.match((await rowsOf(page, 'audit'))[0]?.[2], 'user.create');
   await page.getByRole('link', { name: 'Show all' }).click();
+  await page.locator('[data-kind=audit] > tbody > tr').nth(1).waitFor();
   for (let i = 0; i < 60; i += 1) await console.api('PUT', '/api/v1/saved-queries/again', { name: `Version ${i}`, sql: 'select 1' });
   await page.getByRole('button', { name: /newer: show/ }).click();
   await page.getByRole('button', { name: 'Older ones' }).click();
@@ -111,6 +112,7 @@ t.test('a token is shown once, works, and ends when it is deleted', async (t) =>
   const status = async (): Promise<number> => (await call(console.clouds, console.node, '/api/v1/satellites', { headers: { authorization: `Bearer ${token}` } })).status;
   t.equal(await status(), 200);
   t.equal(await page.getByText(token).count(), 0);
+  await page.locator('[data-kind=tokens] tbody tr', { hasText: 'for the tests' }).waitFor();
   t.match((await rowsOf(page, 'tokens')).find((r) => r[0]?.includes('for the tests')), [/for the tests/, 'admin', 'read, query']);
   await page.getByRole('button', { name: 'Delete for the tests' }).click();
   await dialog().getByRole('button', { name: 'Delete' }).click();
@@ -134,6 +136,19 @@ t.test('a viewer sees nothing that would be refused', async (t) => {
   // A new role is in force at once, in the open page too.
   await console.api('PATCH', '/api/v1/users/otto', { role: 'operator' });
   await other.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Enrolment' }).waitFor();
+  // And where it changes while the page's watch is between two connections.
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+  const { promise: changed, resolve: change } = Promise.withResolvers<void>();
+  await other.route('**/api/v1/watch?*', async (route) => {
+    ask();
+    await changed;
+    await route.continue();
+  });
+  await go(other, 'Satellites');
+  await asked;
+  await console.api('PATCH', '/api/v1/users/otto', { role: 'admin' });
+  change();
+  await other.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Users' }).waitFor();
   await other.context().close();
 });
 

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
 import t from 'tap';
+import { openConsole, runSql, type ConsoleUnderTest } from '../support/console-browser.ts';
 import { PASSWORD } from '../support/local-cloud.ts';
-import { openConsole, type ConsoleUnderTest } from '../support/console-browser.ts';
 
 /** What a machine can judge of WCAG 2.1 AA (names of controls, contrast, structure) on every page, in light and dark. */
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -69,8 +69,8 @@ t.test('the dialog of a schedule', async (t) => {
 });
 
 t.test('a result as table and chart, and a dialog over it', async (t) => {
-  await page.getByLabel('SQL', { exact: true }).fill('select 1 as one, 2 as two union all select 3, null');
-  await page.getByLabel('SQL', { exact: true }).press('Control+Enter');
+  await page.getByRole('checkbox', { name: 'n2' }).waitFor();
+  await runSql(page, 'select 1 as one, 2 as two union all select 3, null');
   await page.getByText('n2: 2 rows').waitFor();
   t.same(await violations(), []);
   await page.getByRole('button', { name: 'Chart' }).click();

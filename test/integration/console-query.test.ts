@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import t from 'tap';
 import { until } from '../support/local-cloud.ts';
-import { openConsole, rowsOf, type ConsoleUnderTest } from '../support/console-browser.ts';
+import { openConsole, rowsOf, runSql, type ConsoleUnderTest } from '../support/console-browser.ts';
 
 /** The page for queries: many rows, chart, history, saved queries, exports, the states of each satellite, cancelling. */
 let console: ConsoleUnderTest;
@@ -17,10 +17,7 @@ t.before(async () => {
 t.teardown(async () => console?.stop());
 
 const numbers = (n: number): string => `with recursive c(x) as (select 1 union all select x + 1 from c where x < ${n}) select x, x * 2 as double, 'row ' || x as name from c`;
-const run = async (sql: string): Promise<void> => {
-  await page.getByLabel('SQL', { exact: true }).fill(sql);
-  await page.getByLabel('SQL', { exact: true }).press('Control+Enter');
-};
+const run = (sql: string): Promise<void> => runSql(page, sql);
 const total = (text: string): Promise<void> => page.getByRole('region', { name: 'Result' }).getByRole('heading', { name: text, exact: true }).waitFor({ timeout: 120_000 });
 const scroll = (share: number): Promise<void> => page.evaluate(`{ const e = document.querySelector('.rows'); e.scrollTop = e.scrollHeight * ${share}; }`);
 

@@ -1,7 +1,7 @@
 import type { Page, Request } from 'playwright-core';
 import t from 'tap';
 import { until } from '../support/local-cloud.ts';
-import { openConsole, rowsOf, type ConsoleUnderTest } from '../support/console-browser.ts';
+import { openConsole, rowsOf, runSql, type ConsoleUnderTest } from '../support/console-browser.ts';
 
 /** The satellites' list and pages: live states, asking one, revoking, enrolling others. */
 let console: ConsoleUnderTest;
@@ -41,8 +41,7 @@ t.test('asking one goes to the query with this one chosen', async (t) => {
   await page.getByRole('link', { name: 'Ask this one' }).click();
   await page.getByRole('checkbox', { name: 'n2', checked: true }).waitFor();
   t.equal(await page.getByRole('checkbox', { name: 'n1' }).isChecked(), false);
-  await page.getByLabel('SQL', { exact: true }).fill('select 5 as five');
-  await page.getByLabel('SQL', { exact: true }).press('Control+Enter');
+  await runSql(page, 'select 5 as five');
   await page.getByText('n2: 1 row').waitFor();
   await page.goBack();
   await page.getByRole('heading', { name: 'n2', exact: true }).waitFor();
@@ -113,6 +112,7 @@ t.test('an enrolment token comes as the command line for the other machine', asy
   t.match(line, new RegExp(`^echo tre_[0-9a-f]{16}_[\\w-]+ \\| sudo terrarium satellite install 127\\.0\\.0\\.1:${console.clouds.ports.console} --ca-hash sha256:[0-9a-f]{64}$`));
   await page.getByRole('button', { name: 'Done' }).click();
   const id = /tre_([0-9a-f]+)_/.exec(line)?.[1] ?? '';
+  await page.locator('[data-kind=enrolment] tbody tr', { hasText: id }).waitFor();
   t.match((await rowsOf(page, 'enrolment'))[0], [id, 'ready', 'place=cellarfast', 'olga']);
   await page.getByRole('button', { name: `Delete ${id}` }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();

@@ -43,7 +43,7 @@ const rows = (kind: string): Promise<string[][]> => page.locator(`[data-kind=${k
 
 t.test('log in with the keyboard alone', async (t) => {
   await page.goto(`https://127.0.0.1:${clouds.ports.console}/`);
-  await page.getByLabel('Password').waitFor();
+  await page.locator('input[name=password]:focus').waitFor();
   await page.keyboard.type(PASSWORD);
   await page.keyboard.press('Enter');
   await page.getByRole('button', { name: 'Later' }).press('Enter');

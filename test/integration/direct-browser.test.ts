@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import { chromium, type Browser, type Locator, type Page } from 'playwright-core';
 import t from 'tap';
 import type { DirectQueryReply, DnsReply } from '../../src/cloud/direct-api.ts';
+import { runSql } from '../support/console-browser.ts';
 import { API_TOKEN, PASSWORD, localClouds, until, type LocalClouds } from '../support/local-cloud.ts';
 
 /**
@@ -143,14 +144,11 @@ t.afterEach(async (t) => {
   t.comment(`${seen.slice(0, 500)}\n${bytes('satellite')} bytes from and to the satellite\n${output.slice(-60).join('')}`);
 });
 
-const run = async (sql: string): Promise<void> => {
-  await page.getByLabel('SQL', { exact: true }).fill(sql);
-  await page.getByLabel('SQL', { exact: true }).press('Control+Enter');
-};
-const shown = (text: RegExp): Promise<void> => page.getByRole('region', { name: 'Result' }).getByText(text).first().waitFor();
+const run = (sql: string): Promise<void> => runSql(page, sql);
+const result = (text: RegExp): Locator => page.getByRole('region', { name: 'Result' }).getByText(text).first();
+const shown = (text: RegExp): Promise<void> => result(text).waitFor();
 
 t.test('fifty megabytes of rows reach the browser, and not through the cloud', { timeout: 300_000 }, async (t) => {
-  const before = { cloud: bytes('cloud'), satellite: bytes('satellite') };
   // By its name, with a certificate that the profile trusts: nothing is ignored, nothing is mapped.
   await page.goto(`https://console.${ZONE}:${clouds.ports.console}/`);
   await page.getByLabel('Password').fill(PASSWORD);
@@ -158,6 +156,15 @@ t.test('fifty megabytes of rows reach the browser, and not through the cloud', {
   await page.getByRole('button', { name: 'Later' }).press('Enter');
   await page.getByRole('link', { name: 'Query', exact: true }).click();
   await page.getByRole('checkbox', { name: /^n1/ }).waitFor();
+  // Where a busy machine once takes longer than 3 s, the page asks through the cloud for a minute; one that is loaded anew does not.
+  await until('the way to be direct', async () => {
+    await run('select 1');
+    await shown(/n1: 1 row$/);
+    if (await result(/^direct$/).isVisible()) return true;
+    await page.reload();
+    return undefined;
+  }, PATIENCE_MS);
+  const before = { cloud: bytes('cloud'), satellite: bytes('satellite') };
   const began = Date.now();
   await run(SQL);
   await shown(/^10,?000 rows$/);
@@ -166,7 +173,7 @@ t.test('fifty megabytes of rows reach the browser, and not through the cloud', {
   const ms = Date.now() - began;
   const passed = { cloud: bytes('cloud') - before.cloud, satellite: bytes('satellite') - before.satellite };
   t.ok(passed.satellite > 50 * MB, `${(passed.satellite / MB).toFixed(1)} MB between browser and satellite`);
-  t.ok(passed.cloud < MB, `${(passed.cloud / MB).toFixed(2)} MB between browser and cloud, the page itself and its DNS included`);
+  t.ok(passed.cloud < MB, `${(passed.cloud / MB).toFixed(2)} MB between browser and cloud`);
   t.comment(`${(passed.satellite / MB).toFixed(1)} MB from the satellite in ${ms} ms, ${(passed.cloud / MB).toFixed(2)} MB to and from the cloud`);
 });
 

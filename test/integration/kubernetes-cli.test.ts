@@ -61,7 +61,7 @@ t.before(async () => {
   await kube.client.request('/api/v1/nodes/n1/status', {
     method: 'PATCH',
     contentType: 'application/merge-patch+json',
-    body: { status: { addresses: [{ type: 'InternalIP', address: '127.0.0.1' }], conditions: [{ type: 'Ready', status: 'Unknown', message: 'Kubelet stopped posting node status.', lastTransitionTime: new Date(Date.now() - 90_000).toISOString().replace(/\.\d+/, '') }] } },
+    body: { status: { addresses: [{ type: 'InternalIP', address: '127.0.0.1' }], conditions: [{ type: 'Ready', status: 'Unknown', message: 'Kubelet stopped posting node status.', lastTransitionTime: new Date(Date.now() - 90 * 60_000).toISOString().replace(/\.\d+/, '') }] } },
   });
   await post('/api/v1/namespaces/terrarium-system/configmaps', { metadata: meta('applications'), data: { shop: 'https://10.0.0.1:9000' } });
   await post('/api/v1/namespaces/terrarium-system/secrets', { metadata: meta('credentials'), stringData: { adminPasswordHash: 'old', sessionKey: 'old', apiTokenHash: 'kept' } });
@@ -87,7 +87,7 @@ t.test('status names what is wrong by machine', async (t) => {
   const state = JSON.parse(stdout) as { problems: string[]; applications: unknown; nodes: unknown };
   t.match(state.problems, [
     /^n0 \(127\.0\.0\.9\): unreachable: API server and console do not answer \(the connection was refused\)$/,
-    /^n1 \(127\.0\.0\.1\): the console does not answer: the connection was refused; Kubernetes says NotReady since 9\d s \(Kubelet stopped posting node status\)$/,
+    /^n1 \(127\.0\.0\.1\): the console does not answer: the connection was refused; Kubernetes says NotReady since 9\d min \(Kubelet stopped posting node status\)$/,
     /^The cloud could not be asked: no console answers/,
   ]);
   t.strictSame(state.applications, { shop: ['https://10.0.0.1:9000'] });

@@ -91,6 +91,14 @@ export async function openConsole(satellites: string[], silent: string[] = [], k
   return under;
 }
 
+/** Runs a query on the query page by its keys, which do nothing while there is nobody to ask yet, or while the query before is about its end. */
+export async function runSql(page: Page, sql: string): Promise<void> {
+  const editor = page.getByLabel('SQL', { exact: true });
+  await editor.fill(sql);
+  await page.locator('button.primary:enabled', { hasText: /^Run$/ }).waitFor();
+  await editor.press('Control+Enter');
+}
+
 /** The cells of a table by its kind, as text. */
 export function rowsOf(page: Page, kind: string): Promise<string[][]> {
   return page.locator(`[data-kind=${kind}] > tbody > tr`).evaluateAll((trs) => trs.map((tr) => [...tr.children].map((c) => c.textContent ?? '')));

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { execa } from 'execa';
-import { cacheRoot } from '../../installer/bundle/cache.ts';
 import { SYSTEM_PATH } from '../../installer/system-path.ts';
+import { unpackDebian } from './debian-packages.ts';
 
 /**
  * An emulated machine with a kernel of Debian's, a disk of its own and nothing around it: unlike a lab machine, which shares its kernel with us, it
@@ -69,18 +69,12 @@ async function checkPrograms(): Promise<void> {
   if (missing.length > 0) throw new Error(`Debian packages are missing: ${missing.join(' ')}; ./build.sh test installs them`);
 }
 
-/** Debian's kernel package for machines like this one, downloaded once. */
+/** The name of Debian's kernel package for machines like this one. */
 async function kernelPackage(): Promise<string> {
   const { stdout } = await execa('apt-cache', ['depends', 'linux-image-amd64']);
   const name = /Depends: (linux-image-[0-9]\S+)/.exec(stdout)?.[1];
   if (name === undefined) throw new Error(`linux-image-amd64 names no kernel:\n${stdout}`);
-  const dir = join(cacheRoot(), 'kernels', name);
-  const downloaded = (): string | undefined => (existsSync(dir) ? readdirSync(dir) : []).find((f) => f.endsWith('.deb'));
-  if (downloaded() === undefined) {
-    mkdirSync(dir, { recursive: true });
-    await execa('apt-get', ['download', name], { cwd: dir });
-  }
-  return join(dir, downloaded() ?? '');
+  return name;
 }
 
 async function makeInitrd(dir: string, modules: string, version: string): Promise<string> {
@@ -128,7 +122,7 @@ async function makeDisk(dir: string, { files, programs, command }: MachineConten
 export async function buildMachine(dir: string, content: MachineContent): Promise<MachineImage> {
   await checkPrograms();
   const unpacked = join(dir, 'kernel.d');
-  await execa('dpkg-deb', ['-x', await kernelPackage(), unpacked]);
+  await unpackDebian(unpacked, await kernelPackage());
   const name = readdirSync(join(unpacked, 'boot')).find((f) => f.startsWith('vmlinuz-')) ?? '';
   const version = name.slice('vmlinuz-'.length);
   const modules = existsSync(join(unpacked, 'lib/modules')) ? unpacked : join(unpacked, 'usr');

@@ -16,7 +16,7 @@ export const route = define({
   summary: 'Server-sent events: "overview" as it changes; "fleet" with the satellites that have changed, and the heartbeats of those to follow, once a second at most; and "change" with the position as id for what the state holds, from since or Last-Event-ID on.',
   scope: 'self',
   query: z.strictObject({ topics: topicsSchema, follow: followSchema.optional(), since: z.coerce.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER).optional() }),
-  reply: { type: 'text/event-stream', description: 'Events "start" ({seq, version}), "overview" (an overview), "fleet" ({version, items, gone, beats, many}), "change" ({seq, topic, change, key, item}) and "end" ({reason}).' },
+  reply: { type: 'text/event-stream', description: 'Events "start" ({seq, version, user, role}), "overview" (an overview), "fleet" ({version, items, gone, beats, many}), "change" ({seq, topic, change, key, item}) and "end" ({reason}).' },
   stream: true,
   async handle({ ctx, cloud, query, caller }) {
     const topics = new Set(query.topics.split(',') as Topic[]);

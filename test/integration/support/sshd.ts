@@ -1,8 +1,9 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { unpackDebian } from '../../support/debian-packages.ts';
 
 export interface TestSshd {
   port: number;
@@ -25,18 +26,15 @@ export async function freePort(): Promise<number> {
 }
 
 /** The sshd of the machine, or one unpacked from Debian's package into `dir`. */
-function sshdProgram(dir: string): string {
+async function sshdProgram(dir: string): Promise<string> {
   if (existsSync('/usr/sbin/sshd')) return '/usr/sbin/sshd';
-  execFileSync('apt-get', ['download', '-qq', 'openssh-server', 'libwrap0'], { cwd: dir, stdio: 'ignore' });
-  for (const deb of readdirSync(dir).filter((f) => f.endsWith('.deb'))) execFileSync('dpkg', ['-x', join(dir, deb), dir]);
+  await unpackDebian(dir, 'openssh-server', 'libwrap0');
   return join(dir, 'usr/sbin/sshd');
 }
 
-function withSudo(dir: string, sudoers: string): string {
+async function withSudo(dir: string, sudoers: string): Promise<string> {
   const root = join(dir, 'sudo');
-  mkdirSync(root);
-  execFileSync('apt-get', ['download', '-qq', 'sudo'], { cwd: root, stdio: 'ignore' });
-  for (const deb of readdirSync(root).filter((f) => f.endsWith('.deb'))) execFileSync('dpkg', ['-x', join(root, deb), root]);
+  await unpackDebian(root, 'sudo');
   writeFileSync(join(root, 'etc/sudoers'), sudoers, { mode: 0o440 });
   return ['usr', 'etc'].map((folder) => `mount -t overlay none -o lowerdir=${root}/${folder}:/${folder} /${folder} && `).join('');
 }
@@ -60,7 +58,7 @@ async function reachable(port: number): Promise<boolean> {
 export async function startSshd(extra: string[] = [], sudoers?: string): Promise<TestSshd> {
   const dir = mkdtempSync(join(tmpdir(), 'terrarium-sshd-'));
   const port = await freePort();
-  const program = sshdProgram(dir);
+  const program = await sshdProgram(dir);
   const keygen = (path: string): void => {
     rmSync(path, { force: true });
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path]);
@@ -94,7 +92,7 @@ export async function startSshd(extra: string[] = [], sudoers?: string): Promise
       '',
     ].join('\n'),
   );
-  const overlays = sudoers === undefined ? '' : withSudo(dir, sudoers);
+  const overlays = sudoers === undefined ? '' : await withSudo(dir, sudoers);
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
     const script = `${overlays}mount --bind ${dir}/passwd /etc/passwd && mount -t tmpfs none /run && mkdir -p /run/sshd && exec ${program} -D -e -f ${dir}/sshd_config`;
