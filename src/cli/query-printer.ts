@@ -42,7 +42,7 @@ export function tablePrinter(io: Io): QueryPrinter {
     sample = undefined;
   };
   const begin = (names: string[]): void => {
-    const next = ['satellite', ...names];
+    const next = ['satellite', ...names.map(cell)];
     if (header !== undefined && header.join('\0') !== next.join('\0')) {
       // Another release of a satellite may answer `select *` with other columns: a table of its own.
       flush();
@@ -60,7 +60,7 @@ export function tablePrinter(io: Io): QueryPrinter {
         const names = columnsOf.get(said.sat) ?? [];
         if (said.rows.length > 0 || header === undefined) begin(names);
         for (const values of said.rows) {
-          const row = [said.sat, ...values.map(cell)];
+          const row = [said.sat, ...values].map(cell);
           if (sample === undefined) write(row);
           else sample.push(row);
         }
@@ -68,9 +68,9 @@ export function tablePrinter(io: Io): QueryPrinter {
         else if (sample !== undefined && timer === undefined) timer = setTimeout(flush, SAMPLE_MS);
       } else if ('error' in said) {
         failed = true;
-        io.stderr.write(`${said.sat}: ${cell(said.error.message)}\n`);
+        io.stderr.write(`${cell(said.sat)}: ${cell(said.error.message)}\n`);
       } else if (said.end.truncated !== undefined) {
-        io.stderr.write(`${said.sat}: ${truncation(said.end.truncated, said.end.rows)}\n`);
+        io.stderr.write(`${cell(said.sat)}: ${truncation(said.end.truncated, said.end.rows)}\n`);
       }
     },
     finish() {
@@ -112,9 +112,9 @@ export function csvPrinter(io: Io): QueryPrinter {
         for (const row of said.rows) write([said.sat, ...places.map((i) => row[i] ?? null)]);
       } else if ('error' in said) {
         failed = true;
-        io.stderr.write(`${said.sat}: ${cell(said.error.message)}\n`);
+        io.stderr.write(`${cell(said.sat)}: ${cell(said.error.message)}\n`);
       } else if (said.end.truncated !== undefined) {
-        io.stderr.write(`${said.sat}: ${truncation(said.end.truncated, said.end.rows)}\n`);
+        io.stderr.write(`${cell(said.sat)}: ${truncation(said.end.truncated, said.end.rows)}\n`);
       }
     },
     finish: () => !failed,
@@ -137,7 +137,7 @@ export function jsonPrinter(io: Io): QueryPrinter {
       } else if ('error' in said) {
         failed = true;
         write({ satellite: said.sat, error: said.error });
-        io.stderr.write(`${said.sat}: ${cell(said.error.message)}\n`);
+        io.stderr.write(`${cell(said.sat)}: ${cell(said.error.message)}\n`);
       } else {
         write({ satellite: said.sat, end: said.end });
       }

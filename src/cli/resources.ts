@@ -2,7 +2,7 @@ import type { ApplicationInfo, AuditEntry, CloudInfo, NodeInfo, Overview, Page, 
 import { API_PATHS } from '../cloud/api-paths.ts';
 import type { CloudClient } from '../context/client.ts';
 import { duration } from '../context/diagnosis.ts';
-import { EXIT, Failure } from '../errors.ts';
+import { EXIT, Failure, explain, failureData } from '../errors.ts';
 import { intervalText } from '../interval-text.ts';
 
 /** A kind of thing that `get`, `describe` and `delete` know. */
@@ -128,7 +128,7 @@ export async function readNamed(client: CloudClient, of: Kind, names: string[], 
         seq = seq === 0 ? read.seq : seq;
       } catch (error) {
         if (!(error instanceof Failure) || error.code !== 'not-found') throw error;
-        missing.set(name, error.message);
+        missing.set(name, explain(failureData(error)));
       }
     }
     return { items, seq, missing };

@@ -5,6 +5,7 @@ import { EXIT } from '../errors.ts';
 import type { Io } from './command.ts';
 import { PARTIAL } from './partial.ts';
 import type { QueryPrinter } from './query-printer.ts';
+import { cell } from './table.ts';
 
 const CUT: Record<Exclude<ScheduleRun['cut'], ''>, string> = {
   rows: 'a run keeps so many at most',
@@ -20,6 +21,6 @@ export async function printRun(client: CloudClient, run: ScheduleRun, printer: Q
   printer.finish();
   if (run.cut !== '') io.stderr.write(`Of ${run.rows} rows ${run.kept} are kept: ${CUT[run.cut]}.\n`);
   if (run.state === 'done') return;
-  io.stderr.write(`Run ${run.number} of ${run.schedule}: ${run.state}${run.reason === '' ? '' : `: ${run.reason}`}\n`);
+  io.stderr.write(`Run ${run.number} of ${run.schedule}: ${run.state}${run.reason === '' ? '' : `: ${cell(run.reason)}`}\n`);
   process.exitCode = run.state === 'partial' ? PARTIAL : EXIT.failed;
 }
