@@ -16,14 +16,24 @@ export interface QueryPrinter {
   finish(): boolean;
 }
 
-/** As `--json` and `--csv` say; a table without them. @throws Failure `usage` for both */
-export function printerFor(io: Io, options: { json?: boolean; csv?: boolean }): QueryPrinter {
+type Cut = 'rows' | 'bytes';
+
+/** What to do about a result that was cut off: a sentence for each limit. */
+export type Remedies = Record<Cut, string>;
+const MORE: Remedies = { rows: 'Use --max-rows for more.', bytes: 'Use --max-bytes for more, up to 1GiB, or select less.' };
+
+/** As `--json` and `--csv` say; a table without them. @param more what to do about a result that was cut off, where that is not an option of the same command @throws Failure `usage` for both */
+export function printerFor(io: Io, options: { json?: boolean; csv?: boolean }, more: Remedies = MORE): QueryPrinter {
   if (options.json === true && options.csv === true) throw new Failure('usage', '--json and --csv contradict each other.', { remedy: 'Use one of them.', exitCode: EXIT.usage });
-  return options.json === true ? jsonPrinter(io) : options.csv === true ? csvPrinter(io) : tablePrinter(io);
+  return (options.json === true ? jsonPrinter : options.csv === true ? csvPrinter : tablePrinter)(io, more);
+}
+
+function tellCut(io: Io, satellite: string, by: Cut, rows: number, more: Remedies): void {
+  io.stderr.write(`${cell(satellite)}: the result was cut off after ${rows} rows, by the limit of ${by}. ${more[by]}\n`);
 }
 
 /** A table that grows while rows come in, the satellite in its first column; errors go to stderr. */
-export function tablePrinter(io: Io): QueryPrinter {
+function tablePrinter(io: Io, more: Remedies): QueryPrinter {
   const columnsOf = new Map<string, string[]>();
   let header: string[] | undefined;
   let sample: string[][] | undefined = [];
@@ -70,7 +80,7 @@ export function tablePrinter(io: Io): QueryPrinter {
         failed = true;
         io.stderr.write(`${cell(said.sat)}: ${cell(said.error.message)}\n`);
       } else if (said.end.truncated !== undefined) {
-        io.stderr.write(`${cell(said.sat)}: ${truncation(said.end.truncated, said.end.rows)}\n`);
+        tellCut(io, said.sat, said.end.truncated, said.end.rows, more);
       }
     },
     finish() {
@@ -80,11 +90,6 @@ export function tablePrinter(io: Io): QueryPrinter {
   };
 }
 
-function truncation(by: 'rows' | 'bytes' | 'time' | 'memory', rows: number): string {
-  const remedy = by === 'rows' ? ' Use --max-rows for more.' : '';
-  return `the result was cut off after ${rows} rows, by the limit of ${by}.${remedy}`;
-}
-
 /** A field of RFC 4180; nothing for null, base64 for bytes. */
 function field(value: Value): string {
   const text = value === null ? '' : typeof value === 'object' ? value.blob : String(value);
@@ -92,7 +97,7 @@ function field(value: Value): string {
 }
 
 /** RFC 4180 with a header, the satellite in the first column; errors go to stderr. */
-export function csvPrinter(io: Io): QueryPrinter {
+function csvPrinter(io: Io, more: Remedies): QueryPrinter {
   const columnsOf = new Map<string, string[]>();
   let header: string[] | undefined;
   let failed = false;
@@ -114,7 +119,7 @@ export function csvPrinter(io: Io): QueryPrinter {
         failed = true;
         io.stderr.write(`${cell(said.sat)}: ${cell(said.error.message)}\n`);
       } else if (said.end.truncated !== undefined) {
-        io.stderr.write(`${cell(said.sat)}: ${truncation(said.end.truncated, said.end.rows)}\n`);
+        tellCut(io, said.sat, said.end.truncated, said.end.rows, more);
       }
     },
     finish: () => !failed,
@@ -122,7 +127,7 @@ export function csvPrinter(io: Io): QueryPrinter {
 }
 
 /** One JSON object a line: `{satellite, row}`, `{satellite, end}`, `{satellite, error}`, at last `{done, …}`. */
-export function jsonPrinter(io: Io): QueryPrinter {
+function jsonPrinter(io: Io, more: Remedies): QueryPrinter {
   const columnsOf = new Map<string, string[]>();
   let failed = false;
   const write = (value: unknown): void => void io.stdout.write(`${JSON.stringify(value)}\n`);
@@ -140,6 +145,7 @@ export function jsonPrinter(io: Io): QueryPrinter {
         io.stderr.write(`${cell(said.sat)}: ${cell(said.error.message)}\n`);
       } else {
         write({ satellite: said.sat, end: said.end });
+        if (said.end.truncated !== undefined) tellCut(io, said.sat, said.end.truncated, said.end.rows, more);
       }
     },
     finish: () => !failed,

@@ -4,7 +4,7 @@ import type { CloudClient } from '../context/client.ts';
 import { EXIT } from '../errors.ts';
 import type { Io } from './command.ts';
 import { PARTIAL } from './partial.ts';
-import type { QueryPrinter } from './query-printer.ts';
+import type { QueryPrinter, Remedies } from './query-printer.ts';
 import { cell } from './table.ts';
 
 const CUT: Record<Exclude<ScheduleRun['cut'], ''>, string> = {
@@ -13,6 +13,9 @@ const CUT: Record<Exclude<ScheduleRun['cut'], ''>, string> = {
   rate: 'the schedules together bring more than the state can take',
   dropped: 'newer runs needed the room',
 };
+
+/** A run's limits are its schedule's. */
+export const MORE_OF_RUN: Remedies = { rows: 'Create the schedule anew with --replace and a larger --max-rows, up to 10000, for more.', bytes: 'A run keeps 1 MiB at most: select less.' };
 
 /** Prints what is kept of a run, and how it ended where not well; sets the exit code: 1 where no satellite answered, 3 where some did not. @throws Failure */
 export async function printRun(client: CloudClient, run: ScheduleRun, printer: QueryPrinter, io: Io): Promise<void> {

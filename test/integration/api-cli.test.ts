@@ -139,6 +139,14 @@ t.test('satellites: names, tags, history, revocation', async (t) => {
   t.match(command.stdout, /^echo tre_\S+ \| sudo terrarium satellite install 127\.0\.0\.1:\d+,127\.0\.0\.2:\d+,127\.0\.0\.3:\d+ --ca-hash sha256:[0-9a-f]{64}\n$/, command.stderr);
 });
 
+t.test('a saved query is run by its id', async (t) => {
+  t.equal((await api('saved-queries/mine', { name: 'Mine', sql: 'select 1 as one' }, 'PUT')).status, 200);
+  t.match(await run('query', '--saved', 'mine', '--tag', 'no=such'), { code: 1, stderr: /No satellite that is heard has the tag/ });
+  t.match(await run('query', '--saved', 'nothing'), { code: 1, stderr: /There is no saved query nothing/ });
+  t.match(await run('query', '--saved', 'mine', 'select 1'), { code: 2, stderr: /either a statement or --saved/ });
+  t.match(await run('query'), { code: 2, stderr: /either a statement or --saved/ });
+});
+
 t.test('with no cloud left the exit code is 5', async (t) => {
   await clouds.halt();
   t.match(await run('get', 'users'), { code: 5, stderr: /n1.*n2|n2.*n1/s });

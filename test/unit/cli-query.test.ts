@@ -44,4 +44,9 @@ t.test('nor can what is said of a run, or a failure that quotes it', async (t) =
   t.notMatch(said, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
 });
 
+t.test('what was cut off says by which option there is more', async (t) => {
+  t.match(printed({}, { ...part, end: { rows: 5, ms: 1, truncated: 'rows' } }).err, /n1: .*5 rows.*--max-rows/);
+  for (const format of [{}, { csv: true }, { json: true }]) t.match(printed(format, { ...part, end: { rows: 5, ms: 1, truncated: 'bytes' } }).err, /n1: .*5 rows.*--max-bytes/, JSON.stringify(format));
+});
+
 t.end();
