@@ -370,7 +370,7 @@ export const overviewSchema = z.object({
 export type Overview = z.infer<typeof overviewSchema>;
 
 /** What a watch can be asked for; the kinds beside `overview` and `fleet`, which are events of these names, come as events `change`, with the position as id. */
-export const TOPICS = ['overview', 'fleet', 'users', 'tokens', 'sessions', 'saved-queries', 'schedules', 'satellites', 'audit'] as const;
+export const TOPICS = ['overview', 'fleet', 'users', 'tokens', 'enrolment-tokens', 'sessions', 'saved-queries', 'schedules', 'satellites', 'audit'] as const;
 export type Topic = (typeof TOPICS)[number];
 
 /** An event `change` of a watch. */
