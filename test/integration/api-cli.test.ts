@@ -76,12 +76,13 @@ t.test('describe: all fields and the last changes', async (t) => {
 });
 
 t.test('get --watch goes on over another control plane when its own dies', { timeout: 300_000 }, async (t) => {
+  t.equal((await api('saved-queries/zero', { name: 'zero', sql: 'select 0' }, 'PUT')).status, 200);
   const watching = start('get', 'queries', '--watch', '-o', 'json');
   // A watch that was opened before the change and one after it see the same.
-  await new Promise((resolve) => setTimeout(resolve, 3000));
+  await until('what there is', () => (watching.out().includes('"key":"zero"') ? true : undefined));
   t.equal((await api('saved-queries/one', { name: 'one', sql: 'select 1' }, 'PUT')).status, 200);
   await until('the first change', () => (watching.out().includes('"key":"one"') ? true : undefined), 10_000);
-  t.match(JSON.parse(watching.out().split('\n')[0] ?? ''), { change: 'created', key: 'one', item: { sql: 'select 1' } });
+  t.match(JSON.parse(watching.out().split('\n')[1] ?? ''), { change: 'created', key: 'one', item: { sql: 'select 1' } });
   await clouds.start(nodes[2] as (typeof nodes)[0]);
   second.kill('SIGTERM');
   await once(second, 'exit');
@@ -90,7 +91,7 @@ t.test('get --watch goes on over another control plane when its own dies', { tim
   watching.child.kill('SIGINT');
   const { code, stdout } = await watching.result;
   t.equal(code, 130);
-  t.same(stdout.trimEnd().split('\n').map((l) => (JSON.parse(l) as { key: string }).key), ['one', 'two'], 'each once');
+  t.same(stdout.trimEnd().split('\n').map((l) => (JSON.parse(l) as { key: string }).key), ['zero', 'one', 'two'], 'each once');
 });
 
 t.test('delete: what there is, with a version, and in part', async (t) => {
