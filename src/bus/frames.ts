@@ -103,7 +103,7 @@ export const endFrameSchema = z.object({
     /** Milliseconds from the request's arrival to the last row. */
     ms: z.number().nonnegative(),
     /** Which limit cut the result short. */
-    truncated: z.enum(['rows', 'bytes', 'time', 'memory']).optional(),
+    truncated: z.enum(['rows', 'bytes']).optional(),
   }),
 });
 export const errorFrameSchema = z.object({

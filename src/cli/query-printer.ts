@@ -16,14 +16,24 @@ export interface QueryPrinter {
   finish(): void;
 }
 
-/** As `--json` and `--csv` say; a table without them. @throws Failure `usage` for both */
-export function printerFor(io: Io, options: { json?: boolean; csv?: boolean }): QueryPrinter {
+type Cut = 'rows' | 'bytes';
+
+/** What to do about a result that was cut off: a sentence for each limit. */
+export type Remedies = Record<Cut, string>;
+const MORE: Remedies = { rows: 'Use --max-rows for more.', bytes: 'Use --max-bytes for more, up to 1GiB, or select less.' };
+
+/** As `--json` and `--csv` say; a table without them. @param more what to do about a result that was cut off, where that is not an option of the same command @throws Failure `usage` for both */
+export function printerFor(io: Io, options: { json?: boolean; csv?: boolean }, more: Remedies = MORE): QueryPrinter {
   if (options.json === true && options.csv === true) throw new Failure('usage', '--json and --csv contradict each other.', { remedy: 'Use one of them.', exitCode: EXIT.usage });
-  return options.json === true ? jsonPrinter(io) : options.csv === true ? csvPrinter(io) : tablePrinter(io);
+  return (options.json === true ? jsonPrinter : options.csv === true ? csvPrinter : tablePrinter)(io, more);
+}
+
+function tellCut(io: Io, satellite: string, by: Cut, rows: number, more: Remedies): void {
+  io.stderr.write(`${cell(satellite)}: the result was cut off after ${rows} rows, by the limit of ${by}. ${more[by]}\n`);
 }
 
 /** A table that grows while rows come in, the satellite in its first column; errors go to stderr. */
-export function tablePrinter(io: Io): QueryPrinter {
+function tablePrinter(io: Io, more: Remedies): QueryPrinter {
   const columnsOf = new Map<string, string[]>();
   let header: string[] | undefined;
   let sample: string[][] | undefined = [];
@@ -41,7 +51,7 @@ export function tablePrinter(io: Io): QueryPrinter {
     sample = undefined;
   };
   const begin = (names: string[]): void => {
-    const next = ['satellite', ...names];
+    const next = ['satellite', ...names.map(cell)];
     if (header !== undefined && header.join('\0') !== next.join('\0')) {
       // Another release of a satellite may answer `select *` with other columns: a table of its own.
       flush();
@@ -59,25 +69,20 @@ export function tablePrinter(io: Io): QueryPrinter {
         const names = columnsOf.get(said.sat) ?? [];
         if (said.rows.length > 0 || header === undefined) begin(names);
         for (const values of said.rows) {
-          const row = [said.sat, ...values.map(cell)];
+          const row = [said.sat, ...values].map(cell);
           if (sample === undefined) write(row);
           else sample.push(row);
         }
         if (sample !== undefined && sample.length >= SAMPLE_ROWS) flush();
         else if (sample !== undefined && timer === undefined) timer = setTimeout(flush, SAMPLE_MS);
       } else if ('error' in said) {
-        io.stderr.write(`${said.sat}: ${cell(said.error.message)}\n`);
+        io.stderr.write(`${cell(said.sat)}: ${cell(said.error.message)}\n`);
       } else if (said.end.truncated !== undefined) {
-        io.stderr.write(`${said.sat}: ${truncation(said.end.truncated, said.end.rows)}\n`);
+        tellCut(io, said.sat, said.end.truncated, said.end.rows, more);
       }
     },
     finish: flush,
   };
-}
-
-function truncation(by: 'rows' | 'bytes' | 'time' | 'memory', rows: number): string {
-  const remedy = by === 'rows' ? ' Use --max-rows for more.' : '';
-  return `the result was cut off after ${rows} rows, by the limit of ${by}.${remedy}`;
 }
 
 /** A field of RFC 4180; nothing for null, base64 for bytes. */
@@ -87,7 +92,7 @@ function field(value: Value): string {
 }
 
 /** RFC 4180 with a header, the satellite in the first column; errors go to stderr. */
-export function csvPrinter(io: Io): QueryPrinter {
+function csvPrinter(io: Io, more: Remedies): QueryPrinter {
   const columnsOf = new Map<string, string[]>();
   let header: string[] | undefined;
   const write = (row: Value[]): void => void io.stdout.write(`${row.map(field).join(',')}\r\n`);
@@ -105,9 +110,9 @@ export function csvPrinter(io: Io): QueryPrinter {
         const places = header.map((name) => columns.indexOf(name));
         for (const row of said.rows) write([said.sat, ...places.map((i) => row[i] ?? null)]);
       } else if ('error' in said) {
-        io.stderr.write(`${said.sat}: ${cell(said.error.message)}\n`);
+        io.stderr.write(`${cell(said.sat)}: ${cell(said.error.message)}\n`);
       } else if (said.end.truncated !== undefined) {
-        io.stderr.write(`${said.sat}: ${truncation(said.end.truncated, said.end.rows)}\n`);
+        tellCut(io, said.sat, said.end.truncated, said.end.rows, more);
       }
     },
     finish: () => undefined,
@@ -115,7 +120,7 @@ export function csvPrinter(io: Io): QueryPrinter {
 }
 
 /** One JSON object a line: `{satellite, row}`, `{satellite, end}`, `{satellite, error}`, at last `{done, …}`. */
-export function jsonPrinter(io: Io): QueryPrinter {
+function jsonPrinter(io: Io, more: Remedies): QueryPrinter {
   const columnsOf = new Map<string, string[]>();
   const write = (value: unknown): void => void io.stdout.write(`${JSON.stringify(value)}\n`);
   return {
@@ -128,9 +133,10 @@ export function jsonPrinter(io: Io): QueryPrinter {
         for (const values of said.rows) write({ satellite: said.sat, row: Object.fromEntries(names.map((n, i) => [n, values[i] ?? null])) });
       } else if ('error' in said) {
         write({ satellite: said.sat, error: said.error });
-        io.stderr.write(`${said.sat}: ${cell(said.error.message)}\n`);
+        io.stderr.write(`${cell(said.sat)}: ${cell(said.error.message)}\n`);
       } else {
         write({ satellite: said.sat, end: said.end });
+        if (said.end.truncated !== undefined) tellCut(io, said.sat, said.end.truncated, said.end.rows, more);
       }
     },
     finish: () => undefined,

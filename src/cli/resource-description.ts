@@ -3,6 +3,7 @@ import type { AuditEntry, Page } from '../cloud/api.ts';
 import { API_PATHS } from '../cloud/api-paths.ts';
 import type { CloudClient } from '../context/client.ts';
 import { Failure } from '../errors.ts';
+import { printItems } from './resource-printer.ts';
 import type { Kind } from './resources.ts';
 import { cell, table } from './table.ts';
 
@@ -10,14 +11,28 @@ const CHANGES = 10;
 
 /** The last changes of a thing; undefined where it has none or the caller may not see them. @throws Failure */
 export async function lastChanges(client: CloudClient, kind: Kind, key: string, signal: AbortSignal): Promise<AuditEntry[] | undefined> {
-  if (kind.state === undefined || kind.state.type === '') return undefined;
+  if (kind.resource === undefined) return undefined;
   try {
-    const resource = encodeURIComponent(`${kind.state.type}/${key}`);
+    const resource = encodeURIComponent(`${kind.resource}/${key}`);
     return (await client.get<Page<AuditEntry>>(`${API_PATHS.audit}?limit=${CHANGES}&resource=${resource}`, signal)).items;
   } catch (error) {
     if (error instanceof Failure && error.code === 'forbidden') return undefined;
     throw error;
   }
+}
+
+export interface Described {
+  item: unknown;
+  /** As `lastChanges` gives them. */
+  changes: AuditEntry[] | undefined;
+}
+
+/** What `describe` prints. One named thing in JSON and YAML is that thing, several are a list. */
+export function printDescriptions(kind: Kind, all: Described[], format: 'text' | 'json' | 'yaml' | 'name', one: boolean): string {
+  if (format === 'name') return printItems(kind, all.map((d) => d.item), 'name', one, 0);
+  if (format === 'text') return all.map(({ item, changes }) => describe(kind, item, changes)).join('\n');
+  const shown = all.map(({ item, changes = [] }) => ({ item, changes }));
+  return printItems(kind, shown, format, one, 0);
 }
 
 /** A thing with all its fields, and its last changes as a table. */

@@ -22,7 +22,7 @@ export async function* watchKind(client: CloudClient, kind: Kind, since: number,
   const known = new Map([...shown].map(([key, item]) => [key, textOf(kind, item)]));
   let from = since;
   for (;;) {
-    const path = kind.fleet === true ? `${API_PATHS.watch}?topics=fleet` : kind.state === undefined ? `${API_PATHS.watch}?topics=overview` : `${API_PATHS.watch}?topics=${kind.state.topic}&since=${from}`;
+    const path = kind.fleet === true ? `${API_PATHS.watch}?topics=fleet` : kind.topic === undefined ? `${API_PATHS.watch}?topics=overview` : `${API_PATHS.watch}?topics=${kind.topic}&since=${from}`;
     try {
       for await (const { event, data } of client.events(path, signal)) {
         if (event === 'change') {

@@ -1,8 +1,9 @@
 import type { ApplicationInfo, AuditEntry, CloudInfo, NodeInfo, Overview, Page, PodInfo, SatelliteInfo, SavedQuery, Schedule, SessionInfo, Token, Topic, User } from '../cloud/api.ts';
-import { API_PATHS } from '../cloud/api-paths.ts';
+import { API_PATHS, ENROLMENT_PATHS } from '../cloud/api-paths.ts';
+import type { EnrolmentToken } from '../cloud/satellites-api.ts';
 import type { CloudClient } from '../context/client.ts';
 import { duration } from '../context/diagnosis.ts';
-import { EXIT, Failure } from '../errors.ts';
+import { EXIT, Failure, explain, failureData } from '../errors.ts';
 import { intervalText } from '../interval-text.ts';
 
 /** A kind of thing that `get`, `describe` and `delete` know. */
@@ -16,11 +17,13 @@ export interface Kind<Item = unknown> {
   columns: Record<string, (item: Item, now: number) => unknown>;
   /** More of them with `-o wide`. */
   wide: Record<string, (item: Item, now: number) => unknown>;
-  /** Where it is in the state: its topic of a watch, and what the audit log calls it. */
-  state?: { topic: Topic; type: string };
+  /** Where it is in the state: its topic of a watch. */
+  topic?: Topic;
   /** Else: whether a watch tells it as the fleet; or where it is in an overview. */
   fleet?: true;
   overview?: (overview: Overview) => Item[];
+  /** What the audit log calls it: the first part of a resource's name there. */
+  resource?: string;
   /** Whether one can be asked for by itself. */
   single: boolean;
   deletable: boolean;
@@ -28,6 +31,7 @@ export interface Kind<Item = unknown> {
 
 const ago = (time: string, now: number): string => `${duration(now - Date.parse(time))} ago`;
 const until = (time: string, now: number): string => (Date.parse(time) <= now ? 'ended' : `in ${duration(Date.parse(time) - now)}`);
+const tagsText = (tags: Record<string, string>): string => Object.entries(tags).map(([name, value]) => `${name}=${value}`).sort().join(',');
 const yes = (value: boolean): string => (value ? 'yes' : 'no');
 const kind = <Item>(definition: Kind<Item>): Kind => definition as unknown as Kind;
 
@@ -48,8 +52,8 @@ const KINDS: Kind[] = [
     wide: { VERSION: (c) => c.version, NATS: (c) => c.nats.version, REASON: (c) => c.reason ?? c.warning },
   }),
   kind<SatelliteInfo>({
-    name: 'satellites', aliases: ['satellite', 'sat'], path: API_PATHS.satellites, key: (s) => s.id, single: true, deletable: true, fleet: true,
-    columns: { ID: (s) => s.id, NAME: (s) => s.name, STATE: (s) => s.state, TAGS: (s) => Object.entries(s.tags).map(([name, value]) => `${name}=${value}`).sort().join(','), LOAD: (s) => s.load.map((l) => l.toFixed(2)).join(' '), 'LAST SEEN': (s, now) => ago(s.lastSeen, now), REASON: (s) => s.reason },
+    name: 'satellites', aliases: ['satellite', 'sat'], path: API_PATHS.satellites, key: (s) => s.id, single: true, deletable: true, fleet: true, resource: 'satellite',
+    columns: { ID: (s) => s.id, NAME: (s) => s.name, STATE: (s) => s.state, TAGS: (s) => tagsText(s.tags), LOAD: (s) => s.load.map((l) => l.toFixed(2)).join(' '), 'LAST SEEN': (s, now) => ago(s.lastSeen, now), REASON: (s) => s.reason },
     wide: { CERTIFICATE: (s, now) => (s.certificateEnds === undefined ? '' : until(s.certificateEnds, now)), NODE: (s) => s.node, VERSION: (s) => s.version, ADDRESSES: (s) => s.addresses.join(','), TABLES: (s) => (s.tables as SatelliteInfo['tables'] | undefined)?.length },
   }),
   kind<ApplicationInfo>({
@@ -58,27 +62,32 @@ const KINDS: Kind[] = [
     wide: {},
   }),
   kind<User>({
-    name: 'users', aliases: ['user'], path: API_PATHS.users, key: (u) => u.name, single: true, deletable: true, state: { topic: 'users', type: 'user' },
+    name: 'users', aliases: ['user'], path: API_PATHS.users, key: (u) => u.name, single: true, deletable: true, topic: 'users', resource: 'user',
     columns: { NAME: (u) => u.name, ROLE: (u) => u.role, DISABLED: (u) => yes(u.disabled), CREATED: (u, now) => ago(u.createdAt, now) },
     wide: { PASSWORD: (u, now) => ago(u.passwordAt, now), 'MUST CHANGE': (u) => yes(u.mustChangePassword), VERSION: (u) => u.version },
   }),
   kind<Token>({
-    name: 'tokens', aliases: ['token'], path: API_PATHS.tokens, key: (t) => t.id, single: true, deletable: true, state: { topic: 'tokens', type: 'token' },
+    name: 'tokens', aliases: ['token'], path: API_PATHS.tokens, key: (t) => t.id, single: true, deletable: true, topic: 'tokens', resource: 'token',
     columns: { ID: (t) => t.id, NAME: (t) => t.name, OWNER: (t) => t.owner, SCOPES: (t) => t.scopes.join(','), ENDS: (t, now) => until(t.expiresAt, now) },
     wide: { CREATED: (t, now) => ago(t.createdAt, now), VERSION: (t) => t.version },
   }),
+  kind<EnrolmentToken>({
+    name: 'enrolment-tokens', aliases: ['enrolment-token'], path: ENROLMENT_PATHS.tokens, key: (e) => e.id, single: false, deletable: true, topic: 'enrolment-tokens', resource: 'enrolment',
+    columns: { ID: (e) => e.id, 'USES LEFT': (e) => e.usesLeft, ENDS: (e, now) => until(e.expiresAt, now), BY: (e) => e.createdBy, TAGS: (e) => tagsText(e.tags) },
+    wide: { CREATED: (e, now) => ago(e.createdAt, now), VERSION: (e) => e.version },
+  }),
   kind<SessionInfo>({
-    name: 'sessions', aliases: ['session'], path: API_PATHS.sessions, key: (s) => s.id, single: false, deletable: true, state: { topic: 'sessions', type: 'session' },
+    name: 'sessions', aliases: ['session'], path: API_PATHS.sessions, key: (s) => s.id, single: false, deletable: true, topic: 'sessions', resource: 'session',
     columns: { ID: (s) => s.id, USER: (s) => s.user, ADDRESS: (s) => s.address, BEGAN: (s, now) => ago(s.createdAt, now), ENDS: (s, now) => until(s.expiresAt, now) },
     wide: {},
   }),
   kind<SavedQuery>({
-    name: 'queries', aliases: ['query', 'saved-queries'], path: API_PATHS.savedQueries, key: (q) => q.id, single: true, deletable: true, state: { topic: 'saved-queries', type: 'query' },
+    name: 'queries', aliases: ['query', 'saved-queries'], path: API_PATHS.savedQueries, key: (q) => q.id, single: true, deletable: true, topic: 'saved-queries', resource: 'query',
     columns: { ID: (q) => q.id, NAME: (q) => q.name, OWNER: (q) => q.owner, CHANGED: (q, now) => ago(q.updatedAt, now) },
     wide: { VERSION: (q) => q.version, SQL: (q) => q.sql },
   }),
   kind<Schedule>({
-    name: 'schedules', aliases: ['schedule'], path: API_PATHS.schedules, key: (s) => s.id, single: true, deletable: true, state: { topic: 'schedules', type: 'schedule' },
+    name: 'schedules', aliases: ['schedule'], path: API_PATHS.schedules, key: (s) => s.id, single: true, deletable: true, topic: 'schedules', resource: 'schedule',
     columns: {
       ID: (s) => s.id, EVERY: (s) => intervalText(s.everySeconds), STATE: (s) => s.state, LAST: (s) => s.last?.state ?? '', 'LAST RUN': (s, now) => (s.last === null ? '' : ago(s.last.begunAt, now)),
       NEXT: (s, now) => (s.nextAt === null ? '' : Date.parse(s.nextAt) <= now ? 'now' : until(s.nextAt, now)), ROWS: (s) => s.last?.rows ?? '', FAILED: (s) => s.counts.failed + s.counts.partial + s.counts.lost,
@@ -86,7 +95,7 @@ const KINDS: Kind[] = [
     wide: { NAME: (s) => s.name, OWNER: (s) => s.owner, SKIPPED: (s) => s.counts.skipped, MISSED: (s) => s.counts.missed, VERSION: (s) => s.version, REASON: (s) => (s.reason === '' ? s.last?.reason : s.reason), SQL: (s) => s.sql ?? `saved query ${s.query}` },
   }),
   kind<AuditEntry>({
-    name: 'audit', aliases: [], path: API_PATHS.audit, key: (e) => e.id, single: false, deletable: false, state: { topic: 'audit', type: '' },
+    name: 'audit', aliases: [], path: API_PATHS.audit, key: (e) => e.id, single: false, deletable: false, topic: 'audit',
     columns: { TIME: (e) => e.at, ACTOR: (e) => e.actor, KIND: (e) => e.kind, RESOURCE: (e) => e.changes.map((c) => c.resource).join(' '), OUTCOME: (e) => e.outcome },
     wide: { SEQ: (e) => e.seq, ID: (e) => e.id },
   }),
@@ -128,7 +137,7 @@ export async function readNamed(client: CloudClient, of: Kind, names: string[], 
         seq = seq === 0 ? read.seq : seq;
       } catch (error) {
         if (!(error instanceof Failure) || error.code !== 'not-found') throw error;
-        missing.set(name, error.message);
+        missing.set(name, explain(failureData(error)));
       }
     }
     return { items, seq, missing };

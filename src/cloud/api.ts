@@ -121,7 +121,7 @@ export type QueryState = z.infer<typeof queryStateSchema>;
 const part = { q: z.string(), sat: z.string() };
 export const queryLineSchema = z.union([
   z.object({ ...part, seq: z.int(), columns: z.array(z.string()).exactOptional(), rows: z.array(z.array(valueSchema)) }),
-  z.object({ ...part, end: z.object({ rows: z.int(), ms: z.number(), truncated: z.enum(['rows', 'bytes', 'time', 'memory']).exactOptional() }) }),
+  z.object({ ...part, end: z.object({ rows: z.int(), ms: z.number(), truncated: z.enum(['rows', 'bytes']).exactOptional() }) }),
   z.object({ ...part, error: z.object({ code: z.string(), message: z.string() }) }),
   z.object({ q: z.string(), done: z.literal(true), satellites: z.record(z.string(), queryStateSchema), rows: z.int(), ms: z.number() }),
 ]);
@@ -372,7 +372,7 @@ export const overviewSchema = z.object({
 export type Overview = z.infer<typeof overviewSchema>;
 
 /** What a watch can be asked for; the kinds beside `overview` and `fleet`, which are events of these names, come as events `change`, with the position as id. */
-export const TOPICS = ['overview', 'fleet', 'users', 'tokens', 'sessions', 'saved-queries', 'schedules', 'satellites', 'audit'] as const;
+export const TOPICS = ['overview', 'fleet', 'users', 'tokens', 'enrolment-tokens', 'sessions', 'saved-queries', 'schedules', 'satellites', 'audit'] as const;
 export type Topic = (typeof TOPICS)[number];
 
 /** The first event of a watch, `start`. */

@@ -14,9 +14,10 @@ import type { CloudContext } from './context.ts';
 import { change, setVersion } from './http/change.ts';
 import { HttpProblem, forbidden } from './http/problem.ts';
 import { credentialEnds, type EnrolmentDetails } from './satellites-admission.ts';
-import { REVOKED_KEY, type EnrolmentToken, type EnrolmentTokenReply, type EnrolReply, type EnrolRequest } from './satellites-api.ts';
+import { REVOKED_KEY, type EnrolmentTokenReply, type EnrolReply, type EnrolRequest } from './satellites-api.ts';
 import type { SatellitesAuthority } from './satellites-authority.ts';
 import { one } from './state/read.ts';
+import { showEnrolmentToken } from './state/views.ts';
 
 /** What enrolment needs to know of this instance. */
 export interface Enrolment {
@@ -35,16 +36,6 @@ export function createEnrolmentToken(): { id: string; token: string } {
   const id = randomBytes(8).toString('hex');
   return { id, token: `tre_${id}_${randomBytes(32).toString('base64url')}` };
 }
-
-export const showEnrolmentToken = (row: EnrolmentTokenRow): EnrolmentToken => ({
-  id: row.id,
-  tags: JSON.parse(row.tags) as EnrolmentToken['tags'],
-  usesLeft: row.uses_left,
-  createdAt: new Date(row.created_at).toISOString(),
-  expiresAt: new Date(row.expires_at).toISOString(),
-  createdBy: row.created_by,
-  version: row.version,
-});
 
 /** Makes a token for one satellite. @throws HttpProblem 409 for a repetition, whose secret is lost; Failure of the state */
 export async function issueToken(request: { ctx: Context; cloud: CloudContext; caller: Pick<Caller, 'actor'> }, { tags, minutes }: { tags: Record<string, string>; minutes: number }): Promise<EnrolmentTokenReply> {

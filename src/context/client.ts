@@ -198,9 +198,11 @@ async function problem(answer: IncomingMessage, plane: Plane): Promise<Failure> 
   }
   const code = said.type?.startsWith('urn:terrarium:problem:') === true ? said.type.slice('urn:terrarium:problem:'.length) : `http-${answer.statusCode}`;
   if (answer.statusCode === 401) {
-    return new Failure(code, `The cloud on ${plane.name} does not accept this context's token.`, { remedy: 'Run the same `terrarium install` again on the machine that installed the cluster: it renews the context.' });
+    return new Failure(code, `The cloud on ${plane.name} does not accept this context's token.${said.title === undefined ? '' : ` ${said.title}`}`, { remedy: 'Run the same `terrarium install` again on the machine that installed the cluster: it renews the context.' });
   }
   const errors = (said.errors ?? []).map((e) => `${e.path}: ${e.message}`).join('; ');
-  const message = said.detail ?? said.title ?? `The cloud on ${plane.name} answered ${answer.statusCode}.`;
-  return new Failure(code, errors === '' ? message : `${message} (${errors})`);
+  const message = said.title ?? `The cloud on ${plane.name} answered ${answer.statusCode}.`;
+  // What is wrong with a request is so on every control plane; what is wrong with one of them is told by its name.
+  const host = (answer.statusCode ?? 0) >= 500 ? plane.name : undefined;
+  return new Failure(code, errors === '' ? message : `${message} (${errors})`, { host, remedy: said.detail });
 }

@@ -50,8 +50,8 @@ function sayWhy(status: number, text: string): string {
   const checks = [...text.matchAll(/^\[-\](\S+)/gm)].map((m) => m[1]);
   if (checks.length > 0) return `not ready: ${checks.join(', ')}`;
   try {
-    const { detail, title } = JSON.parse(text) as { detail?: string; title?: string };
-    return detail ?? title ?? `it answers ${status}`;
+    const { title } = JSON.parse(text) as { title?: string };
+    return title ?? `it answers ${status}`;
   } catch {
     return `it answers ${status}`;
   }

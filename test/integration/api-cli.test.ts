@@ -69,12 +69,17 @@ t.test('describe: all fields and the last changes', async (t) => {
   t.equal(code, 0);
   t.match(stdout, /^users\/eva\n {2}name: eva\n {2}role: operator\n/);
   t.match(stdout, /token\/cli +user.update +ok +role: viewer → operator/);
+  t.match(JSON.parse((await run('describe', 'user', 'eva', '-o', 'json')).stdout), { item: { name: 'eva' }, changes: [{ kind: 'user.update' }, { kind: 'user.create' }] });
+  t.match(parse((await run('describe', 'users', 'eva', 'max', '-o', 'yaml')).stdout), { items: [{ item: { name: 'eva' } }, { item: { name: 'max' } }] });
+  t.match(await run('describe', 'users', 'eva', 'nobody', '-o', 'name'), { code: 3, stdout: 'users/eva\n', stderr: /no user nobody/ });
+  t.match(await run('describe', 'user', 'eva', '-o', 'wide'), { code: 2 });
 });
 
 t.test('get --watch goes on over another control plane when its own dies', { timeout: 300_000 }, async (t) => {
   t.equal((await api('saved-queries/zero', { name: 'zero', sql: 'select 0' }, 'PUT')).status, 200);
   const watching = start('get', 'queries', '--watch', '-o', 'json');
-  await until('what is there already', () => (watching.out().includes('"key":"zero"') ? true : undefined));
+  // A watch that was opened before the change and one after it see the same.
+  await until('what there is', () => (watching.out().includes('"key":"zero"') ? true : undefined));
   t.equal((await api('saved-queries/one', { name: 'one', sql: 'select 1' }, 'PUT')).status, 200);
   await until('the first change', () => (watching.out().includes('"key":"one"') ? true : undefined), 10_000);
   t.match(JSON.parse(watching.out().split('\n')[1] ?? ''), { change: 'created', key: 'one', item: { sql: 'select 1' } });
@@ -93,7 +98,7 @@ t.test('delete: what there is, with a version, and in part', async (t) => {
   const { version } = JSON.parse((await run('get', 'user', 'max', '-o', 'json')).stdout) as { version: number };
   t.match(await run('delete', 'user', 'max', '--expect', String(version - 1)), { code: 1, stderr: /has version/ });
   t.match(await run('delete', 'user', 'max', '--expect', String(version)), { code: 0, stdout: 'users/max deleted\n' });
-  t.match(await run('delete', 'users', 'max', 'tom'), { code: 3, stdout: 'users/tom deleted\n', stderr: /no user max/ });
+  t.match(await run('delete', 'users', 'max', 'tom', '-o', 'name'), { code: 3, stdout: 'users/tom\n', stderr: /no user max/ });
   t.match(await run('delete', 'users', 'max'), { code: 1 });
   t.match(await run('delete', 'user', 'admin'), { code: 1, stderr: /no user who is an administrator/ });
   t.match(await run('delete', 'pods', 'x'), { code: 2 });
@@ -131,12 +136,39 @@ t.test('satellites: names, tags, history, revocation', async (t) => {
   t.match(await run('query', '--tag', 'room=7', 'select 1'), { code: 1, stderr: /No satellite that is heard has the tag room=7/ });
   t.match(await run('satellite', 'revoke', 'far', '--reason', 'stolen'), { code: 0, stdout: 'satellites/far revoked\n' });
   t.match((await run('satellite', 'history', 'far')).stdout, /^TIME +STATE +BY +WHY\n\S+Z +revoked +token\/cli +stolen\n\S+Z +enrolled +enrolment\/\S+ +enrolled\n$/);
+  t.match((await run('describe', 'satellite', 'far')).stdout, /Last changes\n.*\n.* satellite\.revoke +ok +state: enrolled → revoked\n(.*\n)* .* satellite\.update +ok +name: far → The far one\n.* satellite\.enrol +ok +created/);
   t.match(await run('satellite', 'history', 'nobody'), { code: 1, stderr: /no satellite nobody/ });
   t.match(await run('delete', 'satellites', 'far'), { code: 0, stdout: 'satellites/far deleted\n' });
   const manifest = await run('satellite', 'manifest', 'other', '--tag', 'kind=cluster', '--namespace', 'x');
   t.match(manifest, { code: 0, stdout: /kind: Deployment/ }, manifest.stderr);
   const command = await run('satellite', 'token');
   t.match(command.stdout, /^echo tre_\S+ \| sudo terrarium satellite install 127\.0\.0\.1:\d+,127\.0\.0\.2:\d+,127\.0\.0\.3:\d+ --ca-hash sha256:[0-9a-f]{64}\n$/, command.stderr);
+});
+
+t.test('enrolment tokens are listed, watched and ended', async (t) => {
+  const watching = start('get', 'enrolment-tokens', '--watch', '-o', 'json');
+  await until('what there is', () => (watching.out().includes('"present"') ? true : undefined), 15_000);
+  const { id, token } = JSON.parse((await api('enrolment-tokens', { tags: { site: 'leaked' } })).body) as { id: string; token: string };
+  t.match((await run('get', 'enrolment-tokens')).stdout, new RegExp(`^ID +USES LEFT +ENDS +BY +TAGS\\n(.*\\n)*${id} +1 +in .* +token/cli +site=leaked\\n`));
+  t.match(await run('describe', 'enrolment-token', id), { code: 0, stdout: new RegExp(`^enrolment-tokens/${id}\\n[^]*Last changes\\n[^]* enrolment\\.create +ok +created`) });
+  const { csr } = await createRequest('x');
+  t.equal((await api('enrol', { token, id: 'spender', request: csr })).status, 200);
+  t.match(await run('delete', 'enrolment-tokens', id), { code: 0, stdout: `enrolment-tokens/${id} deleted\n` });
+  t.match(await run('get', 'enrolment-tokens', id), { code: 1, stderr: new RegExp(id) });
+  const seen = (): { change: string; key: string; item: { usesLeft: number } | null }[] => watching.out().trimEnd().split('\n').map((l) => JSON.parse(l) as ReturnType<typeof seen>[number]).filter((l) => l.key === id);
+  await until('its end', () => (watching.out().includes('"deleted"') ? true : undefined), 15_000);
+  watching.child.kill('SIGINT');
+  await watching.result;
+  t.match(seen(), [{ change: 'created' }, { change: 'changed' }, { change: 'deleted', item: null }]);
+  t.equal((await run('get', 'enrolment-tokens', '-o', 'name')).stdout.includes(id), false);
+});
+
+t.test('a saved query is run by its id', async (t) => {
+  t.equal((await api('saved-queries/mine', { name: 'Mine', sql: 'select 1 as one' }, 'PUT')).status, 200);
+  t.match(await run('query', '--saved', 'mine', '--tag', 'no=such'), { code: 1, stderr: /No satellite that is heard has the tag/ });
+  t.match(await run('query', '--saved', 'nothing'), { code: 1, stderr: /There is no saved query nothing/ });
+  t.match(await run('query', '--saved', 'mine', 'select 1'), { code: 2, stderr: /either a statement or --saved/ });
+  t.match(await run('query'), { code: 2, stderr: /either a statement or --saved/ });
 });
 
 t.test('with no cloud left the exit code is 5', async (t) => {

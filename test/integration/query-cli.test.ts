@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { saveContext } from '../../src/context/context.ts';
-import { API_TOKEN, localClouds, until, type LocalClouds } from '../support/local-cloud.ts';
+import { API_TOKEN, call, localClouds, until, type LocalClouds } from '../support/local-cloud.ts';
 import { childrenOf, powerCut } from '../support/power-cut.ts';
 
 const nodes = ['n1', 'n2', 'n3'].map((name, i) => ({ name, address: `127.0.0.${i + 1}` }));
@@ -66,6 +66,11 @@ t.test('rows of all satellites as a table', async (t) => {
   t.strictSame(rows.map((r) => r.split(/ +/).slice(0, 2)).sort(), nodes.map((n) => [n.name, String(process.pid)]));
 });
 
+t.test('a saved query', async (t) => {
+  t.equal((await call(clouds, nodes[0] as (typeof nodes)[0], '/api/v1/saved-queries/answer', { method: 'PUT', body: { name: 'Answer', sql: 'select 6 * 7 as answer' }, headers: { authorization: `Bearer ${API_TOKEN}` } })).status, 200);
+  t.match(await run('query', '--saved', 'answer', '--satellite', 'n1', '--csv'), { code: 0, stdout: 'satellite,answer\r\nn1,42\r\n', stderr: '' });
+});
+
 t.test('chosen satellites, as JSON', async (t) => {
   const { code, stdout } = await run('query', '--satellite', 'n1', '--satellite', 'n3', '--json', 'select hostname from system');
   t.equal(code, 0);
@@ -96,6 +101,7 @@ t.test('the rows of all in one order, and no more than are wanted', async (t) =>
 t.test('what is wrong is said for each satellite, and the exit code tells', async (t) => {
   t.match(await run('query', 'select * from nowhere'), { code: 1, stdout: '', stderr: /n1: no such table: nowhere.*\n(.*\n)*/ });
   t.match(await run('query', '--satellite', 'n1', '--max-rows', '5', 'select pid from processes'), { code: 0, stderr: /n1: the result was cut off after 5 rows/ });
+  t.match(await run('query', '--satellite', 'n1', '--max-bytes', '1KiB', '--json', 'select pid, cmdline, name from processes'), { code: 0, stdout: /"truncated":"bytes"/, stderr: /n1: the result was cut off after \d+ rows, by the limit of bytes\. Use --max-bytes for more/ });
   const unknown = await run('query', '--satellite', 'nope', 'select 1');
   t.equal(unknown.code, 1);
   t.match(unknown.stderr, /nope/);

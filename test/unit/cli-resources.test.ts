@@ -1,9 +1,11 @@
 import t from 'tap';
 import { parse } from 'yaml';
 import { printItems, watchPrinter } from '../../src/cli/resource-printer.ts';
-import { describe } from '../../src/cli/resource-description.ts';
+import { describe, printDescriptions } from '../../src/cli/resource-description.ts';
 import { kindOf } from '../../src/cli/resources.ts';
+import { QUERY_LIMITS } from '../../src/bus/frames.ts';
 import { interval } from '../../src/cli/interval.ts';
+import { size, sizeText } from '../../src/cli/size.ts';
 import { intervalText } from '../../src/interval-text.ts';
 
 const now = Date.parse('2026-01-02T00:00:00.000Z');
@@ -55,6 +57,25 @@ t.test('a description tells what was changed', (t) => {
   const text = describe(users, eva, [entry]);
   t.match(text, /^users\/eva\n {2}name: eva\n/);
   t.match(text, /admin +user.update +ok +role: viewer → operator/);
+  t.end();
+});
+
+t.test('a description in the formats of programs', (t) => {
+  const changes = [{ seq: 1, id: 'x', at: '2026-01-01T00:00:00.000Z', actor: 'admin', kind: 'user.update', outcome: 'ok', changes: [] }];
+  const both = [{ item: eva, changes }, { item: max, changes: undefined }];
+  t.same(JSON.parse(printDescriptions(users, both.slice(0, 1), 'json', true)), { item: eva, changes });
+  t.same(JSON.parse(printDescriptions(users, both, 'json', false)), { items: [{ item: eva, changes }, { item: max, changes: [] }] });
+  t.same(parse(printDescriptions(users, both.slice(0, 1), 'yaml', true)), { item: eva, changes });
+  t.equal(printDescriptions(users, both, 'name', false), 'users/eva\nusers/max\n');
+  t.match(printDescriptions(users, both, 'text', false), /^users\/eva\n[^]*Last changes\n[^]*\nusers\/max\n/);
+  t.end();
+});
+
+t.test('sizes of options', (t) => {
+  for (const [text, bytes] of [['1', 1], ['500000', 500_000], ['64MiB', 64 * 1024 ** 2], ['1GiB', 1024 ** 3]] as const) t.equal(size(1024 ** 3)(text), bytes);
+  for (const bad of ['', '0', '-1', '1.5MiB', '1 MiB', '64MB', '2GiB', 'x']) t.throws(() => size(1024 ** 3)(bad), /up to 1GiB/, bad);
+  t.equal(sizeText(QUERY_LIMITS.maxBytes), '1GiB', 'as `query --max-bytes` says');
+  t.equal(sizeText(QUERY_LIMITS.bytes), '64MiB');
   t.end();
 });
 

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { API_PATHS, COMMAND_HEADER } from '../../src/cloud/api.ts';
+import { API_PATHS, COMMAND_HEADER, SCOPES, streamRequestSchema } from '../../src/cloud/api.ts';
+import { scopesOf } from '../../src/cloud/auth/access.ts';
 import { openApi } from '../../src/cloud/http/openapi.ts';
 import { decodeCursor, encodeCursor, pageOfList } from '../../src/cloud/http/pages.ts';
 import { HttpProblem, problemOf } from '../../src/cloud/http/problem.ts';
@@ -72,4 +74,18 @@ t.test("the state's failures have their status; what is unexpected says nothing"
   t.equal(problemOf(new Failure('anything-else', 'x')), undefined);
   t.equal(problemOf(new HttpProblem(404, 'not-found', 'x'))?.problem.status, 404);
   t.end();
+});
+
+t.test('what docs/api.md says of rights and of the WebSocket is so', async (t) => {
+  const text = readFileSync('docs/api.md', 'utf8');
+  for (const scope of SCOPES) {
+    const cells = new RegExp(`^\\| \`${scope}\` \\|(.*)\\|$`, 'm').exec(text)?.[1]?.split('|').slice(1).map((c) => c.trim() === 'yes');
+    t.same(cells, (['viewer', 'operator', 'admin'] as const).map((r) => scopesOf(r).includes(scope)), scope);
+  }
+  const said = JSON.stringify(openApi(await loadRoutes()));
+  for (const where of [text, said]) t.ok(where.includes(API_PATHS.queryStream));
+  const examples = [...text.matchAll(/^\| `(\{.*?\})` \| (?:starts|ends|at most)/gm)].map((m) => m[1] ?? '');
+  t.equal(examples.length, 3);
+  for (const example of examples) t.ok(streamRequestSchema.safeParse(JSON.parse(example.replace(', …', ''))).success, example);
+  t.match(openApi([]), { components: { schemas: { queryStreamRequest: { anyOf: [{ properties: { query: {} } }, { properties: { cancel: {} } }, { properties: { ping: {} } }] } } } });
 });

@@ -1,61 +1,56 @@
-import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
+import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { createCloudClient } from '../../src/context/client.ts';
+import { survey } from '../../src/context/survey.ts';
 import type { Context } from '../../src/context/context.ts';
-import { createAuthority, issue } from '../../src/pki/authority.ts';
+import { explain, failureData } from '../../src/errors.ts';
+import { HttpProblem } from '../../src/cloud/http/problem.ts';
+import { createAuthority, issue, type KeyPair } from '../../src/pki/authority.ts';
 
-interface Asked {
-  plane: string;
-  command: string | undefined;
-}
+const now = new Date();
+let authority: KeyPair;
+let server: Server;
+let context: Context;
+/** What it answers to anything but /readyz, and there. */
+let answer: HttpProblem;
+let ready: HttpProblem | undefined;
 
-/** Control planes that say they are ready and answer everything else by their status. */
-async function planes(t: Test, ...statuses: number[]): Promise<{ context: Context; asked: Asked[] }> {
-  const now = new Date();
-  const authority = await createAuthority('test', now);
-  const asked: Asked[] = [];
-  let port = 0;
-  const servers: Server[] = [];
-  const controlPlanes = statuses.map((_, i) => ({ name: `n${i + 1}`, address: `127.0.0.${i + 1}` }));
-  for (const [i, plane] of controlPlanes.entries()) {
-    const pair = await issue(authority, { commonName: plane.name, sans: [plane.address], usages: ['server'], days: 1 }, now);
-    const server = createServer({ cert: pair.cert, key: pair.key }, (request, response) => {
-      request.resume();
-      if (request.url === '/readyz') return void response.end('ok\n');
-      const status = statuses[i] ?? 0;
-      asked.push({ plane: plane.name, command: request.headers['terrarium-command-id'] as string | undefined });
-      response.writeHead(status, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(status < 400 ? { by: plane.name } : { type: 'urn:terrarium:problem:store-disk-full', title: 'There is too little free space.', detail: `${plane.name} says so.`, status }));
-    });
-    server.listen(port, plane.address);
-    await once(server, 'listening');
-    ({ port } = server.address() as AddressInfo);
-    servers.push(server);
-  }
-  t.teardown(() => servers.forEach((s) => s.close()));
-  return { asked, context: { name: 'test', clusterId: 'id', controlPlanes, ports: { api: 1, console: port }, ca: authority.cert, caFingerprint: '', token: 'trr_x', kubeconfig: { ca: '', clientCertificate: '', clientKey: '' } } };
-}
-
-for (const status of [503, 507]) {
-  t.test(`a change goes on to the next control plane after a ${status}, as the same change`, async (t) => {
-    const { context, asked } = await planes(t, status, status, 200);
-    t.same(await createCloudClient(context).change('POST', '/api/v1/users', { name: 'eva' }), { by: 'n3' });
-    t.same(asked.map((a) => a.plane), ['n1', 'n2', 'n3']);
-    t.equal(new Set(asked.map((a) => a.command)).size, 1);
-    t.match(asked[0]?.command, /^[0-9A-Z]{26}$/);
+t.before(async () => {
+  authority = await createAuthority('own', now);
+  const { cert, key } = await issue(authority, { commonName: 'x', sans: ['127.0.0.1'], usages: ['server'], days: 1 }, now);
+  server = createServer({ cert, key }, ({ url }, response) => {
+    const said = url === '/readyz' ? ready : answer;
+    response.writeHead(said?.problem.status ?? 200).end(JSON.stringify(said?.problem ?? 'ok'));
   });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  context = {
+    name: 'test', clusterId: 'id', controlPlanes: [{ name: 'n1', address: '127.0.0.1' }], ports: { api: 1, console: (server.address() as AddressInfo).port }, ca: authority.cert, caFingerprint: '', token: 'trr_x',
+    kubeconfig: { ca: authority.cert, clientCertificate: '', clientKey: '' },
+  };
+});
+t.after(() => server.close());
+
+async function failure(): Promise<ReturnType<typeof failureData>> {
+  return createCloudClient(context).get('/api/v1/users').then(() => t.fail('it failed') as never, failureData);
 }
 
-t.test('where none has room, the last one says so', async (t) => {
-  const { context, asked } = await planes(t, 507, 507);
-  await t.rejects(createCloudClient(context).change('POST', '/api/v1/users', { name: 'eva' }), { code: 'store-disk-full', message: 'n2 says so.' });
-  t.same(asked.map((a) => a.plane), ['n1', 'n2']);
+t.test('a refusal of the cloud: its sentence, then what to do, and the machine where it is about that', async (t) => {
+  answer = new HttpProblem(409, 'version-conflict', 'user/eva has version 7, not 3.', { detail: 'Read it again.' });
+  t.strictSame(await failure(), { code: 'version-conflict', message: 'user/eva has version 7, not 3.', remedy: 'Read it again.' });
+  answer = new HttpProblem(400, 'invalid-body', 'The request is not valid.', { errors: [{ path: 'name', message: 'Too long' }] });
+  t.strictSame(await failure(), { code: 'invalid-body', message: 'The request is not valid. (name: Too long)' });
+  answer = new HttpProblem(507, 'store-disk-full', 'There is too little free space on the disk of the cloud.', { detail: 'Free some.' });
+  t.equal(explain(await failure()), 'n1: There is too little free space on the disk of the cloud. Free some.');
+  answer = new HttpProblem(401, 'unauthorized', 'The API token has expired.');
+  t.match(await failure(), { message: /n1.*The API token has expired\.$/, remedy: /terrarium install/ });
 });
 
-t.test('what is wrong with the request itself is not asked again elsewhere', async (t) => {
-  const { context, asked } = await planes(t, 409, 200);
-  await t.rejects(createCloudClient(context).change('POST', '/api/v1/users', { name: 'eva' }), { code: 'store-disk-full' });
-  t.same(asked.map((a) => a.plane), ['n1']);
+t.test('status says why a console is not ready, and not what to do instead of it', async (t) => {
+  ready = new HttpProblem(503, 'store-stopped', 'The database is damaged.', { detail: 'Ask another control plane.' });
+  t.equal((await survey(context)).planes[0]?.console.why, 'The database is damaged.');
 });
+
+t.end();

@@ -223,6 +223,7 @@ t.test('satellites: enrolment by token, collision, states in batches, revocation
     { ok: true }, { code: 'denied', message: /used up/ }, { code: 'denied', message: /expired/ }, { code: 'denied' }, { code: 'exists' }, { ok: true },
   ]);
   t.match(m.db.prepare('SELECT tags, state FROM satellites').all(), [{ tags: '{"own":"1","site":"a"}', state: 'enrolled' }]);
+  t.match(JSON.parse(String(m.db.prepare("SELECT changes FROM audit WHERE kind = 'satellite.enrol' AND outcome = 'ok' ORDER BY position").pluck().get())), [{ resource: 'satellite/s1' }, { resource: 'enrolment/e1', before: { usesLeft: 1 }, after: { usesLeft: 0 } }], 'the audit log tells of the token');
   const states = Array.from({ length: 60 }, (_, n) => entryOf('satellite.states', { states: [{ id: 's1', state: n % 2 === 0 ? 'healthy' : 'degraded', at: 1e6 + n }, { id: 'unknown', state: 'healthy', at: 1e6 }] }));
   t.match(m.apply(states).at(-1)?.result, { ok: true, value: 1 });
   t.equal(m.db.prepare('SELECT count(*) FROM satellite_states').pluck().get(), 50);

@@ -21,7 +21,7 @@ export const command: CommandModule = {
   group: 'Use',
   configure(cmd, io) {
     cmd
-      .argument('<kind>', 'nodes, pods, clouds, satellites, applications, users, tokens, sessions, queries, schedules, audit')
+      .argument('<kind>', 'nodes, pods, clouds, satellites, applications, users, tokens, enrolment-tokens, sessions, queries, schedules, audit')
       .argument('[names...]', 'only these')
       .option('-o, --output <format>', FORMATS.join(', '), (text: string): Format => {
         if (!FORMATS.includes(text)) throw new InvalidArgumentError(`It must be one of ${FORMATS.join(', ')}.`);

@@ -1,8 +1,9 @@
 import { InvalidArgumentError } from 'commander';
-import { Failure } from '../../errors.ts';
+import { EXIT, Failure } from '../../errors.ts';
 import type { CommandModule } from '../command.ts';
 import { repeatable } from '../repeatable.ts';
 import { addRowsOptions } from '../rows-options.ts';
+import { size } from '../size.ts';
 import { whole } from '../whole-number.ts';
 
 interface Order {
@@ -16,11 +17,16 @@ interface Options {
   json?: boolean;
   timeout: number;
   maxRows: number;
+  maxBytes?: number;
+  saved?: string;
   csv?: boolean;
   orderBy?: Order[];
   limit?: number;
   context?: string;
 }
+
+/** `QUERY_LIMITS.maxBytes`; that module is not loaded for a command's options. */
+const MOST_BYTES = 1024 ** 3;
 
 /** What looking for new control planes may take at the end of a command. */
 const REFRESH_MS = 1_000;
@@ -39,19 +45,22 @@ export const command: CommandModule = {
   group: 'Use',
   configure(cmd, io) {
     addRowsOptions(cmd)
-      .argument('<sql>', 'one SELECT over the tables of the satellites')
+      .argument('[sql]', 'one SELECT over the tables of the satellites; or give --saved')
+      .option('--saved <id>', 'run a saved query; `terrarium get queries` lists them')
       .option('--satellite <id>', 'ask only this one; may be given several times; default: all', repeatable)
       .option('--tag <name=value>', 'ask only those that have this tag; may be given several times, then those that have all', repeatable)
       .option('--order-by <columns>', 'merge the rows of all satellites in this order, such as "rss_bytes desc, name"', orders)
       .option('--limit <n>', 'so many rows of all satellites together', whole(1, 1_000_000))
       .option('--timeout <seconds>', 'let the statement run so long on each satellite', whole(1, 60), 10)
       .option('--max-rows <n>', 'take at most so many rows from each satellite', whole(1, 1_000_000), 10_000)
+      .option('--max-bytes <size>', 'take at most so many bytes of rows (as JSON) from each satellite, such as 500000, 64MiB, 1GiB; beyond 64MiB for operators (default: 64MiB)', size(MOST_BYTES))
       .option('--context <name>', 'the cluster; default: the current one')
       .addHelpText(
         'after',
-        '\nTables: processes, cpu, memory, disks, interfaces, system. `select name, sql from sqlite_schema` shows their columns.\n\nExamples:\n  terrarium query "select name, rss_bytes from processes order by rss_bytes desc limit 5"\n  terrarium query --satellite n1 --json "select * from memory"\n  terrarium query --order-by "rss_bytes desc" --limit 10 "select name, rss_bytes from processes"\n\n`terrarium schedule create` has one run again and again.\n\nExit codes: 0 all satellites answered, 1 none, 3 some; 2 bad input, 5 no machine answers.\n',
+        '\nIts tables are listed by `select * from tables`, their columns by `select * from columns`.\n\nExamples:\n  terrarium query "select * from tables"\n  terrarium query "select name, type, description from columns where table_name = \'processes\'"\n  terrarium query "select name, rss_bytes from processes order by rss_bytes desc limit 5"\n  terrarium query --satellite n1 --json "select * from memory"\n  terrarium query --order-by "rss_bytes desc" --limit 10 "select name, rss_bytes from processes"\n\n`terrarium schedule create` has one run again and again.\n\nExit codes: 0 all satellites answered, 1 none, 3 some; 2 bad input, 5 no machine answers.\n',
       )
-      .action(async (sql: string, options: Options) => {
+      .action(async (given: string | undefined, options: Options) => {
+        if ((given === undefined) === (options.saved === undefined)) throw new Failure('usage', 'It takes either a statement or --saved.', { remedy: 'Give one of them.', exitCode: EXIT.usage });
         const { loadContext } = await import('../../context/context.ts');
         const { createCloudClient } = await import('../../context/client.ts');
         const { refreshContext } = await import('../../context/refresh.ts');
@@ -63,7 +72,8 @@ export const command: CommandModule = {
         type Body = import('../../cloud/api.ts').QueryBody;
         const context = loadContext(io.env, options.context);
         const client = createCloudClient(context);
-        const body: Body = { sql, timeoutMs: options.timeout * 1000, maxRows: options.maxRows, ...(options.satellite === undefined ? {} : { satellites: [...new Set(options.satellite)] }), ...(options.tag === undefined ? {} : { tags: tagOptions(options.tag) }), order: options.orderBy, limit: options.limit };
+        const sql = given ?? (await client.get<import('../../cloud/api.ts').SavedQuery>(`${API_PATHS.savedQueries}/${encodeURIComponent(options.saved ?? '')}`, io.signal)).sql;
+        const body: Body = { sql, timeoutMs: options.timeout * 1000, maxRows: options.maxRows, ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }), ...(options.satellite === undefined ? {} : { satellites: [...new Set(options.satellite)] }), ...(options.tag === undefined ? {} : { tags: tagOptions(options.tag) }), order: options.orderBy, limit: options.limit };
         const printer = printerFor(io, options);
         let ended: Extract<Line, { done: true }>['satellites'] | undefined;
         try {

@@ -1,4 +1,6 @@
+import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { consoleNameIn, satelliteNameIn } from '../../../installer/cluster/zone.ts';
 import { serveDns, type DnsServer } from '../../dns/server.ts';
 import type { ZoneData } from '../../dns/zone.ts';
 import type { CloudInfo } from '../api.ts';
@@ -30,6 +32,14 @@ export function zoneData({ zone, servers, clouds, registry }: ZoneSources): Zone
     satellite: (id) => registry.get(id)?.addresses,
     hasBelow: (suffix) => registry.has((id) => id.endsWith(`.${suffix}`)),
   };
+}
+
+/** Names and addresses now, as lines of a hosts file. A satellite tells its addresses itself: what is no address could be several lines. */
+export function hostsLines({ zone, servers, clouds, registry }: Pick<ZoneSources, 'zone' | 'servers' | 'clouds'> & { registry: Pick<Registry, 'get' | 'ids'> }): string[] {
+  return [
+    ...consoleServers(servers(), clouds()).map((s) => `${s.address} ${consoleNameIn(zone)}`),
+    ...[...registry.ids()].flatMap((id) => (registry.get(id)?.addresses ?? []).filter((a) => isIP(a) !== 0).map((a) => `${a} ${satelliteNameIn(zone, id)}`)),
+  ];
 }
 
 /** Keeps the DNS server up; where its port is taken, it tries again: the rest of the cloud does not depend on it. */

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
 import { VERSION } from '../../version.ts';
-import { CLIENT_HEADER, COMMAND_HEADER, MIN_SEQ_HEADER, SEQ_HEADER, SESSION_COOKIE, problemSchema } from '../api.ts';
+import { API_PATHS, CLIENT_HEADER, COMMAND_HEADER, MIN_SEQ_HEADER, SEQ_HEADER, SESSION_COOKIE, problemSchema, streamRequestSchema } from '../api.ts';
 import { isMedia, type Route } from './route.ts';
 
 type Json = Record<string, unknown>;
@@ -33,6 +33,9 @@ function answers(route: Route): Json {
   return { [status]: { description, headers, ...content }, default: { $ref: '#/components/responses/problem' } };
 }
 
+/** OpenAPI knows no WebSockets. */
+const STREAM = `Queries also go over a WebSocket, ${API_PATHS.queryStream}: each message is one JSON object, of a client components.schemas.queryStreamRequest with the body of POST ${API_PATHS.queries} as its query; the answers are the lines of that route, and {pong} or {problem}, each with the request's id.`;
+
 /** The table of routes as an OpenAPI 3.1 document. */
 export function openApi(routes: Route[]): Json {
   const paths: Record<string, Json> = {};
@@ -51,10 +54,11 @@ export function openApi(routes: Route[]): Json {
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'Terrarium', version: VERSION, description: `Unknown members and parameters are refused. A request by cookie that is no GET needs the header ${CLIENT_HEADER}.` },
+    info: { title: 'Terrarium', version: VERSION, description: `Unknown members and parameters are refused. A request by cookie that is no GET needs the header ${CLIENT_HEADER}. ${STREAM}` },
     servers: [{ url: '/' }],
     paths,
     components: {
+      schemas: { queryStreamRequest: schemaOf(streamRequestSchema, 'input') },
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'An API token `trr_…` or a session `trs_…`.' }, session: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE } },
       responses: { problem: { description: 'RFC 9457', content: { 'application/problem+json': { schema: schemaOf(problemSchema, 'output') } } } },
     },

@@ -1,6 +1,5 @@
-import { consoleNameIn, satelliteNameIn } from '../../../installer/cluster/zone.ts';
 import { API_PATHS } from '../api.ts';
-import { consoleServers } from '../direct/dns.ts';
+import { hostsLines } from '../direct/dns.ts';
 import { dnsReply } from '../direct-api.ts';
 import { route as define } from '../http/route.ts';
 
@@ -12,11 +11,7 @@ export const route = define({
   reply: dnsReply,
   handle({ cloud }) {
     const { zone } = cloud.direct;
-    const servers = cloud.servers();
-    const hosts = [
-      ...consoleServers(servers, cloud.overview().clouds).map((s) => `${s.address} ${consoleNameIn(zone)}`),
-      ...[...cloud.registry.ids()].flatMap((id) => cloud.registry.get(id)?.addresses.map((address) => `${address} ${satelliteNameIn(zone, id)}`) ?? []),
-    ];
-    return { zone, port: cloud.dnsPort, servers, authority: cloud.direct.certificate() ?? null, hosts };
+    const hosts = hostsLines({ zone, servers: cloud.servers, clouds: () => cloud.overview().clouds, registry: cloud.registry });
+    return { zone, port: cloud.dnsPort, servers: cloud.servers(), authority: cloud.direct.certificate() ?? null, hosts };
   },
 });

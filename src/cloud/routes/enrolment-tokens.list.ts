@@ -3,8 +3,8 @@ import { listQuery, pageOf } from '../api.ts';
 import { decodeCursor, page } from '../http/pages.ts';
 import { route as define } from '../http/route.ts';
 import { ENROLMENT_PATHS, enrolmentTokenSchema } from '../satellites-api.ts';
-import { showEnrolmentToken } from '../satellites-enrolment.ts';
 import { many } from '../state/read.ts';
+import { showEnrolmentToken } from '../state/views.ts';
 
 export const route = define({
   method: 'GET',

@@ -1,11 +1,11 @@
 import type { Store } from '../../store/database.ts';
-import type { AuditRow, SatelliteRow, SavedQueryRow } from '../../store/rows.ts';
+import type { AuditRow, EnrolmentTokenRow, SatelliteRow, SavedQueryRow } from '../../store/rows.ts';
 import { viewSatellite } from '../../store/views.ts';
 import type { ChangeLine, Scope, Topic } from '../api.ts';
 import type { Caller } from '../auth/access.ts';
 import { many, one, sessionById, tokenById, userByName } from './read.ts';
 import { runsAfter, scheduleById, shownSchedule } from './schedules.ts';
-import { showAudit, showQuery, showSession, showToken, showUser } from './views.ts';
+import { showAudit, showEnrolmentToken, showQuery, showSession, showToken, showUser } from './views.ts';
 
 interface Source {
   scope: Scope;
@@ -20,6 +20,7 @@ const shown = <Row>(row: Row | undefined, show: (row: Row) => unknown): unknown 
 const SOURCES: Partial<Record<Topic, Source>> = {
   users: { scope: 'admin', type: 'user', show: (db, key) => shown(userByName(db, key), showUser) },
   tokens: { scope: 'admin', type: 'token', show: (db, key) => shown(tokenById(db, key), showToken) },
+  'enrolment-tokens': { scope: 'operate', type: 'enrolment', show: (db, key) => shown(one<EnrolmentTokenRow>(db, 'SELECT * FROM enrolment_tokens WHERE id = ?', key), showEnrolmentToken) },
   sessions: { scope: 'admin', type: 'session', show: (db, key) => shown(sessionById(db, key), (row) => showSession(row, undefined)) },
   'saved-queries': { scope: 'read', type: 'query', show: (db, key) => shown(one<SavedQueryRow>(db, 'SELECT * FROM saved_queries WHERE id = ?', key), showQuery) },
   schedules: { scope: 'read', type: 'schedule', show: (db, key) => shown(scheduleById(db, key), (row) => shownSchedule(db, row)) },

@@ -1,6 +1,7 @@
-import type { AuditRow, SavedQueryRow, ScheduleRow, ScheduleRunRow, TokenRow, UserRow } from '../../store/rows.ts';
+import type { AuditRow, EnrolmentTokenRow, SavedQueryRow, ScheduleRow, ScheduleRunRow, TokenRow, UserRow } from '../../store/rows.ts';
 import type { AuditEntry, SavedQuery, Schedule, ScheduleRun, SessionInfo, Token, User } from '../api.ts';
 import { tokenScopes } from '../http/auth.ts';
+import type { EnrolmentToken } from '../satellites-api.ts';
 import type { SessionRow } from './read.ts';
 
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -12,6 +13,10 @@ export const showUser = (row: UserRow): User => ({
 
 export const showToken = (row: TokenRow): Token => ({
   id: row.id, owner: row.owner, name: row.name, scopes: tokenScopes(row), createdAt: iso(row.created_at), expiresAt: iso(row.expires_at), version: row.version,
+});
+
+export const showEnrolmentToken = (row: EnrolmentTokenRow): EnrolmentToken => ({
+  id: row.id, tags: JSON.parse(row.tags) as EnrolmentToken['tags'], usesLeft: row.uses_left, createdAt: iso(row.created_at), expiresAt: iso(row.expires_at), createdBy: row.created_by, version: row.version,
 });
 
 export const showSession = (row: SessionRow, own: string | undefined): SessionInfo => ({

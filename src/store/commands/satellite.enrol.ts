@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { access, details, nkey, resourceId, satelliteId, tags, title } from '../fields.ts';
-import { defineCommand, refuse } from '../kind.ts';
+import { defineCommand, refuse, type Change } from '../kind.ts';
 import type { EnrolmentTokenRow, SatelliteRow } from '../rows.ts';
 import { KEYS_SCHEMA, RENEWALS_SCHEMA, addState, certificateEnds, isRevoked, readSatellite, revokeKeys } from '../satellite-states.ts';
-import { viewSatellite } from '../views.ts';
+import { viewEnrolment, viewSatellite } from '../views.ts';
 
 /**
  * Registers a satellite with the public keys that it made. With `token` the enrolment token is spent, and expired by the command's own time;
@@ -15,6 +15,7 @@ export const command = defineCommand({
   args: z.strictObject({ id: satelliteId, name: title, tags, access, busKey: z.string().min(1).max(1024), httpsKey: z.string().max(1024), details, token: resourceId.optional(), nkey: nkey.optional() }),
   apply(tx, { args, at, actor }) {
     let given = args.tags;
+    const spent: Change[] = [];
     if (args.token !== undefined) {
       const token = tx.get<EnrolmentTokenRow>('SELECT * FROM enrolment_tokens WHERE id = ?', args.token);
       if (token === undefined) refuse('denied', 'This enrolment token does not exist.');
@@ -22,6 +23,7 @@ export const command = defineCommand({
       if (token.uses_left < 1) refuse('denied', 'This enrolment token has been used up.');
       given = { ...given, ...(JSON.parse(token.tags) as Record<string, string>) };
       tx.run('UPDATE enrolment_tokens SET uses_left = uses_left - 1, version = ? WHERE id = ?', tx.position, args.token);
+      spent.push({ resource: `enrolment/${args.token}`, before: viewEnrolment(token), after: viewEnrolment({ ...token, uses_left: token.uses_left - 1 }) });
     }
     const before = tx.get<SatelliteRow>('SELECT * FROM satellites WHERE id = ?', args.id);
     const ended = before !== undefined && tx.schema >= RENEWALS_SCHEMA && (certificateEnds(before) ?? at) < at;
@@ -35,6 +37,6 @@ export const command = defineCommand({
       args.id, args.name, JSON.stringify(given), args.access, args.busKey, args.httpsKey, JSON.stringify(args.details), at, at, tx.position);
     if (tx.schema >= KEYS_SCHEMA) tx.run('UPDATE satellites SET nkey = ? WHERE id = ?', args.nkey ?? '', args.id);
     addState(tx, args.id, at, 'enrolled', { actor, reason: before === undefined ? 'enrolled' : 'enrolled again' });
-    return { changes: [{ resource: `satellite/${args.id}`, before: viewSatellite(before), after: viewSatellite(readSatellite(tx, args.id)) }] };
+    return { changes: [{ resource: `satellite/${args.id}`, before: viewSatellite(before), after: viewSatellite(readSatellite(tx, args.id)) }, ...spent] };
   },
 });

@@ -26,7 +26,7 @@ export const command: CommandModule = {
       .option('--ttl <minutes>', 'how long the token in it is good for', '60')
       .option('--tag <name=value>', 'a tag that the satellite gets; repeatable', repeatable)
       .option('--context <name>', 'the cluster; default: the current one')
-      .addHelpText('after', '\nThe YAML holds a token, which is a secret for as long as it is good.\n')
+      .addHelpText('after', '\nThe YAML holds a token, which is a secret for as long as it is good; `terrarium delete enrolment-tokens` ends it.\nThe other cluster must have the image, which `ctr images export` gives on a node of this one: see "Satellites elsewhere" in README.\n')
       .action(async (id: string, options: Options) => {
         const { ENROLMENT_PATHS } = await import('../../../cloud/satellites-api.ts');
         const { tagOptions } = await import('../../tag-options.ts');

@@ -17,6 +17,7 @@ export const command: CommandModule = {
       .option('--ttl <minutes>', 'how long the token is good for', '60')
       .option('--tag <name=value>', 'a tag that the satellite gets; repeatable', repeatable)
       .option('--context <name>', 'the cluster; default: the current one')
+      .addHelpText('after', '\n`terrarium get enrolment-tokens` lists the tokens, `terrarium delete enrolment-tokens ID` ends one.\n')
       .action(async (options: Options) => {
         const { ENROLMENT_PATHS, TOKEN_MINUTES } = await import('../../../cloud/satellites-api.ts');
         const { tagOptions } = await import('../../tag-options.ts');

@@ -35,7 +35,7 @@ export const command: CommandModule = {
       .option('--paused', 'do not run it yet')
       .option('--replace', 'change one that is there')
       .option('--context <name>', 'the cluster; default: the current one')
-      .addHelpText('after', '\nIt runs with the rights that its owner, who creates it, has each time. The last 10 runs are kept, of each the first 10,000 rows or 1 MiB.\n\nExamples:\n  terrarium schedule create disks --every 1h "select mount, used_bytes from disks"\n  terrarium schedule results disks --csv\n  terrarium get schedules --watch\n')
+      .addHelpText('after', '\nIt runs with the rights that its owner, who creates it, has each time. The last 10 runs are kept, of each the first 10,000 rows or 1 MiB.\n\nExamples:\n  terrarium schedule create disks --every 1h "select mount_point, used_bytes from disks"\n  terrarium schedule results disks --csv\n  terrarium get schedules --watch\n')
       .action(async (name: string, sql: string | undefined, options: Options) => {
         const { API_PATHS } = await import('../../../cloud/api-paths.ts');
         const { tagOptions } = await import('../../tag-options.ts');

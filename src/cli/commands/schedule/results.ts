@@ -23,10 +23,10 @@ export const command: CommandModule = {
       .action(async (name: string, options: Options) => {
         const { API_PATHS } = await import('../../../cloud/api-paths.ts');
         const { printerFor } = await import('../../query-printer.ts');
-        const { printRun } = await import('../../schedule-results.ts');
+        const { MORE_OF_RUN, printRun } = await import('../../schedule-results.ts');
         type Run = import('../../../cloud/api.ts').ScheduleRun;
         type Runs = import('../../../cloud/api.ts').Page<Run>;
-        const printer = printerFor(io, options);
+        const printer = printerFor(io, options, MORE_OF_RUN);
         const client = await cloudClient(io, options.context);
         const path = `${API_PATHS.schedules}/${encodeURIComponent(name)}/runs`;
         const run = options.run === undefined ? (await client.get<Runs>(path, io.signal)).items.find((r) => r.state !== 'running') : await client.get<Run>(`${path}/${options.run}`, io.signal);
