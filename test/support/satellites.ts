@@ -79,7 +79,7 @@ export function testSatellite(clouds: LocalClouds, node: LocalNode, id: string, 
         if (answer.status !== 200) return undefined;
         const info = JSON.parse(answer.body) as SatelliteInfo;
         return Date.parse(info.startedAt) >= startedAt && Date.parse(info.lastSeen) >= startedAt ? true : undefined;
-      }, 60_000);
+      }, 180_000);
     },
   };
 }
