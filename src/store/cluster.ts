@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import { Failure } from '../errors.ts';
 import { openComparison } from './comparison.ts';
-import { DEADLINE_MS, LIMITS, NEWER, openCore, type Core, type CoreOptions } from './core.ts';
+import { DEADLINE_MS, LIMITS, openCore, type Core, type CoreOptions } from './core.ts';
+import { isDamage } from './damage.ts';
 import { openFollower } from './follower.ts';
 import { openGrouping } from './grouping.ts';
 import type { Outcome } from './machine.ts';
@@ -52,7 +53,10 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
   let scrubbing: Promise<ScrubReport> | undefined;
   const scrubEveryMs = SCRUB_EVERY_MS + (parseInt(hash('sha256', self, 'hex').slice(0, 8), 16) % SCRUB_SPREAD_MS);
   /** What is wrong with the database. */
-  let unfit = (await storage.verify()).problems[0];
+  let unfit = (await storage.verify().catch((error: unknown) => {
+    core.close();
+    throw error;
+  })).problems[0];
   const last = { announced: -Infinity, scrubbed: -Infinity, purged: -Infinity, replicas: -Infinity, activation: -Infinity };
   /** When the bus did not answer last. */
   let silentBus = -Infinity;
@@ -70,7 +74,8 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     try {
       return openCore(options, false);
     } catch (error) {
-      if (error instanceof Failure && error.code === NEWER) throw error;
+      // A full disk, too few descriptors: what is whole is not put aside for that.
+      if (!isDamage(error)) throw error;
       log(`store: the database cannot be opened (${(error as Error).message}), it is put aside`);
       storage.setAside();
       return openCore(options, false);
@@ -289,7 +294,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
     }
     if (follower.corrupt() && unfit === undefined) unfit = follower.broken();
     if (applying() && core.snapshotDue()) void core.snapshot();
-    if (applying() && due('scrubbed', scrubEveryMs)) void scrub().catch((error: Error) => log(`store: not scrubbed: ${error.message}`));
+    if (applying() && (core.doubtful() || due('scrubbed', scrubEveryMs))) void scrub().catch((error: Error) => log(`store: not scrubbed: ${error.message}`));
     const log_ = stream;
     if (log_ === undefined || !isFirst()) return;
     // Only what a majority has in a snapshot: whoever is alone would have the one copy of what goes. Who does not apply, since his disk is full, holds up nobody.
@@ -427,7 +432,7 @@ export async function openCluster(options: ClusterOptions): Promise<Replica> {
   };
 
   peers.onAnnouncement((announcement) => {
-    if (ending.signal.aborted) return;
+    if (ending.signal.aborted || !core.machine().db.open) return;
     comparison.hear(announcement, core.machine());
     if (announcement.epoch > meta().epoch) kick.abort(OVER);
   });
