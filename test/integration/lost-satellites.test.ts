@@ -38,6 +38,13 @@ t.before(async () => {
   for (const s of groups.flat()) s.start();
   await Promise.all(groups.flat().map((s) => s.heard()));
   socket = await querySocket(clouds, node, { authorization: `Bearer ${API_TOKEN}` });
+  // The first statement of each starts a process: on a busy machine so many at once take longer than a satellite may be silent.
+  for (const satellites of groupIds) {
+    await until('an answer of all', async () => {
+      const answer = (await socket.ask({ sql: 'select 1', satellites })).at(-1);
+      return answer !== undefined && 'done' in answer && satellites.every((id) => answer.satellites[id] === 'rows') ? true : undefined;
+    }, 180_000);
+  }
 });
 t.teardown(async () => {
   await socket.close();
