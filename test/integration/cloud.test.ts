@@ -132,7 +132,8 @@ t.test('a watch tells of a change without being asked', async (t) => {
   const events = (): Overview[] => text.split('\n\n').filter((e) => e.startsWith('event: overview\ndata: ')).map((e) => JSON.parse(e.slice('event: overview\ndata: '.length)) as Overview);
   await until('the first event', () => (events().length > 0 ? true : undefined), 3000);
   const seen = events().length;
-  await until('another, by a heartbeat', () => (events().length > seen ? true : undefined), 8000);
+  t.equal((await call(clouds, n2, '/api/v1/satellites/n2', { ...asToken, method: 'PATCH', body: { tags: { room: '7' } } })).status, 200);
+  await until('another, by the change on another instance', () => (events().length > seen ? true : undefined), 8000);
   stream.destroy();
 });
 
