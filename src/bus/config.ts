@@ -100,9 +100,11 @@ export function natsConfig(settings: ServerSettings, topology: Topology): string
   const byTls = 'allowed_connection_types: ["STANDARD"]';
   const ownSubjects = (id: string): string => `permissions: { publish: { allow: [${q(subjects.heartbeat(id))}, ${q(subjects.repliesFrom(id))}, ${q(subjects.askDirect(id))}, ${q(subjects.askRenewal(id))}] }, subscribe: { allow: [${q(subjects.forSatellite(id))}] } }`;
   const clouds = topology.servers.map((s) => `{ user: ${q(busName(cloudClientIdentity(s.name)))}, ${byTls} }`);
+  // One that stands there twice would make the server refuse all of its configuration.
+  const keys = new Map((topology.enrolled ?? []).flatMap(({ id, nkey }): [string, string][] => (nkey === undefined ? [] : [[nkey, id]])));
   const satellites = [
     ...satelliteUsers(topology).map(({ id, identity }) => `{ user: ${q(busName(identity))}, ${byTls}, ${ownSubjects(id)} }`),
-    ...(topology.enrolled ?? []).flatMap(({ id, nkey }) => (nkey === undefined ? [] : [`{ nkey: ${q(nkey)}, allowed_connection_types: ["WEBSOCKET"], ${ownSubjects(id)} }`])),
+    ...[...keys].map(([nkey, id]) => `{ nkey: ${q(nkey)}, allowed_connection_types: ["WEBSOCKET"], ${ownSubjects(id)} }`),
   ];
   const lines = [
     `server_name: ${q(settings.node)}`,

@@ -100,9 +100,7 @@ export class BusServer {
       const restart = needsRestart(this.#topology, topology);
       if (restart) {
         this.#options.log('bus: restarting for a new topology');
-        await this.#end();
-        this.#topology = topology;
-        await this.#launch();
+        await this.#restart(() => (this.#topology = topology));
       } else {
         this.#topology = topology;
         await this.#reload();
@@ -232,14 +230,19 @@ export class BusServer {
     const lost = (): boolean => this.#stopping || !this.#starved;
     while (!lost() && !roomy()) await sleep(ROOM_POLL_MS, undefined, { ref: false });
     if (!lost()) await sleep(pause);
+    // What it comes to is logged by the revival.
+    await this.#exclusive(async () => (lost() ? undefined : this.#restart())).catch(() => undefined);
+  }
+
+  /** One that does not come up is started again and again. @throws what the first start threw */
+  async #restart(between: () => void = () => undefined): Promise<void> {
+    await this.#end();
+    between();
     try {
-      await this.#exclusive(async () => {
-        if (lost()) return;
-        await this.#end();
-        await this.#launch();
-      });
+      await this.#launch();
     } catch (error) {
       void this.#revive((error as Error).message);
+      throw error;
     }
   }
 
@@ -256,8 +259,7 @@ export class BusServer {
       this.#options.log('bus: nats-server says that it has reloaded, but not when');
     }
     this.#options.log(`bus: reload failed, restarting: ${line}`);
-    await this.#end();
-    await this.#launch();
+    await this.#restart();
   }
 
   /** It writes its log a moment before it is done. */

@@ -1,5 +1,6 @@
 import { connect as tlsConnect } from 'node:tls';
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { join as path } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as rawConnect, type NatsConnection } from '@nats-io/transport-node';
 import t from 'tap';
@@ -198,6 +199,39 @@ t.test('a killed server comes back by itself', async (t) => {
   await until('a new process', () => (server.pid !== undefined && server.pid !== before ? true : undefined));
   await until('the old connection to work again', () => nc.flush().then(() => true, () => undefined));
   t.equal(server.starts, 3, 'alone, in the cluster, after the kill');
+});
+
+t.test('one that does not come up again after a new topology is started until it does', async (t) => {
+  const dir = t.testdir();
+  const lacking = path(dir, 'lacking');
+  const binary = path(dir, 'nats-server');
+  // As where there is no memory for it just now; a look at a configuration works.
+  writeFileSync(binary, `#!/bin/sh\nif [ "$1" != -t ] && [ -e '${lacking}' ]; then echo 'no memory' >&2; exit 1; fi\nexec '${NATS_SERVER}' "$@"\n`, { mode: 0o755 });
+  const own = await busFiles([{ name: 'n1', address: '127.0.0.9' }]);
+  const [port_ = 0, cluster = 0, websocket = 0] = await freePorts(3);
+  const said: string[] = [];
+  const servers_ = [{ name: 'n1', address: '127.0.0.9' }];
+  const server = new BusServer({
+    binary, log: (line) => said.push(line), topology: { servers: servers_, satellites: ['n1'], jetstream: false },
+    settings: { node: 'n1', address: '127.0.0.9', port: port_, clusterPort: cluster, websocketPort: websocket, clusterId: 'test', tlsDir: `${own.data('n1')}/cloud/tls`, stateDir: `${own.data('n1')}/cloud/state` },
+  });
+  await server.start();
+  try {
+    writeFileSync(lacking, '');
+    await t.rejects(server.apply({ servers: [...servers_, { name: 'n2', address: '127.0.0.10' }], satellites: ['n1'], jetstream: true }), { code: 'bus-start' });
+    t.equal(server.pid, undefined);
+    rmSync(lacking);
+    await until('it to be there again', () => server.pid);
+    const nc = await until('it to take connections', () => connectBus({ servers: [`127.0.0.9:${port_}`], tls: own.satelliteTls('n1'), name: 'test', onlyThese: true }).catch(() => undefined));
+    await nc.close();
+    t.ok(said.some((l) => /starting again/.test(l)));
+  } catch (error) {
+    t.comment(said.join('\n'));
+    throw error;
+  } finally {
+    await server.stop();
+    own.remove();
+  }
 });
 
 t.test('a port that is taken is told, not waited for', async (t) => {

@@ -37,6 +37,12 @@ t.test('a satellite is confined to its own subjects', async (t) => {
   t.match(user, 'subscribe: { allow: ["satellite.w_example.>"] }');
 });
 
+t.test('an nkey stands there once: twice, the server would refuse all of it', async (t) => {
+  const nkey = 'UKEY';
+  const text = natsConfig(settings, { ...three, enrolled: [{ id: 'one', key: 'abcd', nkey }, { id: 'other', key: 'abce', nkey }], authorities: ['-----SATELLITES-----\n'] });
+  t.equal(text.split('nkey: "UKEY"').length, 2);
+});
+
 t.test('an enrolled satellite is its key; its authority is trusted for clients only', async (t) => {
   const topology: Topology = { ...three, enrolled: [{ id: 'far.example', key: 'abcd', nkey: 'UKEY' }], authorities: ['-----SATELLITES-----\n'] };
   const text = natsConfig(settings, topology);

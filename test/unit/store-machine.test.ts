@@ -245,6 +245,8 @@ t.test('from schema 6 on a satellite renews its keys: both hold until it has com
   m.apply([entryOf('schema.activate', { version: 6 })]);
   t.match(results(renew('nobody', 'key1', 'key2'), renew('s1', 'other', 'key2'), renew('s1', 'key1', 'key1'), renew('s1', 'key1', 'key2', u1)), [{ code: 'not-found' }, { code: 'denied' }, { code: 'exists' }, { code: 'exists' }]);
   t.match(results(renewed('s1', 'key2'), renew('s1', 'key1', 'key2'), renew('s1', 'key1', 'key3', u3), renewed('s1', 'key2')), [{ code: 'denied' }, { ok: true }, { ok: true }, { code: 'denied' }], 'the last request counts');
+  const withNkey = (id: string, key: string) => entryOf('satellite.enrol', { id, name: id, tags: {}, access: 'both', busKey: key, httpsKey: '', details: { ends: 1e15 }, nkey: u3 });
+  t.match(results(withNkey('s3', 'key30'), withNkey('s1', 'key1')), [{ code: 'exists' }, { code: 'exists' }], 'the nkey of a pending renewal is nobody else\'s, nor twice its own');
   t.match(m.db.prepare('SELECT bus_key, nkey FROM satellites').all(), [{ bus_key: 'key1', nkey: u1 }]);
   const version = m.db.prepare('SELECT version FROM satellites').pluck().get();
   t.match(results(renewed('s1', 'key3'), renewed('s1', 'key3')), [{ ok: true }, { ok: true }], 'once more is no harm');

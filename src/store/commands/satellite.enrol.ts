@@ -31,6 +31,8 @@ export const command = defineCommand({
     if (isRevoked(tx, args.busKey)) refuse('denied', `This key of ${args.id} has been revoked for good.`);
     if (args.nkey !== undefined && isRevoked(tx, args.nkey)) refuse('denied', `The nkey of ${args.id} has been revoked for good.`);
     if (args.nkey !== undefined && tx.schema >= KEYS_SCHEMA && tx.get('SELECT 1 FROM satellites WHERE nkey = ? AND id <> ?', args.nkey, args.id) !== undefined) refuse('exists', 'This nkey is that of another satellite.');
+    // Twice in a server's configuration it would be refused as a whole.
+    if (args.nkey !== undefined && tx.schema >= RENEWALS_SCHEMA && tx.get('SELECT 1 FROM satellite_renewals WHERE nkey = ?', args.nkey) !== undefined) refuse('exists', 'This nkey is one that a satellite is about to renew to.');
     if (ended && before.bus_key !== args.busKey) revokeKeys(tx, before, at);
     tx.run(`INSERT INTO satellites (id, name, tags, access, bus_key, https_key, details, state, state_at, enrolled_at, version) VALUES (?, ?, ?, ?, ?, ?, ?, 'enrolled', ?, ?, ?)
       ON CONFLICT (id) DO UPDATE SET bus_key = excluded.bus_key, https_key = excluded.https_key, details = excluded.details, state = excluded.state, state_at = excluded.state_at, enrolled_at = excluded.enrolled_at, version = excluded.version`,
