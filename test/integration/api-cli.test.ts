@@ -45,6 +45,8 @@ t.before(async () => {
   processes[2]?.kill('SIGTERM');
   await once(processes[2] as ChildProcess, 'exit');
   for (const name of ['eva', 'max', 'tom']) t.equal((await api('users', { name, role: 'viewer', password: 'a long password' })).status, 201);
+  // The command line asks another one than these changes, which heard of them by way of the server that has just ended.
+  await until('the second to know them', async () => ((await run('get', 'users', '-o', 'name')).stdout.includes('users/tom') ? true : undefined));
 });
 t.teardown(() => clouds.stop());
 
