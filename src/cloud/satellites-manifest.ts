@@ -31,7 +31,7 @@ export function satelliteManifest(body: ManifestBody, token: Pick<EnrolmentToken
       { name: 'TERRARIUM_PODS', value: 'all' },
     ],
     securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
-    resources: { requests: { cpu: '20m', memory: '64Mi' }, limits: { memory: '1Gi' } },
+    resources: { requests: { cpu: '20m', memory: '64Mi' }, limits: { memory: '1536Mi' } },
   };
   const mounts = [{ name: 'state', mountPath: DATA }, { name: 'tmp', mountPath: '/tmp' }];
   const documents = [

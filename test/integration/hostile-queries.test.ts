@@ -17,7 +17,7 @@ import { memoryGroup, testSatellite, type MemoryGroup, type TestSatellite } from
 const node = { name: 'n1', address: '127.0.0.1' };
 const kinds = ['pod', 'service'] as const;
 /** As in manifests/satellite.yaml and in src/satellite/service/unit.ts. */
-const MEMORY = 1024 ** 3;
+const MEMORY = 1536 * 1024 ** 2;
 /** What a statement is given. */
 const TIMEOUT_MS = 4_000;
 const AMPLE_MS = 30_000;

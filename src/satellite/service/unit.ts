@@ -55,7 +55,7 @@ SystemCallFilter=@system-service
 SystemCallFilter=~@privileged
 SystemCallErrorNumber=EPERM
 
-MemoryMax=1G
+MemoryMax=1536M
 TasksMax=256
 CPUWeight=20
 OOMScoreAdjust=500

@@ -16,7 +16,7 @@ const MEMORY_POLL_MS = 100;
  * For what grows faster than its memory is looked at. A child that does nothing has 610 MiB of what this limits: 512 of them are V8's place for code,
  * which it keeps free and hardly uses.
  */
-const DATA_LIMIT = 1024 * 1024 * 1024;
+const DATA_LIMIT = 832 * 1024 * 1024;
 /** A child that has grown to this, or has worked for so long, takes no further statement. */
 const RETIRE_BYTES = 128 * 1024 * 1024;
 const RETIRE_MS = 30_000;

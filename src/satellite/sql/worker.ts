@@ -1,4 +1,5 @@
 import { readSync, writeSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { z } from 'zod';
 import { BATCH, MAX_ROW_BYTES, creditsOf, type Value } from '../../bus/frames.ts';
 import { loadTables, sourcesFrom, type LiveTable, type Row, type Table } from '../table.ts';
@@ -200,8 +201,12 @@ function fromParent(lines: Lines, table: Table): Row[] {
   return JSON.parse(line) as Row[];
 }
 
+/** Statements get what the satellite itself leaves: four that compute for ever must not keep it from saying that it is there. */
+const PRIORITY = 10;
+
 /** Answers the requests on the channel, one after the other, and returns when the parent has gone. */
 export async function work(env: NodeJS.ProcessEnv): Promise<void> {
+  setPriority(PRIORITY);
   const lines = new Lines();
   const tables = await loadTables();
   const first = lines.next();
