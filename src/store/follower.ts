@@ -1,4 +1,5 @@
 import { MAX_WAITING, type Core, type CoreOptions } from './core.ts';
+import { isDamage } from './damage.ts';
 import { Broken } from './machine.ts';
 import type { LogInfo, Pipe } from './pipe.ts';
 
@@ -56,8 +57,6 @@ function countTogether(messages: Uint8Array[]): number {
   return count;
 }
 
-const CORRUPTION = /malformed|not a database|is not what was written/;
-
 export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions): Follower {
   let subscription: { epoch: number; stop(): void } | undefined;
   let pending: Uint8Array[] = [];
@@ -109,7 +108,7 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
         unsubscribe();
         const { message } = error as Error;
         if (error instanceof Broken) core.announce(error.applied);
-        fault = { sentence: error instanceof Broken ? `This instance has stopped: ${message}.` : `The database of this instance cannot be written: ${message}.`, corrupt: CORRUPTION.test(message), at: timing.now() };
+        fault = { sentence: error instanceof Broken ? `This instance has stopped: ${message}.` : `The database of this instance cannot be written: ${message}.`, corrupt: isDamage(error), at: timing.now() };
         log(`store: ${fault.sentence}`);
         wake();
       }
