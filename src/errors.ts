@@ -69,11 +69,17 @@ export function failureData(error: unknown): FailureData {
   return { code: 'internal', message: error instanceof Error ? error.message : String(error) };
 }
 
-/** The sentence for a terminal: machine, message, remedy. It may quote what others wrote: of control characters it has line ends and tabs only. */
+/**
+ * The sentence for a terminal: machine, message, remedy. It may quote what others wrote: of control characters it has
+ * line ends and tabs only.
+ */
 export function explain(failure: FailureData): string {
   const where = failure.host !== undefined && !failure.message.includes(failure.host) ? `${failure.host}: ` : '';
   // eslint-disable-next-line no-control-regex
-  return `${where}${failure.message}${failure.remedy === undefined ? '' : ` ${failure.remedy}`}`.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, ' ');
+  return `${where}${failure.message}${failure.remedy === undefined ? '' : ` ${failure.remedy}`}`.replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
+    ' ',
+  );
 }
 
 export function isErrno(error: unknown, code: string): error is NodeJS.ErrnoException {

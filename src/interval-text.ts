@@ -8,7 +8,9 @@ export function intervalText(seconds: number): string {
   for (const [unit, size] of Object.entries(UNITS)) {
     const n = Math.floor(left / size);
     left -= n * size;
-    if (n > 0) text += `${n}${unit}`;
+    if (n > 0) {
+      text += `${n}${unit}`;
+    }
   }
   return text === '' ? '0s' : text;
 }

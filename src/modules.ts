@@ -1,7 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Folders whose files are found by name: build time writes the listing into the executable, development reads the folder. */
+/**
+ * Folders whose files are found by name: build time writes the listing into the executable, development reads the
+ * folder.
+ */
 declare const __MODULES__: Record<string, string[]> | undefined;
 
 /**
@@ -10,7 +13,9 @@ declare const __MODULES__: Record<string, string[]> | undefined;
  * which esbuild turns into lazy modules: that is how a file is added without touching a list elsewhere.
  */
 export function moduleNames(folder: string): string[] {
-  if (typeof __MODULES__ !== 'undefined') return __MODULES__[folder] ?? [];
+  if (typeof __MODULES__ !== 'undefined') {
+    return __MODULES__[folder] ?? [];
+  }
   return listModules(join(import.meta.dirname, '..', folder));
 }
 

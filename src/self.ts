@@ -6,5 +6,7 @@ import { basename } from 'node:path';
  */
 export function selfCommand(): [string, ...string[]] {
   const main = process.argv[1];
-  return basename(process.execPath).startsWith('node') && main !== undefined ? [process.execPath, main] : [process.execPath];
+  return basename(process.execPath).startsWith('node') && main !== undefined
+    ? [process.execPath, main]
+    : [process.execPath];
 }

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { needsLab, withLabPaused } from './support/paused-lab.ts';
 
 /**
- * The whole test suite, in the order in which a failure is cheapest: types and lint, unit, integration, end to end on the lab.
- * `--all` adds the long ones: more of what integration tests do (test/integration/long), and test/e2e/long. Arguments that are paths run just those files.
+ * The whole test suite, in the order in which a failure is cheapest: types and lint, unit, integration, end to end on
+ * the lab.
+ * `--all` adds the long ones: more of what integration tests do (test/integration/long), and test/e2e/long. Arguments
+ * that are paths run just those files.
  * A lab that is up is paused for the suites that boot their own. Ends with the line `N passed, N failed`.
  */
 const root = join(import.meta.dirname, '..');
@@ -33,7 +35,10 @@ interface Suite {
 
 function tests(folder: string): string[] {
   try {
-    return readdirSync(join(root, folder)).filter((f) => f.endsWith('.test.ts')).sort().map((f) => join(folder, f));
+    return readdirSync(join(root, folder))
+      .filter((f) => f.endsWith('.test.ts'))
+      .sort()
+      .map((f) => join(folder, f));
   } catch {
     return [];
   }
@@ -42,7 +47,11 @@ function tests(folder: string): string[] {
 function run(argv: string[], onLine: (line: string) => void): Promise<number> {
   return new Promise((resolve, reject) => {
     const [file = '', ...args] = argv;
-    const child = spawn(file, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, FORCE_COLOR: '0' } });
+    const child = spawn(file, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, FORCE_COLOR: '0' },
+    });
     running = child;
     let rest = '';
     child.stdout.on('data', (chunk: Buffer) => {
@@ -55,24 +64,39 @@ function run(argv: string[], onLine: (line: string) => void): Promise<number> {
   });
 }
 
-/** tap's own stream is parsed by its indentation: only a file's own assertions count, and each line is shown where it failed. */
+/**
+ * tap's own stream is parsed by its indentation: only a file's own assertions count, and each line is shown where it
+ * failed.
+ */
 async function runSuite({ title, files, args }: Suite, totals: Totals): Promise<void> {
-  if (files.length === 0 || interrupted) return;
+  if (files.length === 0 || interrupted) {
+    return;
+  }
   const began = Date.now();
   let passed = 0;
   let failed = 0;
   let showing = false;
   const code = await run([join(root, 'node_modules/.bin/tap'), '-R', 'tap', ...args, ...files], (line) => {
-    if (/^ok \d+ - .*\.test\.ts/.test(line)) process.stdout.write(`  ${line.replace(/^ok \d+ - /, '').replace(/ \{$/, '')}\n`);
-    if (/^\s+ok \d+/.test(line) && !line.endsWith(' {') && !/^\s+ok \d+ - .*# (time|SKIP|TODO)/.test(line)) passed += 1;
+    if (/^ok \d+ - .*\.test\.ts/.test(line)) {
+      process.stdout.write(`  ${line.replace(/^ok \d+ - /, '').replace(/ \{$/, '')}\n`);
+    }
+    if (/^\s+ok \d+/.test(line) && !line.endsWith(' {') && !/^\s+ok \d+ - .*# (time|SKIP|TODO)/.test(line)) {
+      passed += 1;
+    }
     if (/^\s*not ok \d+/.test(line)) {
       failed += 1;
       showing = true;
-    } else if (/^\s*ok \d+/.test(line)) showing = false;
-    if (showing) process.stdout.write(`${line}\n`);
+    } else if (/^\s*ok \d+/.test(line)) {
+      showing = false;
+    }
+    if (showing) {
+      process.stdout.write(`${line}\n`);
+    }
   });
   // A file that died without an assertion must not pass.
-  if (code !== 0 && failed === 0) failed = 1;
+  if (code !== 0 && failed === 0) {
+    failed = 1;
+  }
   totals.passed += passed;
   totals.failed += failed;
   process.stdout.write(`${title}: ${passed} passed, ${failed} failed (${Math.round((Date.now() - began) / 1000)} s)\n`);
@@ -107,17 +131,32 @@ async function main(args: string[]): Promise<void> {
   } else {
     await check('types', [join(root, 'node_modules/.bin/tsc'), '--noEmit'], totals);
     await check('types of the console', [join(root, 'node_modules/.bin/tsc'), '-p', 'src/console'], totals);
-    await check('lint', [join(root, 'node_modules/.bin/oxlint'), '--deny-warnings', 'src', 'installer', 'test'], totals);
+    await check(
+      'lint',
+      [join(root, 'node_modules/.bin/oxlint'), '--deny-warnings', 'src', 'installer', 'test'],
+      totals,
+    );
     await runSuite({ title: 'unit', files: tests('test/unit'), args: ['--jobs=2', '--timeout=120'] }, totals);
     await pausing(totals, async () => {
-      await runSuite({ title: 'integration', files: tests('test/integration'), args: ['--jobs=1', '--timeout=1800'] }, totals);
-      if (totals.failed > 0) return void process.stdout.write('end to end: not run, because something before it failed\n');
+      await runSuite(
+        { title: 'integration', files: tests('test/integration'), args: ['--jobs=1', '--timeout=1800'] },
+        totals,
+      );
+      if (totals.failed > 0) {
+        return void process.stdout.write('end to end: not run, because something before it failed\n');
+      }
       await runSuite({ title: 'end to end', files: tests('test/e2e'), args: slow }, totals);
-      if (all) await runSuite({ title: 'integration, long', files: tests('test/integration/long'), args: long }, totals);
-      if (all) await runSuite({ title: 'end to end, long', files: tests('test/e2e/long'), args: long }, totals);
+      if (all) {
+        await runSuite({ title: 'integration, long', files: tests('test/integration/long'), args: long }, totals);
+      }
+      if (all) {
+        await runSuite({ title: 'end to end, long', files: tests('test/e2e/long'), args: long }, totals);
+      }
     });
   }
-  if (interrupted) totals.failed += 1;
+  if (interrupted) {
+    totals.failed += 1;
+  }
   process.stdout.write(`${totals.passed} passed, ${totals.failed} failed\n`);
   process.exitCode = totals.failed === 0 ? 0 : 1;
 }

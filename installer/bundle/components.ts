@@ -92,7 +92,11 @@ export function lockFile(root: string): string {
 export function readComponents(root: string, line?: string): { line: string; bundled: boolean; parts: Part[] } {
   const parsed = lock.safeParse(parse(readFileSync(lockFile(root), 'utf8')));
   if (!parsed.success) {
-    throw new Failure('components-invalid', `installer/components.yaml is not valid: ${z.prettifyError(parsed.error).replaceAll('\n', ' ')}`, { exitCode: EXIT.usage });
+    throw new Failure(
+      'components-invalid',
+      `installer/components.yaml is not valid: ${z.prettifyError(parsed.error).replaceAll('\n', ' ')}`,
+      { exitCode: EXIT.usage },
+    );
   }
   const wanted = line ?? parsed.data.line;
   const own = parsed.data.lines[wanted];
@@ -108,6 +112,8 @@ export function readComponents(root: string, line?: string): { line: string; bun
 /** The version of Kubernetes among the parts, without `v`. */
 export function kubernetesVersion(parts: { name: string; version?: string }[]): string {
   const kubernetes = parts.find((p) => p.name === 'kubernetes');
-  if (kubernetes?.version === undefined) throw new Failure('components-invalid', 'installer/components.yaml has no part named kubernetes.');
+  if (kubernetes?.version === undefined) {
+    throw new Failure('components-invalid', 'installer/components.yaml has no part named kubernetes.');
+  }
   return kubernetes.version;
 }

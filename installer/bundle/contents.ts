@@ -16,16 +16,34 @@ import type { NewEntry } from './write.ts';
 
 const PATH = 'PATH=/usr/local/bin:/usr/bin:/bin';
 /** What a node needs as programs of its own; kube is taken out of the images' layer. */
-const HOST_PROGRAMS = ['bin/containerd', 'bin/containerd-shim-runc-v2', 'bin/crictl', 'bin/ctr', 'bin/etcdctl', 'bin/etcdutl', 'bin/runc', 'cni/loopback'];
+const HOST_PROGRAMS = [
+  'bin/containerd',
+  'bin/containerd-shim-runc-v2',
+  'bin/crictl',
+  'bin/ctr',
+  'bin/etcdctl',
+  'bin/etcdutl',
+  'bin/runc',
+  'cni/loopback',
+];
 const PROGRAMS = 'programs.tar.zst';
 
 /** All entries of the payload. */
-export async function contents(root: string, version: string, parts: ObtainedPart[], core: string, bom: Buffer): Promise<NewEntry[]> {
+export async function contents(
+  root: string,
+  version: string,
+  parts: ObtainedPart[],
+  core: string,
+  bom: Buffer,
+): Promise<NewEntry[]> {
   const kubernetes = kubernetesVersion(parts);
   const kube = program(parts, 'kube');
   const kubeLayer = await buildLayer('kube', [
     { path: 'usr/local/bin/kube', mode: 0o755, content: kube.path },
-    ...['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map((name) => ({ path: `usr/local/bin/${name}`, target: 'kube' })),
+    ...['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map((name) => ({
+      path: `usr/local/bin/${name}`,
+      target: 'kube',
+    })),
   ]);
   const etcd = program(parts, 'etcd');
   const etcdLayer = await buildLayer('etcd', [{ path: 'usr/local/bin/etcd', mode: 0o755, content: etcd.path }]);
@@ -33,12 +51,34 @@ export async function contents(root: string, version: string, parts: ObtainedPar
   const shared = sharedFiles(root);
   const own = await coreLayer(core);
   const images: Image[] = [
-    ...['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map((name) => buildImage([`registry.k8s.io/${name}:v${kubernetes}`], [kubeLayer], { Env: [PATH], Entrypoint: [`/usr/local/bin/${name}`] })),
-    buildImage([`registry.k8s.io/etcd:${partVersion(parts, 'etcd')}-0`], [etcdLayer], { Env: [PATH], Entrypoint: ['/usr/local/bin/etcd'] }),
-    buildImage([`registry.k8s.io/pause:${partVersion(parts, 'pause')}`], [pauseLayer], { Env: [PATH], Entrypoint: ['/pause'], User: '65535:65535' }),
+    ...['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map((name) =>
+      buildImage([`registry.k8s.io/${name}:v${kubernetes}`], [kubeLayer], {
+        Env: [PATH],
+        Entrypoint: [`/usr/local/bin/${name}`],
+      }),
+    ),
+    buildImage([`registry.k8s.io/etcd:${partVersion(parts, 'etcd')}-0`], [etcdLayer], {
+      Env: [PATH],
+      Entrypoint: ['/usr/local/bin/etcd'],
+    }),
+    buildImage([`registry.k8s.io/pause:${partVersion(parts, 'pause')}`], [pauseLayer], {
+      Env: [PATH],
+      Entrypoint: ['/pause'],
+      User: '65535:65535',
+    }),
     buildImage(
       [`terrarium.local/terrarium:${version}`],
-      [await buildLayer('base', baseFiles(parts)), await buildLayer('nats-server', [{ path: 'usr/local/bin/nats-server', mode: 0o755, content: program(parts, 'nats-server').path }]), await buildLayer('share', shared.map((f) => ({ ...f, path: `usr/share/terrarium/${f.path}` }))), own.layer],
+      [
+        await buildLayer('base', baseFiles(parts)),
+        await buildLayer('nats-server', [
+          { path: 'usr/local/bin/nats-server', mode: 0o755, content: program(parts, 'nats-server').path },
+        ]),
+        await buildLayer(
+          'share',
+          shared.map((f) => ({ ...f, path: `usr/share/terrarium/${f.path}` })),
+        ),
+        own.layer,
+      ],
       { Env: [PATH], Entrypoint: ['/usr/local/bin/terrarium'] },
     ),
   ];
@@ -48,14 +88,40 @@ export async function contents(root: string, version: string, parts: ObtainedPar
   const host = HOST_PROGRAMS.map((path) => ({ path, mode: 0o755, content: program(parts, basename(path)).path }));
   const programs = await packFiles('programs', host);
   add(blobEntry(PROGRAMS, programs.blob.path, programs.blob.sha256));
-  for (const { path, content } of host) add(insideEntry(path, content, program(parts, basename(path)).sha256, PROGRAMS, programs.tar.offsets[path]));
-  add(insideEntry('bin/kube', kube.path, kube.sha256, blobPath(kubeLayer.digest), kubeLayer.offsets['usr/local/bin/kube']));
-  for (const file of shared) add(bytesEntry(file.path, file.content, file.mode));
-  for (const image of images) {
-    for (const document of image.documents) add(bytesEntry(blobPath(document.digest), document.bytes));
-    for (const part of image.layers) if (part.file !== undefined) add(blobEntry(blobPath(part.digest), part.file, part.digest));
+  for (const { path, content } of host) {
+    add(insideEntry(path, content, program(parts, basename(path)).sha256, PROGRAMS, programs.tar.offsets[path]));
   }
-  add({ entry: { path: blobPath(own.layer.digest), size: own.layer.size, sha256: own.layer.digest.slice('sha256:'.length), mode: 0o644, core: { before: own.before.toString('base64'), after: own.after } } });
+  add(
+    insideEntry(
+      'bin/kube',
+      kube.path,
+      kube.sha256,
+      blobPath(kubeLayer.digest),
+      kubeLayer.offsets['usr/local/bin/kube'],
+    ),
+  );
+  for (const file of shared) {
+    add(bytesEntry(file.path, file.content, file.mode));
+  }
+  for (const image of images) {
+    for (const document of image.documents) {
+      add(bytesEntry(blobPath(document.digest), document.bytes));
+    }
+    for (const part of image.layers) {
+      if (part.file !== undefined) {
+        add(blobEntry(blobPath(part.digest), part.file, part.digest));
+      }
+    }
+  }
+  add({
+    entry: {
+      path: blobPath(own.layer.digest),
+      size: own.layer.size,
+      sha256: own.layer.digest.slice('sha256:'.length),
+      mode: 0o644,
+      core: { before: own.before.toString('base64'), after: own.after },
+    },
+  });
   add(bytesEntry('images.json', Buffer.from(JSON.stringify(images.map((i) => i.record)))));
   add(bytesEntry('components.json', Buffer.from(JSON.stringify(parts.map(record)))));
   add(bytesEntry('sbom.cdx.json', bom));
@@ -65,7 +131,15 @@ export async function contents(root: string, version: string, parts: ObtainedPar
 
 /** A program that is carried in a compressed tar. */
 function insideEntry(path: string, file: string, sha256: string, outer: string, offset = 0): NewEntry {
-  return { entry: { path, size: statSync(file).size, sha256, mode: 0o755, inside: { path: outer, offset, compression: 'zstd' } } };
+  return {
+    entry: {
+      path,
+      size: statSync(file).size,
+      sha256,
+      mode: 0o755,
+      inside: { path: outer, offset, compression: 'zstd' },
+    },
+  };
 }
 
 /** Preflight's native helper, compiled anew each time: that takes a tenth of a second. */
@@ -86,20 +160,41 @@ function sharedFiles(root: string): { path: string; mode: number; content: Buffe
     ...filesBelow(join(root, 'manifests'), 'manifests').filter((f) => !f.path.startsWith('manifests/examples/')),
     ...(existsSync(console) ? filesBelow(console, 'console') : []),
   ].map((f) => ({ ...f, mode: 0o644 }));
-  const [addon] = filesBelow(join(root, 'node_modules/better-sqlite3/prebuilds'), '').filter((f) => f.path === '/linux-x64.node');
-  if (addon === undefined) throw new Error('better-sqlite3 has no prebuilt addon for linux-x64');
+  const [addon] = filesBelow(join(root, 'node_modules/better-sqlite3/prebuilds'), '').filter(
+    (f) => f.path === '/linux-x64.node',
+  );
+  if (addon === undefined) {
+    throw new Error('better-sqlite3 has no prebuilt addon for linux-x64');
+  }
   return [...files, { path: 'addon/better_sqlite3.node', mode: 0o755, content: addon.content }];
 }
 
 /** A root with nothing but the C and C++ libraries, prlimit, users, name resolution and /tmp. */
 export function baseFiles(parts: ObtainedPart[]): LayerFile[] {
   const base = parts.filter((p) => p.name === 'base-libraries' || p.name === 'prlimit');
-  const libraries = base.flatMap((p) => Object.entries(p.files)).map(([path, file]) => ({ path: path.endsWith('/ld-linux-x86-64.so.2') ? 'lib64/ld-linux-x86-64.so.2' : path, mode: 0o755, content: file.path }));
-  const text = (path: string, lines: string[]): LayerFile => ({ path, mode: 0o644, content: Buffer.from(`${lines.join('\n')}\n`) });
-  const users = [['terrarium', CLOUD_UID], ['satellite', SATELLITE_UID]] as const;
+  const libraries = base
+    .flatMap((p) => Object.entries(p.files))
+    .map(([path, file]) => ({
+      path: path.endsWith('/ld-linux-x86-64.so.2') ? 'lib64/ld-linux-x86-64.so.2' : path,
+      mode: 0o755,
+      content: file.path,
+    }));
+  const text = (path: string, lines: string[]): LayerFile => ({
+    path,
+    mode: 0o644,
+    content: Buffer.from(`${lines.join('\n')}\n`),
+  });
+  const users = [
+    ['terrarium', CLOUD_UID],
+    ['satellite', SATELLITE_UID],
+  ] as const;
   return [
     ...libraries,
-    text('etc/passwd', ['root:x:0:0:root:/root:/sbin/nologin', ...users.map(([name, id]) => `${name}:x:${id}:${id}:${name}:/tmp:/sbin/nologin`), 'nobody:x:65534:65534:nobody:/:/sbin/nologin']),
+    text('etc/passwd', [
+      'root:x:0:0:root:/root:/sbin/nologin',
+      ...users.map(([name, id]) => `${name}:x:${id}:${id}:${name}:/tmp:/sbin/nologin`),
+      'nobody:x:65534:65534:nobody:/:/sbin/nologin',
+    ]),
     text('etc/group', ['root:x:0:', ...users.map(([name, id]) => `${name}:x:${id}:`), 'nogroup:x:65534:']),
     text('etc/nsswitch.conf', ['hosts: files dns']),
     { path: 'root', mode: 0o700, directory: true },
@@ -107,12 +202,16 @@ export function baseFiles(parts: ObtainedPart[]): LayerFile[] {
   ];
 }
 
-/** The layer with the executable itself, which no payload can hold: its tar is made on the node out of the running one. */
+/**
+ * The layer with the executable itself, which no payload can hold: its tar is made on the node out of the running one.
+ */
 async function coreLayer(core: string): Promise<{ layer: Layer; before: Buffer; after: number }> {
   const { size } = statSync(core);
   const around = await tarAround({ path: 'usr/local/bin/terrarium', mode: 0o755 }, size);
   const hash = createHash('sha256').update(around.before);
-  for await (const chunk of createReadStream(core, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  for await (const chunk of createReadStream(core, { highWaterMark: 1 << 20 })) {
+    hash.update(chunk as Buffer);
+  }
   hash.update(Buffer.alloc(around.after));
   return { layer: plainLayer(hash.digest('hex'), around.before.length + size + around.after), ...around };
 }

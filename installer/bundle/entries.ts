@@ -10,15 +10,26 @@ const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).dig
 export function bytesEntry(path: string, content: Buffer, mode = 0o644): NewEntry {
   const base = { path, size: content.length, sha256: sha256(content), mode };
   const packed = zstdCompressSync(content, { params: { [constants.ZSTD_c_compressionLevel]: 19 } });
-  if (packed.length >= content.length) return { entry: { ...base, stored: { size: content.length, sha256: base.sha256, compression: 'none' } }, source: { bytes: content } };
-  return { entry: { ...base, stored: { size: packed.length, sha256: sha256(packed), compression: 'zstd' } }, source: { bytes: packed } };
+  if (packed.length >= content.length) {
+    return {
+      entry: { ...base, stored: { size: content.length, sha256: base.sha256, compression: 'none' } },
+      source: { bytes: content },
+    };
+  }
+  return {
+    entry: { ...base, stored: { size: packed.length, sha256: sha256(packed), compression: 'zstd' } },
+    source: { bytes: packed },
+  };
 }
 
 /** A file of this machine that is stored as it is, such as a layer, which is compressed already. */
 export function blobEntry(path: string, file: string, digest: string): NewEntry {
   const { size } = statSync(file);
   const hex = digest.replace('sha256:', '');
-  return { entry: { path, size, sha256: hex, mode: 0o644, stored: { size, sha256: hex, compression: 'none' } }, source: { file, offset: 0, size } };
+  return {
+    entry: { path, size, sha256: hex, mode: 0o644, stored: { size, sha256: hex, compression: 'none' } },
+    source: { file, offset: 0, size },
+  };
 }
 
 /** Every file below a folder, as `PREFIX/…`, with its content. */

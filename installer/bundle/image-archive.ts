@@ -4,7 +4,10 @@ import type { Pack } from 'tar-stream';
 import type { Assets } from '../../src/assets.ts';
 import { Failure } from '../../src/errors.ts';
 
-/** `images.json` of a payload, and `app/NAME/images.json` of an application's: the images whose blobs are among the entries. */
+/**
+ * `images.json` of a payload, and `app/NAME/images.json` of an application's: the images whose blobs are among the
+ * entries.
+ */
 export interface ImageRecord {
   names: string[];
   manifest: { mediaType: string; digest: string; size: number };
@@ -31,8 +34,8 @@ export function imageNames(assets: Assets): string[] {
 }
 
 /**
- * A tar in OCI layout with the images of these names (default: all), as `ctr images import -` takes it. Blobs are verified as they
- * are read: the stream fails before it ends if one does not have its hash, and the import with it.
+ * A tar in OCI layout with the images of these names (default: all), as `ctr images import -` takes it. Blobs are
+ * verified as they are read: the stream fails before it ends if one does not have its hash, and the import with it.
  * @throws Failure `image-missing`
  */
 export function imageArchive(assets: Assets, names?: string[]): Readable {
@@ -40,8 +43,13 @@ export function imageArchive(assets: Assets, names?: string[]): Readable {
   const wanted = names ?? images.flatMap((i) => i.names);
   const manifests = wanted.map((name) => {
     const image = images.find((i) => i.names.includes(name));
-    if (image === undefined) throw new Failure('image-missing', `The bundle carries no image ${name}.`);
-    return { ...image.manifest, annotations: { 'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': name } };
+    if (image === undefined) {
+      throw new Failure('image-missing', `The bundle carries no image ${name}.`);
+    }
+    return {
+      ...image.manifest,
+      annotations: { 'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': name },
+    };
   });
   const digests = new Set(images.filter((i) => i.names.some((n) => wanted.includes(n))).flatMap((i) => i.blobs));
   const tar = pack();
@@ -52,13 +60,18 @@ export function imageArchive(assets: Assets, names?: string[]): Readable {
 
 async function fill(tar: Pack, assets: Assets, manifests: object[], digests: string[]): Promise<void> {
   tar.entry({ name: 'oci-layout' }, JSON.stringify({ imageLayoutVersion: '1.0.0' }));
-  tar.entry({ name: 'index.json' }, JSON.stringify({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests }));
+  tar.entry(
+    { name: 'index.json' },
+    JSON.stringify({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests }),
+  );
   const sizes = new Map(assets.entries().map((e) => [e.path, e.size]));
   for (const digest of digests) {
     const path = blobPath(digest);
     const entry = tar.entry({ name: path, size: sizes.get(path) ?? 0 });
     for await (const chunk of assets.stream(path)) {
-      if (!entry.write(chunk)) await new Promise<void>((resolve) => entry.once('drain', () => resolve()));
+      if (!entry.write(chunk)) {
+        await new Promise<void>((resolve) => entry.once('drain', () => resolve()));
+      }
     }
     await new Promise<void>((resolve) => {
       entry.once('finish', () => resolve());

@@ -3,10 +3,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cachedFolder, hashOwnFile, keyOf } from './cache.ts';
 import type { ImageRecord } from './image-archive.ts';
+import { say } from './progress.ts';
 import { writeTar } from './tar.ts';
 import type { LayerFile, WrittenTar } from './tar.ts';
 import { compressFile } from './zstd.ts';
-import { say } from './progress.ts';
 
 const LAYER_ZSTD = 'application/vnd.oci.image.layer.v1.tar+zstd';
 const LAYER_PLAIN = 'application/vnd.oci.image.layer.v1.tar';
@@ -34,10 +34,20 @@ export interface Image {
   layers: Layer[];
 }
 
-/** Files in one compressed tar, cached by their content: together they are smaller than one by one, having much in common. */
-export async function packFiles(name: string, files: LayerFile[]): Promise<{ tar: WrittenTar; blob: { path: string; size: number; sha256: string } }> {
+/**
+ * Files in one compressed tar, cached by their content: together they are smaller than one by one, having much in
+ * common.
+ */
+export async function packFiles(
+  name: string,
+  files: LayerFile[],
+): Promise<{ tar: WrittenTar; blob: { path: string; size: number; sha256: string } }> {
   const contents = await contentHashes(files);
-  const identity = files.map((f) => ('content' in f ? { ...f, content: typeof f.content === 'string' ? contents.get(f.content) : f.content.toString('base64') } : f));
+  const identity = files.map((f) =>
+    'content' in f
+      ? { ...f, content: typeof f.content === 'string' ? contents.get(f.content) : f.content.toString('base64') }
+      : f,
+  );
   const dir = await cachedFolder('layers', name, keyOf('layer-1', identity), async (out) => {
     say(`packing ${name}`);
     writeFileSync(join(out, 'layer.json'), JSON.stringify(await writeTar(files, join(out, 'layer.tar'))));
@@ -49,7 +59,14 @@ export async function packFiles(name: string, files: LayerFile[]): Promise<{ tar
 /** A layer out of these files, compressed. */
 export async function buildLayer(name: string, files: LayerFile[]): Promise<Layer> {
   const { tar, blob } = await packFiles(`layer-${name}`, files);
-  return { mediaType: LAYER_ZSTD, digest: `sha256:${blob.sha256}`, size: blob.size, diffId: `sha256:${tar.sha256}`, file: blob.path, offsets: tar.offsets };
+  return {
+    mediaType: LAYER_ZSTD,
+    digest: `sha256:${blob.sha256}`,
+    size: blob.size,
+    diffId: `sha256:${tar.sha256}`,
+    file: blob.path,
+    offsets: tar.offsets,
+  };
 }
 
 /** The layer whose tar is made on the node out of the running executable. */
@@ -60,7 +77,14 @@ export function plainLayer(sha256: string, size: number): Layer {
 /** An image out of layers. The names are references as Kubernetes' manifests write them. */
 export function buildImage(names: string[], layers: Layer[], config: Record<string, unknown>): Image {
   const configuration = Buffer.from(
-    JSON.stringify({ created: CREATED, architecture: 'amd64', os: 'linux', config, rootfs: { type: 'layers', diff_ids: layers.map((l) => l.diffId) }, history: layers.map(() => ({ created: CREATED, created_by: 'terrarium' })) }),
+    JSON.stringify({
+      created: CREATED,
+      architecture: 'amd64',
+      os: 'linux',
+      config,
+      rootfs: { type: 'layers', diff_ids: layers.map((l) => l.diffId) },
+      history: layers.map(() => ({ created: CREATED, created_by: 'terrarium' })),
+    }),
   );
   const configDigest = digestOf(configuration);
   const manifest = Buffer.from(
@@ -73,7 +97,11 @@ export function buildImage(names: string[], layers: Layer[], config: Record<stri
   );
   const manifestDigest = digestOf(manifest);
   return {
-    record: { names, manifest: { mediaType: MANIFEST, digest: manifestDigest, size: manifest.length }, blobs: [manifestDigest, configDigest, ...layers.map((l) => l.digest)] },
+    record: {
+      names,
+      manifest: { mediaType: MANIFEST, digest: manifestDigest, size: manifest.length },
+      blobs: [manifestDigest, configDigest, ...layers.map((l) => l.digest)],
+    },
     documents: [
       { digest: manifestDigest, bytes: manifest },
       { digest: configDigest, bytes: configuration },
@@ -89,6 +117,10 @@ function digestOf(bytes: Buffer): string {
 /** sha256 of each file whose content is a path. */
 async function contentHashes(files: LayerFile[]): Promise<Map<string, string>> {
   const hashes = new Map<string, string>();
-  for (const file of files) if ('content' in file && typeof file.content === 'string') hashes.set(file.content, await hashOwnFile(file.content));
+  for (const file of files) {
+    if ('content' in file && typeof file.content === 'string') {
+      hashes.set(file.content, await hashOwnFile(file.content));
+    }
+  }
   return hashes;
 }

@@ -7,7 +7,9 @@ import { obtainGo } from './providers/go.ts';
 /** Every part on disk, checked against the lock. One after the other: `go build` uses all cores by itself. */
 export async function obtainParts(root: string, parts: Part[]): Promise<ObtainedPart[]> {
   const obtained: ObtainedPart[] = [];
-  for (const part of parts) obtained.push(await obtain(root, part));
+  for (const part of parts) {
+    obtained.push(await obtain(root, part));
+  }
   return obtained;
 }
 
@@ -26,7 +28,9 @@ function obtain(root: string, part: Part): Promise<ObtainedPart> {
 export function program(parts: ObtainedPart[], name: string): { path: string; sha256: string } {
   for (const part of parts) {
     const file = part.files[name];
-    if (file !== undefined) return file;
+    if (file !== undefined) {
+      return file;
+    }
   }
   throw new Failure('components-invalid', `No part in installer/components.yaml gives the program ${name}.`);
 }

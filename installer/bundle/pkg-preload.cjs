@@ -17,8 +17,12 @@ promises.writeFile = async (file, data, ...rest) =>
     : writeFile(file, data, ...rest);
 
 promises.copyFile = async (from, to, ...rest) => {
-  if (path.basename(String(to)) !== 'sea-main.js') return copyFile(from, to, ...rest);
+  if (path.basename(String(to)) !== 'sea-main.js') {
+    return copyFile(from, to, ...rest);
+  }
   const source = await readFile(from, 'utf8');
-  if (source.split(PATCH).length !== 2) throw new Error(`pkg's bootstrap no longer has "${PATCH}" once: look at installer/bundle/pkg-preload.cjs`);
+  if (source.split(PATCH).length !== 2) {
+    throw new Error(`pkg's bootstrap no longer has "${PATCH}" once: look at installer/bundle/pkg-preload.cjs`);
+  }
   return writeFile(to, source.replace(PATCH, ''));
 };

@@ -8,7 +8,10 @@ import type { Header, Pack } from 'tar-stream';
 
 type Head = Partial<Header> & { name: string };
 
-/** One file of an image's layer. `content`: its bytes, or the path of a file on this machine; a link has `target` instead. */
+/**
+ * One file of an image's layer. `content`: its bytes, or the path of a file on this machine; a link has `target`
+ * instead.
+ */
 export type LayerFile =
   | { path: string; mode: number; uid?: number; content: Buffer | string }
   | { path: string; target: string }
@@ -18,9 +21,19 @@ export type LayerFile =
 const MTIME = new Date('2026-01-01T00:00:00Z');
 
 function header(file: LayerFile): Head {
-  const base = { uid: 'uid' in file ? (file.uid ?? 0) : 0, gid: 'uid' in file ? (file.uid ?? 0) : 0, mtime: MTIME, uname: '', gname: '' };
-  if ('target' in file) return { ...base, name: file.path, type: 'symlink', linkname: file.target, mode: 0o777 };
-  if ('directory' in file) return { ...base, name: `${file.path}/`, type: 'directory', mode: file.mode };
+  const base = {
+    uid: 'uid' in file ? (file.uid ?? 0) : 0,
+    gid: 'uid' in file ? (file.uid ?? 0) : 0,
+    mtime: MTIME,
+    uname: '',
+    gname: '',
+  };
+  if ('target' in file) {
+    return { ...base, name: file.path, type: 'symlink', linkname: file.target, mode: 0o777 };
+  }
+  if ('directory' in file) {
+    return { ...base, name: `${file.path}/`, type: 'directory', mode: file.mode };
+  }
   const size = typeof file.content === 'string' ? statSync(file.content).size : file.content.length;
   return { ...base, name: file.path, type: 'file', mode: file.mode, size };
 }
@@ -62,7 +75,9 @@ export async function writeTar(files: LayerFile[], to: string): Promise<WrittenT
   let at = 0;
   for (const file of withFolders(files)) {
     const head = header(file);
-    if (head.name.length > 100) throw new Error(`path too long for a plain tar header: ${head.name}`);
+    if (head.name.length > 100) {
+      throw new Error(`path too long for a plain tar header: ${head.name}`);
+    }
     at += 512;
     if (head.type === 'file') {
       offsets[file.path] = at;
@@ -77,14 +92,22 @@ export async function writeTar(files: LayerFile[], to: string): Promise<WrittenT
 
 async function add(tar: Pack, head: Head, content: Buffer | string | undefined): Promise<void> {
   if (typeof content !== 'string') {
-    await new Promise<void>((resolve, reject) => tar.entry(head, content ?? Buffer.alloc(0), (error) => (error ? reject(error) : resolve())));
+    await new Promise<void>((resolve, reject) =>
+      tar.entry(head, content ?? Buffer.alloc(0), (error) => (error ? reject(error) : resolve())),
+    );
     return;
   }
   await pipeline(createReadStream(content, { highWaterMark: 1 << 20 }), tar.entry(head));
 }
 
-/** The bytes of a tar before and after the content of its only file: folders and header in front, padding and end behind. */
-export async function tarAround(file: { path: string; mode: number }, size: number): Promise<{ before: Buffer; after: number }> {
+/**
+ * The bytes of a tar before and after the content of its only file: folders and header in front, padding and end
+ * behind.
+ */
+export async function tarAround(
+  file: { path: string; mode: number },
+  size: number,
+): Promise<{ before: Buffer; after: number }> {
   const entries = withFolders([{ ...file, content: Buffer.alloc(0) }]);
   const tar = pack();
   const chunks: Buffer[] = [];
@@ -94,10 +117,14 @@ export async function tarAround(file: { path: string; mode: number }, size: numb
     length += (chunk as Buffer).length;
   });
   for (const entry of entries) {
-    if ('directory' in entry) await add(tar, header(entry), undefined);
+    if ('directory' in entry) {
+      await add(tar, header(entry), undefined);
+    }
   }
   // Only its header is needed: the content is the caller's.
   tar.entry({ ...header({ ...file, content: Buffer.alloc(0) }), size });
-  while (length < entries.length * 512) await new Promise((resolve) => setImmediate(resolve));
+  while (length < entries.length * 512) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
   return { before: Buffer.concat(chunks), after: ((512 - (size % 512)) % 512) + 1024 };
 }

@@ -10,7 +10,13 @@ import { zoneName } from './zone.ts';
  */
 const hostSchema = z.strictObject({
   /** Node name; default: the machine's host name. Folded to lower case once, here. */
-  name: z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.-]{0,52}[A-Za-z0-9])?$/, 'must be a host name of at most 54 letters, digits, dots and dashes').optional(),
+  name: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9]([A-Za-z0-9.-]{0,52}[A-Za-z0-9])?$/,
+      'must be a host name of at most 54 letters, digits, dots and dashes',
+    )
+    .optional(),
   role: z.enum(['control-plane', 'worker']).optional(),
   /** The address by which the other nodes reach this one. */
   address: z.string().refine((a) => isIP(a) !== 0, 'must be an IPv4 or IPv6 address'),
@@ -32,7 +38,10 @@ const absolutePath = z.string().regex(/^\/[A-Za-z0-9._/-]+$/, 'must be an absolu
 export const clusterFileSchema = z.strictObject({
   apiVersion: z.literal('terrarium/v1'),
   kind: z.literal('Cluster'),
-  name: z.string().regex(/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/, 'must be lower-case letters, digits and dashes, at most 32').default('terrarium'),
+  name: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/, 'must be lower-case letters, digits and dashes, at most 32')
+    .default('terrarium'),
   hosts: z.array(hostSchema).min(1, 'must name at least one host'),
   ssh: z
     .strictObject({
@@ -43,12 +52,38 @@ export const clusterFileSchema = z.strictObject({
       knownHosts: z.string().min(1).optional(),
     })
     .optional(),
-  network: z.strictObject({ serviceRange: z.string().regex(/^[0-9a-fA-F.:]+\/[0-9]+$/, 'must be a CIDR').optional() }).optional(),
-  ports: z.strictObject(Object.fromEntries(PORT_NAMES.map((n) => [n, portNumber.optional()])) as Record<PortName, z.ZodOptional<typeof portNumber>>).optional(),
+  network: z
+    .strictObject({
+      serviceRange: z
+        .string()
+        .regex(/^[0-9a-fA-F.:]+\/[0-9]+$/, 'must be a CIDR')
+        .optional(),
+    })
+    .optional(),
+  ports: z
+    .strictObject(
+      Object.fromEntries(PORT_NAMES.map((n) => [n, portNumber.optional()])) as Record<
+        PortName,
+        z.ZodOptional<typeof portNumber>
+      >,
+    )
+    .optional(),
   paths: z.strictObject({ prefix: absolutePath.optional(), data: absolutePath.optional() }).optional(),
-  console: z.strictObject({ name: z.string().min(1).optional(), tlsCert: z.string().min(1).optional(), tlsKey: z.string().min(1).optional() }).optional(),
+  console: z
+    .strictObject({
+      name: z.string().min(1).optional(),
+      tlsCert: z.string().min(1).optional(),
+      tlsKey: z.string().min(1).optional(),
+    })
+    .optional(),
   dns: z.strictObject({ zone: zoneName.optional() }).optional(),
-  preflight: z.strictObject({ overrides: z.array(z.strictObject({ check: z.string().min(1), reason: z.string().min(3, 'must say why') })).optional() }).optional(),
+  preflight: z
+    .strictObject({
+      overrides: z
+        .array(z.strictObject({ check: z.string().min(1), reason: z.string().min(3, 'must say why') }))
+        .optional(),
+    })
+    .optional(),
 });
 export type ClusterFile = z.infer<typeof clusterFileSchema>;
 
@@ -110,10 +145,15 @@ function invalid(message: string, remedy: string): Failure {
  */
 export function parseClusterFile(value: unknown, where: string): ClusterFile {
   const parsed = clusterFileSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    return parsed.data;
+  }
   const issue = parsed.error.issues[0];
   const path = issue === undefined || issue.path.length === 0 ? 'the file' : issue.path.join('.');
-  throw invalid(`${where}: ${path}: ${issue?.message ?? 'is not valid'}.`, 'Run `terrarium init` for a commented example.');
+  throw invalid(
+    `${where}: ${path}: ${issue?.message ?? 'is not valid'}.`,
+    'Run `terrarium init` for a commented example.',
+  );
 }
 
 export interface SshDefaults {
@@ -122,10 +162,16 @@ export interface SshDefaults {
   key: string | undefined;
 }
 
-/** What the machines are named for: to be a cluster together, or each for itself (an uninstall, which may leave some out). */
+/**
+ * What the machines are named for: to be a cluster together, or each for itself (an uninstall, which may leave some
+ * out).
+ */
 export type Purpose = 'cluster' | 'machines';
 
-/** The machines of a file with ssh defaults and roles filled in: the first 1, 3 or 5 hosts are control planes unless roles are given. */
+/**
+ * The machines of a file with ssh defaults and roles filled in: the first 1, 3 or 5 hosts are control planes unless
+ * roles are given.
+ */
 export function hostTargets(file: ClusterFile, defaults: SshDefaults, purpose: Purpose = 'cluster'): HostTarget[] {
   const explicit = file.hosts.some((h) => h.role !== undefined);
   const automatic = file.hosts.length >= 5 ? 5 : file.hosts.length >= 3 ? 3 : file.hosts.length;
@@ -145,20 +191,31 @@ export function hostTargets(file: ClusterFile, defaults: SshDefaults, purpose: P
           },
   }));
   checkTargets(targets);
-  if (purpose === 'cluster') checkCluster(targets);
+  if (purpose === 'cluster') {
+    checkCluster(targets);
+  }
   return targets;
 }
 
 function checkTargets(targets: HostTarget[]): void {
   const seen = new Set<string>();
   for (const t of targets) {
-    if (seen.has(t.address)) throw invalid(`Host ${t.address} is listed twice.`, 'Remove one of the two lines.');
+    if (seen.has(t.address)) {
+      throw invalid(`Host ${t.address} is listed twice.`, 'Remove one of the two lines.');
+    }
     seen.add(t.address);
   }
   const names = new Set<string>();
   for (const t of targets) {
-    if (t.name === undefined) continue;
-    if (names.has(t.name)) throw invalid(`Two hosts are named ${t.name}.`, 'Give each host a name of its own in cluster.yaml or rename one machine.');
+    if (t.name === undefined) {
+      continue;
+    }
+    if (names.has(t.name)) {
+      throw invalid(
+        `Two hosts are named ${t.name}.`,
+        'Give each host a name of its own in cluster.yaml or rename one machine.',
+      );
+    }
     names.add(t.name);
   }
 }
@@ -167,12 +224,15 @@ function checkCluster(targets: HostTarget[]): void {
   const planes = targets.filter((t) => t.role === 'control-plane');
   if (![1, 3, 5].includes(planes.length)) {
     throw invalid(
-      `${planes.length} control-plane nodes are asked for (${planes.map((p) => p.name ?? p.address).join(', ')}), but etcd needs an odd number to survive a loss.`,
+      `${planes.length} control-plane nodes are asked for (${planes.map((p) => p.name ?? p.address).join(', ')}), ` +
+        'but etcd needs an odd number to survive a loss.',
       'Use 1 (evaluation), 3 or 5 control-plane nodes; give the others `role: worker`.',
     );
   }
   const families = new Set(targets.map((t) => (isIPv6(t.address) ? 6 : 4)));
-  if (families.size > 1) throw invalid('Some hosts have IPv4 addresses and some IPv6.', 'Use addresses of one family for all hosts.');
+  if (families.size > 1) {
+    throw invalid('Some hosts have IPv4 addresses and some IPv6.', 'Use addresses of one family for all hosts.');
+  }
 }
 
 /** Default service ranges that no network routes: part of 240.0.0.0/4, and RFC 9780's dummy prefix. */
@@ -185,12 +245,21 @@ export function clusterPorts(file: Pick<ClusterFile, 'ports'>): Ports {
   const taken = new Map<number, PortName>();
   for (const name of PORT_NAMES) {
     const other = taken.get(ports[name]);
-    if (other !== undefined) throw invalid(`ports.${name} and ports.${other} are both ${ports[name]}.`, 'Give each its own port.');
+    if (other !== undefined) {
+      throw invalid(`ports.${name} and ports.${other} are both ${ports[name]}.`, 'Give each its own port.');
+    }
     taken.set(ports[name], name);
   }
   for (const name of ['direct', 'dns'] as const) {
-    if (ports[name] >= 1024) continue;
-    throw invalid(`ports.${name} is ${ports[name]}, but what listens there has no privileges, and only root may listen below 1024.`, name === 'dns' ? 'Leave it out, and tell your resolver the port: `terrarium dns` prints how.' : 'Choose a port from 1024 on.');
+    if (ports[name] >= 1024) {
+      continue;
+    }
+    throw invalid(
+      `ports.${name} is ${ports[name]}, but what listens there has no privileges, and only root may listen below 1024.`,
+      name === 'dns'
+        ? 'Leave it out, and tell your resolver the port: `terrarium dns` prints how.'
+        : 'Choose a port from 1024 on.',
+    );
   }
   return ports;
 }

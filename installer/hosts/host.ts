@@ -42,7 +42,8 @@ export interface Host {
   /** Milliseconds from the TCP connection over ssh until its first session was open; undefined without ssh. */
   readonly loginMs?: number | undefined;
   /**
-   * Runs a program with PATH, umask 022 and LC_ALL=C set, whatever the login shell does. A non-zero exit code is a result, not an error.
+   * Runs a program with PATH, umask 022 and LC_ALL=C set, whatever the login shell does. A non-zero exit code is a
+   * result, not an error.
    * @throws Failure `sudo-refused`, `login-shell`, `connection-lost`, `timeout`, or the signal's reason.
    */
   run(argv: string[], options?: RunOptions): Promise<RunResult>;

@@ -25,12 +25,16 @@ export function knownKeys(file: string, address: string, port: number): KnownKey
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
+    if (isErrno(error, 'ENOENT')) {
+      return [];
+    }
     throw error;
   }
   return text.split('\n').flatMap((line) => {
     const [names, type, key] = line.split(' ');
-    if (names === undefined || type === undefined || key === undefined) return [];
+    if (names === undefined || type === undefined || key === undefined) {
+      return [];
+    }
     const found = names.split(',').some((n) => n === entryName(address, port) || n === `[${address}]:${port}`);
     return found ? [{ type, key }] : [];
   });

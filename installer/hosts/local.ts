@@ -36,11 +36,21 @@ async function run(name: string, argv: string[], options: RunOptions = {}): Prom
   child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
   // A program may end without reading all its input.
   child.stdin.on('error', () => undefined);
-  if (options.input instanceof Readable) options.input.pipe(child.stdin);
-  else child.stdin.end(options.input ?? '');
+  if (options.input instanceof Readable) {
+    options.input.pipe(child.stdin);
+  } else {
+    child.stdin.end(options.input ?? '');
+  }
   const result = await child;
   options.signal?.throwIfAborted();
-  if (result.timedOut) throw new Failure('timeout', `${name}: ${argv[0]} did not end within ${Number(options.timeoutMs) / 1000} s.`, { host: name, remedy: 'Run the same command again.' });
-  if (!stdout.started) throw notStarted(name, process.env['USER'] ?? 'you', sudo, stdout, stderr);
+  if (result.timedOut) {
+    throw new Failure('timeout', `${name}: ${argv[0]} did not end within ${Number(options.timeoutMs) / 1000} s.`, {
+      host: name,
+      remedy: 'Run the same command again.',
+    });
+  }
+  if (!stdout.started) {
+    throw notStarted(name, process.env['USER'] ?? 'you', sudo, stdout, stderr);
+  }
   return { exitCode: result.exitCode ?? 128, stdout: stdout.text(), stderr: stderr.text() };
 }

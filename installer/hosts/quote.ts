@@ -3,7 +3,9 @@
  * because fish reads a backslash inside single quotes and csh an exclamation mark.
  */
 export function quote(word: string): string {
-  if (/^[A-Za-z0-9_./:=@%+,-]+$/.test(word)) return word;
+  if (/^[A-Za-z0-9_./:=@%+,-]+$/.test(word)) {
+    return word;
+  }
   return `'${word.replaceAll(/['\\!]/g, (c) => `'\\${c}'`)}'`;
 }
 

@@ -1,5 +1,5 @@
-import { Readable } from 'node:stream';
 import { performance } from 'node:perf_hooks';
+import { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import type { Client, ClientChannel } from 'ssh2';
 import { EXIT, Failure } from '../../src/errors.ts';
@@ -9,7 +9,17 @@ import type { Host, RunOptions, RunResult } from './host.ts';
 import { login, type LoginOptions } from './ssh-login.ts';
 import { upload } from './upload.ts';
 
-const SIGNALS: Record<string, number> = { HUP: 1, INT: 2, QUIT: 3, ABRT: 6, KILL: 9, SEGV: 11, PIPE: 13, ALRM: 14, TERM: 15 };
+const SIGNALS: Record<string, number> = {
+  HUP: 1,
+  INT: 2,
+  QUIT: 3,
+  ABRT: 6,
+  KILL: 9,
+  SEGV: 11,
+  PIPE: 13,
+  ALRM: 14,
+  TERM: 15,
+};
 
 const OPEN_ATTEMPTS = 60;
 /** How long an aborted program may take to end before it is left to itself. */
@@ -76,9 +86,13 @@ class Connection {
         remedy: 'Check that the machine is up, then run the same command again.',
         exitCode: EXIT.unreachable,
       });
-      for (const reject of this.pending) reject(this.lost);
+      for (const reject of this.pending) {
+        reject(this.lost);
+      }
       this.pending.clear();
-      for (const wake of this.waiters.splice(0)) wake();
+      for (const wake of this.waiters.splice(0)) {
+        wake();
+      }
     });
   }
 
@@ -92,19 +106,27 @@ class Connection {
       return await this.follow(session, argv, wrapped.marker, sudo, options);
     } finally {
       this.active -= 1;
-      for (const wake of this.waiters.splice(0)) wake();
+      for (const wake of this.waiters.splice(0)) {
+        wake();
+      }
     }
   }
 
   async open(command: string): Promise<Session> {
     let attempt = 0;
     for (;;) {
-      if (this.lost !== undefined) throw this.lost;
+      if (this.lost !== undefined) {
+        throw this.lost;
+      }
       const from = performance.now();
       const result = await this.tryOpen(command);
-      if (!this.opened) this.loginMs += performance.now() - from;
+      if (!this.opened) {
+        this.loginMs += performance.now() - from;
+      }
       this.opened = true;
-      if (!(result instanceof Error)) return result;
+      if (!(result instanceof Error)) {
+        return result;
+      }
       attempt += 1;
       // sshd counts a session for a moment longer than its channel lives.
       if (this.active === 0 && attempt < OPEN_ATTEMPTS && /open fail/i.test(result.message)) {
@@ -112,7 +134,11 @@ class Connection {
         continue;
       }
       if (this.active === 0 || !/open fail/i.test(result.message)) {
-        throw new Failure('ssh-session', `${this.name}: ssh opens no session: ${result.message}.`, { host: this.name, remedy: 'Check MaxSessions in sshd_config there.', exitCode: EXIT.unreachable });
+        throw new Failure('ssh-session', `${this.name}: ssh opens no session: ${result.message}.`, {
+          host: this.name,
+          remedy: 'Check MaxSessions in sshd_config there.',
+          exitCode: EXIT.unreachable,
+        });
       }
       await new Promise<void>((wake) => this.waiters.push(wake));
     }
@@ -143,7 +169,9 @@ class Connection {
       let killing = false;
       // Its process id is known only once it has started; its session is taken until it has ended.
       const end = (): void => {
-        if (failure === undefined || killing || stdout.pid === undefined || this.lost !== undefined) return;
+        if (failure === undefined || killing || stdout.pid === undefined || this.lost !== undefined) {
+          return;
+        }
         killing = true;
         void this.kill(stdout.pid, sudo).then(() => channel.close());
       };
@@ -155,7 +183,9 @@ class Connection {
       const fail = (error: unknown): void => {
         cleanUp();
         failure = error instanceof Error ? error : new Error(String(error));
-        if (this.lost !== undefined) return void reject(failure);
+        if (this.lost !== undefined) {
+          return void reject(failure);
+        }
         globalThis.setTimeout(reject, KILL_MS, failure).unref();
         end();
       };
@@ -163,7 +193,17 @@ class Connection {
       this.pending.add(fail);
       options.signal?.addEventListener('abort', onAbort);
       if (options.timeoutMs !== undefined) {
-        timer = globalThis.setTimeout(() => fail(new Failure('timeout', `${this.name}: ${argv[0]} did not end within ${Number(options.timeoutMs) / 1000} s.`, { host: this.name, remedy: 'Run the same command again.' })), options.timeoutMs);
+        timer = globalThis.setTimeout(
+          () =>
+            fail(
+              new Failure(
+                'timeout',
+                `${this.name}: ${argv[0]} did not end within ${Number(options.timeoutMs) / 1000} s.`,
+                { host: this.name, remedy: 'Run the same command again.' },
+              ),
+            ),
+          options.timeoutMs,
+        );
       }
       channel.on('data', (chunk: Buffer) => {
         stdout.push(chunk);
@@ -173,32 +213,61 @@ class Connection {
       channel.on('close', () => {
         const { exitCode } = session;
         cleanUp();
-        if (failure !== undefined) return void reject(failure);
+        if (failure !== undefined) {
+          return void reject(failure);
+        }
         if (this.lost !== undefined || exitCode === undefined) {
           // The connection's own close event follows and knows the cause; this is for a channel killed alone.
-          setImmediate(() => reject(this.lost ?? new Failure('connection-lost', `${this.name} ended the session of ${argv[0]} without a result.`, { host: this.name, remedy: 'Run the same command again.', exitCode: EXIT.unreachable })));
+          setImmediate(() =>
+            reject(
+              this.lost ??
+                new Failure('connection-lost', `${this.name} ended the session of ${argv[0]} without a result.`, {
+                  host: this.name,
+                  remedy: 'Run the same command again.',
+                  exitCode: EXIT.unreachable,
+                }),
+            ),
+          );
           return;
         }
-        if (!stdout.started) reject(notStarted(this.name, this.ssh.user, sudo, stdout, stderr));
-        else resolve({ exitCode, stdout: stdout.text(), stderr: stderr.text() });
+        if (!stdout.started) {
+          reject(notStarted(this.name, this.ssh.user, sudo, stdout, stderr));
+        } else {
+          resolve({ exitCode, stdout: stdout.text(), stderr: stderr.text() });
+        }
       });
       // A program may end without reading all its input.
       channel.on('error', () => undefined);
       if (options.input instanceof Readable) {
         options.input.on('error', fail);
         options.input.pipe(channel);
-      } else channel.end(options.input ?? '');
-      if (options.signal?.aborted === true) onAbort();
+      } else {
+        channel.end(options.input ?? '');
+      }
+      if (options.signal?.aborted === true) {
+        onAbort();
+      }
     });
   }
 
   /** sshd passes no signals on to a root login's programs, and closing a channel ends none that is silent. */
   async kill(pid: number, sudo: boolean): Promise<void> {
-    await this.run(['sh', '-c', 'kill -TERM -- "-$(ps -o pgid= -p "$1" | tr -d " ")" 2>/dev/null || kill -TERM "$1"', 'sh', String(pid)], { sudo }).catch(() => undefined);
+    await this.run(
+      [
+        'sh',
+        '-c',
+        'kill -TERM -- "-$(ps -o pgid= -p "$1" | tr -d " ")" 2>/dev/null || kill -TERM "$1"',
+        'sh',
+        String(pid),
+      ],
+      { sudo },
+    ).catch(() => undefined);
   }
 
   async close(): Promise<void> {
-    if (this.lost !== undefined) return;
+    if (this.lost !== undefined) {
+      return;
+    }
     this.closing = true;
     await new Promise<void>((resolve) => {
       this.client.once('close', () => resolve());

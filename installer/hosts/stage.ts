@@ -32,8 +32,9 @@ export interface StageOptions {
 }
 
 /**
- * Copies the executable to every host, into a folder (0700) named by its hash where programs may run; a copy that is there
- * already is used. Returns its path on each host; `unstage` removes it. Where it fails on one host, nothing is left on any.
+ * Copies the executable to every host, into a folder (0700) named by its hash where programs may run; a copy that is
+ * there already is used. Returns its path on each host; `unstage` removes it. Where it fails on one host, nothing is
+ * left on any.
  * @throws Failure `no-stage-folder`, `upload-failed`.
  */
 export async function stage(hosts: Host[], executable: string, options: StageOptions = {}): Promise<Map<Host, string>> {
@@ -42,15 +43,33 @@ export async function stage(hosts: Host[], executable: string, options: StageOpt
   const staged = new Map<Host, string>();
   const results = await Promise.allSettled(
     hosts.map(async (host) => {
-      const found = await host.run(['sh', '-s', '--', `.terrarium-${sha256.slice(0, 16)}`, String(Math.ceil(end / 1024) + 1024), sha256, ...FOLDERS], { input: FIND, signal: options.signal });
+      const found = await host.run(
+        [
+          'sh',
+          '-s',
+          '--',
+          `.terrarium-${sha256.slice(0, 16)}`,
+          String(Math.ceil(end / 1024) + 1024),
+          sha256,
+          ...FOLDERS,
+        ],
+        { input: FIND, signal: options.signal },
+      );
       const [verdict, ...rest] = found.stdout.trim().split('\n').at(-1)?.split(' ') ?? [];
       const folder = rest.join(' ');
-      if (verdict === 'have') return void staged.set(host, `${folder}/terrarium`);
+      if (verdict === 'have') {
+        return void staged.set(host, `${folder}/terrarium`);
+      }
       if (verdict !== 'put') {
-        throw new Failure('no-stage-folder', `${host.name}: there is no folder from which a program can be run (${FOLDERS.join(', ')}): ${folder === '' ? found.stderr.trim() : folder}.`, {
-          host: host.name,
-          remedy: 'Free some space, or mount one of them without noexec.',
-        });
+        throw new Failure(
+          'no-stage-folder',
+          `${host.name}: there is no folder from which a program can be run (${FOLDERS.join(', ')}): ` +
+            `${folder === '' ? found.stderr.trim() : folder}.`,
+          {
+            host: host.name,
+            remedy: 'Free some space, or mount one of them without noexec.',
+          },
+        );
       }
       const path = `${folder}/terrarium`;
       staged.set(host, path);
@@ -64,7 +83,9 @@ export async function stage(hosts: Host[], executable: string, options: StageOpt
     }),
   );
   const failed = results.find((r) => r.status === 'rejected');
-  if (failed === undefined) return staged;
+  if (failed === undefined) {
+    return staged;
+  }
   await unstage(staged);
   throw failed.reason;
 }
@@ -74,17 +95,27 @@ export async function stage(hosts: Host[], executable: string, options: StageOpt
  * @throws Failure `no-stage-folder`.
  */
 export async function stageTrustedKeys(staged: Map<Host, string>, keys: string[]): Promise<void> {
-  if (keys.length === 0) return;
+  if (keys.length === 0) {
+    return;
+  }
   await Promise.all(
     [...staged].map(async ([host, path]) => {
       const file = join(dirname(path), TRUSTED_KEYS);
-      const written = await host.run(['sh', '-c', 'cat > "$1" && chmod 0600 "$1"', 'sh', file], { input: keys.map((k) => `${k}\n`).join('') });
-      if (written.exitCode !== 0) throw new Failure('no-stage-folder', `${host.name}: ${file} cannot be written: ${written.stderr.trim()}.`, { host: host.name });
+      const written = await host.run(['sh', '-c', 'cat > "$1" && chmod 0600 "$1"', 'sh', file], {
+        input: keys.map((k) => `${k}\n`).join(''),
+      });
+      if (written.exitCode !== 0) {
+        throw new Failure('no-stage-folder', `${host.name}: ${file} cannot be written: ${written.stderr.trim()}.`, {
+          host: host.name,
+        });
+      }
     }),
   );
 }
 
 /** Removes what `stage` left; never fails. */
 export async function unstage(staged: Map<Host, string>): Promise<void> {
-  await Promise.allSettled([...staged].map(([host, path]) => host.run(['rm', '-rf', '--', path.replace(/\/terrarium$/, '')])));
+  await Promise.allSettled(
+    [...staged].map(([host, path]) => host.run(['rm', '-rf', '--', path.replace(/\/terrarium$/, '')])),
+  );
 }

@@ -12,7 +12,13 @@ const CHUNK = 1 << 20;
 export async function sha256File(path: string, start = 0, end?: number): Promise<string> {
   const hash = createHash('sha256');
   if (end === undefined || end > start) {
-    for await (const chunk of createReadStream(path, { start, ...(end === undefined ? {} : { end: end - 1 }), highWaterMark: CHUNK })) hash.update(chunk as Buffer);
+    for await (const chunk of createReadStream(path, {
+      start,
+      ...(end === undefined ? {} : { end: end - 1 }),
+      highWaterMark: CHUNK,
+    })) {
+      hash.update(chunk as Buffer);
+    }
   }
   return hash.digest('hex');
 }
@@ -21,7 +27,12 @@ export async function sha256File(path: string, start = 0, end?: number): Promise
 const RECEIVE = 'umask 077; t=$1; tee -- "$t" | sha256sum && stat -c %s -- "$t" && chmod "$2" -- "$t"';
 
 /** Host.upload for every kind of host: by `cat`, because sftp may be switched off and cannot become root. */
-export async function upload(host: Pick<Host, 'run' | 'name'>, localPath: string, remotePath: string, options: UploadOptions = {}): Promise<void> {
+export async function upload(
+  host: Pick<Host, 'run' | 'name'>,
+  localPath: string,
+  remotePath: string,
+  options: UploadOptions = {},
+): Promise<void> {
   const start = options.start ?? 0;
   const end = options.end ?? (await stat(localPath)).size;
   const total = end - start;
@@ -40,7 +51,9 @@ export async function upload(host: Pick<Host, 'run' | 'name'>, localPath: string
     const source = createReadStream(localPath, { start, end: end - 1, highWaterMark: CHUNK });
     source.on('error', (error) => meter.destroy(error));
     source.pipe(meter);
-  } else meter.end();
+  } else {
+    meter.end();
+  }
   const temporary = `${remotePath}.${randomBytes(6).toString('hex')}.tmp`;
   const mode = (options.mode ?? 0o644).toString(8);
   try {
@@ -48,20 +61,32 @@ export async function upload(host: Pick<Host, 'run' | 'name'>, localPath: string
     const [digest = '', size = ''] = got.stdout.split('\n');
     if (got.exitCode !== 0 || Number(size) !== total) {
       const why = got.stderr.trim().split('\n').at(-1) ?? '';
-      throw new Failure('upload-failed', `Copying ${remotePath} to ${host.name} failed: ${why === '' ? `${size} of ${total} bytes arrived` : why}.`, {
-        host: host.name,
-        remedy: 'Free some space or name another folder, then run the same command again.',
-      });
+      throw new Failure(
+        'upload-failed',
+        `Copying ${remotePath} to ${host.name} failed: ${why === '' ? `${size} of ${total} bytes arrived` : why}.`,
+        {
+          host: host.name,
+          remedy: 'Free some space or name another folder, then run the same command again.',
+        },
+      );
     }
     const expected = options.sha256 ?? hash?.digest('hex') ?? '';
     if (digest.split(' ')[0] !== expected) {
-      throw new Failure('upload-failed', `Copying ${remotePath} to ${host.name} failed: the bytes that arrived differ from those sent.`, {
-        host: host.name,
-        remedy: 'Run the same command again; if it happens twice, look for bad memory or a bad disk in that machine.',
-      });
+      throw new Failure(
+        'upload-failed',
+        `Copying ${remotePath} to ${host.name} failed: the bytes that arrived differ from those sent.`,
+        {
+          host: host.name,
+          remedy: 'Run the same command again; if it happens twice, look for bad memory or a bad disk in that machine.',
+        },
+      );
     }
     const moved = await host.run(['mv', '-f', '--', temporary, remotePath]);
-    if (moved.exitCode !== 0) throw new Failure('upload-failed', `Copying ${remotePath} to ${host.name} failed: ${moved.stderr.trim()}.`, { host: host.name });
+    if (moved.exitCode !== 0) {
+      throw new Failure('upload-failed', `Copying ${remotePath} to ${host.name} failed: ${moved.stderr.trim()}.`, {
+        host: host.name,
+      });
+    }
   } catch (error) {
     await host.run(['rm', '-f', '--', temporary]).catch(() => undefined);
     throw error;

@@ -5,14 +5,45 @@ import { SSH_USER } from './names.ts';
 export const SUITE = 'bookworm';
 
 export const PACKAGES = [
-  'systemd', 'systemd-sysv', 'dbus', 'libpam-systemd', 'openssh-server', 'sudo', 'iproute2', 'procps', 'kmod', 'iptables', 'nftables', 'conntrack',
-  'socat', 'ethtool', 'util-linux', 'mount', 'curl', 'ca-certificates', 'iputils-ping', 'netcat-openbsd', 'less', 'nano', 'cron', 'logrotate',
+  'systemd',
+  'systemd-sysv',
+  'dbus',
+  'libpam-systemd',
+  'openssh-server',
+  'sudo',
+  'iproute2',
+  'procps',
+  'kmod',
+  'iptables',
+  'nftables',
+  'conntrack',
+  'socat',
+  'ethtool',
+  'util-linux',
+  'mount',
+  'curl',
+  'ca-certificates',
+  'iputils-ping',
+  'netcat-openbsd',
+  'less',
+  'nano',
+  'cron',
+  'logrotate',
 ];
 
 /** Units that a machine in a namespace has no use for, or that would only make its boot slow. */
 const MASKED = [
-  'apt-daily.timer', 'apt-daily-upgrade.timer', 'e2scrub_all.timer', 'e2scrub_reap.service', 'fstrim.timer', 'dpkg-db-backup.timer',
-  'console-getty.service', 'getty@.service', 'getty-static.service', 'systemd-network-generator.service', 'systemd-firstboot.service',
+  'apt-daily.timer',
+  'apt-daily-upgrade.timer',
+  'e2scrub_all.timer',
+  'e2scrub_reap.service',
+  'fstrim.timer',
+  'dpkg-db-backup.timer',
+  'console-getty.service',
+  'getty@.service',
+  'getty-static.service',
+  'systemd-network-generator.service',
+  'systemd-firstboot.service',
 ];
 
 /** Sysctls that are the whole machine's: a lab machine must not write this machine's. */
@@ -59,9 +90,17 @@ export const FILES: RecipeFile[] = [
   { path: '/usr/local/lib/terrarium-lab/prepare', mode: 0o755, content: PREPARE },
   { path: '/etc/systemd/system/terrarium-lab-prepare.service', mode: 0o644, content: PREPARE_UNIT },
   // The kernel's messages are this machine's, not the lab machine's.
-  { path: '/etc/systemd/journald.conf.d/lab.conf', mode: 0o644, content: '[Journal]\nReadKMsg=no\nSystemMaxUse=64M\nRuntimeMaxUse=32M\n' },
+  {
+    path: '/etc/systemd/journald.conf.d/lab.conf',
+    mode: 0o644,
+    content: '[Journal]\nReadKMsg=no\nSystemMaxUse=64M\nRuntimeMaxUse=32M\n',
+  },
   { path: `/etc/sudoers.d/${SSH_USER}`, mode: 0o440, content: `${SSH_USER} ALL=(ALL:ALL) NOPASSWD:ALL\n` },
-  { path: '/etc/ssh/sshd_config.d/lab.conf', mode: 0o644, content: 'PasswordAuthentication no\nPermitRootLogin no\nUseDNS no\n' },
+  {
+    path: '/etc/ssh/sshd_config.d/lab.conf',
+    mode: 0o644,
+    content: 'PasswordAuthentication no\nPermitRootLogin no\nUseDNS no\n',
+  },
   { path: '/etc/fstab', mode: 0o644, content: '' },
 ];
 
@@ -73,11 +112,19 @@ export const COMMANDS: string[][] = [
   ['systemctl', 'mask', ...MASKED],
   ...NO_SYSCTL_FILES.map((f) => ['ln', '-sfn', '/dev/null', `/etc/sysctl.d/${f}`]),
   // Each machine gets its own.
-  ['sh', '-c', 'rm -f /etc/ssh/ssh_host_* /etc/machine-id /var/lib/dbus/machine-id; rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/bootstrap.log'],
+  [
+    'sh',
+    '-c',
+    'rm -f /etc/ssh/ssh_host_* /etc/machine-id /var/lib/dbus/machine-id; rm -rf /var/lib/apt/lists/* ' +
+      '/var/cache/apt/*.bin /var/log/bootstrap.log',
+  ],
   ['ln', '-s', '/etc/machine-id', '/var/lib/dbus/machine-id'],
 ];
 
 /** Names the cached image: another recipe, another image. */
 export function recipeKey(mirror: string): string {
-  return createHash('sha256').update(JSON.stringify([SUITE, mirror, PACKAGES, FILES, COMMANDS, 1])).digest('hex').slice(0, 12);
+  return createHash('sha256')
+    .update(JSON.stringify([SUITE, mirror, PACKAGES, FILES, COMMANDS, 1]))
+    .digest('hex')
+    .slice(0, 12);
 }

@@ -27,9 +27,15 @@ export function baseImage(env: NodeJS.ProcessEnv): string {
  * Makes the ext4 image that every machine's disk is a copy of, unless the cache has it (about a minute).
  * @throws Failure `lab-base-failed` where debootstrap cannot get its packages.
  */
-export async function ensureBase(env: NodeJS.ProcessEnv, say: (line: string) => void, signal: AbortSignal): Promise<string> {
+export async function ensureBase(
+  env: NodeJS.ProcessEnv,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<string> {
   const image = baseImage(env);
-  if (existsSync(image)) return image;
+  if (existsSync(image)) {
+    return image;
+  }
   await mkdir(dirname(image), { recursive: true });
   await removeStaleWork(baseFolder(env));
   say(`Making the root of the machines from Debian ${SUITE} (once; about a minute)`);
@@ -38,8 +44,12 @@ export async function ensureBase(env: NodeJS.ProcessEnv, say: (line: string) => 
   await mkdir(root, { recursive: true });
   try {
     await bootstrap(root, mirrorOf(env), signal);
-    for (const file of FILES) await writeGuest(root, file.path, file.content, file.mode);
-    for (const command of COMMANDS) await runTied('chroot', [root, ...command], { signal });
+    for (const file of FILES) {
+      await writeGuest(root, file.path, file.content, file.mode);
+    }
+    for (const command of COMMANDS) {
+      await runTied('chroot', [root, ...command], { signal });
+    }
     await makeImage(root, join(work, 'image'), signal);
     await rename(join(work, 'image'), image);
   } finally {
@@ -50,14 +60,26 @@ export async function ensureBase(env: NodeJS.ProcessEnv, say: (line: string) => 
 
 async function bootstrap(root: string, mirror: string, signal: AbortSignal): Promise<void> {
   try {
-    await runTied('debootstrap', ['--variant=minbase', `--include=${PACKAGES.join(',')}`, SUITE, root, ...(mirror === '' ? [] : [mirror])], { signal });
+    await runTied(
+      'debootstrap',
+      ['--variant=minbase', `--include=${PACKAGES.join(',')}`, SUITE, root, ...(mirror === '' ? [] : [mirror])],
+      { signal },
+    );
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal.aborted) {
+      throw error;
+    }
     const said = error instanceof Failure ? error.message : String(error);
-    throw new Failure('lab-base-failed', `The machines' root could not be made from ${mirror === '' ? 'Debian\'s packages' : mirror}: ${said}`, {
-      remedy: 'Check that this machine reaches a Debian mirror (TERRARIUM_DEBIAN_MIRROR names another one) and run the same command again.',
-      cause: error,
-    });
+    throw new Failure(
+      'lab-base-failed',
+      `The machines' root could not be made from ${mirror === '' ? "Debian's packages" : mirror}: ${said}`,
+      {
+        remedy:
+          'Check that this machine reaches a Debian mirror (TERRARIUM_DEBIAN_MIRROR names another one) and run the ' +
+          'same command again.',
+        cause: error,
+      },
+    );
   }
 }
 
@@ -65,7 +87,25 @@ async function makeImage(root: string, image: string, signal: AbortSignal): Prom
   const file = await open(image, 'w');
   await file.truncate(BASE_GIB * 1024 ** 3);
   await file.close();
-  await runTied('mke2fs', ['-q', '-t', 'ext4', '-F', '-L', 'root', '-m', '1', '-E', 'lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0', '-d', root, image], { signal });
+  await runTied(
+    'mke2fs',
+    [
+      '-q',
+      '-t',
+      'ext4',
+      '-F',
+      '-L',
+      'root',
+      '-m',
+      '1',
+      '-E',
+      'lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0',
+      '-d',
+      root,
+      image,
+    ],
+    { signal },
+  );
 }
 
 async function writeGuest(root: string, path: string, content: string, mode: number): Promise<void> {
@@ -77,18 +117,28 @@ async function writeGuest(root: string, path: string, content: string, mode: num
 
 /** Removes what a killed `lab up` left of an image that it was making. */
 export async function removeStaleWork(folder: string): Promise<void> {
-  if (!existsSync(folder)) return;
+  if (!existsSync(folder)) {
+    return;
+  }
   for (const name of await readdir(folder)) {
     const pid = /\.tmp-([0-9]+)$/.exec(name)?.[1];
-    if (pid !== undefined && !processAlive(Number(pid))) await rm(join(folder, name), { recursive: true, force: true });
+    if (pid !== undefined && !processAlive(Number(pid))) {
+      await rm(join(folder, name), { recursive: true, force: true });
+    }
   }
 }
 
 /** Copies the base image, holes kept, and gives the copy its own size. */
 export async function copyBase(base: string, disk: string, gib: number, signal: AbortSignal): Promise<void> {
   await runTied('cp', ['--reflink=auto', '--sparse=always', base, disk], { signal });
-  if (gib === BASE_GIB) return;
-  if (gib > BASE_GIB) await run('truncate', ['--size', `${gib}G`, disk]);
+  if (gib === BASE_GIB) {
+    return;
+  }
+  if (gib > BASE_GIB) {
+    await run('truncate', ['--size', `${gib}G`, disk]);
+  }
   await run('resize2fs', ['-f', disk, `${gib}G`], { signal });
-  if (gib < BASE_GIB) await run('truncate', ['--size', `${gib}G`, disk]);
+  if (gib < BASE_GIB) {
+    await run('truncate', ['--size', `${gib}G`, disk]);
+  }
 }

@@ -11,7 +11,9 @@ export interface Hierarchy {
   controllers: string[];
 }
 
-/** The cgroup hierarchies that /proc/self/mountinfo lists: several v1 ones and perhaps an empty v2 (hybrid), or one v2. */
+/**
+ * The cgroup hierarchies that /proc/self/mountinfo lists: several v1 ones and perhaps an empty v2 (hybrid), or one v2.
+ */
 export function parseHierarchies(mountinfo: string): Hierarchy[] {
   const found = new Map<string, Hierarchy>();
   for (const line of mountinfo.split('\n')) {
@@ -19,9 +21,19 @@ export function parseHierarchies(mountinfo: string): Hierarchy[] {
     const mountPoint = before?.split(' ')[4];
     const [type, , options] = after?.split(' ') ?? [];
     // Other mounts of the same hierarchies, of containers for instance, lie elsewhere.
-    if (mountPoint === undefined || !mountPoint.startsWith('/sys/fs/cgroup')) continue;
-    if (type === 'cgroup2') found.set(mountPoint, { mountPoint, version: 2, controllers: [] });
-    if (type === 'cgroup') found.set(mountPoint, { mountPoint, version: 1, controllers: (options ?? '').split(',').filter((o) => o !== 'rw' && o !== 'ro') });
+    if (mountPoint === undefined || !mountPoint.startsWith('/sys/fs/cgroup')) {
+      continue;
+    }
+    if (type === 'cgroup2') {
+      found.set(mountPoint, { mountPoint, version: 2, controllers: [] });
+    }
+    if (type === 'cgroup') {
+      found.set(mountPoint, {
+        mountPoint,
+        version: 1,
+        controllers: (options ?? '').split(',').filter((o) => o !== 'rw' && o !== 'ro'),
+      });
+    }
   }
   return [...found.values()];
 }
@@ -30,15 +42,25 @@ function hierarchies(): Hierarchy[] {
   return parseHierarchies(readFileSync('/proc/self/mountinfo', 'utf8'));
 }
 
-/** Makes the machine's cgroup in every hierarchy. @returns the folders, to be entered by the machine's first process. */
+/**
+ * Makes the machine's cgroup in every hierarchy. @returns the folders, to be entered by the machine's first process.
+ */
 export function makeMachineCgroups(machine: string): string[] {
   return hierarchies().map((h) => {
     const top = join(h.mountPoint, CGROUP);
     const dir = join(top, machine.toLowerCase());
     mkdirSync(dir, { recursive: true });
-    if (h.version === 2) delegate(h.mountPoint, top);
+    if (h.version === 2) {
+      delegate(h.mountPoint, top);
+    }
     // A new cpuset admits nobody until it is told its processors.
-    if (h.controllers.includes('cpuset')) for (const d of [top, dir]) for (const f of ['cpuset.cpus', 'cpuset.mems']) writeFileSync(join(d, f), readFileSync(join(h.mountPoint, f)));
+    if (h.controllers.includes('cpuset')) {
+      for (const d of [top, dir]) {
+        for (const f of ['cpuset.cpus', 'cpuset.mems']) {
+          writeFileSync(join(d, f), readFileSync(join(h.mountPoint, f)));
+        }
+      }
+    }
     return dir;
   });
 }
@@ -47,12 +69,16 @@ export function makeMachineCgroups(machine: string): string[] {
 function delegate(root: string, top: string): void {
   for (const dir of [root, top]) {
     for (const controller of readFileSync(join(dir, 'cgroup.controllers'), 'utf8').trim().split(' ')) {
-      if (controller === '') continue;
+      if (controller === '') {
+        continue;
+      }
       try {
         writeFileSync(join(dir, 'cgroup.subtree_control'), `+${controller}`);
       } catch (error) {
         // cpu cannot be handed down while there are realtime processes, for example; nspawn goes on without it.
-        if (!isErrno(error, 'EBUSY') && !isErrno(error, 'EINVAL') && !isErrno(error, 'EOPNOTSUPP')) throw error;
+        if (!isErrno(error, 'EBUSY') && !isErrno(error, 'EINVAL') && !isErrno(error, 'EOPNOTSUPP')) {
+          throw error;
+        }
       }
     }
   }
@@ -78,7 +104,9 @@ export function execCgroups(machine: string): string[] {
   return hierarchies().map((h) => {
     const dir = join(h.mountPoint, CGROUP, machine.toLowerCase());
     const base = payload(dir) ?? dir;
-    if (h.version === 1 && !h.controllers.includes('name=systemd')) return base;
+    if (h.version === 1 && !h.controllers.includes('name=systemd')) {
+      return base;
+    }
     const leaf = join(base, 'lab-exec');
     mkdirSync(leaf, { recursive: true });
     return leaf;
@@ -94,18 +122,28 @@ export function labCgroups(machine?: string): string[] {
 
 function removeTree(dir: string): void {
   try {
-    for (const entry of readdirSync(dir, { withFileTypes: true })) if (entry.isDirectory()) removeTree(join(dir, entry.name));
+    for (const entry of readdirSync(dir, { withFileTypes: true })) {
+      if (entry.isDirectory()) {
+        removeTree(join(dir, entry.name));
+      }
+    }
     rmdirSync(dir);
   } catch (error) {
-    if (!isErrno(error, 'ENOENT') && !isErrno(error, 'EBUSY') && !isErrno(error, 'ENODEV')) throw error;
+    if (!isErrno(error, 'ENOENT') && !isErrno(error, 'EBUSY') && !isErrno(error, 'ENODEV')) {
+      throw error;
+    }
   }
 }
 
 /** Removes the cgroups; their processes must be dead. @returns what is left after 5 s, busy. */
 export async function removeCgroups(machine?: string): Promise<string[]> {
   for (let attempt = 0; attempt < 50; attempt += 1) {
-    for (const dir of labCgroups(machine)) removeTree(dir);
-    if (labCgroups(machine).length === 0) return [];
+    for (const dir of labCgroups(machine)) {
+      removeTree(dir);
+    }
+    if (labCgroups(machine).length === 0) {
+      return [];
+    }
     await sleep(100);
   }
   return labCgroups(machine);

@@ -3,8 +3,8 @@ import { appendFile, chmod, chown, mkdir, readFile, readdir, rm, stat, writeFile
 import { dirname, join } from 'node:path';
 import { copyBase } from './base.ts';
 import { guestFiles, pamUmaskLine } from './guest-files.ts';
-import { SSH_USER, imageName, rootDir } from './names.ts';
 import { cutDisk, labMounts, mountDisk, nspawnLock, releaseDisk, unmount } from './mounts.ts';
+import { SSH_USER, imageName, rootDir } from './names.ts';
 import type { LabOptions, MachinePlan } from './plan.ts';
 import { run } from './run.ts';
 
@@ -13,10 +13,17 @@ export function diskImage(options: Pick<LabOptions, 'dir'>, machine: Pick<Machin
 }
 
 /**
- * Makes a machine's disk: a copy of the base with its own identity and host keys. It is unmounted afterwards, as a switched-off machine's.
+ * Makes a machine's disk: a copy of the base with its own identity and host keys. It is unmounted afterwards, as a
+ * switched-off machine's.
  * @returns the public host keys, one line each.
  */
-export async function makeDisk(machine: MachinePlan, options: LabOptions, base: string, publicKey: string, signal: AbortSignal): Promise<string[]> {
+export async function makeDisk(
+  machine: MachinePlan,
+  options: LabOptions,
+  base: string,
+  publicKey: string,
+  signal: AbortSignal,
+): Promise<string[]> {
   await copyBase(base, diskImage(options, machine), options.diskGiB, signal);
   const root = await attachDisk(machine, options);
   for (const file of guestFiles(machine, options, { machineId: randomBytes(16).toString('hex'), publicKey })) {
@@ -29,7 +36,11 @@ export async function makeDisk(machine: MachinePlan, options: LabOptions, base: 
   const owner = await stat(home);
   await chown(join(home, '.ssh/authorized_keys'), owner.uid, owner.gid);
   const pam = pamUmaskLine(options);
-  if (pam !== '') for (const file of ['common-session', 'common-session-noninteractive']) await appendFile(join(root, 'etc/pam.d', file), pam);
+  if (pam !== '') {
+    for (const file of ['common-session', 'common-session-noninteractive']) {
+      await appendFile(join(root, 'etc/pam.d', file), pam);
+    }
+  }
   await run('ssh-keygen', ['-q', '-A', '-f', root], { signal });
   const names = (await readdir(join(root, 'etc/ssh'))).filter((n) => /^ssh_host_.*_key\.pub$/.test(n));
   const keys = await Promise.all(names.map((n) => readFile(join(root, 'etc/ssh', n), 'utf8')));
@@ -47,7 +58,9 @@ export async function attachDisk(machine: MachinePlan, options: LabOptions): Pro
 
 /** From here on nothing that is not on the machine's disk yet gets there. */
 export async function loseDisk(name: string): Promise<void> {
-  if (labMounts().includes(rootDir(name))) await cutDisk(rootDir(name));
+  if (labMounts().includes(rootDir(name))) {
+    await cutDisk(rootDir(name));
+  }
 }
 
 /** Takes the disk of a machine without processes away. */

@@ -5,8 +5,17 @@ import { Failure } from '../../src/errors.ts';
 import { baseFolder, removeStaleWork } from './base.ts';
 import { labCgroups, removeCgroups } from './cgroups.ts';
 import { hasTable, removeTable } from './faults/network.ts';
+import {
+  cutDisk,
+  detachLoops,
+  labLoops,
+  labMounts,
+  nspawnLock,
+  releaseDisk,
+  removeNspawnRemains,
+  unmount,
+} from './mounts.ts';
 import { DEFAULT_DIR, MARKER, PAUSE_FILE, RUN_DIR, machineOfImage, rootDir } from './names.ts';
-import { cutDisk, detachLoops, labLoops, labMounts, nspawnLock, releaseDisk, removeNspawnRemains, unmount } from './mounts.ts';
 import { labInterfaces, removeInterfaces } from './network.ts';
 import { killProcesses, labProcesses } from './processes.ts';
 import { requireRoot } from './requirements.ts';
@@ -38,7 +47,11 @@ export async function labRemains(dir?: string): Promise<Remains> {
     loops: (await labLoops()).map((l) => `${l.device} ${l.image}`),
     cgroups: labCgroups(),
     firewall: (await hasTable()) ? ['the faults of the network'] : [],
-    files: [RUN_DIR, ...(dir === undefined ? [] : [join(dir, MARKER)]), ...nspawnRemains().map((n) => join(NSPAWN_RUN, n))].filter((f) => existsSync(f)),
+    files: [
+      RUN_DIR,
+      ...(dir === undefined ? [] : [join(dir, MARKER)]),
+      ...nspawnRemains().map((n) => join(NSPAWN_RUN, n)),
+    ].filter((f) => existsSync(f)),
   };
 }
 
@@ -47,11 +60,16 @@ function isEmpty(remains: Remains): boolean {
 }
 
 /**
- * Removes every trace of a lab, of half a one and of a paused one too: all is found by name, a state file is not needed.
+ * Removes every trace of a lab, of half a one and of a paused one too: all is found by name, a state file is not
+ * needed.
  * Without `--dir`, a lab that is paused in the default folder stays.
- * @returns whether there was anything, and the folder that stays. @throws Failure `lab-remains` naming what could not be removed.
+ * @returns whether there was anything, and the folder that stays. @throws Failure `lab-remains` naming what could not
+ *   be removed.
  */
-export async function labDown(dirFlag: string | undefined, env: NodeJS.ProcessEnv): Promise<{ something: boolean; paused?: string }> {
+export async function labDown(
+  dirFlag: string | undefined,
+  env: NodeJS.ProcessEnv,
+): Promise<{ something: boolean; paused?: string }> {
   requireRoot('Removing a lab');
   const up = stateDir();
   const dir = dirFlag ?? up ?? DEFAULT_DIR;
@@ -65,14 +83,18 @@ export async function labDown(dirFlag: string | undefined, env: NodeJS.ProcessEn
   const folder = keepFolder ? undefined : dir;
   const something = !isEmpty(await labRemains(folder));
   await tearDown('lose');
-  if (folder !== undefined) await removeFolder(folder);
+  if (folder !== undefined) {
+    await removeFolder(folder);
+  }
   await releasePlace(folder);
   await removeStaleWork(baseFolder(env));
   return keepFolder ? { something, paused: dir } : { something };
 }
 
 async function removeFolder(dir: string): Promise<void> {
-  if (existsSync(join(dir, MARKER))) await rm(dir, { recursive: true, force: true });
+  if (existsSync(join(dir, MARKER))) {
+    await rm(dir, { recursive: true, force: true });
+  }
 }
 
 /**
@@ -83,16 +105,24 @@ export async function tearDown(disks: 'keep' | 'lose'): Promise<void> {
   await killProcesses(() => true);
   for (const mount of labMounts()) {
     const lock = isDisk(mount) ? await nspawnLock(mount) : undefined;
-    if (lock !== undefined && disks === 'lose') await cutDisk(mount).catch(() => undefined);
+    if (lock !== undefined && disks === 'lose') {
+      await cutDisk(mount).catch(() => undefined);
+    }
     await unmount(mount);
-    if (lock !== undefined) await rm(lock, { force: true });
+    if (lock !== undefined) {
+      await rm(lock, { force: true });
+    }
   }
   await removeTable();
   await removeInterfaces();
-  for (const { image } of await labLoops()) await releaseDisk(image, rootDir(machineOfImage(image))).catch(() => undefined);
+  for (const { image } of await labLoops()) {
+    await releaseDisk(image, rootDir(machineOfImage(image))).catch(() => undefined);
+  }
   await detachLoops();
   await removeCgroups();
-  for (const name of nspawnRemains()) removeNspawnRemains(name);
+  for (const name of nspawnRemains()) {
+    removeNspawnRemains(name);
+  }
 }
 
 /**
@@ -101,9 +131,15 @@ export async function tearDown(disks: 'keep' | 'lose'): Promise<void> {
  */
 export async function releasePlace(dir?: string): Promise<void> {
   await rm(RUN_DIR, { recursive: true, force: true });
-  const left = Object.entries(await labRemains(dir)).flatMap(([kind, list]: [string, string[]]) => list.map((item) => `${kind}: ${item}`));
-  if (left.length === 0) return;
-  throw new Failure('lab-remains', `Something of the lab could not be removed (${left.slice(0, 5).join('; ')}).`, { remedy: 'Run the same command again; if it stays, restart this machine.' });
+  const left = Object.entries(await labRemains(dir)).flatMap(([kind, list]: [string, string[]]) =>
+    list.map((item) => `${kind}: ${item}`),
+  );
+  if (left.length === 0) {
+    return;
+  }
+  throw new Failure('lab-remains', `Something of the lab could not be removed (${left.slice(0, 5).join('; ')}).`, {
+    remedy: 'Run the same command again; if it stays, restart this machine.',
+  });
 }
 
 function isDisk(mount: string): boolean {

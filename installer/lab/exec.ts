@@ -17,7 +17,24 @@ export async function labExec(name: string, command: string[], env: NodeJS.Proce
   const machine = findMachine(requireLab().machines, name);
   const leader = requireRunning(machine);
   // nsenter alone would keep our capabilities, and with them `date -s` would set this machine's clock.
-  const enter = ['setpriv', '--bounding-set=-sys_time', '--inh-caps=-sys_time', '--', 'nsenter', `--target=${leader}`, '--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--root', '--wd', '--', ...command];
+  const enter = [
+    'setpriv',
+    '--bounding-set=-sys_time',
+    '--inh-caps=-sys_time',
+    '--',
+    'nsenter',
+    `--target=${leader}`,
+    '--mount',
+    '--uts',
+    '--ipc',
+    '--net',
+    '--pid',
+    '--cgroup',
+    '--root',
+    '--wd',
+    '--',
+    ...command,
+  ];
   const child = spawn('sh', inCgroups(execCgroups(machine.name), enter), {
     stdio: 'inherit',
     env: { ...CLEAN_ENV, USER: 'root', LC_ALL: 'C.UTF-8', ...(env['TERM'] === undefined ? {} : { TERM: env['TERM'] }) },

@@ -16,21 +16,36 @@ interface Freezer {
 function freezerOf(dirs: string[]): Freezer | undefined {
   for (const dir of dirs) {
     const file = join(dir, 'freezer.state');
-    if (existsSync(file)) return { file, freeze: 'FROZEN', thaw: 'THAWED', frozen: () => readFileSync(file, 'utf8').trim() === 'FROZEN' };
+    if (existsSync(file)) {
+      return { file, freeze: 'FROZEN', thaw: 'THAWED', frozen: () => readFileSync(file, 'utf8').trim() === 'FROZEN' };
+    }
   }
   for (const dir of dirs) {
     const file = join(dir, 'cgroup.freeze');
-    if (existsSync(file)) return { file, freeze: '1', thaw: '0', frozen: () => /^frozen 1$/m.test(readFileSync(join(dir, 'cgroup.events'), 'utf8')) };
+    if (existsSync(file)) {
+      return {
+        file,
+        freeze: '1',
+        thaw: '0',
+        frozen: () => /^frozen 1$/m.test(readFileSync(join(dir, 'cgroup.events'), 'utf8')),
+      };
+    }
   }
   return undefined;
 }
 
-/** Makes every process of a machine stand still at once, so that none sees its disk go; waits for it at most a second. */
+/**
+ * Makes every process of a machine stand still at once, so that none sees its disk go; waits for it at most a second.
+ */
 export async function freeze(machine: string): Promise<void> {
   const freezer = freezerOf(labCgroups(machine));
-  if (freezer === undefined) return;
+  if (freezer === undefined) {
+    return;
+  }
   writeFileSync(freezer.file, freezer.freeze);
-  for (let attempt = 0; attempt < 50 && !freezer.frozen(); attempt += 1) await sleep(20);
+  for (let attempt = 0; attempt < 50 && !freezer.frozen(); attempt += 1) {
+    await sleep(20);
+  }
 }
 
 /** Whether a machine stands still. */
@@ -42,8 +57,12 @@ export function isFrozen(machine: string): boolean {
 export function thaw(machine: string): void {
   const freezer = freezerOf(labCgroups(machine));
   try {
-    if (freezer !== undefined) writeFileSync(freezer.file, freezer.thaw);
+    if (freezer !== undefined) {
+      writeFileSync(freezer.file, freezer.thaw);
+    }
   } catch (error) {
-    if (!isErrno(error, 'ENOENT') && !isErrno(error, 'ENODEV')) throw error;
+    if (!isErrno(error, 'ENOENT') && !isErrno(error, 'ENODEV')) {
+      throw error;
+    }
   }
 }

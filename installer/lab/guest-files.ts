@@ -1,5 +1,5 @@
-import { BRIDGE_IPV4, BRIDGE_IPV6, IPV4_PREFIX, IPV6_PREFIX, mtus, type LabOptions, type MachinePlan } from './plan.ts';
 import { GUEST_INTERFACE, SSH_USER } from './names.ts';
+import { BRIDGE_IPV4, BRIDGE_IPV6, IPV4_PREFIX, IPV6_PREFIX, mtus, type LabOptions, type MachinePlan } from './plan.ts';
 
 /** A file as it is written into a machine's root before its first boot. */
 export interface GuestFile {
@@ -20,7 +20,11 @@ export function networkFile(machine: MachinePlan, options: LabOptions): string {
     ...(machine.ipv4 === undefined ? [] : [`[Address]\nAddress=${machine.ipv4}/${IPV4_PREFIX}`]),
     `[Address]\nAddress=${machine.ipv6}/${IPV6_PREFIX}\nDuplicateAddressDetection=none`,
   ];
-  const routes = options.route ? [...(machine.ipv4 === undefined ? [] : [BRIDGE_IPV4]), BRIDGE_IPV6].map((gateway) => `[Route]\nGateway=${gateway}`) : [];
+  const routes = options.route
+    ? [...(machine.ipv4 === undefined ? [] : [BRIDGE_IPV4]), BRIDGE_IPV6].map(
+        (gateway) => `[Route]\nGateway=${gateway}`,
+      )
+    : [];
   return [
     `[Match]\nName=${GUEST_INTERFACE}`,
     `[Link]\nMTUBytes=${mtus(options).guest}`,
@@ -33,11 +37,20 @@ export function networkFile(machine: MachinePlan, options: LabOptions): string {
 
 /** As Debian's installer leaves it: the peers are not in it. */
 export function hostsFile(name: string): string {
-  return `127.0.0.1\tlocalhost\n127.0.1.1\t${name}\n\n# The following lines are desirable for IPv6 capable hosts\n::1     localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n`;
+  return `127.0.0.1\tlocalhost
+127.0.1.1\t${name}
+
+# The following lines are desirable for IPv6 capable hosts
+::1     localhost ip6-localhost ip6-loopback
+ff02::1 ip6-allnodes
+ff02::2 ip6-allrouters
+`;
 }
 
 export function resolvConf(options: LabOptions): string {
-  if (!options.dns) return '';
+  if (!options.dns) {
+    return '';
+  }
   return `nameserver ${options.ipv6Only ? BRIDGE_IPV6 : BRIDGE_IPV4}\n`;
 }
 
@@ -78,7 +91,9 @@ export function dnsmasqConf(machines: MachinePlan[]): string {
     'no-hosts',
     'no-poll',
     'local=/#/',
-    ...machines.flatMap((m) => [m.ipv4, m.ipv6].filter((a) => a !== undefined).map((a) => `host-record=${m.name.toLowerCase()},${a}`)),
+    ...machines.flatMap((m) =>
+      [m.ipv4, m.ipv6].filter((a) => a !== undefined).map((a) => `host-record=${m.name.toLowerCase()},${a}`),
+    ),
     '',
   ].join('\n');
 }

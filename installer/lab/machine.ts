@@ -8,9 +8,9 @@ import { Failure } from '../../src/errors.ts';
 import { makeMachineCgroups, removeCgroups, unifiedCgroup } from './cgroups.ts';
 import { attachDisk, loseDisk, tearOffDisk } from './disk.ts';
 import { freeze } from './freezer.ts';
+import { removeNspawnRemains, unmount } from './mounts.ts';
 import { netnsFile, nspawnName } from './names.ts';
 import { plugIn, unplug } from './network.ts';
-import { removeNspawnRemains, unmount } from './mounts.ts';
 import { NSPAWN_ENV, bootCommand, inCgroups } from './nspawn.ts';
 import type { LabOptions, MachinePlan } from './plan.ts';
 import { killProcesses, labProcesses, leaderOf } from './processes.ts';
@@ -41,19 +41,38 @@ export async function powerOn(machine: MachinePlan, options: LabOptions): Promis
 }
 
 /** Waits until admin can log in by ssh. @throws Failure `lab-boot-failed`, also after `seconds`. */
-export async function waitForBoot(machine: MachinePlan, options: LabOptions, seconds: number, signal: AbortSignal): Promise<void> {
+export async function waitForBoot(
+  machine: MachinePlan,
+  options: LabOptions,
+  seconds: number,
+  signal: AbortSignal,
+): Promise<void> {
   const started = Date.now();
   for (;;) {
     signal.throwIfAborted();
     const leader = leaderOf(machine.name);
-    if (leader !== undefined && (await sshAnswers(machine.address)) && !existsSync(`/proc/${leader}/root/run/nologin`)) return;
+    if (
+      leader !== undefined &&
+      (await sshAnswers(machine.address)) &&
+      !existsSync(`/proc/${leader}/root/run/nologin`)
+    ) {
+      return;
+    }
     const age = Date.now() - started;
     const gone = age > 3000 && !labProcesses().some((p) => p.machine === machine.name.toLowerCase());
     if (gone || age > seconds * 1000) {
-      throw new Failure('lab-boot-failed', `${gone ? 'it stopped during its boot' : `it did not answer on ${machine.address} port 22 within ${seconds} s`}${lastLine(consoleLog(options, machine))}.`, {
-        host: machine.name,
-        remedy: `Its console is in ${consoleLog(options, machine)}; \`terrarium lab down\` removes the lab.`,
-      });
+      throw new Failure(
+        'lab-boot-failed',
+        `${
+          gone
+            ? 'it stopped during its boot'
+            : `it did not answer on ${machine.address} port 22 ` + `within ${seconds} s`
+        }${lastLine(consoleLog(options, machine))}.`,
+        {
+          host: machine.name,
+          remedy: `Its console is in ${consoleLog(options, machine)}; \`terrarium lab down\` removes the lab.`,
+        },
+      );
     }
     await sleep(100);
   }
@@ -88,11 +107,18 @@ export async function powerCut(machines: MachinePlan[], options: LabOptions): Pr
   // Before the kill: an overlay (a container's root) that goes with its processes would sync the disk.
   await Promise.all(machines.map((m) => loseDisk(m.name)));
   const arguments_ = new Set([...names].map((n) => `--machine=${nspawnName(n)}`));
-  const left = await killProcesses((p) => (p.machine === undefined ? p.command.split(' ').some((a) => arguments_.has(a)) : names.has(p.machine)));
+  const left = await killProcesses((p) =>
+    p.machine === undefined ? p.command.split(' ').some((a) => arguments_.has(a)) : names.has(p.machine),
+  );
   if (left.length > 0) {
-    throw new Failure('lab-unkillable', `${left.length} processes of ${[...names].join(', ')} do not die (first: ${left[0]?.pid} ${left[0]?.command.slice(0, 80)}).`, {
-      remedy: 'They hang in this machine\'s kernel (see /proc/PID/stack); restart this machine.',
-    });
+    throw new Failure(
+      'lab-unkillable',
+      `${left.length} processes of ${[...names].join(', ')} do not die (first: ${left[0]?.pid} ` +
+        `${left[0]?.command.slice(0, 80)}).`,
+      {
+        remedy: "They hang in this machine's kernel (see /proc/PID/stack); restart this machine.",
+      },
+    );
   }
   await Promise.all(machines.map((m) => clearUp(m, options)));
 }

@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { existsSync, openSync, closeSync, readdirSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { dnsmasqConf } from './guest-files.ts';
 import { BRIDGE, DNSMASQ_CONF, GUEST_INTERFACE, isLabInterface, netnsFile, rootDir } from './names.ts';
 import { BRIDGE_IPV4, BRIDGE_IPV6, IPV4_PREFIX, IPV6_PREFIX, mtus, type LabOptions, type MachinePlan } from './plan.ts';
 import { CLEAN_ENV, run } from './run.ts';
-import { dnsmasqConf } from './guest-files.ts';
 
 /** The bridge with this machine's addresses. It forwards nothing beyond itself, whatever net.ipv4.ip_forward says. */
 export async function makeBridge(): Promise<void> {
@@ -24,20 +24,59 @@ export async function plugIn(machine: MachinePlan, options: LabOptions): Promise
   await run('unshare', [`--net=${netns}`, 'true']);
   const { guest, bridge } = mtus(options);
   await run('ip', [
-    'link', 'add', machine.hostInterface, 'mtu', String(bridge), 'type', 'veth',
-    'peer', 'name', GUEST_INTERFACE, 'address', machine.mac, 'mtu', String(guest), 'netns', netns,
+    'link',
+    'add',
+    machine.hostInterface,
+    'mtu',
+    String(bridge),
+    'type',
+    'veth',
+    'peer',
+    'name',
+    GUEST_INTERFACE,
+    'address',
+    machine.mac,
+    'mtu',
+    String(guest),
+    'netns',
+    netns,
   ]);
   if (options.blackHole !== undefined) {
     // Segmentation left to the interface would carry large packets past the MTU unseen.
-    const ethtool = ['chroot', rootDir(machine.name), 'ethtool', '-K', GUEST_INTERFACE, 'tso', 'off', 'gso', 'off', 'gro', 'off'];
+    const ethtool = [
+      'chroot',
+      rootDir(machine.name),
+      'ethtool',
+      '-K',
+      GUEST_INTERFACE,
+      'tso',
+      'off',
+      'gso',
+      'off',
+      'gro',
+      'off',
+    ];
     await run('nsenter', [`--net=${netns}`, ...ethtool]);
-    await run('chroot', [rootDir(machine.name), 'ethtool', '-K', machine.hostInterface, 'tso', 'off', 'gso', 'off', 'gro', 'off']);
+    await run('chroot', [
+      rootDir(machine.name),
+      'ethtool',
+      '-K',
+      machine.hostInterface,
+      'tso',
+      'off',
+      'gso',
+      'off',
+      'gro',
+      'off',
+    ]);
   }
   await run('ip', ['link', 'set', machine.hostInterface, 'master', BRIDGE, 'up']);
 }
 
 export async function unplug(machine: Pick<MachinePlan, 'name' | 'hostInterface'>): Promise<void> {
-  if (labInterfaces().includes(machine.hostInterface)) await run('ip', ['link', 'delete', machine.hostInterface]);
+  if (labInterfaces().includes(machine.hostInterface)) {
+    await run('ip', ['link', 'delete', machine.hostInterface]);
+  }
 }
 
 /** The lab's interfaces on this machine. */
@@ -48,7 +87,13 @@ export function labInterfaces(): string[] {
 export async function removeInterfaces(): Promise<void> {
   for (const name of labInterfaces().sort((a) => (a === BRIDGE ? 1 : -1))) {
     // Its other end may take it along meanwhile.
-    if (existsSync(`/sys/class/net/${name}`)) await run('ip', ['link', 'delete', name]).catch((error: unknown) => { if (existsSync(`/sys/class/net/${name}`)) throw error; });
+    if (existsSync(`/sys/class/net/${name}`)) {
+      await run('ip', ['link', 'delete', name]).catch((error: unknown) => {
+        if (existsSync(`/sys/class/net/${name}`)) {
+          throw error;
+        }
+      });
+    }
   }
 }
 
@@ -58,7 +103,9 @@ export async function startNameServer(machines: MachinePlan[], logs: string): Pr
   await writeFile(DNSMASQ_CONF, dnsmasqConf(machines));
   const log = openSync(`${logs}/dnsmasq.log`, 'a');
   const child = spawn('dnsmasq', [`--conf-file=${DNSMASQ_CONF}`, '--keep-in-foreground', '--log-facility=-'], {
-    detached: true, env: CLEAN_ENV, stdio: ['ignore', log, log],
+    detached: true,
+    env: CLEAN_ENV,
+    stdio: ['ignore', log, log],
   });
   closeSync(log);
   child.on('error', () => undefined);

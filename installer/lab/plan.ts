@@ -47,18 +47,34 @@ function bad(message: string, remedy: string): Failure {
 /** @throws Failure `usage` where a number is out of range or two options contradict each other. */
 export function checkOptions(options: LabOptions): void {
   const { nodes, mtu, blackHole, diskGiB, ipv6Only, umask, dir } = options;
-  if (!Number.isInteger(nodes) || nodes < 1 || nodes > 5) throw bad(`A lab has 1 to 5 machines, not ${nodes}.`, 'Use --nodes 1 to --nodes 5.');
-  if (mtu !== undefined && blackHole !== undefined) throw bad('--mtu and --black-hole contradict each other.', 'Use one of them.');
+  if (!Number.isInteger(nodes) || nodes < 1 || nodes > 5) {
+    throw bad(`A lab has 1 to 5 machines, not ${nodes}.`, 'Use --nodes 1 to --nodes 5.');
+  }
+  if (mtu !== undefined && blackHole !== undefined) {
+    throw bad('--mtu and --black-hole contradict each other.', 'Use one of them.');
+  }
   const smallest = ipv6Only ? 1280 : 576;
-  for (const [flag, value] of [['--mtu', mtu], ['--black-hole', blackHole]] as const) {
+  for (const [flag, value] of [
+    ['--mtu', mtu],
+    ['--black-hole', blackHole],
+  ] as const) {
     const largest = flag === '--mtu' ? 9000 : 1499;
     if (value !== undefined && (!Number.isInteger(value) || value < smallest || value > largest)) {
       throw bad(`${flag} takes a number of bytes from ${smallest} to ${largest}.`, `Use for example ${flag} 1400.`);
     }
   }
-  if (!Number.isInteger(diskGiB) || diskGiB < 2 || diskGiB > 200) throw bad('--disk takes a number of GiB from 2 to 200.', 'Use for example --disk 20.');
-  if (umask !== undefined && !/^0?[0-7]{3}$/.test(umask)) throw bad(`--umask takes three octal digits, not '${umask}'.`, 'Use for example --umask 077.');
-  if (!dir.startsWith('/') || /[\s,:]/.test(dir)) throw bad(`--dir ${dir} is not an absolute path without spaces, commas and colons.`, 'Use for example --dir /var/lib/terrarium-lab.');
+  if (!Number.isInteger(diskGiB) || diskGiB < 2 || diskGiB > 200) {
+    throw bad('--disk takes a number of GiB from 2 to 200.', 'Use for example --disk 20.');
+  }
+  if (umask !== undefined && !/^0?[0-7]{3}$/.test(umask)) {
+    throw bad(`--umask takes three octal digits, not '${umask}'.`, 'Use for example --umask 077.');
+  }
+  if (!dir.startsWith('/') || /[\s,:]/.test(dir)) {
+    throw bad(
+      `--dir ${dir} is not an absolute path without spaces, commas and colons.`,
+      'Use for example --dir /var/lib/terrarium-lab.',
+    );
+  }
 }
 
 export function machineName(index: number, hostnameCase: boolean): string {
@@ -93,11 +109,13 @@ export interface Mtus {
 }
 
 /**
- * A black hole is a bridge end that takes less than the machine's end believes: larger frames vanish in both directions,
- * without ICMP. (Kernels that always allow for a VLAN tag there, as Debian 12's, let 4 bytes more through.)
+ * A black hole is a bridge end that takes less than the machine's end believes: larger frames vanish in both
+ * directions, without ICMP. (Kernels that always allow for a VLAN tag there, as Debian 12's, let 4 bytes more through.)
  */
 export function mtus(options: Pick<LabOptions, 'mtu' | 'blackHole'>): Mtus {
-  if (options.blackHole !== undefined) return { guest: 1500, bridge: options.blackHole };
+  if (options.blackHole !== undefined) {
+    return { guest: 1500, bridge: options.blackHole };
+  }
   const mtu = options.mtu ?? 1500;
   return { guest: mtu, bridge: mtu };
 }
@@ -105,7 +123,9 @@ export function mtus(options: Pick<LabOptions, 'mtu' | 'blackHole'>): Mtus {
 /** The machine that a user means by NAME, in whatever case. @throws Failure `no-such-machine` */
 export function findMachine(machines: MachinePlan[], name: string): MachinePlan {
   const found = machines.find((m) => m.name.toLowerCase() === name.toLowerCase());
-  if (found !== undefined) return found;
+  if (found !== undefined) {
+    return found;
+  }
   throw new Failure('no-such-machine', `The lab has no machine named ${name}.`, {
     remedy: `Its machines are ${machines.map((m) => m.name).join(', ')}.`,
     exitCode: EXIT.usage,

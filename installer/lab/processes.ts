@@ -25,12 +25,18 @@ function readProc(pid: number | string, file: string): string | undefined {
 export function labProcesses(): LabProcess[] {
   const found: LabProcess[] = [];
   for (const entry of readdirSync('/proc')) {
-    if (!/^[0-9]+$/.test(entry) || Number(entry) === process.pid) continue;
+    if (!/^[0-9]+$/.test(entry) || Number(entry) === process.pid) {
+      continue;
+    }
     const machine = machineOfCgroup(readProc(entry, 'cgroup') ?? '');
     const argv = (readProc(entry, 'cmdline') ?? '').split('\0').filter((a) => a !== '');
-    if (machine === undefined && !isLabCommand(argv)) continue;
+    if (machine === undefined && !isLabCommand(argv)) {
+      continue;
+    }
     const status = readProc(entry, 'status') ?? '';
-    if (/^State:\s+Z/m.test(status)) continue;
+    if (/^State:\s+Z/m.test(status)) {
+      continue;
+    }
     const ids = /^NSpid:\s+(.*)$/m.exec(status)?.[1]?.trim().split(/\s+/) ?? [];
     found.push({ pid: Number(entry), machine, leader: ids.length === 2 && ids[1] === '1', command: argv.join(' ') });
   }
@@ -55,7 +61,9 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
-    if (!isErrno(error, 'ESRCH')) throw error;
+    if (!isErrno(error, 'ESRCH')) {
+      throw error;
+    }
   }
 }
 
@@ -68,9 +76,17 @@ export async function killProcesses(which: (p: LabProcess) => boolean): Promise<
   let left: LabProcess[] = [];
   for (let attempt = 0; attempt < 200; attempt += 1) {
     left = labProcesses().filter(which);
-    if (left.length === 0) return [];
-    for (const p of [...left.filter((l) => l.leader), ...left.filter((l) => !l.leader)]) kill(p.pid);
-    for (const machine of new Set(left.map((p) => p.machine))) if (machine !== undefined) thaw(machine);
+    if (left.length === 0) {
+      return [];
+    }
+    for (const p of [...left.filter((l) => l.leader), ...left.filter((l) => !l.leader)]) {
+      kill(p.pid);
+    }
+    for (const machine of new Set(left.map((p) => p.machine))) {
+      if (machine !== undefined) {
+        thaw(machine);
+      }
+    }
     await sleep(attempt < 10 ? 20 : 100);
   }
   return left;

@@ -17,7 +17,9 @@ export async function claimLab(state: LabState): Promise<void> {
   try {
     await mkdir(RUN_DIR, { mode: 0o755 });
   } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error;
+    if (!isErrno(error, 'EEXIST')) {
+      throw error;
+    }
     throw labExists();
   }
   await writeState(STATE_FILE, state);
@@ -35,19 +37,39 @@ export function labExists(): Failure {
 }
 
 export function labState(): LabState | undefined {
-  if (!existsSync(STATE_FILE)) return undefined;
+  if (!existsSync(STATE_FILE)) {
+    return undefined;
+  }
   return JSON.parse(readFileSync(STATE_FILE, 'utf8')) as LabState;
 }
 
 const pausedSchema = z.object({
   options: z.object({
-    nodes: z.number(), dir: z.string(), diskGiB: z.number(), mtu: z.number().optional(), blackHole: z.number().optional(),
-    route: z.boolean(), dns: z.boolean(), ipv6Only: z.boolean(), umask: z.string().optional(), hostnameCase: z.boolean(),
+    nodes: z.number(),
+    dir: z.string(),
+    diskGiB: z.number(),
+    mtu: z.number().optional(),
+    blackHole: z.number().optional(),
+    route: z.boolean(),
+    dns: z.boolean(),
+    ipv6Only: z.boolean(),
+    umask: z.string().optional(),
+    hostnameCase: z.boolean(),
   }),
-  machines: z.array(z.object({
-    name: z.string().regex(/^[A-Za-z0-9-]+$/), index: z.number().int().min(1).max(5), mac: z.string(), ipv4: z.string().optional(),
-    ipv6: z.string(), address: z.string(), hostInterface: z.string(),
-  })).min(1).max(5),
+  machines: z
+    .array(
+      z.object({
+        name: z.string().regex(/^[A-Za-z0-9-]+$/),
+        index: z.number().int().min(1).max(5),
+        mac: z.string(),
+        ipv4: z.string().optional(),
+        ipv6: z.string(),
+        address: z.string(),
+        hostInterface: z.string(),
+      }),
+    )
+    .min(1)
+    .max(5),
 });
 
 /**
@@ -56,7 +78,9 @@ const pausedSchema = z.object({
  */
 export function pausedLab(dir: string): LabState | undefined {
   const file = join(dir, PAUSE_FILE);
-  if (!existsSync(file)) return undefined;
+  if (!existsSync(file)) {
+    return undefined;
+  }
   let state: LabState;
   try {
     const { options, machines } = pausedSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
@@ -65,10 +89,19 @@ export function pausedLab(dir: string): LabState | undefined {
       machines: machines.map((m) => ({ ...m, ipv4: m.ipv4 })),
     };
   } catch (error) {
-    throw new Failure('lab-pause-unreadable', `${file} does not describe a paused lab.`, { remedy: `Run \`terrarium lab down --dir ${dir}\`; it removes the lab.`, cause: error });
+    throw new Failure('lab-pause-unreadable', `${file} does not describe a paused lab.`, {
+      remedy: `Run \`terrarium lab down --dir ${dir}\`; it removes the lab.`,
+      cause: error,
+    });
   }
-  if (resolve(state.options.dir) === resolve(dir)) return state;
-  throw new Failure('lab-moved', `The lab in ${dir} was paused in ${state.options.dir}, and its files name that folder.`, { remedy: `Move it back to ${state.options.dir}.`, exitCode: EXIT.usage });
+  if (resolve(state.options.dir) === resolve(dir)) {
+    return state;
+  }
+  throw new Failure(
+    'lab-moved',
+    `The lab in ${dir} was paused in ${state.options.dir}, and its files name that folder.`,
+    { remedy: `Move it back to ${state.options.dir}.`, exitCode: EXIT.usage },
+  );
 }
 
 /** Keeps a lab's state in its own directory, so that it outlives this machine's /run. */
@@ -79,6 +112,11 @@ export async function writePausedLab(state: LabState): Promise<void> {
 /** @throws Failure `no-lab` */
 export function requireLab(): LabState {
   const state = labState();
-  if (state !== undefined) return state;
-  throw new Failure('no-lab', 'No lab is up on this machine.', { remedy: 'Run `terrarium lab up --nodes 3`.', exitCode: EXIT.usage });
+  if (state !== undefined) {
+    return state;
+  }
+  throw new Failure('no-lab', 'No lab is up on this machine.', {
+    remedy: 'Run `terrarium lab up --nodes 3`.',
+    exitCode: EXIT.usage,
+  });
 }

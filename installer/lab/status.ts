@@ -34,16 +34,30 @@ export interface LabStatus {
 
 export async function labStatus(): Promise<LabStatus> {
   const state = labState();
-  if (state === undefined) return { up: false, dir: undefined, clusterFile: undefined, key: undefined, machines: [] };
+  if (state === undefined) {
+    return { up: false, dir: undefined, clusterFile: undefined, key: undefined, machines: [] };
+  }
   const { dir } = state.options;
-  const leaders = new Map(labProcesses().filter((p) => p.leader).map((p) => [p.machine, p.pid]));
+  const leaders = new Map(
+    labProcesses()
+      .filter((p) => p.leader)
+      .map((p) => [p.machine, p.pid]),
+  );
   const mounts = labMounts();
   const faults = await faultsOf(state.machines);
-  const machines = await Promise.all(state.machines.map((m) => machineStatus(m, diskImage(state.options, m), leaders, mounts, faults.get(m.name) ?? [])));
+  const machines = await Promise.all(
+    state.machines.map((m) => machineStatus(m, diskImage(state.options, m), leaders, mounts, faults.get(m.name) ?? [])),
+  );
   return { up: true, dir, clusterFile: labPaths(dir).clusterFile, key: labPaths(dir).key, machines };
 }
 
-async function machineStatus(machine: MachinePlan, image: string, leaders: Map<string | undefined, number>, mounts: string[], faults: string[]): Promise<MachineStatus> {
+async function machineStatus(
+  machine: MachinePlan,
+  image: string,
+  leaders: Map<string | undefined, number>,
+  mounts: string[],
+  faults: string[],
+): Promise<MachineStatus> {
   const leader = leaders.get(machine.name.toLowerCase());
   const root = rootDir(machine.name);
   const fs = mounts.includes(root) ? await statfs(root) : undefined;
@@ -70,11 +84,29 @@ function gib(bytes: number | undefined): string {
 
 /** A table for people. */
 export function statusTable(status: LabStatus): string {
-  if (!status.up) return 'No lab is up on this machine. `terrarium lab up --nodes 3` makes one.\n';
+  if (!status.up) {
+    return 'No lab is up on this machine. `terrarium lab up --nodes 3` makes one.\n';
+  }
   const rows = [
     ['MACHINE', 'STATE', 'ADDRESS', 'LEADER', 'DISK USED', 'OF', 'TAKEN HERE', 'FAULTS'],
-    ...status.machines.map((m) => [m.name, m.state, m.address, String(m.leader ?? '-'), gib(m.disk.used), gib(m.disk.size), gib(m.disk.taken), m.faults.join(', ') || '-']),
+    ...status.machines.map((m) => [
+      m.name,
+      m.state,
+      m.address,
+      String(m.leader ?? '-'),
+      gib(m.disk.used),
+      gib(m.disk.size),
+      gib(m.disk.taken),
+      m.faults.join(', ') || '-',
+    ]),
   ];
   const widths = rows[0]?.map((_, i) => Math.max(...rows.map((r) => r[i]?.length ?? 0))) ?? [];
-  return `${rows.map((r) => r.map((c, i) => c.padEnd(widths[i] ?? 0)).join('  ').trimEnd()).join('\n')}\n`;
+  return `${rows
+    .map((r) =>
+      r
+        .map((c, i) => c.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')}\n`;
 }

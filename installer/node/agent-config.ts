@@ -1,5 +1,5 @@
-import { z } from 'zod';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { PORT_NAMES, type PortName } from '../cluster/ports.ts';
 import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
 import { readText, updateFile } from './files.ts';
@@ -41,6 +41,8 @@ export function writeAgentConfig(spec: ClusterSpec, node: NodeSpec): boolean {
 
 export function readAgentConfig(data: string): AgentConfig {
   const text = readText(agentConfigPath(data));
-  if (text === undefined) throw new Error(`${agentConfigPath(data)} is missing`);
+  if (text === undefined) {
+    throw new Error(`${agentConfigPath(data)} is missing`);
+  }
   return agentConfigSchema.parse(JSON.parse(text));
 }

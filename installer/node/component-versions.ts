@@ -19,7 +19,11 @@ export function versionsOf(names: string[]): ComponentVersions {
   const tag = (image: string): string => {
     const prefix = `${REGISTRY}/${image}:`;
     const name = names.find((n) => n.startsWith(prefix));
-    if (name === undefined) throw new Failure('image-missing', `The bundle carries no image of ${image}.`, { remedy: 'Use a complete build of terrarium.' });
+    if (name === undefined) {
+      throw new Failure('image-missing', `The bundle carries no image of ${image}.`, {
+        remedy: 'Use a complete build of terrarium.',
+      });
+    }
     return name.slice(prefix.length);
   };
   return { kubernetes: tag('kube-apiserver'), etcdTag: tag('etcd'), pauseImage: `${REGISTRY}/pause:${tag('pause')}` };

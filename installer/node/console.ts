@@ -13,10 +13,23 @@ export function consoleAnswers(spec: ClusterSpec, node: NodeSpec): Promise<strin
     // A certificate of the customer's names the console's DNS name, not this address; it is pinned by its own file.
     const identity = own === undefined ? {} : { checkServerIdentity: () => undefined };
     // It may have been given alone, without those that signed it: then it is trusted by itself.
-    const asked = request({ host: node.address, port: spec.ports.console, path: '/readyz', ca, allowPartialTrustChain: own !== undefined, ...identity, servername: '', agent: false, timeout: 3000 }, (answer) => {
-      answer.resume();
-      resolve(answer.statusCode === 200 ? undefined : `it answers ${answer.statusCode ?? 0}`);
-    });
+    const asked = request(
+      {
+        host: node.address,
+        port: spec.ports.console,
+        path: '/readyz',
+        ca,
+        allowPartialTrustChain: own !== undefined,
+        ...identity,
+        servername: '',
+        agent: false,
+        timeout: 3000,
+      },
+      (answer) => {
+        answer.resume();
+        resolve(answer.statusCode === 200 ? undefined : `it answers ${answer.statusCode ?? 0}`);
+      },
+    );
     asked.on('timeout', () => asked.destroy(new Error('no answer within 3 s')));
     asked.on('error', (error) => resolve(error.message));
     asked.end();

@@ -2,7 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequest } from '../../src/pki/authority.ts';
 import { makeDir, writeFileDurably, type WriteOptions } from './files.ts';
 
-/** A key that is made where it is used, with the request for its certificate beside it until the certificate is there. */
+/**
+ * A key that is made where it is used, with the request for its certificate beside it until the certificate is there.
+ */
 export interface CredentialFiles {
   dir: string;
   /** `client` gives client.key, client.csr, client.crt. */

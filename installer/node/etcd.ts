@@ -17,8 +17,18 @@ export interface EtcdMember {
 
 /** etcdctl's answer as JSON, with the 64-bit ids kept whole. `endpoints` as `host:port`. */
 async function etcdctl<T>(spec: ClusterSpec, endpoints: string[], ...args: string[]): Promise<T> {
-  const tls = ['--cacert', `${PKI_DIR}/etcd/ca.crt`, '--cert', `${PKI_DIR}/etcd/healthcheck-client.crt`, '--key', `${PKI_DIR}/etcd/healthcheck-client.key`];
-  const { stdout } = await run([`${nodePaths(spec).bin}/etcdctl`, '--endpoints', endpoints.join(','), ...tls, ...args, '-w', 'json'], { timeoutMs: 15_000 });
+  const tls = [
+    '--cacert',
+    `${PKI_DIR}/etcd/ca.crt`,
+    '--cert',
+    `${PKI_DIR}/etcd/healthcheck-client.crt`,
+    '--key',
+    `${PKI_DIR}/etcd/healthcheck-client.key`,
+  ];
+  const { stdout } = await run(
+    [`${nodePaths(spec).bin}/etcdctl`, '--endpoints', endpoints.join(','), ...tls, ...args, '-w', 'json'],
+    { timeoutMs: 15_000 },
+  );
   return JSON.parse(stdout.replace(/"ID":(\d+)/g, '"ID":"$1"')) as T;
 }
 
@@ -27,16 +37,26 @@ interface Members {
 }
 
 function membersOf({ members }: Members): EtcdMember[] {
-  return members.map((m) => ({ id: BigInt(m.ID).toString(16), name: m.name ?? '', peerUrls: m.peerURLs, learner: m.isLearner === true }));
+  return members.map((m) => ({
+    id: BigInt(m.ID).toString(16),
+    name: m.name ?? '',
+    peerUrls: m.peerURLs,
+    learner: m.isLearner === true,
+  }));
 }
 
 const own = (spec: ClusterSpec): string[] => [hostPort(loopback(spec), spec.ports.etcdClient)];
-const others = (spec: ClusterSpec, node: NodeSpec): string[] => controlPlanes(spec).filter((n) => n.name !== node.name).map((n) => hostPort(n.address, spec.ports.etcdClient));
+const others = (spec: ClusterSpec, node: NodeSpec): string[] =>
+  controlPlanes(spec)
+    .filter((n) => n.name !== node.name)
+    .map((n) => hostPort(n.address, spec.ports.etcdClient));
 
 /** Whether the node is a full member (a learner does not vote), as its own member knows. */
 export async function promoted(spec: ClusterSpec, node: NodeSpec): Promise<boolean> {
   try {
-    return membersOf(await etcdctl<Members>(spec, own(spec), 'member', 'list')).some((m) => m.name === node.name && !m.learner);
+    return membersOf(await etcdctl<Members>(spec, own(spec), 'member', 'list')).some(
+      (m) => m.name === node.name && !m.learner,
+    );
   } catch {
     return false;
   }
@@ -53,9 +73,10 @@ export interface MembershipSteps {
 }
 
 /**
- * What makes the node a member of etcd, whatever a killed try has left; joins take turns, so no other learner is being added.
- * A member that has run before but whose data is gone must not come back under its old identity: it would have forgotten what it promised
- * (https://etcd.io/docs/v3.6/op-guide/runtime-configuration/).
+ * What makes the node a member of etcd, whatever a killed try has left; joins take turns, so no other learner is being
+ * added.
+ * A member that has run before but whose data is gone must not come back under its old identity: it would have
+ * forgotten what it promised (https://etcd.io/docs/v3.6/op-guide/runtime-configuration/).
  */
 export function membershipSteps(members: EtcdMember[], peerUrl: string, hasData: boolean): MembershipSteps {
   const mine = members.find((m) => m.peerUrls.includes(peerUrl));
@@ -70,7 +91,10 @@ export function membershipSteps(members: EtcdMember[], peerUrl: string, hasData:
   };
 }
 
-/** Makes the node a member of etcd, as a learner, by way of the other members. @returns etcd's argument `initial-cluster`. */
+/**
+ * Makes the node a member of etcd, as a learner, by way of the other members. @returns etcd's argument
+ * `initial-cluster`.
+ */
 export async function addLearner(spec: ClusterSpec, node: NodeSpec, log: (line: string) => void): Promise<string> {
   const peerUrl = etcdUrl(node.address, spec.ports.etcdPeer);
   const endpoints = others(spec, node);
@@ -82,7 +106,9 @@ export async function addLearner(spec: ClusterSpec, node: NodeSpec, log: (line: 
     log(`removing member ${id} of etcd, which has never started or has lost its data`);
     await etcdctl(spec, endpoints, 'member', 'remove', id);
   }
-  for (const id of steps.promote) await etcdctl(spec, endpoints, 'member', 'promote', id);
+  for (const id of steps.promote) {
+    await etcdctl(spec, endpoints, 'member', 'promote', id);
+  }
   if (steps.wipe) {
     log(`removing ${data}: it is of a member of etcd that was removed`);
     rmSync(data, { recursive: true, force: true });
@@ -98,6 +124,10 @@ export async function addLearner(spec: ClusterSpec, node: NodeSpec, log: (line: 
 export async function promote(spec: ClusterSpec, node: NodeSpec): Promise<void> {
   const endpoints = others(spec, node);
   const peerUrl = etcdUrl(node.address, spec.ports.etcdPeer);
-  const mine = membersOf(await etcdctl<Members>(spec, endpoints, 'member', 'list')).find((m) => m.peerUrls.includes(peerUrl));
-  if (mine?.learner === true) await etcdctl(spec, endpoints, 'member', 'promote', mine.id);
+  const mine = membersOf(await etcdctl<Members>(spec, endpoints, 'member', 'list')).find((m) =>
+    m.peerUrls.includes(peerUrl),
+  );
+  if (mine?.learner === true) {
+    await etcdctl(spec, endpoints, 'member', 'promote', mine.id);
+  }
 }

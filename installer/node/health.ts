@@ -1,5 +1,5 @@
-import { request } from 'node:https';
 import { readFileSync } from 'node:fs';
+import { request } from 'node:https';
 import { PKI_DIR } from './kubeadm.ts';
 
 /**
@@ -10,9 +10,14 @@ export function askHealth(kind: 'api' | 'etcd', host: string, port: number, path
   return new Promise((resolve) => {
     let tls;
     try {
-      tls = kind === 'api'
-        ? { ca: readFileSync(`${PKI_DIR}/ca.crt`) }
-        : { ca: readFileSync(`${PKI_DIR}/etcd/ca.crt`), cert: readFileSync(`${PKI_DIR}/etcd/healthcheck-client.crt`), key: readFileSync(`${PKI_DIR}/etcd/healthcheck-client.key`) };
+      tls =
+        kind === 'api'
+          ? { ca: readFileSync(`${PKI_DIR}/ca.crt`) }
+          : {
+              ca: readFileSync(`${PKI_DIR}/etcd/ca.crt`),
+              cert: readFileSync(`${PKI_DIR}/etcd/healthcheck-client.crt`),
+              key: readFileSync(`${PKI_DIR}/etcd/healthcheck-client.key`),
+            };
     } catch (error) {
       resolve(error instanceof Error ? error.message : String(error));
       return;
@@ -22,7 +27,9 @@ export function askHealth(kind: 'api' | 'etcd', host: string, port: number, path
       resolve(answer.statusCode === 200 ? undefined : `it answers ${answer.statusCode ?? 0}`);
     });
     asked.on('timeout', () => asked.destroy(new Error('it does not answer within 3 s')));
-    asked.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED' ? 'nothing listens there yet' : error.message));
+    asked.on('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code === 'ECONNREFUSED' ? 'nothing listens there yet' : error.message),
+    );
     asked.end();
   });
 }

@@ -25,7 +25,9 @@ export function readHostChanges(file: string): HostChange[] {
 /** Adds a change unless it was recorded before: what was there *first* is what uninstall restores. */
 export function recordHostChange(file: string, change: HostChange): void {
   const changes = readHostChanges(file);
-  if (changes.some((c) => c.id === change.id)) return;
+  if (changes.some((c) => c.id === change.id)) {
+    return;
+  }
   writeFileDurably(file, `${JSON.stringify({ changes: [...changes, change] }, null, 2)}\n`);
 }
 
@@ -43,14 +45,26 @@ export function sysctlPath(name: string): string {
 
 export function recordSysctl(file: string, name: string, after: string): void {
   const before = readText(sysctlPath(name));
-  if (before === undefined) return;
-  recordHostChange(file, { id: `sysctl:${name}`, what: `kernel setting ${name}`, path: sysctlPath(name), before: before.trim(), after });
+  if (before === undefined) {
+    return;
+  }
+  recordHostChange(file, {
+    id: `sysctl:${name}`,
+    what: `kernel setting ${name}`,
+    path: sysctlPath(name),
+    before: before.trim(),
+    after,
+  });
 }
 
 /** Puts recorded sysctls back; others are the business of whoever recorded them. */
 export function restoreSysctls(file: string): void {
   for (const change of readHostChanges(file)) {
-    if (!change.id.startsWith('sysctl:') || change.path === undefined || change.before === null) continue;
-    if (readFileSync(change.path, 'utf8').trim() !== change.before) writeFileSync(change.path, change.before);
+    if (!change.id.startsWith('sysctl:') || change.path === undefined || change.before === null) {
+      continue;
+    }
+    if (readFileSync(change.path, 'utf8').trim() !== change.before) {
+      writeFileSync(change.path, change.before);
+    }
   }
 }

@@ -4,8 +4,22 @@ import { parse } from 'yaml';
 import { readText } from './files.ts';
 import { PKI_DIR } from './kubeadm.ts';
 
-/** What kubeadm's phases `certs all` and `kubeconfig` make on a control plane (cmd/kubeadm/app/phases/certs/certlist.go). */
-const PAIRS = ['ca', 'apiserver', 'apiserver-kubelet-client', 'front-proxy-ca', 'front-proxy-client', 'etcd/ca', 'etcd/server', 'etcd/peer', 'etcd/healthcheck-client', 'apiserver-etcd-client'];
+/**
+ * What kubeadm's phases `certs all` and `kubeconfig` make on a control plane
+ * (cmd/kubeadm/app/phases/certs/certlist.go).
+ */
+const PAIRS = [
+  'ca',
+  'apiserver',
+  'apiserver-kubelet-client',
+  'front-proxy-ca',
+  'front-proxy-client',
+  'etcd/ca',
+  'etcd/server',
+  'etcd/peer',
+  'etcd/healthcheck-client',
+  'apiserver-etcd-client',
+];
 export const KUBECONFIGS = ['admin', 'super-admin', 'controller-manager', 'scheduler'] as const;
 
 export const kubeconfigPath = (name: string): string => `/etc/kubernetes/${name}.conf`;
@@ -23,7 +37,9 @@ function reads(read: () => unknown): boolean {
 export function kubePkiWhole(pki: string = PKI_DIR, kubeconfig: (name: string) => string = kubeconfigPath): boolean {
   const text = (name: string): string => readText(join(pki, name)) ?? '';
   return (
-    PAIRS.every((p) => reads(() => new X509Certificate(text(`${p}.crt`))) && reads(() => createPrivateKey(text(`${p}.key`)))) &&
+    PAIRS.every(
+      (p) => reads(() => new X509Certificate(text(`${p}.crt`))) && reads(() => createPrivateKey(text(`${p}.key`))),
+    ) &&
     reads(() => createPrivateKey(text('sa.key'))) &&
     reads(() => createPublicKey(text('sa.pub'))) &&
     KUBECONFIGS.every((name) => reads(() => parse(readText(kubeconfig(name)) ?? '') as unknown))

@@ -1,11 +1,13 @@
 import { stringify } from 'yaml';
 import { hostPort } from '../../src/host-port.ts';
+import { nodePaths } from '../cluster/paths.ts';
 import { controlPlanes, type ClusterSpec, type NodeSpec } from '../cluster/spec.ts';
 import type { ComponentVersions } from './component-versions.ts';
-import { nodePaths } from '../cluster/paths.ts';
 
 export interface HostTraits {
-  /** cgroup v1 controllers are mounted (hybrid or legacy host): the kubelet must be told, and the cgroupfs driver used. */
+  /**
+   * cgroup v1 controllers are mounted (hybrid or legacy host): the kubelet must be told, and the cgroupfs driver used.
+   */
   cgroupV1: boolean;
 }
 
@@ -25,7 +27,13 @@ const arg = (name: string, value: string): { name: string; value: string } => ({
  * Timeouts are long because a slow machine is no failure; whoever runs a phase watches for progress itself.
  * @param initialCluster of a member that joins an etcd: all members, itself included, as `NAME=PEER-URL,…`.
  */
-export function kubeadmConfig(spec: ClusterSpec, node: NodeSpec, traits: HostTraits, versions: Pick<ComponentVersions, 'kubernetes' | 'etcdTag'>, initialCluster?: string): string {
+export function kubeadmConfig(
+  spec: ClusterSpec,
+  node: NodeSpec,
+  traits: HostTraits,
+  versions: Pick<ComponentVersions, 'kubernetes' | 'etcdTag'>,
+  initialCluster?: string,
+): string {
   const paths = nodePaths(spec);
   const init = {
     apiVersion: 'kubeadm.k8s.io/v1beta4',
@@ -41,7 +49,8 @@ export function kubeadmConfig(spec: ClusterSpec, node: NodeSpec, traits: HostTra
     // Small keys, made in no time; our own signing (kubelet-sign) expects P-256.
     encryptionAlgorithm: 'ECDSA-P256',
     kubernetesVersion: versions.kubernetes,
-    // kubeadm takes a CA without its key for an external CA and wants all other certificates then: a worker shows it none.
+    // kubeadm takes a CA without its key for an external CA and wants all other certificates then: a worker shows it
+    // none.
     ...(node.role === 'worker' ? { certificatesDir: `${paths.data}/no-pki` } : {}),
     controlPlaneEndpoint: hostPort(loopback(spec), spec.ports.balancer),
     networking: { serviceSubnet: spec.serviceRange, dnsDomain: 'cluster.local' },
@@ -64,7 +73,13 @@ export function kubeadmConfig(spec: ClusterSpec, node: NodeSpec, traits: HostTra
       ],
     },
     scheduler: { extraArgs: [arg('bind-address', loopback(spec)), arg('secure-port', String(spec.ports.scheduler))] },
-    etcd: { local: { dataDir: `${paths.data}/etcd`, imageTag: versions.etcdTag, extraArgs: etcdArgs(spec, node, initialCluster) } },
+    etcd: {
+      local: {
+        dataDir: `${paths.data}/etcd`,
+        imageTag: versions.etcdTag,
+        extraArgs: etcdArgs(spec, node, initialCluster),
+      },
+    },
   };
   const kubelet = {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',

@@ -8,7 +8,10 @@ import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
 import { makeDir, readText, writeFileDurably } from './files.ts';
 import { readIdentity, writeIdentity } from './identity.ts';
 
-/** Every node's certificate of the cluster's own CA carries this group: who has one may carry out operations, and coordinate them where it is a control plane. */
+/**
+ * Every node's certificate of the cluster's own CA carries this group: who has one may carry out operations, and
+ * coordinate them where it is a control plane.
+ */
 export const NODE_GROUP = 'terrarium:node';
 const DAYS = 365;
 
@@ -19,10 +22,14 @@ const DAYS = 365;
 export async function requestMembership(spec: ClusterSpec, node: NodeSpec): Promise<{ csr: string }> {
   const identity = readIdentity(spec.data);
   if (identity !== undefined && identity.clusterId !== spec.id) {
-    throw new Failure('other-cluster', `${node.name} already belongs to the cluster ${identity.cluster} (${identity.clusterId}).`, {
-      host: node.name,
-      remedy: 'Run `terrarium uninstall` there first, or leave this machine out.',
-    });
+    throw new Failure(
+      'other-cluster',
+      `${node.name} already belongs to the cluster ${identity.cluster} (${identity.clusterId}).`,
+      {
+        host: node.name,
+        remedy: 'Run `terrarium uninstall` there first, or leave this machine out.',
+      },
+    );
   }
   const { pki } = nodePaths(spec);
   makeDir(spec.data);
@@ -43,8 +50,14 @@ export async function authority(spec: ClusterSpec, create: boolean): Promise<Key
   const { pki } = nodePaths(spec);
   const cert = readText(join(pki, 'ca.crt'));
   const key = readText(join(pki, 'ca.key'));
-  if (cert !== undefined && key !== undefined) return { cert, key };
-  if (!create) throw new Failure('no-authority', `This machine does not hold the key of the cluster's CA.`, { remedy: 'Ask a control-plane node.' });
+  if (cert !== undefined && key !== undefined) {
+    return { cert, key };
+  }
+  if (!create) {
+    throw new Failure('no-authority', `This machine does not hold the key of the cluster's CA.`, {
+      remedy: 'Ask a control-plane node.',
+    });
+  }
   const made = await createAuthority(spec.id, new Date());
   makeDir(pki, { mode: 0o700 });
   // The key first: a certificate without its key would be taken for a finished CA.
@@ -54,13 +67,29 @@ export async function authority(spec: ClusterSpec, create: boolean): Promise<Key
 }
 
 /** Signs the nodes' requests: each gets the name and address that the cluster knows it by. */
-export async function grantMembership(spec: ClusterSpec, requests: Record<string, string>): Promise<{ ca: string; certs: Record<string, string> }> {
+export async function grantMembership(
+  spec: ClusterSpec,
+  requests: Record<string, string>,
+): Promise<{ ca: string; certs: Record<string, string> }> {
   const pair = await authority(spec, true);
   const certs: Record<string, string> = {};
   for (const node of spec.nodes) {
     const csr = requests[node.name];
-    if (csr === undefined) continue;
-    certs[node.name] = await signRequest(pair, csr, { commonName: node.name, organization: NODE_GROUP, sans: [node.address, node.name, 'localhost', '127.0.0.1', '::1'], usages: ['server', 'client'], days: DAYS }, new Date());
+    if (csr === undefined) {
+      continue;
+    }
+    certs[node.name] = await signRequest(
+      pair,
+      csr,
+      {
+        commonName: node.name,
+        organization: NODE_GROUP,
+        sans: [node.address, node.name, 'localhost', '127.0.0.1', '::1'],
+        usages: ['server', 'client'],
+        days: DAYS,
+      },
+      new Date(),
+    );
   }
   return { ca: pair.cert, certs };
 }
@@ -88,10 +117,17 @@ export function heldMembership(data: string, ca: string, now: Date): HeldMembers
   const { pki } = nodePaths({ prefix: '/', data });
   const identity = readIdentity(data);
   const [cert, key] = [readText(join(pki, 'node.crt')), readText(join(pki, 'node.key'))];
-  if (identity === undefined || cert === undefined || key === undefined) return undefined;
+  if (identity === undefined || cert === undefined || key === undefined) {
+    return undefined;
+  }
   const [own, authority] = [new X509Certificate(cert), new X509Certificate(ca)];
   const names = own.subject.split('\n');
-  const ours = names.includes(`CN=${identity.name}`) && authority.subject === `CN=terrarium-ca ${identity.clusterId}` && own.verify(authority.publicKey);
-  if (!ours || !own.checkPrivateKey(createPrivateKey(key)) || now > new Date(own.validTo)) return undefined;
+  const ours =
+    names.includes(`CN=${identity.name}`) &&
+    authority.subject === `CN=terrarium-ca ${identity.clusterId}` &&
+    own.verify(authority.publicKey);
+  if (!ours || !own.checkPrivateKey(createPrivateKey(key)) || now > new Date(own.validTo)) {
+    return undefined;
+  }
   return { node: { name: identity.name, address: identity.address, role: identity.role }, cert, key };
 }

@@ -24,9 +24,17 @@ export async function waitUntilReady(context: PhaseContext, scope: Scope): Promi
   for (const node of controlPlanes(scope)) {
     for (let tries = 0; ; tries += 1) {
       const cause = await consoleAnswers(context.spec, node);
-      if (cause === undefined) break;
+      if (cause === undefined) {
+        break;
+      }
       context.waiting(`the console of ${node.name}`, cause);
-      if (tries > 600) throw new Failure('console-silent', `The console at https://${hostPort(node.address, context.spec.ports.console)} does not answer: ${cause}.`, { host: node.name, remedy: 'See `terrarium status`.' });
+      if (tries > 600) {
+        throw new Failure(
+          'console-silent',
+          `The console at https://${hostPort(node.address, context.spec.ports.console)} does not answer: ${cause}.`,
+          { host: node.name, remedy: 'See `terrarium status`.' },
+        );
+      }
       await sleep(100, undefined, { signal: context.signal });
     }
   }
@@ -38,7 +46,10 @@ async function watchUntilComplete(context: PhaseContext, scope: Scope): Promise<
   const client = createKubeClient(loadKubeconfig(ADMIN_CONF));
   const nodes = new Map<string, NodeObject>();
   const pods = new Map<string, PodObject>();
-  const kinds = [...new Set(scope.workloads.map((w) => w.kind))].map((kind) => ({ kind, objects: new Map<string, WorkloadObject>() }));
+  const kinds = [...new Set(scope.workloads.map((w) => w.kind))].map((kind) => ({
+    kind,
+    objects: new Map<string, WorkloadObject>(),
+  }));
   const read = new Set<string>();
   let last = '';
   let since = Date.now();
@@ -47,37 +58,69 @@ async function watchUntilComplete(context: PhaseContext, scope: Scope): Promise<
     finish = (error) => (error === undefined ? resolve() : reject(error));
   });
   const judge = (unreachable?: string): void => {
-    const cause = unreachable ?? (read.size < 2 + kinds.length ? 'reading nodes and pods' : missing(scope, [...nodes.values()], [...pods.values()], kinds.flatMap(({ kind, objects }) => [...objects.values()].map((object) => ({ kind, object })))));
-    if (cause === undefined) finish();
-    else if (cause !== last) {
+    const cause =
+      unreachable ??
+      (read.size < 2 + kinds.length
+        ? 'reading nodes and pods'
+        : missing(
+            scope,
+            [...nodes.values()],
+            [...pods.values()],
+            kinds.flatMap(({ kind, objects }) => [...objects.values()].map((object) => ({ kind, object }))),
+          ));
+    if (cause === undefined) {
+      finish();
+    } else if (cause !== last) {
       last = cause;
       since = Date.now();
       context.waiting('every pod to be ready', cause);
     }
   };
-  const follow = <T extends NodeObject | PodObject | WorkloadObject>(path: string, into: Map<string, T>): Promise<void> =>
-    watchCollection<T>(client, path, {
-      replace: (items) => {
-        into.clear();
-        for (const item of items) into.set(item.metadata.uid ?? item.metadata.name, item);
-        read.add(path);
-        judge();
+  const follow = <T extends NodeObject | PodObject | WorkloadObject>(
+    path: string,
+    into: Map<string, T>,
+  ): Promise<void> =>
+    watchCollection<T>(
+      client,
+      path,
+      {
+        replace: (items) => {
+          into.clear();
+          for (const item of items) {
+            into.set(item.metadata.uid ?? item.metadata.name, item);
+          }
+          read.add(path);
+          judge();
+        },
+        changed: (item) => {
+          into.set(item.metadata.uid ?? item.metadata.name, item);
+          judge();
+        },
+        removed: (item) => {
+          into.delete(item.metadata.uid ?? item.metadata.name);
+          judge();
+        },
+        reachable: (error) => {
+          if (error !== undefined) {
+            judge(error.message);
+          }
+        },
       },
-      changed: (item) => {
-        into.set(item.metadata.uid ?? item.metadata.name, item);
-        judge();
-      },
-      removed: (item) => {
-        into.delete(item.metadata.uid ?? item.metadata.name);
-        judge();
-      },
-      reachable: (error) => {
-        if (error !== undefined) judge(error.message);
-      },
-    }, signal);
-  const watches = Promise.all([follow('/api/v1/nodes', nodes), follow('/api/v1/pods', pods), ...kinds.map(({ kind, objects }) => follow(WATCHED[kind], objects))]);
+      signal,
+    );
+  const watches = Promise.all([
+    follow('/api/v1/nodes', nodes),
+    follow('/api/v1/pods', pods),
+    ...kinds.map(({ kind, objects }) => follow(WATCHED[kind], objects)),
+  ]);
   const stalled = setInterval(() => {
-    if (Date.now() - since > STALLED_MS) finish(new Failure('not-ready', `The cluster does not become ready: ${last}.`, { remedy: 'Run `terrarium status` and see the logs of that machine, then run the same command again.' }));
+    if (Date.now() - since > STALLED_MS) {
+      finish(
+        new Failure('not-ready', `The cluster does not become ready: ${last}.`, {
+          remedy: 'Run `terrarium status` and see the logs of that machine, then run the same command again.',
+        }),
+      );
+    }
   }, 5_000);
   context.signal.addEventListener('abort', () => finish(context.signal.reason), { once: true });
   try {

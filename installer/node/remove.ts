@@ -12,10 +12,15 @@ export function mountPoints(mountinfo = readFileSync('/proc/self/mountinfo', 'ut
 }
 
 /**
- * Removes a folder and what is in it, but never anything on another file system: a mount point below it is left alone with
- * everything in it. Symbolic links are removed, not followed. Returns what was left: mount points, and paths in `keep`.
+ * Removes a folder and what is in it, but never anything on another file system: a mount point below it is left alone
+ * with everything in it. Symbolic links are removed, not followed. Returns what was left: mount points, and paths in
+ * `keep`.
  */
-export function removeTree(root: string, keep: readonly string[] = [], mounts: ReadonlySet<string> = new Set(mountPoints())): string[] {
+export function removeTree(
+  root: string,
+  keep: readonly string[] = [],
+  mounts: ReadonlySet<string> = new Set(mountPoints()),
+): string[] {
   const left: string[] = [];
   const remove = (path: string): boolean => {
     if (keep.includes(path) || mounts.has(path)) {
@@ -26,7 +31,9 @@ export function removeTree(root: string, keep: readonly string[] = [], mounts: R
     try {
       stat = lstatSync(path);
     } catch (error) {
-      if (isErrno(error, 'ENOENT')) return true;
+      if (isErrno(error, 'ENOENT')) {
+        return true;
+      }
       throw error;
     }
     if (!stat.isDirectory()) {
@@ -34,32 +41,53 @@ export function removeTree(root: string, keep: readonly string[] = [], mounts: R
       return true;
     }
     let empty = true;
-    for (const name of readdirSync(path)) empty = remove(join(path, name)) && empty;
-    if (empty) rmdirSync(path);
+    for (const name of readdirSync(path)) {
+      empty = remove(join(path, name)) && empty;
+    }
+    if (empty) {
+      rmdirSync(path);
+    }
     return empty;
   };
   remove(root);
   return left;
 }
 
-/** Removes a folder if nothing but empty folders of the same file system is in it, and those of them that are empty where not; true where it is gone. */
+/**
+ * Removes a folder if nothing but empty folders of the same file system is in it, and those of them that are empty
+ * where not; true where it is gone.
+ */
 export function removeEmptyFolders(root: string, mounts: ReadonlySet<string> = new Set(mountPoints())): boolean {
-  if (mounts.has(root)) return false;
+  if (mounts.has(root)) {
+    return false;
+  }
   let stat;
   try {
     stat = lstatSync(root);
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return true;
+    if (isErrno(error, 'ENOENT')) {
+      return true;
+    }
     throw error;
   }
-  if (!stat.isDirectory()) return false;
+  if (!stat.isDirectory()) {
+    return false;
+  }
   let empty = true;
-  for (const name of readdirSync(root)) empty = removeEmptyFolders(join(root, name), mounts) && empty;
-  if (empty) rmdirSync(root);
+  for (const name of readdirSync(root)) {
+    empty = removeEmptyFolders(join(root, name), mounts) && empty;
+  }
+  if (empty) {
+    rmdirSync(root);
+  }
   return empty;
 }
 
 /** The same for several folders, saying what was left; one that is not there is fine. */
 export function removeTrees(roots: readonly string[], log: (line: string) => void): void {
-  for (const root of roots) for (const path of removeTree(root)) log(`left alone: ${path}`);
+  for (const root of roots) {
+    for (const path of removeTree(root)) {
+      log(`left alone: ${path}`);
+    }
+  }
 }

@@ -13,7 +13,9 @@ import { ADMIN_CONF } from './kubeadm.ts';
 
 const kubeconfigSchema = z.object({
   clusters: z.array(z.object({ cluster: z.object({ 'certificate-authority-data': z.string() }) })).min(1),
-  users: z.array(z.object({ user: z.object({ 'client-certificate-data': z.string(), 'client-key-data': z.string() }) })).min(1),
+  users: z
+    .array(z.object({ user: z.object({ 'client-certificate-data': z.string(), 'client-key-data': z.string() }) }))
+    .min(1),
 });
 
 /** What an administrator's machine needs to talk to the cluster. Secret. */
@@ -43,7 +45,11 @@ export async function installResult(data: string): Promise<InstallResult> {
     apiToken: secrets.apiToken,
     ca,
     caFingerprint: fingerprint(ca),
-    kubernetes: { ca: decode(kubeconfig.clusters[0]?.cluster['certificate-authority-data']), cert: decode(user?.['client-certificate-data']), key: decode(user?.['client-key-data']) },
+    kubernetes: {
+      ca: decode(kubeconfig.clusters[0]?.cluster['certificate-authority-data']),
+      cert: decode(user?.['client-certificate-data']),
+      key: decode(user?.['client-key-data']),
+    },
     applications,
   };
 }
@@ -52,10 +58,17 @@ export async function installResult(data: string): Promise<InstallResult> {
 async function deployedApplications(): Promise<Record<string, string[]>> {
   const client = createKubeClient(loadKubeconfig(ADMIN_CONF));
   try {
-    const [published, nodes, pods] = await Promise.all([client.list<ConfigMapObject>(APPLICATIONS_PATH), client.list<NodeObject>('/api/v1/nodes'), client.list<PodObject>('/api/v1/pods')]);
+    const [published, nodes, pods] = await Promise.all([
+      client.list<ConfigMapObject>(APPLICATIONS_PATH),
+      client.list<NodeObject>('/api/v1/nodes'),
+      client.list<PodObject>('/api/v1/pods'),
+    ]);
     return applicationAddresses(
       published.items[0]?.data ?? {},
-      nodes.items.map((n) => ({ name: n.metadata.name, address: n.status?.addresses?.find((a) => a.type === 'InternalIP')?.address ?? '' })),
+      nodes.items.map((n) => ({
+        name: n.metadata.name,
+        address: n.status?.addresses?.find((a) => a.type === 'InternalIP')?.address ?? '',
+      })),
       pods.items.map((p) => ({ node: p.spec?.nodeName ?? '', phase: p.status?.phase ?? '', hostPorts: hostPorts(p) })),
     );
   } catch {

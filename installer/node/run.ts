@@ -45,11 +45,19 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
   const result = await child;
   const stdout = String(result.stdout ?? '');
   const stderr = String(result.stderr ?? '');
-  if (options.log !== undefined) for (const line of `${stdout}\n${stderr}`.split('\n')) if (line.trim() !== '') options.log(line);
+  if (options.log !== undefined) {
+    for (const line of `${stdout}\n${stderr}`.split('\n')) {
+      if (line.trim() !== '') {
+        options.log(line);
+      }
+    }
+  }
   const exitCode = result.exitCode ?? -1;
   if (!(options.accept ?? [0]).includes(exitCode)) {
     const said = lastLine(stderr) ?? lastLine(stdout) ?? result.shortMessage ?? 'it said nothing';
-    throw new Failure('program-failed', `${commandName(argv)} failed (exit code ${exitCode}): ${said}`, { cause: result });
+    throw new Failure('program-failed', `${commandName(argv)} failed (exit code ${exitCode}): ${said}`, {
+      cause: result,
+    });
   }
   return { exitCode, stdout, stderr };
 }
@@ -62,5 +70,9 @@ function commandName(argv: readonly string[]): string {
 }
 
 function lastLine(text: string): string | undefined {
-  return text.split('\n').map((l) => l.trim()).filter((l) => l !== '' && !l.startsWith('To see the stack trace')).pop();
+  return text
+    .split('\n')
+    .map((l) => l.trim())
+    .filter((l) => l !== '' && !l.startsWith('To see the stack trace'))
+    .pop();
 }

@@ -22,7 +22,9 @@ export function stackCredentials(spec: ClusterSpec, node: NodeSpec): StackCreden
     files: { dir: `${paths.satellite}/tls`, name: 'client', owner: SATELLITE_UID },
     ...satelliteIdentity(node.name),
   };
-  if (node.role !== 'control-plane') return [satellite];
+  if (node.role !== 'control-plane') {
+    return [satellite];
+  }
   const cloud = { dir: `${paths.cloud}/tls`, owner: CLOUD_UID };
   return [
     satellite,
@@ -30,7 +32,13 @@ export function stackCredentials(spec: ClusterSpec, node: NodeSpec): StackCreden
     {
       id: 'server',
       files: { ...cloud, name: 'server' },
-      ...cloudServerIdentity({ ...node, consoleNames: [consoleNameIn(spec.zone ?? DEFAULT_ZONE), ...(spec.consoleName === undefined ? [] : [spec.consoleName])] }),
+      ...cloudServerIdentity({
+        ...node,
+        consoleNames: [
+          consoleNameIn(spec.zone ?? DEFAULT_ZONE),
+          ...(spec.consoleName === undefined ? [] : [spec.consoleName]),
+        ],
+      }),
     },
   ];
 }

@@ -4,8 +4,8 @@ import { VERSION } from '../../src/version.ts';
 import { PORT_NAMES } from '../cluster/ports.ts';
 import { controlPlanes, type ClusterSpec } from '../cluster/spec.ts';
 import { DEFAULT_ZONE } from '../cluster/zone.ts';
-import { CLOUD_UID, SATELLITE_UID } from './stack-credentials.ts';
 import { loopback } from './kubeadm-config.ts';
+import { CLOUD_UID, SATELLITE_UID } from './stack-credentials.ts';
 
 export const STACK_IMAGE = `terrarium.local/terrarium:${VERSION}`;
 
@@ -29,10 +29,29 @@ export function renderStack(spec: ClusterSpec): StackManifests {
     CLOUD_UID: String(CLOUD_UID),
     SATELLITE_UID: String(SATELLITE_UID),
   };
-  for (const name of PORT_NAMES) values[`PORT_${name.replace(/[A-Z]/g, (c) => `_${c}`).toUpperCase()}`] = String(spec.ports[name]);
-  const cluster = { id: spec.id, name: spec.name, version: VERSION, family: spec.family, ports: spec.ports, serviceRange: spec.serviceRange, zone: spec.zone ?? DEFAULT_ZONE, ...(spec.consoleName === undefined ? {} : { consoleName: spec.consoleName }) };
-  const clouds = controlPlanes(spec).map((n) => `${hostPort(n.address, spec.ports.nats)}\n`).join('');
-  return { render: (text) => renderManifest(text, values), configMaps: [configMap('cluster', { 'cluster.json': JSON.stringify(cluster), [SPEC_KEY]: JSON.stringify(spec) }), configMap('clouds', { clouds })].join('\n---\n') };
+  for (const name of PORT_NAMES) {
+    values[`PORT_${name.replace(/[A-Z]/g, (c) => `_${c}`).toUpperCase()}`] = String(spec.ports[name]);
+  }
+  const cluster = {
+    id: spec.id,
+    name: spec.name,
+    version: VERSION,
+    family: spec.family,
+    ports: spec.ports,
+    serviceRange: spec.serviceRange,
+    zone: spec.zone ?? DEFAULT_ZONE,
+    ...(spec.consoleName === undefined ? {} : { consoleName: spec.consoleName }),
+  };
+  const clouds = controlPlanes(spec)
+    .map((n) => `${hostPort(n.address, spec.ports.nats)}\n`)
+    .join('');
+  return {
+    render: (text) => renderManifest(text, values),
+    configMaps: [
+      configMap('cluster', { 'cluster.json': JSON.stringify(cluster), [SPEC_KEY]: JSON.stringify(spec) }),
+      configMap('clouds', { clouds }),
+    ].join('\n---\n'),
+  };
 }
 
 export function configMap(name: string, data: Record<string, string>): string {

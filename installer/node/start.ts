@@ -1,7 +1,7 @@
+import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
 import { operationFiles } from '../plan/files.ts';
 import type { Plan } from '../plan/types.ts';
 import { startCoordinator, startExecutor } from '../plan/units.ts';
-import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
 import { storeConsoleTls, type ConsoleTls } from './console-tls.ts';
 import { makeDir, writeFileDurably } from './files.ts';
 import { acceptMembership } from './membership.ts';
@@ -16,12 +16,24 @@ export interface StartInput {
   consoleTls?: ConsoleTls | undefined;
 }
 
-/** Makes this node ready to take part in an operation. @throws Failure `operation-running` where it is busy with another one. */
-export async function startNodeExecutor({ spec, node, operation, cert, ca, consoleTls }: StartInput): Promise<'started' | 'running'> {
+/**
+ * Makes this node ready to take part in an operation. @throws Failure `operation-running` where it is busy with another
+ * one.
+ */
+export async function startNodeExecutor({
+  spec,
+  node,
+  operation,
+  cert,
+  ca,
+  consoleTls,
+}: StartInput): Promise<'started' | 'running'> {
   const files = operationFiles(spec.data, operation);
   makeDir(files.dir, { mode: 0o700 });
   acceptMembership(spec, cert, ca);
-  if (consoleTls !== undefined && node.role === 'control-plane') storeConsoleTls(spec, consoleTls);
+  if (consoleTls !== undefined && node.role === 'control-plane') {
+    storeConsoleTls(spec, consoleTls);
+  }
   writeFileDurably(files.executorConfig, JSON.stringify({ spec, node }), { mode: 0o600 });
   return await startExecutor({ executable: process.execPath, operation, data: spec.data });
 }

@@ -11,7 +11,9 @@ export function unitPath(name: string): string {
 /** Writes a unit and tells systemd where it changed. Returns whether it did. */
 export async function installUnit(name: string, content: string): Promise<boolean> {
   const changed = updateFile(unitPath(name), content);
-  if (changed) await run(['systemctl', 'daemon-reload']);
+  if (changed) {
+    await run(['systemctl', 'daemon-reload']);
+  }
   return changed;
 }
 
@@ -54,5 +56,8 @@ export function lastError(lines: string[]): string | undefined {
   const start = said.slice(said.findLastIndex((l) => /^Start(ing|ed) /.test(l)) + 1);
   const line = said.findLast((l) => /^[EF]\d{4} /.test(l)) ?? start.find((l) => NOT_STARTED.test(l)) ?? said.at(-1);
   // Ids are new each time, the cause is not.
-  return line?.replace(KLOG, '').replace(/[0-9a-f]{32,}/g, '…').slice(0, 300);
+  return line
+    ?.replace(KLOG, '')
+    .replace(/[0-9a-f]{32,}/g, '…')
+    .slice(0, 300);
 }

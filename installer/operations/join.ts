@@ -18,7 +18,11 @@ export function joinPlan(spec: ClusterSpec, coordinator: NodeSpec, node: NodeSpe
     'join-node',
     `${node.name} joins ${spec.name}`,
     onEach('prepare', 'prepare the machine', [node], 'host-settings', 'release', 'runtime', 'images', 'agent'),
-    serial('nodes', 'start the node', ...(node.role === 'control-plane' ? NODE_OF_CONTROL_PLANE : ['kubelet']).map((p) => leaf('nodes', node, p))),
+    serial(
+      'nodes',
+      'start the node',
+      ...(node.role === 'control-plane' ? NODE_OF_CONTROL_PLANE : ['kubelet']).map((p) => leaf('nodes', node, p)),
+    ),
     ...(node.role === 'control-plane' ? [joinControlPlane(node)] : []),
     ...identities([node]),
     ...stack(coordinator),
@@ -30,8 +34,8 @@ export function joinPlan(spec: ClusterSpec, coordinator: NodeSpec, node: NodeSpe
 }
 
 /**
- * Nothing but the cluster and the machine: a join that is tried again, also by way of another control plane, is the same
- * operation to the executor that may still run on that machine.
+ * Nothing but the cluster and the machine: a join that is tried again, also by way of another control plane, is the
+ * same operation to the executor that may still run on that machine.
  */
 export function joinOperation(clusterId: string, { name, address, role }: NodeSpec): string {
   return operationId('join', { id: clusterId, nodes: [{ name, address, role }] });

@@ -2,15 +2,25 @@ import { randomUUID } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { EXIT, Failure } from '../../src/errors.ts';
-import { clusterPorts, controlPlanes, DEFAULT_DATA, DEFAULT_PREFIX, defaultServiceRange, type ClusterFile, type ClusterSpec, type HostTarget, type NodeSpec } from '../cluster/spec.ts';
+import {
+  clusterPorts,
+  controlPlanes,
+  DEFAULT_DATA,
+  DEFAULT_PREFIX,
+  defaultServiceRange,
+  type ClusterFile,
+  type ClusterSpec,
+  type HostTarget,
+  type NodeSpec,
+} from '../cluster/spec.ts';
 import type { Host } from '../hosts/host.ts';
-import { installResultSchema, type InstallResult } from '../node/result.ts';
 import type { ConsoleTls } from '../node/console-tls.ts';
+import { installResultSchema, type InstallResult } from '../node/result.ts';
 import type { PlanEvent } from '../plan/types.ts';
 import { COORDINATOR_UNIT, isAlive, unitState } from '../plan/units.ts';
-import { installPlan, operationId } from './install.ts';
 import { ask } from './ask.ts';
 import { followOperation } from './follow.ts';
+import { installPlan, operationId } from './install.ts';
 
 export interface InstallHosts {
   hosts: Host[];
@@ -28,40 +38,68 @@ export interface InstallOutcome {
 function coordinatorOf(spec: ClusterSpec, byNode: Map<string, Host>): { node: NodeSpec; host: Host } {
   const node = controlPlanes(spec)[0];
   const host = node === undefined ? undefined : byNode.get(node.name);
-  if (node === undefined || host === undefined) throw new Error('no control plane');
+  if (node === undefined || host === undefined) {
+    throw new Error('no control plane');
+  }
   return { node, host };
 }
 
 /** The identity that a host already has, and its name. */
-async function identify(host: Host, data: string): Promise<{ hostname: string; clusterId: string | undefined; cluster: string | undefined; name: string | undefined }> {
+async function identify(
+  host: Host,
+  data: string,
+): Promise<{ hostname: string; clusterId: string | undefined; cluster: string | undefined; name: string | undefined }> {
   const named = await host.run(['uname', '-n']);
   const identity = await host.run(['cat', `${data}/node.json`]);
-  const parsed = identity.exitCode === 0 ? z.object({ clusterId: z.string(), cluster: z.string(), name: z.string() }).safeParse(JSON.parse(identity.stdout)) : undefined;
-  return { hostname: named.stdout.trim().toLowerCase(), clusterId: parsed?.data?.clusterId, cluster: parsed?.data?.cluster, name: parsed?.data?.name };
+  const parsed =
+    identity.exitCode === 0
+      ? z
+          .object({ clusterId: z.string(), cluster: z.string(), name: z.string() })
+          .safeParse(JSON.parse(identity.stdout))
+      : undefined;
+  return {
+    hostname: named.stdout.trim().toLowerCase(),
+    clusterId: parsed?.data?.clusterId,
+    cluster: parsed?.data?.cluster,
+    name: parsed?.data?.name,
+  };
 }
 
 /**
- * The cluster as its nodes will know it. A cluster id that a host has from an earlier try is taken up again, so that the
- * same command continues what was begun.
+ * The cluster as its nodes will know it. A cluster id that a host has from an earlier try is taken up again, so that
+ * the same command continues what was begun.
  * @throws Failure `duplicate-hostname`, `other-cluster`, `bad-cluster-file`.
  */
 export async function clusterSpec(file: ClusterFile, targets: HostTarget[], hosts: Host[]): Promise<ClusterSpec> {
   const data = file.paths?.data ?? DEFAULT_DATA;
   const known = await Promise.all(hosts.map((h) => identify(h, data)));
-  const nodes = targets.map((t, i): NodeSpec => ({ name: t.name ?? known[i]?.hostname ?? t.address, address: t.address, role: t.role }));
+  const nodes = targets.map((t, i): NodeSpec => ({
+    name: t.name ?? known[i]?.hostname ?? t.address,
+    address: t.address,
+    role: t.role,
+  }));
   for (const [i, node] of nodes.entries()) {
     const twin = nodes.findIndex((n, j) => j < i && n.name === node.name);
     if (twin !== -1) {
-      throw new Failure('duplicate-hostname', `${nodes[twin]?.address ?? ''} and ${node.address} are both called ${node.name}.`, {
-        remedy: 'Give one of them another host name (`hostnamectl set-hostname`), or set `name:` in cluster.yaml.',
-        exitCode: EXIT.usage,
-      });
+      throw new Failure(
+        'duplicate-hostname',
+        `${nodes[twin]?.address ?? ''} and ${node.address} are both called ${node.name}.`,
+        {
+          remedy: 'Give one of them another host name (`hostnamectl set-hostname`), or set `name:` in cluster.yaml.',
+          exitCode: EXIT.usage,
+        },
+      );
     }
   }
   const ids = new Set(known.map((k) => k.clusterId).filter((id) => id !== undefined));
   if (ids.size > 1) {
-    const owners = known.flatMap((k, i) => (k.clusterId === undefined ? [] : [`${nodes[i]?.name ?? ''}: ${k.cluster ?? ''} (${k.clusterId})`]));
-    throw new Failure('other-cluster', `These machines belong to different clusters: ${owners.join(', ')}.`, { remedy: 'Run `terrarium uninstall` on those that are to be taken over.', exitCode: EXIT.usage });
+    const owners = known.flatMap((k, i) =>
+      k.clusterId === undefined ? [] : [`${nodes[i]?.name ?? ''}: ${k.cluster ?? ''} (${k.clusterId})`],
+    );
+    throw new Failure('other-cluster', `These machines belong to different clusters: ${owners.join(', ')}.`, {
+      remedy: 'Run `terrarium uninstall` on those that are to be taken over.',
+      exitCode: EXIT.usage,
+    });
   }
   const family = nodes.some((n) => isIPv6(n.address)) ? 6 : 4;
   return {
@@ -79,7 +117,10 @@ export async function clusterSpec(file: ClusterFile, targets: HostTarget[], host
   };
 }
 
-/** Whether the machines are carrying out this install already: the command that began it was interrupted, the work goes on. */
+/**
+ * Whether the machines are carrying out this install already: the command that began it was interrupted, the work goes
+ * on.
+ */
 export async function isUnderWay(hosts: Host[], spec: ClusterSpec): Promise<boolean> {
   const { host } = coordinatorOf(spec, hostsByNode(hosts, spec));
   const state = await unitState(COORDINATOR_UNIT, (argv) => host.run(argv));
@@ -94,7 +135,12 @@ function hostsByNode(hosts: Host[], spec: ClusterSpec): Map<string, Host> {
  * Hands an install to the nodes and follows it to its end.
  * @throws Failure with host, cause and remedy where it fails; the same call continues it.
  */
-export async function install({ hosts, staged, consoleTls }: InstallHosts, spec: ClusterSpec, signal: AbortSignal, show: (event: PlanEvent) => void): Promise<InstallOutcome> {
+export async function install(
+  { hosts, staged, consoleTls }: InstallHosts,
+  spec: ClusterSpec,
+  signal: AbortSignal,
+  show: (event: PlanEvent) => void,
+): Promise<InstallOutcome> {
   const byNode = hostsByNode(hosts, spec);
   const program = (host: Host): string => staged.get(host) ?? '';
   const { host: coordinator } = coordinatorOf(spec, byNode);
@@ -103,14 +149,30 @@ export async function install({ hosts, staged, consoleTls }: InstallHosts, spec:
   await Promise.all(
     spec.nodes.map(async (node) => {
       const host = byNode.get(node.name) as Host;
-      requests[node.name] = (await ask(host, program(host), 'request', z.object({ csr: z.string() }), { spec, node }, signal)).csr;
+      requests[node.name] = (
+        await ask(host, program(host), 'request', z.object({ csr: z.string() }), { spec, node }, signal)
+      ).csr;
     }),
   );
-  const granted = await ask(coordinator, program(coordinator), 'grant', z.object({ ca: z.string(), certs: z.record(z.string(), z.string()) }), { spec, requests }, signal);
+  const granted = await ask(
+    coordinator,
+    program(coordinator),
+    'grant',
+    z.object({ ca: z.string(), certs: z.record(z.string(), z.string()) }),
+    { spec, requests },
+    signal,
+  );
   await Promise.all(
     spec.nodes.map(async (node) => {
       const host = byNode.get(node.name) as Host;
-      await ask(host, program(host), 'start', z.unknown(), { spec, node, operation: plan.id, cert: granted.certs[node.name], ca: granted.ca, consoleTls }, signal);
+      await ask(
+        host,
+        program(host),
+        'start',
+        z.unknown(),
+        { spec, node, operation: plan.id, cert: granted.certs[node.name], ca: granted.ca, consoleTls },
+        signal,
+      );
     }),
   );
   await ask(coordinator, program(coordinator), 'coordinate', z.unknown(), plan, signal);
@@ -121,7 +183,12 @@ export async function install({ hosts, staged, consoleTls }: InstallHosts, spec:
 
 async function takeResult(host: Host, program: string, spec: ClusterSpec): Promise<InstallResult> {
   const { stdout, stderr, exitCode } = await host.run([program, 'node', 'result', '--data', spec.data]);
-  if (exitCode !== 0) throw new Failure('no-result', `${host.name}: the credentials of the cluster cannot be read: ${stderr.trim()}`, { host: host.name, remedy: 'Run the same command again.' });
+  if (exitCode !== 0) {
+    throw new Failure('no-result', `${host.name}: the credentials of the cluster cannot be read: ${stderr.trim()}`, {
+      host: host.name,
+      remedy: 'Run the same command again.',
+    });
+  }
   return installResultSchema.parse(JSON.parse(stdout));
 }
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { nodePaths } from '../cluster/paths.ts';
 import { controlPlanes } from '../cluster/spec.ts';
-import { credentialReady, storeCredential, type CredentialFiles } from '../node/credentials.ts';
 import type { ClusterSpec } from '../cluster/spec.ts';
+import { credentialReady, storeCredential, type CredentialFiles } from '../node/credentials.ts';
 import type { Phase } from '../plan/types.ts';
 
 const inputSchema = z.object({ cert: z.string(), ca: z.string() });
@@ -17,7 +17,9 @@ export const phase: Phase = {
 
   async input({ spec, node, call }) {
     const [first] = controlPlanes(spec);
-    if (first === undefined) return {};
+    if (first === undefined) {
+      return {};
+    }
     const { csr } = z.object({ csr: z.string() }).parse(await call(node, 'agent-request', {}));
     return await call(first, 'kubelet-sign', { csr, user: `terrarium:agent:${node.name}`, group: 'terrarium:agents' });
   },

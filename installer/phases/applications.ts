@@ -7,12 +7,18 @@ export const phase: Phase = {
   title: 'deploy the applications of the bundle',
 
   async isDone(context) {
-    for (const application of bundledApplications(openAssets())) if (!(await isDeployed(context.spec, application))) return false;
+    for (const application of bundledApplications(openAssets())) {
+      if (!(await isDeployed(context.spec, application))) {
+        return false;
+      }
+    }
     return true;
   },
 
   async do(context) {
-    for (const application of bundledApplications(openAssets())) await deployApplication(context, application);
+    for (const application of bundledApplications(openAssets())) {
+      await deployApplication(context, application);
+    }
   },
 
   async undo() {

@@ -7,7 +7,10 @@ import type { Phase } from '../plan/types.ts';
 
 const inputSchema = z.object({ key: z.string().optional() });
 
-/** The cluster's own CA key on every control plane: the loss of the first machine must not end the cluster's ability to sign. */
+/**
+ * The cluster's own CA key on every control plane: the loss of the first machine must not end the cluster's ability to
+ * sign.
+ */
 export const phase: Phase = {
   title: 'share the cluster CA among the control planes',
 
@@ -22,7 +25,9 @@ export const phase: Phase = {
 
   async do({ spec }, input) {
     const { key } = inputSchema.parse(input);
-    if (key !== undefined) writeFileDurably(`${nodePaths(spec).pki}/ca.key`, key, { mode: 0o600 });
+    if (key !== undefined) {
+      writeFileDurably(`${nodePaths(spec).pki}/ca.key`, key, { mode: 0o600 });
+    }
   },
 
   async undo() {

@@ -1,7 +1,10 @@
 import { readIdentity, writeIdentity } from '../node/identity.ts';
 import type { Phase } from '../plan/types.ts';
 
-/** The last leaf of each node: from now on the machine is known to be a finished node, not one on which something was begun. */
+/**
+ * The last leaf of each node: from now on the machine is known to be a finished node, not one on which something was
+ * begun.
+ */
 export const phase: Phase = {
   title: 'note that it is complete',
 

@@ -7,26 +7,44 @@ import { containerCause } from '../node/static-pods.ts';
 import { waitUntil } from '../node/wait.ts';
 import type { Phase, PhaseContext } from '../plan/types.ts';
 
-const MANIFESTS = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map((n) => `${MANIFEST_DIR}/${n}.yaml`);
+const MANIFESTS = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map(
+  (n) => `${MANIFEST_DIR}/${n}.yaml`,
+);
 
 async function apiReady({ spec, node }: PhaseContext): Promise<string | undefined> {
   const cause = await askHealth('api', node.address, spec.ports.api, '/readyz');
   return cause === undefined ? undefined : ((await containerCause(spec, 'kube-apiserver')) ?? cause);
 }
 
-/** The API server, controller manager and scheduler of this node; with etcd's first member where this is the first one. */
+/**
+ * The API server, controller manager and scheduler of this node; with etcd's first member where this is the first one.
+ */
 export const phase: Phase = {
   title: 'start the control plane',
 
   async isDone(context) {
-    return MANIFESTS.every((m) => existsSync(m)) && (await askHealth('api', context.node.address, context.spec.ports.api, '/readyz')) === undefined;
+    return (
+      MANIFESTS.every((m) => existsSync(m)) &&
+      (await askHealth('api', context.node.address, context.spec.ports.api, '/readyz')) === undefined
+    );
   },
 
   async do(context) {
     const { spec, node } = context;
-    if (controlPlanes(spec)[0]?.name === node.name) await kubeadmPhase(context, ['etcd', 'local']);
+    if (controlPlanes(spec)[0]?.name === node.name) {
+      await kubeadmPhase(context, ['etcd', 'local']);
+    }
     await kubeadmPhase(context, ['control-plane', 'all']);
-    await waitUntil(context, { for: 'the API server of this node', stalledMs: 5 * 60_000, everyMs: 150, remedy: 'See the log of that machine, then run the same command again.' }, () => apiReady(context));
+    await waitUntil(
+      context,
+      {
+        for: 'the API server of this node',
+        stalledMs: 5 * 60_000,
+        everyMs: 150,
+        remedy: 'See the log of that machine, then run the same command again.',
+      },
+      () => apiReady(context),
+    );
   },
 
   async undo() {

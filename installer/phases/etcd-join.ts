@@ -17,26 +17,37 @@ async function votes(context: PhaseContext): Promise<string | undefined> {
   return await etcdReady(context);
 }
 
-/** Adds this node to etcd, as a learner first; one node at a time in the whole cluster. A member that a killed try has added is used. */
+/**
+ * Adds this node to etcd, as a learner first; one node at a time in the whole cluster. A member that a killed try has
+ * added is used.
+ */
 export const phase: Phase = {
   title: 'join the replicated database',
 
   async isDone(context) {
-    return existsSync(`${MANIFEST_DIR}/etcd.yaml`) && (await etcdReady(context)) === undefined && (await promoted(context.spec, context.node));
+    return (
+      existsSync(`${MANIFEST_DIR}/etcd.yaml`) &&
+      (await etcdReady(context)) === undefined &&
+      (await promoted(context.spec, context.node))
+    );
   },
 
   async do(context) {
     let initialCluster = '';
     const remedy = 'See the log of that machine, then run the same command again.';
     // After a power cut the others may be choosing a leader, and etcd takes no member before the last one has settled.
-    await waitUntil(context, { for: 'the database of the other control planes', stalledMs: 2 * 60_000, everyMs: 1_000, remedy }, async () => {
-      try {
-        initialCluster = await addLearner(context.spec, context.node, context.log);
-        return undefined;
-      } catch (error) {
-        return error instanceof Error ? error.message : String(error);
-      }
-    });
+    await waitUntil(
+      context,
+      { for: 'the database of the other control planes', stalledMs: 2 * 60_000, everyMs: 1_000, remedy },
+      async () => {
+        try {
+          initialCluster = await addLearner(context.spec, context.node, context.log);
+          return undefined;
+        } catch (error) {
+          return error instanceof Error ? error.message : String(error);
+        }
+      },
+    );
     await kubeadmPhase(context, ['etcd', 'local'], initialCluster);
     await waitUntil(context, { for: 'the database on this node', stalledMs: 5 * 60_000, remedy }, () => votes(context));
   },

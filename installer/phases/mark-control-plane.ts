@@ -7,7 +7,10 @@ export const phase: Phase = {
   title: 'mark as control plane',
 
   async isDone({ spec, node }) {
-    const { exitCode, stdout } = await run(kubectl(spec, 'get', 'node', node.name, '-o', 'jsonpath={.metadata.labels}'), { accept: [0, 1], timeoutMs: 20_000 });
+    const { exitCode, stdout } = await run(
+      kubectl(spec, 'get', 'node', node.name, '-o', 'jsonpath={.metadata.labels}'),
+      { accept: [0, 1], timeoutMs: 20_000 },
+    );
     return exitCode === 0 && stdout.includes('node-role.kubernetes.io/control-plane');
   },
 

@@ -1,4 +1,19 @@
-import { closeSync, copyFileSync, existsSync, fstatSync, lstatSync, openSync, readSync, readdirSync, readlinkSync, renameSync, rmSync, rmdirSync, statSync, symlinkSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { openAssets } from '../../src/assets.ts';
 import { isErrno } from '../../src/errors.ts';
@@ -6,12 +21,12 @@ import { FOOTER_SIZE } from '../../src/payload/format.ts';
 import { TRUSTED_KEYS } from '../../src/payload/keys.ts';
 import { unpackRelease } from '../bundle/unpack.ts';
 import { nodePaths, type NodePaths } from '../cluster/paths.ts';
-import { CNI_CONFIG, containerdConfig } from '../node/containerd-config.ts';
 import { bundledVersions } from '../node/component-versions.ts';
+import { CNI_CONFIG, containerdConfig } from '../node/containerd-config.ts';
 import { makeDir, readText, switchLink, updateFile } from '../node/files.ts';
 import { readIdentity, writeIdentity } from '../node/identity.ts';
-import { hostTraits } from '../node/traits.ts';
 import { removeTrees } from '../node/remove.ts';
+import { hostTraits } from '../node/traits.ts';
 import type { Phase } from '../plan/types.ts';
 
 /** So that `terrarium` works on a node as it does on the administrator's machine. */
@@ -33,7 +48,10 @@ function lastBytes(file: string): Buffer {
   }
 }
 
-/** Keys that the administrator of this install trusts, beside the program: the node's own copy has to trust them as well. */
+/**
+ * Keys that the administrator of this install trusts, beside the program: the node's own copy has to trust them as
+ * well.
+ */
 const keysHere = (): string | undefined => readText(join(dirname(process.execPath), TRUSTED_KEYS));
 const keysOf = (paths: NodePaths): string => join(paths.release, 'bin', TRUSTED_KEYS);
 
@@ -44,14 +62,18 @@ function sameKeys(paths: NodePaths): boolean {
 
 function copyTrustedKeys(paths: NodePaths): void {
   const keys = keysHere();
-  if (keys !== undefined) updateFile(keysOf(paths), keys);
+  if (keys !== undefined) {
+    updateFile(keysOf(paths), keys);
+  }
 }
 
 function ownLink(paths: NodePaths): boolean {
   try {
     return lstatSync(COMMAND_LINK).isSymbolicLink() && readlinkSync(COMMAND_LINK) === paths.executable;
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return false;
+    if (isErrno(error, 'ENOENT')) {
+      return false;
+    }
     throw error;
   }
 }
@@ -62,12 +84,19 @@ export const phase: Phase = {
 
   async isDone({ spec }) {
     const paths = nodePaths(spec);
-    return sameProgram(process.execPath, paths.executable) && sameKeys(paths) && existsSync(join(paths.release, '.complete')) && ownLink(paths);
+    return (
+      sameProgram(process.execPath, paths.executable) &&
+      sameKeys(paths) &&
+      existsSync(join(paths.release, '.complete')) &&
+      ownLink(paths)
+    );
   },
 
   async do({ spec, node, log }) {
     const paths = nodePaths(spec);
-    for (const dir of [paths.prefix, paths.releases, paths.release, join(paths.release, 'bin'), paths.data]) makeDir(dir);
+    for (const dir of [paths.prefix, paths.releases, paths.release, join(paths.release, 'bin'), paths.data]) {
+      makeDir(dir);
+    }
     makeDir(paths.pki, { mode: 0o700 });
     // A finished node stays one while its programs are unpacked again.
     writeIdentity(spec, node, readIdentity(spec.data)?.state ?? 'installing');
@@ -78,7 +107,10 @@ export const phase: Phase = {
     }
     copyTrustedKeys(paths);
     await unpackRelease(openAssets(), paths.release);
-    updateFile(join(paths.release, 'etc/containerd.toml'), containerdConfig(paths, hostTraits(), bundledVersions().pauseImage));
+    updateFile(
+      join(paths.release, 'etc/containerd.toml'),
+      containerdConfig(paths, hostTraits(), bundledVersions().pauseImage),
+    );
     updateFile(join(paths.release, 'etc/cni/10-host-network.conflist'), CNI_CONFIG);
     updateFile(join(paths.release, '.complete'), '');
     switchLink(paths.current, join('releases', paths.release.split('/').pop() ?? ''));
@@ -92,14 +124,22 @@ export const phase: Phase = {
 
   async undo({ spec, log }) {
     const paths = nodePaths(spec);
-    if (ownLink(paths)) rmSync(COMMAND_LINK, { force: true });
+    if (ownLink(paths)) {
+      rmSync(COMMAND_LINK, { force: true });
+    }
     removeTrees([paths.prefix], log);
-    for (const dir of [dirname(paths.prefix)]) removeIfEmptyAndOurs(dir, paths.prefix);
+    for (const dir of [dirname(paths.prefix)]) {
+      removeIfEmptyAndOurs(dir, paths.prefix);
+    }
   },
 };
 
 /** /opt and the like belong to the host, a folder between it and us that is empty now does not need to stay. */
 function removeIfEmptyAndOurs(dir: string, below: string): void {
-  if (['/', '/opt', '/usr', '/var', '/var/lib', '/srv'].includes(dir) || !below.startsWith(dir)) return;
-  if (existsSync(dir) && readdirSync(dir).length === 0) rmdirSync(dir);
+  if (['/', '/opt', '/usr', '/var', '/var/lib', '/srv'].includes(dir) || !below.startsWith(dir)) {
+    return;
+  }
+  if (existsSync(dir) && readdirSync(dir).length === 0) {
+    rmdirSync(dir);
+  }
 }

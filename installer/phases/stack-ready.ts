@@ -17,7 +17,12 @@ export const phase: Phase = {
     const assets = openAssets();
     const manifests = bundledApplications(assets).flatMap((a) => a.manifests);
     const applications = workloadNamespaces(manifests);
-    await waitUntilReady(context, { nodes: context.spec.nodes, namespaces: [...OWN_NAMESPACES, ...applications], unscheduled: applications.length > 0, workloads: watchedWorkloads(manifests) });
+    await waitUntilReady(context, {
+      nodes: context.spec.nodes,
+      namespaces: [...OWN_NAMESPACES, ...applications],
+      unscheduled: applications.length > 0,
+      workloads: watchedWorkloads(manifests),
+    });
   },
 
   async undo() {

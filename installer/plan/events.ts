@@ -25,10 +25,14 @@ export function openEvents(path: string): EventLog {
  * does not see the old one's end. Those of a run that was killed stay: the next one continues them.
  */
 export function retireEvents(path: string): void {
-  if (!hasEnded(path)) return;
+  if (!hasEnded(path)) {
+    return;
+  }
   for (let n = 1; ; n += 1) {
     const aside = path.replace(/\.jsonl$/, `.${n}.jsonl`);
-    if (existsSync(aside)) continue;
+    if (existsSync(aside)) {
+      continue;
+    }
     renameSync(path, aside);
     return;
   }

@@ -37,7 +37,9 @@ export interface ExecutorOptions {
 }
 
 export interface Executor {
-  /** Resolves when the coordinator asked to finish, the signal was aborted, or nobody asked for anything for `idleMs`. */
+  /**
+   * Resolves when the coordinator asked to finish, the signal was aborted, or nobody asked for anything for `idleMs`.
+   */
   done: Promise<void>;
 }
 
@@ -64,10 +66,15 @@ export async function serveExecutor(options: ExecutorOptions): Promise<Executor>
   let busy = 0;
   let lastRequest = Date.now();
 
-  async function stream(response: ServerResponse, work: (tell: (message: LeafMessage) => void) => Promise<void>): Promise<void> {
+  async function stream(
+    response: ServerResponse,
+    work: (tell: (message: LeafMessage) => void) => Promise<void>,
+  ): Promise<void> {
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
     const tell = (message: LeafMessage): void => {
-      if (!response.destroyed) response.write(`${JSON.stringify(message)}\n`);
+      if (!response.destroyed) {
+        response.write(`${JSON.stringify(message)}\n`);
+      }
     };
     tell({ type: 'alive' });
     const alive = setInterval(() => tell({ type: 'alive' }), ALIVE_MS);
@@ -96,8 +103,16 @@ export async function serveExecutor(options: ExecutorOptions): Promise<Executor>
     checkPeer(request, config);
     const what = `${request.method ?? ''} ${request.url ?? ''}`;
     if (what === 'GET /v1/state') {
-      const leaves = Object.fromEntries([...readJournal(files.executorJournal(node.name))].map(([id, r]) => [id, r.state]));
-      answer(response, 200, { operation, node: node.name, version: VERSION, running: runs.running(), leaves } satisfies ExecutorState);
+      const leaves = Object.fromEntries(
+        [...readJournal(files.executorJournal(node.name))].map(([id, r]) => [id, r.state]),
+      );
+      answer(response, 200, {
+        operation,
+        node: node.name,
+        version: VERSION,
+        running: runs.running(),
+        leaves,
+      } satisfies ExecutorState);
     } else if (what === 'POST /v1/leaf') {
       const leaf = parse(leafRequestSchema, await readBody(request), operation);
       await stream(response, (tell) => runs.attach(leaf, tell));
@@ -105,7 +120,11 @@ export async function serveExecutor(options: ExecutorOptions): Promise<Executor>
       await procedure(await readBody(request), response);
     } else if (what === 'POST /v1/finish') {
       const running = runs.running();
-      if (running.length > 0) throw new Failure('leaf-running', `${node.name} is still at ${running.map((r) => r.leaf).join(', ')}.`, { host: node.name });
+      if (running.length > 0) {
+        throw new Failure('leaf-running', `${node.name} is still at ${running.map((r) => r.leaf).join(', ')}.`, {
+          host: node.name,
+        });
+      }
       response.once('close', finish);
       answer(response, 200, {});
     } else {
@@ -113,39 +132,62 @@ export async function serveExecutor(options: ExecutorOptions): Promise<Executor>
     }
   }
 
-  const server = createServer({ ...options.tls, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' }, (request, response) => {
-    busy += 1;
-    route(request, response)
-      .catch((error: unknown) => {
-        log.line(`${request.method ?? ''} ${request.url ?? ''} refused: ${details(error)}`);
-        if (!response.headersSent) answer(response, error instanceof Failure && error.code === 'not-allowed' ? 403 : 400, { host: node.name, ...failureData(error) });
-        else response.destroy();
-      })
-      .finally(() => {
-        busy -= 1;
-        lastRequest = Date.now();
-      });
-  });
+  const server = createServer(
+    { ...options.tls, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' },
+    (request, response) => {
+      busy += 1;
+      route(request, response)
+        .catch((error: unknown) => {
+          log.line(`${request.method ?? ''} ${request.url ?? ''} refused: ${details(error)}`);
+          if (!response.headersSent) {
+            answer(response, error instanceof Failure && error.code === 'not-allowed' ? 403 : 400, {
+              host: node.name,
+              ...failureData(error),
+            });
+          } else {
+            response.destroy();
+          }
+        })
+        .finally(() => {
+          busy -= 1;
+          lastRequest = Date.now();
+        });
+    },
+  );
   // Longer than any pause between two leaves, so that few connections are made twice.
   server.keepAliveTimeout = KEEP_MS;
   const address = config.listen ?? node.address;
   const port = config.spec.ports.executor;
   await listen(server, address, port, node.name);
-  log.line(`executor of ${operation} (${VERSION}) listens on ${hostPort((server.address() as AddressInfo).address, port)}`);
+  log.line(
+    `executor of ${operation} (${VERSION}) listens on ${hostPort((server.address() as AddressInfo).address, port)}`,
+  );
 
   const idleMs = options.idleMs ?? IDLE_MS;
-  const idle = setInterval(() => {
-    if (busy === 0 && runs.running().length === 0 && Date.now() - lastRequest > idleMs) finish();
-  }, Math.min(idleMs, 60_000));
+  const idle = setInterval(
+    () => {
+      if (busy === 0 && runs.running().length === 0 && Date.now() - lastRequest > idleMs) {
+        finish();
+      }
+    },
+    Math.min(idleMs, 60_000),
+  );
   const stop = (): void => abort.abort(options.signal.reason);
-  if (options.signal.aborted) stop();
+  if (options.signal.aborted) {
+    stop();
+  }
   options.signal.addEventListener('abort', stop, { once: true });
 
   const end = async (): Promise<void> => {
-    await Promise.race([finished, new Promise((resolve) => abort.signal.addEventListener('abort', resolve, { once: true }))]);
+    await Promise.race([
+      finished,
+      new Promise((resolve) => abort.signal.addEventListener('abort', resolve, { once: true })),
+    ]);
     clearInterval(idle);
     const deadline = Date.now() + ABORT_MS;
-    while (runs.running().length > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50));
+    while (runs.running().length > 0 && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
     server.close();
     server.closeAllConnections();
     log.line('executor ends');
@@ -155,14 +197,19 @@ export async function serveExecutor(options: ExecutorOptions): Promise<Executor>
   return { done: end() };
 }
 
-/** The node's log file. It stays open, since an undo may remove its folder; what cannot be written to it is lost, not an error of the phase. */
+/**
+ * The node's log file. It stays open, since an undo may remove its folder; what cannot be written to it is lost, not an
+ * error of the phase.
+ */
 function openLog(path: string): { line(text: string): void; close(): void } {
   const fd = openSync(path, 'a', 0o600);
   let open = true;
   return {
     line(text) {
       try {
-        if (open) writeSync(fd, `${new Date().toISOString()} ${text}\n`);
+        if (open) {
+          writeSync(fd, `${new Date().toISOString()} ${text}\n`);
+        }
       } catch {
         // The disk is full: the journal will say so.
       }
@@ -174,22 +221,41 @@ function openLog(path: string): { line(text: string): void; close(): void } {
   };
 }
 
-async function listen(server: ReturnType<typeof createServer>, address: string, port: number, host: string): Promise<void> {
+async function listen(
+  server: ReturnType<typeof createServer>,
+  address: string,
+  port: number,
+  host: string,
+): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(port, address, resolve);
     });
   } catch (cause) {
-    const why = isErrno(cause, 'EADDRINUSE') ? 'another program has it' : isErrno(cause, 'EADDRNOTAVAIL') ? 'the machine has no such address' : (cause as Error).message;
-    throw new Failure('executor-listen', `The executor cannot listen on ${hostPort(address, port)}: ${why}.`, { host, remedy: 'Free the port, or give another one as ports.executor in cluster.yaml.', cause });
+    const why = isErrno(cause, 'EADDRINUSE')
+      ? 'another program has it'
+      : isErrno(cause, 'EADDRNOTAVAIL')
+        ? 'the machine has no such address'
+        : (cause as Error).message;
+    throw new Failure('executor-listen', `The executor cannot listen on ${hostPort(address, port)}: ${why}.`, {
+      host,
+      remedy: 'Free the port, or give another one as ports.executor in cluster.yaml.',
+      cause,
+    });
   }
 }
 
 function checkPeer(request: IncomingMessage, { spec, node }: ExecutorConfig): void {
-  const subject = (request.socket as TLSSocket).getPeerCertificate().subject as { O?: string | string[]; CN?: string | string[] } | undefined;
-  if (mayCoordinate(spec, [subject?.O ?? []].flat(), [subject?.CN ?? []].flat())) return;
-  throw new Failure('not-allowed', 'Only the control planes of this cluster may ask an executor for anything.', { host: node.name });
+  const subject = (request.socket as TLSSocket).getPeerCertificate().subject as
+    | { O?: string | string[]; CN?: string | string[] }
+    | undefined;
+  if (mayCoordinate(spec, [subject?.O ?? []].flat(), [subject?.CN ?? []].flat())) {
+    return;
+  }
+  throw new Failure('not-allowed', 'Only the control planes of this cluster may ask an executor for anything.', {
+    host: node.name,
+  });
 }
 
 /**
@@ -200,13 +266,25 @@ export function mayCoordinate(spec: Pick<ClusterSpec, 'nodes'>, groups: string[]
   return groups.includes(NODE_GROUP) && names.length === 1 && controlPlanes(spec).some((n) => n.name === names[0]);
 }
 
-function parse<T extends { operation: string }>(schema: { safeParse(value: unknown): { success: true; data: T } | { success: false; error: Error } }, body: unknown, operation: string): T {
+function parse<T extends { operation: string }>(
+  schema: { safeParse(value: unknown): { success: true; data: T } | { success: false; error: Error } },
+  body: unknown,
+  operation: string,
+): T {
   const parsed = schema.safeParse(body);
-  if (!parsed.success) throw new Failure('bad-request', `The executor does not understand the request: ${parsed.error.message}.`, { exitCode: EXIT.usage });
-  if (parsed.data.operation !== operation) {
-    throw new Failure('operation-running', `Operation ${operation} is under way on this machine, so ${parsed.data.operation} cannot be.`, {
-      remedy: `Let it end, or stop it with \`systemctl stop terrarium-executor\` there, then run the command again.`,
+  if (!parsed.success) {
+    throw new Failure('bad-request', `The executor does not understand the request: ${parsed.error.message}.`, {
+      exitCode: EXIT.usage,
     });
+  }
+  if (parsed.data.operation !== operation) {
+    throw new Failure(
+      'operation-running',
+      `Operation ${operation} is under way on this machine, so ${parsed.data.operation} cannot be.`,
+      {
+        remedy: `Let it end, or stop it with \`systemctl stop terrarium-executor\` there, then run the command again.`,
+      },
+    );
   }
   return parsed.data;
 }
@@ -216,7 +294,9 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_BODY) throw new Failure('bad-request', `The request is larger than ${MAX_BODY} bytes.`);
+    if (size > MAX_BODY) {
+      throw new Failure('bad-request', `The request is larger than ${MAX_BODY} bytes.`);
+    }
     chunks.push(chunk);
   }
   try {

@@ -21,7 +21,10 @@ export interface OperationFiles {
 /** @throws Failure `bad-operation` where `id` is no operation's id (it becomes part of a path). */
 export function operationFiles(data: string, id: string): OperationFiles {
   if (!/^[a-z0-9][a-z0-9-]{0,79}$/.test(id)) {
-    throw new Failure('bad-operation', `'${id}' is no operation's id.`, { remedy: 'See `terrarium operation status` for the last one.', exitCode: EXIT.usage });
+    throw new Failure('bad-operation', `'${id}' is no operation's id.`, {
+      remedy: 'See `terrarium operation status` for the last one.',
+      exitCode: EXIT.usage,
+    });
   }
   const dir = join(data, 'operations', id);
   return {

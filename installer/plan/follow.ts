@@ -33,17 +33,25 @@ export async function* follow(options: FollowOptions): AsyncGenerator<{ line: st
       const lines = reader.read();
       for (const line of lines) {
         const event = JSON.parse(line) as PlanEvent;
-        if (number >= options.from) yield { line, event };
+        if (number >= options.from) {
+          yield { line, event };
+        }
         number += 1;
-        if (event.type === 'end') return;
+        if (event.type === 'end') {
+          return;
+        }
       }
       if (lines.length > 0) {
         missed = 0;
         continue;
       }
-      if (await wake.next()) continue;
+      if (await wake.next()) {
+        continue;
+      }
       missed = (await options.isAlive()) ? 0 : missed + 1;
-      if (missed >= MISSES) throw gone();
+      if (missed >= MISSES) {
+        throw gone();
+      }
     }
   } finally {
     wake.close();
@@ -53,7 +61,9 @@ export async function* follow(options: FollowOptions): AsyncGenerator<{ line: st
 
 function gone(): Failure {
   return new Failure('coordinator-gone', 'The coordinator of the operation ended before the operation did.', {
-    remedy: 'Run the same command again; it goes on from where it was. `journalctl -u terrarium-coordinator` on that machine says why.',
+    remedy:
+      'Run the same command again; it goes on from where it was. `journalctl -u terrarium-coordinator` on that ' +
+      'machine says why.',
   });
 }
 
@@ -69,18 +79,24 @@ function lineReader(path: string): { read(): string[]; close(): void } {
       try {
         fd ??= openSync(path, 'r');
       } catch (error) {
-        if (isErrno(error, 'ENOENT')) return [];
+        if (isErrno(error, 'ENOENT')) {
+          return [];
+        }
         throw error;
       }
       const chunk = Buffer.alloc(Math.max(0, fstatSync(fd).size - offset));
       const got = readSync(fd, chunk, 0, chunk.length, offset);
       const end = chunk.subarray(0, got).lastIndexOf(10);
-      if (end < 0) return [];
+      if (end < 0) {
+        return [];
+      }
       offset += end + 1;
       return chunk.subarray(0, end).toString('utf8').split('\n');
     },
     close() {
-      if (fd !== undefined) closeSync(fd);
+      if (fd !== undefined) {
+        closeSync(fd);
+      }
     },
   };
 }
@@ -96,7 +112,9 @@ function waker(path: string, ms: number, signal: AbortSignal): { next(): Promise
   let watcher: FSWatcher | undefined;
   try {
     watcher = watch(dirname(path), (_, name) => {
-      if (name === basename(path)) ring();
+      if (name === basename(path)) {
+        ring();
+      }
     });
     watcher.on('error', () => watcher?.close());
   } catch {

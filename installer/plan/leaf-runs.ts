@@ -36,14 +36,19 @@ interface Run {
 export interface LeafRuns {
   /**
    * Runs a leaf's verb, or attaches to it where it already runs; while another verb of the same leaf runs, that one is
-   * waited for first, so that `isDone` never looks at a machine on which `do` is at work. Resolves after the last message.
+   * waited for first, so that `isDone` never looks at a machine on which `do` is at work. Resolves after the last
+   * message.
    */
   attach(request: LeafRequest, listener: Listener): Promise<void>;
   running(): { leaf: string; verb: string }[];
 }
 
 /** The context in which phases and procedures of this node run. */
-export function phaseContext(options: Omit<LeafRunsOptions, 'loadPhase' | 'journal'>, name: string, tell: Listener): PhaseContext {
+export function phaseContext(
+  options: Omit<LeafRunsOptions, 'loadPhase' | 'journal'>,
+  name: string,
+  tell: Listener,
+): PhaseContext {
   let told = 0;
   let lastWaiting = '';
   return {
@@ -55,13 +60,17 @@ export function phaseContext(options: Omit<LeafRunsOptions, 'loadPhase' | 'journ
       tell({ type: 'log', line });
     },
     waiting(forWhat, lastCause) {
-      if (lastWaiting === `${forWhat}\n${lastCause ?? ''}`) return;
+      if (lastWaiting === `${forWhat}\n${lastCause ?? ''}`) {
+        return;
+      }
       lastWaiting = `${forWhat}\n${lastCause ?? ''}`;
       options.log(`${name}: waiting for ${forWhat}${lastCause === undefined ? '' : ` (${lastCause})`}`);
       tell({ type: 'waiting', for: forWhat, ...(lastCause === undefined ? {} : { cause: lastCause }) });
     },
     progress(fraction) {
-      if (fraction < 1 && Date.now() - told < PROGRESS_MS) return;
+      if (fraction < 1 && Date.now() - told < PROGRESS_MS) {
+        return;
+      }
       told = Date.now();
       tell({ type: 'progress', fraction: Math.min(1, Math.max(0, fraction)) });
     },
@@ -74,9 +83,15 @@ export function leafRuns(options: LeafRunsOptions): LeafRuns {
   function start(request: LeafRequest): Run {
     const listeners = new Set<Listener>();
     const tell = (message: LeafMessage): void => {
-      if (message.type === 'waiting') run.waiting = message;
-      if (message.type === 'progress') run.progress = message;
-      for (const listener of listeners) listener(message);
+      if (message.type === 'waiting') {
+        run.waiting = message;
+      }
+      if (message.type === 'progress') {
+        run.progress = message;
+      }
+      for (const listener of listeners) {
+        listener(message);
+      }
     };
     const outcome = perform(options, request, tell).finally(() => runs.delete(request.leaf));
     const run: Run = { verb: request.verb, listeners, outcome };
@@ -90,10 +105,18 @@ export function leafRuns(options: LeafRunsOptions): LeafRuns {
         const running = runs.get(request.leaf);
         const run = running ?? start(request);
         run.listeners.add(listener);
-        for (const message of [run.waiting, run.progress]) if (message !== undefined) listener(message);
+        for (const message of [run.waiting, run.progress]) {
+          if (message !== undefined) {
+            listener(message);
+          }
+        }
         const outcome = await run.outcome;
-        if (run.verb !== request.verb) continue;
-        listener('error' in outcome ? { type: 'error', error: outcome.error } : { type: 'result', value: outcome.value });
+        if (run.verb !== request.verb) {
+          continue;
+        }
+        listener(
+          'error' in outcome ? { type: 'error', error: outcome.error } : { type: 'result', value: outcome.value },
+        );
         return;
       }
     },
@@ -112,11 +135,16 @@ async function perform(options: LeafRunsOptions, request: LeafRequest, tell: Lis
     const phase = await options.loadPhase(request.phase);
     title = phase.title;
     const context = phaseContext(options, leaf, tell);
-    if (verb === 'isDone') return { value: await phase.isDone(context, request.input) };
+    if (verb === 'isDone') {
+      return { value: await phase.isDone(context, request.input) };
+    }
     options.journal.record({ leaf, state: 'in progress' });
     options.log(`${leaf}: ${verb} started`);
-    if (verb === 'do') await phase.do(context, request.input);
-    else await phase.undo(context);
+    if (verb === 'do') {
+      await phase.do(context, request.input);
+    } else {
+      await phase.undo(context);
+    }
     options.log(`${leaf}: ${verb} took ${Date.now() - started} ms`);
     options.journal.record({ leaf, state: verb === 'do' ? 'completed' : 'rolled back', ms: Date.now() - started });
     return { value: null };
@@ -124,7 +152,9 @@ async function perform(options: LeafRunsOptions, request: LeafRequest, tell: Lis
     const error = phaseFailure(thrown, title, options.node.name);
     options.log(`${leaf}: ${verb} failed after ${Date.now() - started} ms: ${details(thrown)}`);
     try {
-      if (verb !== 'isDone') options.journal.record({ leaf, state: 'failed', ms: Date.now() - started, error });
+      if (verb !== 'isDone') {
+        options.journal.record({ leaf, state: 'failed', ms: Date.now() - started, error });
+      }
     } catch (unwritten) {
       options.log(`${leaf}: the journal cannot be written: ${details(unwritten)}`);
     }

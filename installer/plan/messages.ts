@@ -1,7 +1,9 @@
 import type { FailureData } from '../../src/errors.ts';
 import type { Json, LeafState } from './types.ts';
 
-/** What an executor answers to POST /v1/leaf and /v1/procedure: one JSON object a line; the last is `result` or `error`. */
+/**
+ * What an executor answers to POST /v1/leaf and /v1/procedure: one JSON object a line; the last is `result` or `error`.
+ */
 export type LeafMessage =
   | { type: 'log'; line: string }
   | { type: 'waiting'; for: string; cause?: string }

@@ -21,15 +21,25 @@ export function readTls(pki: string): TlsFiles {
     const read = (name: string): string => readFileSync(join(pki, name), 'utf8');
     return { ca: read('ca.crt'), cert: read('node.crt'), key: read('node.key') };
   } catch (cause) {
-    throw new Failure('no-certificate', `This machine has no certificate of the cluster: ${(cause as Error).message}.`, {
-      remedy: 'Run `terrarium install` or `terrarium join` again.',
-      cause,
-    });
+    throw new Failure(
+      'no-certificate',
+      `This machine has no certificate of the cluster: ${(cause as Error).message}.`,
+      {
+        remedy: 'Run `terrarium install` or `terrarium join` again.',
+        cause,
+      },
+    );
   }
 }
 
 /** The executor's process: reads its files, serves until it is told to finish. */
-export async function runExecutor(options: { operation: string; configFile: string; loadPhase: LoadPhase; loadProcedure: LoadProcedure; signal: AbortSignal }): Promise<void> {
+export async function runExecutor(options: {
+  operation: string;
+  configFile: string;
+  loadPhase: LoadPhase;
+  loadProcedure: LoadProcedure;
+  signal: AbortSignal;
+}): Promise<void> {
   const config = readExecutorConfig(options.configFile);
   const files = operationFiles(config.spec.data, options.operation);
   const tls = readTls(nodePaths(config.spec).pki);
@@ -42,17 +52,25 @@ export async function runExecutor(options: { operation: string; configFile: stri
  * events tell of a run that came to its end, nothing is done: startCoordinator puts them aside before a new run.
  * @returns whether it succeeded
  */
-export async function runCoordinator(options: { operation: string; data: string; loadPhase: LoadPhase; patience?: Patience }): Promise<boolean> {
+export async function runCoordinator(options: {
+  operation: string;
+  data: string;
+  loadPhase: LoadPhase;
+  patience?: Patience;
+}): Promise<boolean> {
   const files = operationFiles(options.data, options.operation);
   const plan = readPlan(files.plan);
   const tls = readTls(nodePaths({ prefix: plan.spec.prefix, data: options.data }).pki);
   const before = readJournal(files.journal);
   const last = readLines<PlanEvent>(files.events).at(-1);
   // Killed between the end and its exit.
-  if (last?.type === 'end') return last.ok;
+  if (last?.type === 'end') {
+    return last.ok;
+  }
   const events = openEvents(files.events);
   const journal = openJournal(files.journal);
-  const connect = (node: NodeSpec): ExecutorClient => executorClient({ operation: plan.id, node, port: plan.spec.ports.executor, tls });
+  const connect = (node: NodeSpec): ExecutorClient =>
+    executorClient({ operation: plan.id, node, port: plan.spec.ports.executor, tls });
   const outcome = before.get(plan.root.id);
   try {
     if (last !== undefined && outcome !== undefined && outcome.state !== 'in progress') {

@@ -67,7 +67,8 @@ export function executorClient(options: ClientOptions): ExecutorClient {
         host: node.address,
         port,
         timeout: SILENCE_MS,
-        headers: text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
+        headers:
+          text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
       });
       request.on('timeout', () => request.destroy(new Unreachable('no answer', false)));
       request.on('error', (error) => reject(connectionError(error, node)));
@@ -79,23 +80,35 @@ export function executorClient(options: ClientOptions): ExecutorClient {
   async function once<T>(method: string, path: string, body?: object): Promise<T> {
     const response = await send(method, path, body);
     const value = JSON.parse(await text(response)) as T | FailureData;
-    if (response.statusCode !== 200) throw failureFrom(value as FailureData);
+    if (response.statusCode !== 200) {
+      throw failureFrom(value as FailureData);
+    }
     return value as T;
   }
 
   async function stream(path: string, body: object, onMessage: OnMessage): Promise<Json> {
     const response = await send('POST', path, body);
-    if (response.statusCode !== 200) throw failureFrom(JSON.parse(await text(response)) as FailureData);
+    if (response.statusCode !== 200) {
+      throw failureFrom(JSON.parse(await text(response)) as FailureData);
+    }
     const lines = createInterface({ input: response, crlfDelay: Infinity });
     try {
       for await (const line of lines) {
         const message = JSON.parse(line) as LeafMessage;
-        if (message.type === 'result') return message.value;
-        if (message.type === 'error') throw failureFrom(message.error);
-        if (message.type !== 'alive') onMessage(message);
+        if (message.type === 'result') {
+          return message.value;
+        }
+        if (message.type === 'error') {
+          throw failureFrom(message.error);
+        }
+        if (message.type !== 'alive') {
+          onMessage(message);
+        }
       }
     } catch (error) {
-      if (error instanceof Failure) throw error;
+      if (error instanceof Failure) {
+        throw error;
+      }
       throw new Unreachable('connection lost', true);
     } finally {
       lines.close();
@@ -118,7 +131,9 @@ export function executorClient(options: ClientOptions): ExecutorClient {
 async function text(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   try {
-    for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+    }
   } catch {
     throw new Unreachable('connection lost', true);
   }
@@ -126,16 +141,24 @@ async function text(response: IncomingMessage): Promise<string> {
 }
 
 function connectionError(error: Error, node: NodeSpec): Error {
-  if (error instanceof Unreachable) return error;
+  if (error instanceof Unreachable) {
+    return error;
+  }
   const code = (error as NodeJS.ErrnoException).code ?? '';
   const reason = REASONS[code];
-  if (reason !== undefined || code === '') return new Unreachable(reason ?? error.message, false);
+  if (reason !== undefined || code === '') {
+    return new Unreachable(reason ?? error.message, false);
+  }
   if (/CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO/.test(code)) {
-    return new Failure('executor-untrusted', `The executor on ${node.name} (${node.address}) does not show a certificate of this cluster: ${error.message}.`, {
-      host: node.name,
-      remedy: 'Check that the address belongs to that machine and that its clock is right.',
-      cause: error,
-    });
+    return new Failure(
+      'executor-untrusted',
+      `The executor on ${node.name} (${node.address}) does not show a certificate of this cluster: ${error.message}.`,
+      {
+        host: node.name,
+        remedy: 'Check that the address belongs to that machine and that its clock is right.',
+        cause: error,
+      },
+    );
   }
   return new Unreachable(error.message, false);
 }

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { zoneName } from '../cluster/zone.ts';
 import { Failure, isErrno } from '../../src/errors.ts';
 import { PORT_NAMES, type PortName } from '../cluster/ports.ts';
 import type { ClusterSpec, NodeSpec } from '../cluster/spec.ts';
+import { zoneName } from '../cluster/zone.ts';
 import type { Json, Plan, PlanGroup, PlanLeaf, PlanNode } from './types.ts';
 
 /** Checks of what comes from disk or over the wire; each schema is as strict as its type. */
@@ -24,7 +24,10 @@ export const specSchema: z.ZodType<ClusterSpec> = z.object({
   ports: z.object(Object.fromEntries(PORT_NAMES.map((n) => [n, port])) as Record<PortName, typeof port>),
   prefix: z.string().startsWith('/'),
   data: z.string().startsWith('/'),
-  consoleName: z.string().optional().transform((v): string | undefined => v),
+  consoleName: z
+    .string()
+    .optional()
+    .transform((v): string | undefined => v),
   zone: zoneName.exactOptional(),
   overrides: z.array(z.object({ check: z.string(), reason: z.string() })),
 }) as z.ZodType<ClusterSpec>;
@@ -64,7 +67,11 @@ export interface ExecutorConfig {
   /** The address it listens on, port `spec.ports.executor`; default: the node's own. */
   listen?: string | undefined;
 }
-const executorConfigSchema: z.ZodType<ExecutorConfig> = z.object({ spec: specSchema, node: nodeSchema, listen: address.optional() });
+const executorConfigSchema: z.ZodType<ExecutorConfig> = z.object({
+  spec: specSchema,
+  node: nodeSchema,
+  listen: address.optional(),
+});
 
 const json = z.json() as z.ZodType<Json>;
 export const leafRequestSchema = z.object({
@@ -85,22 +92,33 @@ export function leavesOf(node: PlanNode): PlanLeaf[] {
 /** @throws Failure `bad-plan` where ids repeat or a leaf names a node that the cluster lacks. */
 export function parsePlan(value: unknown): Plan {
   const parsed = planSchema.safeParse(value);
-  if (!parsed.success) throw badPlan(`${parsed.error.issues[0]?.path.join('.') ?? ''}: ${parsed.error.issues[0]?.message ?? 'is not valid'}`);
+  if (!parsed.success) {
+    throw badPlan(
+      `${parsed.error.issues[0]?.path.join('.') ?? ''}: ${parsed.error.issues[0]?.message ?? 'is not valid'}`,
+    );
+  }
   const plan = parsed.data as unknown as Plan;
   const seen = new Set<string>();
   const nodes = new Set(plan.spec.nodes.map((n) => n.name));
   const visit = (node: PlanGroup | PlanLeaf): void => {
-    if (seen.has(node.id)) throw badPlan(`two steps are called ${node.id}`);
+    if (seen.has(node.id)) {
+      throw badPlan(`two steps are called ${node.id}`);
+    }
     seen.add(node.id);
-    if (node.kind === 'group') node.children.forEach(visit);
-    else if (!nodes.has(node.node)) throw badPlan(`${node.id} is for ${node.node}, which is no node of the cluster`);
+    if (node.kind === 'group') {
+      node.children.forEach(visit);
+    } else if (!nodes.has(node.node)) {
+      throw badPlan(`${node.id} is for ${node.node}, which is no node of the cluster`);
+    }
   };
   visit(plan.root);
   return plan;
 }
 
 function badPlan(why: string): Failure {
-  return new Failure('bad-plan', `The plan of the operation is not valid: ${why}.`, { remedy: 'Run the command that started the operation again.' });
+  return new Failure('bad-plan', `The plan of the operation is not valid: ${why}.`, {
+    remedy: 'Run the command that started the operation again.',
+  });
 }
 
 /** @throws Failure `no-operation` where the file is missing, `bad-plan` where it is damaged. */
@@ -111,8 +129,12 @@ export function readPlan(path: string): Plan {
 /** @throws Failure as readPlan. */
 export function readExecutorConfig(path: string): ExecutorConfig {
   const parsed = executorConfigSchema.safeParse(readJson(path));
-  if (parsed.success) return parsed.data;
-  throw badPlan(`${path}: ${parsed.error.issues[0]?.path.join('.') ?? ''}: ${parsed.error.issues[0]?.message ?? 'is not valid'}`);
+  if (parsed.success) {
+    return parsed.data;
+  }
+  throw badPlan(
+    `${path}: ${parsed.error.issues[0]?.path.join('.') ?? ''}: ${parsed.error.issues[0]?.message ?? 'is not valid'}`,
+  );
 }
 
 function readJson(path: string): unknown {
@@ -120,9 +142,14 @@ function readJson(path: string): unknown {
     return JSON.parse(readFileSync(path, 'utf8')) as unknown;
   } catch (cause) {
     if (isErrno(cause, 'ENOENT')) {
-      throw new Failure('no-operation', `There is no such operation on this machine: ${path} is missing.`, { remedy: 'Run the command that started the operation again.', cause });
+      throw new Failure('no-operation', `There is no such operation on this machine: ${path} is missing.`, {
+        remedy: 'Run the command that started the operation again.',
+        cause,
+      });
     }
-    if (cause instanceof SyntaxError) throw badPlan(`${path} is damaged`);
+    if (cause instanceof SyntaxError) {
+      throw badPlan(`${path} is damaged`);
+    }
     throw cause;
   }
 }

@@ -1,7 +1,12 @@
 import { Failure, failureData, type FailureData } from '../../src/errors.ts';
 
 function firstLine(text: string): string {
-  return text.split('\n').find((line) => line.trim() !== '')?.trim() ?? '';
+  return (
+    text
+      .split('\n')
+      .find((line) => line.trim() !== '')
+      ?.trim() ?? ''
+  );
 }
 
 function lastLine(text: string): string {
@@ -13,13 +18,23 @@ function lastLine(text: string): string {
  * sentence: what was run, how it ended, the last line that it said.
  */
 export function phaseFailure(error: unknown, title: string, host: string): FailureData {
-  if (error instanceof Failure) return { host, ...failureData(error) };
+  if (error instanceof Failure) {
+    return { host, ...failureData(error) };
+  }
   const program = error as { shortMessage?: unknown; stderr?: unknown };
   if (error instanceof Error && typeof program.shortMessage === 'string') {
     const said = typeof program.stderr === 'string' ? lastLine(program.stderr) : '';
-    return { code: 'program-failed', message: `${title} failed: ${firstLine(program.shortMessage)}${said === '' ? '' : ` (${said})`}.`, host };
+    return {
+      code: 'program-failed',
+      message: `${title} failed: ${firstLine(program.shortMessage)}${said === '' ? '' : ` (${said})`}.`,
+      host,
+    };
   }
-  return { code: 'internal', message: `${title} failed: ${firstLine(error instanceof Error ? error.message : String(error))}.`, host };
+  return {
+    code: 'internal',
+    message: `${title} failed: ${firstLine(error instanceof Error ? error.message : String(error))}.`,
+    host,
+  };
 }
 
 /** Rebuilds what came over the wire. */
@@ -29,7 +44,9 @@ export function failureFrom(data: FailureData): Failure {
 
 /** All that is known of an error, for a log file. */
 export function details(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Error)) {
+    return String(error);
+  }
   const cause = error.cause === undefined ? '' : `\ncaused by: ${details(error.cause)}`;
   return `${error.stack ?? error.message}${cause}`;
 }

@@ -13,14 +13,25 @@ export interface OperationStatus {
   role: 'coordinator' | 'executor';
   /** How the last run ended (of an executor: how its own steps stand); `unfinished`: it is under way or was killed. */
   state: 'completed' | 'failed' | 'unfinished';
-  leaves: { id: string; title?: string; node?: string; state: LeafState; at?: string; ms?: number; error?: JournalRecord['error'] }[];
+  leaves: {
+    id: string;
+    title?: string;
+    node?: string;
+    state: LeafState;
+    at?: string;
+    ms?: number;
+    error?: JournalRecord['error'];
+  }[];
 }
 
 /** The operation of this node that changed last, `undefined` where there has been none. */
 export function lastOperation(data: string): string | undefined {
   const folder = join(data, 'operations');
-  if (!existsSync(folder)) return undefined;
-  const changed = (dir: string): number => Math.max(0, ...readdirSync(dir).map((file) => statSync(join(dir, file)).mtimeMs));
+  if (!existsSync(folder)) {
+    return undefined;
+  }
+  const changed = (dir: string): number =>
+    Math.max(0, ...readdirSync(dir).map((file) => statSync(join(dir, file)).mtimeMs));
   return readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map((entry) => ({ id: entry.name, at: changed(join(folder, entry.name)) }))
@@ -37,28 +48,45 @@ export function operationStatus(data: string, wanted?: string): OperationStatus 
   if (!existsSync(files.plan)) {
     const journals = readdirSync(files.dir).filter((file) => file.endsWith('.journal.jsonl'));
     const records = journals.flatMap((file) => [...readJournal(join(files.dir, file)).values()]);
-    const state = records.some((r) => r.state === 'failed') ? 'failed' : records.some((r) => r.state === 'in progress') ? 'unfinished' : 'completed';
+    const state = records.some((r) => r.state === 'failed')
+      ? 'failed'
+      : records.some((r) => r.state === 'in progress')
+        ? 'unfinished'
+        : 'completed';
     return { id, role: 'executor', state, leaves: records.map((r) => ({ id: r.leaf, ...said(r) })) };
   }
   const journal = readJournal(files.journal);
   const events = readLines<PlanEvent>(files.events);
   const end = events.at(-1);
-  const titles = new Map(events.flatMap((e) => (e.type === 'plan' ? leavesOf(e.plan.root) : [])).map((leaf) => [leaf.id, leaf.title]));
+  const titles = new Map(
+    events.flatMap((e) => (e.type === 'plan' ? leavesOf(e.plan.root) : [])).map((leaf) => [leaf.id, leaf.title]),
+  );
   return {
     id,
     role: 'coordinator',
     state: end?.type !== 'end' ? 'unfinished' : end.ok ? 'completed' : 'failed',
-    leaves: leavesOf(readPlan(files.plan).root).map((leaf) => ({ id: leaf.id, title: titles.get(leaf.id) ?? leaf.phase, node: leaf.node, ...said(journal.get(leaf.id)) })),
+    leaves: leavesOf(readPlan(files.plan).root).map((leaf) => ({
+      id: leaf.id,
+      title: titles.get(leaf.id) ?? leaf.phase,
+      node: leaf.node,
+      ...said(journal.get(leaf.id)),
+    })),
   };
 }
 
 export function noOperation(id?: string): Failure {
   const which = id === undefined ? 'There has been no operation' : `There has been no operation ${id}`;
-  return new Failure('no-operation', `${which} on this machine.`, { remedy: 'Ask on the node that coordinated it, as root.' });
+  return new Failure('no-operation', `${which} on this machine.`, {
+    remedy: 'Ask on the node that coordinated it, as root.',
+  });
 }
 
-function said(record: JournalRecord | undefined): Pick<OperationStatus['leaves'][number], 'state' | 'at' | 'ms' | 'error'> {
-  if (record === undefined) return { state: 'not started' };
+function said(
+  record: JournalRecord | undefined,
+): Pick<OperationStatus['leaves'][number], 'state' | 'at' | 'ms' | 'error'> {
+  if (record === undefined) {
+    return { state: 'not started' };
+  }
   return {
     state: record.state,
     at: record.at,

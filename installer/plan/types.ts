@@ -11,7 +11,10 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 
 export type LeafState = 'not started' | 'in progress' | 'completed' | 'failed' | 'rolled back';
 
-/** What a phase may use on its node. Side effects go through `node:fs`, execa and the like: a phase runs where its node is. */
+/**
+ * What a phase may use on its node. Side effects go through `node:fs`, execa and the like: a phase runs where its node
+ * is.
+ */
 export interface PhaseContext {
   spec: ClusterSpec;
   node: NodeSpec;
@@ -40,7 +43,10 @@ export interface CoordinatorContext {
 export interface Phase<Input extends Json = Json> {
   /** Shown to the administrator, in the words of somebody who does not know Kubernetes. */
   title: string;
-  /** Runs on the coordinator; what it returns is handed to `isDone` and `do`. Secrets in it are never logged or journaled. */
+  /**
+   * Runs on the coordinator; what it returns is handed to `isDone` and `do`. Secrets in it are never logged or
+   * journaled.
+   */
   input?(context: CoordinatorContext): Promise<Input>;
   /** Looks at the machine, never at the journal. */
   isDone(context: PhaseContext, input: Input): Promise<boolean>;
@@ -49,7 +55,9 @@ export interface Phase<Input extends Json = Json> {
   undo(context: PhaseContext): Promise<void>;
 }
 
-/** A procedure: something the coordinator asks of a node, without journal (reading a token, taking an etcd snapshot). */
+/**
+ * A procedure: something the coordinator asks of a node, without journal (reading a token, taking an etcd snapshot).
+ */
 export interface Procedure {
   run(context: PhaseContext, args: Json): Promise<Json>;
 }
@@ -78,7 +86,10 @@ export interface PlanLeaf {
   exclusive?: string;
   /** What the plan itself hands to the phase, where the phase has no `input` of its own. */
   args?: Json;
-  /** What is asked of the phase: default `do`, in an uninstall `undo`. `undo` is neither asked `isDone` nor given an input. */
+  /**
+   * What is asked of the phase: default `do`, in an uninstall `undo`. `undo` is neither asked `isDone` nor given an
+   * input.
+   */
   verb?: 'do' | 'undo';
   /** The phase's title; the coordinator fills it in, so that whoever shows the plan needs no phases. */
   title?: string;
@@ -92,10 +103,20 @@ export interface Plan {
   root: PlanGroup;
 }
 
-/** What the coordinator tells: one JSON object a line in events.jsonl; shown by every Reporter; `--json` prints them as they are. */
+/**
+ * What the coordinator tells: one JSON object a line in events.jsonl; shown by every Reporter; `--json` prints them as
+ * they are.
+ */
 export type PlanEvent = { at: string } & (
   | { type: 'plan'; plan: Plan }
-  | { type: 'leaf'; id: string; state: LeafState; ms?: number; skipped?: boolean; error?: { code: string; message: string; host?: string; remedy?: string } }
+  | {
+      type: 'leaf';
+      id: string;
+      state: LeafState;
+      ms?: number;
+      skipped?: boolean;
+      error?: { code: string; message: string; host?: string; remedy?: string };
+    }
   | { type: 'waiting'; id: string; for: string; cause?: string }
   | { type: 'progress'; id: string; fraction: number }
   | { type: 'log'; id: string; node: string; line: string }

@@ -34,7 +34,11 @@ export type Run = (argv: string[]) => Promise<{ exitCode: number; stdout: string
 
 const runHere: Run = async ([file = '', ...args]) => {
   const result = await execa(file, args, { reject: false });
-  return { exitCode: result.exitCode ?? 127, stdout: result.stdout, stderr: result.exitCode === undefined ? (result.shortMessage ?? '') : result.stderr };
+  return {
+    exitCode: result.exitCode ?? 127,
+    stdout: result.stdout,
+    stderr: result.exitCode === undefined ? (result.shortMessage ?? '') : result.stderr,
+  };
 };
 
 function transient(unit: string, role: string, options: UnitOptions, args: string[]): string[] {
@@ -54,16 +58,31 @@ function transient(unit: string, role: string, options: UnitOptions, args: strin
 /** The exact command that starts an executor as a transient unit. */
 export function executorArgv(options: UnitOptions): string[] {
   const config = operationFiles(options.data, options.operation).executorConfig;
-  return transient(EXECUTOR_UNIT, 'executor', options, ['executor', '--operation', options.operation, '--config', config]);
+  return transient(EXECUTOR_UNIT, 'executor', options, [
+    'executor',
+    '--operation',
+    options.operation,
+    '--config',
+    config,
+  ]);
 }
 
 /** The exact command that starts a coordinator as a transient unit. */
 export function coordinatorArgv(options: UnitOptions): string[] {
-  return transient(COORDINATOR_UNIT, 'coordinator', options, ['coordinator', '--operation', options.operation, '--data', options.data]);
+  return transient(COORDINATOR_UNIT, 'coordinator', options, [
+    'coordinator',
+    '--operation',
+    options.operation,
+    '--data',
+    options.data,
+  ]);
 }
 
 export interface UnitState {
-  /** systemd's ActiveState: `active`, `activating` (also between two automatic starts), `deactivating`, `failed`, `inactive`. */
+  /**
+   * systemd's ActiveState: `active`, `activating` (also between two automatic starts), `deactivating`, `failed`,
+   * `inactive`.
+   */
   active: string;
   /** The operation it works for, `undefined` where the unit is not loaded. */
   operation: string | undefined;
@@ -73,7 +92,9 @@ export interface UnitState {
 export async function unitState(unit: string, run: Run = runHere): Promise<UnitState> {
   const shown = await run(['systemctl', 'show', '--property=ActiveState,Description', unit]);
   if (shown.exitCode !== 0) {
-    throw new Failure('no-systemd', `systemd does not answer on this machine: ${shown.stderr.split('\n')[0] ?? ''}.`, { remedy: 'Terrarium needs a machine that was booted with systemd.' });
+    throw new Failure('no-systemd', `systemd does not answer on this machine: ${shown.stderr.split('\n')[0] ?? ''}.`, {
+      remedy: 'Terrarium needs a machine that was booted with systemd.',
+    });
   }
   const active = /^ActiveState=(.*)$/m.exec(shown.stdout)?.[1] ?? 'inactive';
   return { active, operation: /^Description=Terrarium \S+ of (\S+)$/m.exec(shown.stdout)?.[1] };
@@ -83,7 +104,10 @@ export function isAlive(state: UnitState): boolean {
   return ['active', 'activating', 'reloading'].includes(state.active);
 }
 
-/** Starts this node's executor of an operation; one that is there already is left. @throws Failure `operation-running`, `unit-start`, `no-systemd`. */
+/**
+ * Starts this node's executor of an operation; one that is there already is left. @throws Failure `operation-running`,
+ * `unit-start`, `no-systemd`.
+ */
 export async function startExecutor(options: UnitOptions, run: Run = runHere): Promise<'started' | 'running'> {
   return start(EXECUTOR_UNIT, executorArgv(options), options, run);
 }
@@ -91,7 +115,10 @@ export async function startExecutor(options: UnitOptions, run: Run = runHere): P
 /** Starts the coordinator of an operation on this node; one that is there already is left. Throws as startExecutor. */
 export async function startCoordinator(options: UnitOptions, run: Run = runHere): Promise<'started' | 'running'> {
   const { events } = operationFiles(options.data, options.operation);
-  return start(COORDINATOR_UNIT, coordinatorArgv(options), options, run, { isEnding: () => hasEnded(events), before: () => retireEvents(events) });
+  return start(COORDINATOR_UNIT, coordinatorArgv(options), options, run, {
+    isEnding: () => hasEnded(events),
+    before: () => retireEvents(events),
+  });
 }
 
 interface Hooks {
@@ -101,24 +128,43 @@ interface Hooks {
   before(): void;
 }
 
-async function start(unit: string, argv: string[], options: UnitOptions, run: Run, hooks: Hooks = { isEnding: () => false, before: () => undefined }): Promise<'started' | 'running'> {
-  const isEnding = (s: UnitState): boolean => s.active === 'deactivating' || (isAlive(s) && s.operation === options.operation && hooks.isEnding());
+async function start(
+  unit: string,
+  argv: string[],
+  options: UnitOptions,
+  run: Run,
+  hooks: Hooks = { isEnding: () => false, before: () => undefined },
+): Promise<'started' | 'running'> {
+  const isEnding = (s: UnitState): boolean =>
+    s.active === 'deactivating' || (isAlive(s) && s.operation === options.operation && hooks.isEnding());
   let state = await unitState(unit, run);
   for (let n = 0; isEnding(state) && n < 60; n += 1) {
     await new Promise((resolve) => setTimeout(resolve, 250));
     state = await unitState(unit, run);
   }
   if (isAlive(state)) {
-    if (state.operation === options.operation) return 'running';
-    throw new Failure('operation-running', `Another operation, ${state.operation ?? 'unknown'}, is under way on this machine.`, {
-      remedy: `Let it end (\`terrarium operation follow --operation ${state.operation ?? 'ID'}\`), or stop it with \`systemctl stop ${unit}\`, then run the same command again.`,
-    });
+    if (state.operation === options.operation) {
+      return 'running';
+    }
+    throw new Failure(
+      'operation-running',
+      `Another operation, ${state.operation ?? 'unknown'}, is under way on this machine.`,
+      {
+        remedy:
+          `Let it end (\`terrarium operation follow --operation ${state.operation ?? 'ID'}\`), or stop it with ` +
+          `\`systemctl stop ${unit}\`, then run the same command again.`,
+      },
+    );
   }
-  if (state.active === 'failed') await run(['systemctl', 'reset-failed', unit]);
+  if (state.active === 'failed') {
+    await run(['systemctl', 'reset-failed', unit]);
+  }
   hooks.before();
   const started = await run(argv);
   if (started.exitCode !== 0) {
-    throw new Failure('unit-start', `${unit} cannot be started: ${started.stderr.split('\n')[0] ?? ''}.`, { remedy: 'See `journalctl -xe` on that machine.' });
+    throw new Failure('unit-start', `${unit} cannot be started: ${started.stderr.split('\n')[0] ?? ''}.`, {
+      remedy: 'See `journalctl -xe` on that machine.',
+    });
   }
   return 'started';
 }

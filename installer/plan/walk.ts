@@ -10,12 +10,16 @@ export async function walk(root: PlanGroup, run: (leaf: PlanLeaf) => Promise<boo
   const taking = turns();
 
   async function visit(node: PlanNode): Promise<boolean> {
-    if (node.kind === 'leaf') return node.exclusive === undefined ? run(node) : taking(node.exclusive, () => run(node));
+    if (node.kind === 'leaf') {
+      return node.exclusive === undefined ? run(node) : taking(node.exclusive, () => run(node));
+    }
     const queue = [...node.children];
     let ok = true;
     const worker = async (): Promise<void> => {
       for (let child = queue.shift(); child !== undefined && ok; child = queue.shift()) {
-        if (!(await visit(child))) ok = false;
+        if (!(await visit(child))) {
+          ok = false;
+        }
       }
     };
     const width = node.order === 'serial' ? 1 : Math.min(node.atOnce ?? node.children.length, node.children.length);
@@ -31,7 +35,10 @@ function turns(): <T>(name: string, work: () => Promise<T>) => Promise<T> {
   const last = new Map<string, Promise<unknown>>();
   return (name, work) => {
     const turn = (last.get(name) ?? Promise.resolve()).then(work);
-    last.set(name, turn.catch(() => undefined));
+    last.set(
+      name,
+      turn.catch(() => undefined),
+    );
     return turn;
   };
 }

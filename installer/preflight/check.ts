@@ -1,5 +1,5 @@
-import type { ClusterFile, Role } from '../cluster/spec.ts';
 import type { Ports } from '../cluster/ports.ts';
+import type { ClusterFile, Role } from '../cluster/spec.ts';
 import type { Facts } from './facts/facts.ts';
 import type { Pair } from './matrix/result.ts';
 

@@ -4,12 +4,17 @@ import { isIPv4, isIPv6 } from 'node:net';
 export function cidrRange(cidr: string): { family: 4 | 6; first: bigint; last: bigint } | undefined {
   const [address = '', length = ''] = cidr.split('/');
   const family = isIPv4(address) ? 4 : isIPv6(address) ? 6 : undefined;
-  if (family === undefined) return undefined;
+  if (family === undefined) {
+    return undefined;
+  }
   const width = family === 4 ? 32 : 128;
   const bits = length === '' ? width : Number(length);
-  if (!(bits >= 0 && bits <= width)) return undefined;
+  if (!(bits >= 0 && bits <= width)) {
+    return undefined;
+  }
   const host = (1n << BigInt(width - bits)) - 1n;
-  const value = family === 4 ? address.split('.').reduce((sum, part) => sum * 256n + BigInt(part), 0n) : ipv6Value(address);
+  const value =
+    family === 4 ? address.split('.').reduce((sum, part) => sum * 256n + BigInt(part), 0n) : ipv6Value(address);
   return { family, first: value & ~host, last: value | host };
 }
 
@@ -19,7 +24,10 @@ function ipv6Value(address: string): bigint {
   const words = (text: string): string[] => (text === '' ? [] : text.split(':'));
   const head = words(left);
   const tail = words(right ?? '');
-  const all = right === undefined ? head : [...head, ...Array.from({ length: 8 - head.length - tail.length }, () => '0'), ...tail];
+  const all =
+    right === undefined
+      ? head
+      : [...head, ...Array.from({ length: 8 - head.length - tail.length }, () => '0'), ...tail];
   return all.reduce((sum, word) => sum * 65536n + BigInt(parseInt(word, 16)), 0n);
 }
 

@@ -28,23 +28,40 @@ export function isFixName(name: string): name is FixName {
   return name === 'swap' || name in SETTINGS;
 }
 
-/** Makes one repair on this machine, as root; what was there before is recorded first. Returns what was done, a line each. */
+/**
+ * Makes one repair on this machine, as root; what was there before is recorded first. Returns what was done, a line
+ * each.
+ */
 export async function applyFix(name: FixName, changesFile: string): Promise<string[]> {
-  return name === 'swap' ? await swapOff(changesFile) : raise(`/etc/sysctl.d/90-terrarium-${name}.conf`, SETTINGS[name], changesFile);
+  return name === 'swap'
+    ? await swapOff(changesFile)
+    : raise(`/etc/sysctl.d/90-terrarium-${name}.conf`, SETTINGS[name], changesFile);
 }
 
 function raise(bootFile: string, settings: Record<string, number>, changesFile: string): string[] {
   const done: string[] = [];
   for (const [name, value] of Object.entries(settings)) {
     const now = Number(readText(sysctlPath(name))?.trim() ?? Number.NaN);
-    if (!(now < value)) continue;
+    if (!(now < value)) {
+      continue;
+    }
     recordSysctl(changesFile, name, String(value));
     writeFileSync(sysctlPath(name), String(value));
     done.push(`${name}: ${now} → ${value}`);
   }
-  if (done.length === 0) return [];
-  const after = Object.entries(settings).map(([n, v]) => `${n} = ${v}\n`).join('');
-  recordHostChange(changesFile, { id: `${FILE}${bootFile}`, what: 'kernel settings at boot', path: bootFile, before: readText(bootFile) ?? null, after });
+  if (done.length === 0) {
+    return [];
+  }
+  const after = Object.entries(settings)
+    .map(([n, v]) => `${n} = ${v}\n`)
+    .join('');
+  recordHostChange(changesFile, {
+    id: `${FILE}${bootFile}`,
+    what: 'kernel settings at boot',
+    path: bootFile,
+    before: readText(bootFile) ?? null,
+    after,
+  });
   updateFile(bootFile, after);
   return done;
 }
@@ -59,7 +76,10 @@ async function swapOff(changesFile: string): Promise<string[]> {
   }
   if (swapFstab.length > 0) {
     const before = readFileSync(FSTAB, 'utf8');
-    const after = before.split('\n').map((l) => (swapFstab.includes(l) ? `${COMMENT}${l}` : l)).join('\n');
+    const after = before
+      .split('\n')
+      .map((l) => (swapFstab.includes(l) ? `${COMMENT}${l}` : l))
+      .join('\n');
     recordHostChange(changesFile, { id: `${FILE}${FSTAB}`, what: 'swap at boot', path: FSTAB, before, after });
     replaceFile(FSTAB, after);
     done.push(`swap taken out of ${FSTAB}`);
@@ -69,7 +89,12 @@ async function swapOff(changesFile: string): Promise<string[]> {
     // What an administrator wrote stands where the mask has to go, and systemctl refuses.
     const own = path === `${ADMIN_UNITS}/${unit}` ? readText(path) : undefined;
     if (own === undefined) {
-      recordHostChange(changesFile, { id: `${UNIT}${unit}`, what: `unit ${unit}`, before: 'unmasked', after: 'masked' });
+      recordHostChange(changesFile, {
+        id: `${UNIT}${unit}`,
+        what: `unit ${unit}`,
+        before: 'unmasked',
+        after: 'masked',
+      });
       await run(['systemctl', 'mask', unit]);
     } else {
       recordHostChange(changesFile, { id: `${OWN_UNIT}${path}`, what: `unit ${unit}`, path, before: own, after: MASK });
@@ -78,7 +103,9 @@ async function swapOff(changesFile: string): Promise<string[]> {
     done.push(`${unit} masked`);
   }
   // Else systemd keeps what it has made from fstab, and starts it when somebody asks for swap.target.
-  if (done.length > 0) await reload();
+  if (done.length > 0) {
+    await reload();
+  }
   return done;
 }
 
@@ -98,26 +125,46 @@ function replaceFile(path: string, content: string): void {
   writeFileDurably(path, content, { mode: mode & 0o7777, uid, gid });
 }
 
-/** Puts back what repairs changed, the last first; a file that was changed again since is left alone, but for the lines of fstab that are marked as ours. Sysctls are restored by restoreSysctls. Called by uninstall. */
+/**
+ * Puts back what repairs changed, the last first; a file that was changed again since is left alone, but for the lines
+ * of fstab that are marked as ours. Sysctls are restored by restoreSysctls. Called by uninstall.
+ */
 export async function undoFixes(changesFile: string): Promise<void> {
   const changes = readHostChanges(changesFile).toReversed();
   for (const { id, path, before, after } of changes) {
-    if (id === `${FILE}${FSTAB}`) restoreFstab();
-    else if (id.startsWith(FILE) && path !== undefined && readText(path) === after) {
-      if (before === null) rmSync(path, { force: true });
-      else replaceFile(path, before);
+    if (id === `${FILE}${FSTAB}`) {
+      restoreFstab();
+    } else if (id.startsWith(FILE) && path !== undefined && readText(path) === after) {
+      if (before === null) {
+        rmSync(path, { force: true });
+      } else {
+        replaceFile(path, before);
+      }
     }
-    if (id.startsWith(UNIT)) await run(['systemctl', 'unmask', id.slice(UNIT.length)]);
-    if (id.startsWith(OWN_UNIT) && path !== undefined && before !== null && linksTo(path, MASK)) writeFileDurably(path, before);
-    if (id.startsWith(SWAP)) await run(['swapon', id.slice(SWAP.length)]).catch(() => undefined);
+    if (id.startsWith(UNIT)) {
+      await run(['systemctl', 'unmask', id.slice(UNIT.length)]);
+    }
+    if (id.startsWith(OWN_UNIT) && path !== undefined && before !== null && linksTo(path, MASK)) {
+      writeFileDurably(path, before);
+    }
+    if (id.startsWith(SWAP)) {
+      await run(['swapon', id.slice(SWAP.length)]).catch(() => undefined);
+    }
   }
-  if (changes.some((c) => [FILE, UNIT, OWN_UNIT].some((kind) => c.id.startsWith(kind)))) await reload();
+  if (changes.some((c) => [FILE, UNIT, OWN_UNIT].some((kind) => c.id.startsWith(kind)))) {
+    await reload();
+  }
 }
 
 function restoreFstab(): void {
   const now = readText(FSTAB) ?? '';
-  const restored = now.split('\n').map((l) => (l.startsWith(COMMENT) ? l.slice(COMMENT.length) : l)).join('\n');
-  if (restored !== now) replaceFile(FSTAB, restored);
+  const restored = now
+    .split('\n')
+    .map((l) => (l.startsWith(COMMENT) ? l.slice(COMMENT.length) : l))
+    .join('\n');
+  if (restored !== now) {
+    replaceFile(FSTAB, restored);
+  }
 }
 
 function linksTo(path: string, target: string): boolean {

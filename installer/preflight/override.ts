@@ -13,7 +13,10 @@ export function parseOverrides(values: string[]): Override[] {
     const check = value.slice(0, Math.max(at, 0)).trim();
     const reason = value.slice(at + 1).trim();
     if (at < 1 || !/^[a-z0-9-]+$/.test(check) || reason.length < 3) {
-      throw new Failure('usage', `--ignore ${value} does not say why.`, { remedy: 'Write --ignore CODE=REASON, for instance --ignore "memory=small test machine".', exitCode: EXIT.usage });
+      throw new Failure('usage', `--ignore ${value} does not say why.`, {
+        remedy: 'Write --ignore CODE=REASON, for instance --ignore "memory=small test machine".',
+        exitCode: EXIT.usage,
+      });
     }
     return { check, reason };
   });

@@ -1,8 +1,8 @@
-import type { Facts } from './facts/facts.ts';
+import { EXIT, type ExitCode } from '../../src/errors.ts';
 import type { Check, ClusterContext, Finding, Member, Operation } from './check.ts';
+import type { Facts } from './facts/facts.ts';
 import type { Pair } from './matrix/result.ts';
 import type { Override } from './override.ts';
-import { EXIT, type ExitCode } from '../../src/errors.ts';
 
 /** A finding with its check; `override` is the administrator's reason to go on in spite of it. */
 export interface Verdict extends Finding {
@@ -48,29 +48,60 @@ export function judge(checks: Check[], judged: Judged): Omit<PreflightReport, 'm
   const verdict = (check: Check, finding: Finding): Verdict => {
     const override = overrides.find((o) => o.check === check.code)?.reason;
     const { severity, message, remedy, fixable } = finding;
-    return { code: check.code, severity, message, ...(remedy === undefined ? {} : { remedy }), ...(fixable === undefined ? {} : { fixable }), ...(finding.severity === 'fail' && override !== undefined ? { override } : {}) };
+    return {
+      code: check.code,
+      severity,
+      message,
+      ...(remedy === undefined ? {} : { remedy }),
+      ...(fixable === undefined ? {} : { fixable }),
+      ...(finding.severity === 'fail' && override !== undefined ? { override } : {}),
+    };
   };
-  const shared = active.flatMap((check) => (check.scope === 'cluster' ? [{ check, findings: check.judge(members, context, pairs) }] : []));
+  const shared = active.flatMap((check) =>
+    check.scope === 'cluster' ? [{ check, findings: check.judge(members, context, pairs) }] : [],
+  );
   const machines = members.map((member): MachineReport => {
     const findings: Verdict[] = [];
     const passed: string[] = [];
     for (const check of active) {
-      if (check.scope !== 'host') continue;
+      if (check.scope !== 'host') {
+        continue;
+      }
       const found = check.judge(member, context);
-      if (found.length === 0) passed.push(check.code);
+      if (found.length === 0) {
+        passed.push(check.code);
+      }
       findings.push(...found.map((f) => verdict(check, f)));
     }
-    for (const { check, findings: found } of shared) findings.push(...found.filter((f) => f.host === member.name).map((f) => verdict(check, f)));
-    return { name: member.name, address: member.address, role: member.role, findings: findings.toSorted(bySeverity), passed, facts: member.facts };
+    for (const { check, findings: found } of shared) {
+      findings.push(...found.filter((f) => f.host === member.name).map((f) => verdict(check, f)));
+    }
+    return {
+      name: member.name,
+      address: member.address,
+      role: member.role,
+      findings: findings.toSorted(bySeverity),
+      passed,
+      facts: member.facts,
+    };
   });
   const cluster = {
-    findings: shared.flatMap(({ check, findings }) => findings.filter((f) => f.host === undefined).map((f) => verdict(check, f))).toSorted(bySeverity),
+    findings: shared
+      .flatMap(({ check, findings }) => findings.filter((f) => f.host === undefined).map((f) => verdict(check, f)))
+      .toSorted(bySeverity),
     passed: shared.filter((s) => s.findings.length === 0).map((s) => s.check.code),
   };
   const all = [...machines.flatMap((m) => m.findings), ...cluster.findings];
   const failed = all.some((f) => f.severity === 'fail' && f.override === undefined);
   const warned = all.some((f) => f.severity === 'warn' || f.severity === 'fail');
-  return { ok: !failed, exitCode: failed ? EXIT.preflightFailed : warned ? EXIT.preflightWarnings : EXIT.ok, machines, cluster, pairs, overrides };
+  return {
+    ok: !failed,
+    exitCode: failed ? EXIT.preflightFailed : warned ? EXIT.preflightWarnings : EXIT.ok,
+    machines,
+    cluster,
+    pairs,
+    overrides,
+  };
 }
 
 const ORDER = { fail: 0, warn: 1, info: 2 };

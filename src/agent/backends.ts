@@ -28,7 +28,10 @@ export interface BackendPool extends Backends {
   check(): Promise<void>;
 }
 
-/** A server that does not answer so often in a row is dead: what hangs on it is cut, so that clients reconnect elsewhere. */
+/**
+ * A server that does not answer so often in a row is dead: what hangs on it is cut, so that clients reconnect
+ * elsewhere.
+ */
 const DEAD_AFTER = 2;
 
 const key = (b: Backend): string => `${b.address} ${b.port}`;
@@ -39,26 +42,40 @@ const key = (b: Backend): string => `${b.address} ${b.port}`;
  * @param own this node's address, whose server is preferred.
  * @param ask resolves true where the server answers that it is ready.
  */
-export function backendPool(own: string, ask: (backend: Backend) => Promise<boolean>, log: (line: string) => void): BackendPool {
+export function backendPool(
+  own: string,
+  ask: (backend: Backend) => Promise<boolean>,
+  log: (line: string) => void,
+): BackendPool {
   let entries: Entry[] = [];
 
-  const rank = (e: Entry): number => (e.healthy === false ? 4 : 0) + (e.healthy === undefined ? 2 : 0) + (e.backend.address === own ? 0 : 1);
+  const rank = (e: Entry): number =>
+    (e.healthy === false ? 4 : 0) + (e.healthy === undefined ? 2 : 0) + (e.backend.address === own ? 0 : 1);
 
   async function checkOne(entry: Entry): Promise<void> {
     const ok = await ask(entry.backend);
     entry.failures = ok ? 0 : entry.failures + 1;
-    if (ok && entry.healthy !== true) log(`API server ${entry.backend.address} is ready`);
-    if (!ok && entry.healthy === true && entry.failures >= DEAD_AFTER) log(`API server ${entry.backend.address} does not answer; its ${entry.sockets.size} connections are ended`);
-    if (ok) entry.healthy = true;
-    else if (entry.healthy === undefined || entry.failures >= DEAD_AFTER) {
+    if (ok && entry.healthy !== true) {
+      log(`API server ${entry.backend.address} is ready`);
+    }
+    if (!ok && entry.healthy === true && entry.failures >= DEAD_AFTER) {
+      log(`API server ${entry.backend.address} does not answer; its ${entry.sockets.size} connections are ended`);
+    }
+    if (ok) {
+      entry.healthy = true;
+    } else if (entry.healthy === undefined || entry.failures >= DEAD_AFTER) {
       entry.healthy = false;
-      for (const socket of entry.sockets) socket.destroy();
+      for (const socket of entry.sockets) {
+        socket.destroy();
+      }
     }
   }
 
   return {
     candidates() {
-      return shuffle(entries).sort((a, b) => rank(a) - rank(b)).map((e) => e.backend);
+      return shuffle(entries)
+        .sort((a, b) => rank(a) - rank(b))
+        .map((e) => e.backend);
     },
     opened(backend, socket) {
       const entry = entries.find((e) => key(e.backend) === key(backend));
@@ -67,7 +84,9 @@ export function backendPool(own: string, ask: (backend: Backend) => Promise<bool
     },
     replace(backends) {
       const known = new Map(entries.map((e) => [key(e.backend), e]));
-      entries = backends.map((backend) => known.get(key(backend)) ?? { backend, healthy: undefined, failures: 0, sockets: new Set() });
+      entries = backends.map(
+        (backend) => known.get(key(backend)) ?? { backend, healthy: undefined, failures: 0, sockets: new Set() },
+      );
     },
     list: () => entries.map((e) => ({ backend: e.backend, healthy: e.healthy, connections: e.sockets.size })),
     async check() {
@@ -77,5 +96,8 @@ export function backendPool(own: string, ask: (backend: Backend) => Promise<bool
 }
 
 function shuffle<T>(items: T[]): T[] {
-  return items.map((item) => ({ item, order: Math.random() })).sort((a, b) => a.order - b.order).map(({ item }) => item);
+  return items
+    .map((item) => ({ item, order: Math.random() }))
+    .sort((a, b) => a.order - b.order)
+    .map(({ item }) => item);
 }

@@ -6,9 +6,14 @@ const CONNECT_TIMEOUT_MS = 1500;
 
 /**
  * The node-local load balancer in front of all API servers: bytes in, bytes out, TLS passes through.
- * The nearest healthy server is asked first (this node's own), the others follow; where none is known to be healthy all are tried.
+ * The nearest healthy server is asked first (this node's own), the others follow; where none is known to be healthy all
+ * are tried.
  */
-export function startBalancer(listen: { host: string; port: number }, backends: Backends, log: (line: string) => void): Server {
+export function startBalancer(
+  listen: { host: string; port: number },
+  backends: Backends,
+  log: (line: string) => void,
+): Server {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (client) => {
     client.on('error', () => client.destroy());
     void dial(backends.candidates(), client).then((found) => {
@@ -32,9 +37,13 @@ export function startBalancer(listen: { host: string; port: number }, backends: 
 
 async function dial(candidates: Backend[], client: Socket): Promise<{ socket: Socket; backend: Backend } | undefined> {
   for (const backend of candidates) {
-    if (client.destroyed) return undefined;
+    if (client.destroyed) {
+      return undefined;
+    }
     const socket = await connectTo(backend);
-    if (socket !== undefined) return { socket, backend };
+    if (socket !== undefined) {
+      return { socket, backend };
+    }
   }
   return undefined;
 }

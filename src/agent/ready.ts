@@ -1,5 +1,5 @@
-import { Agent, request } from 'node:https';
 import { readFileSync } from 'node:fs';
+import { Agent, request } from 'node:https';
 import type { Backend } from './backends.ts';
 
 const TIMEOUT_MS = 2000;
@@ -15,7 +15,14 @@ export function readyProbe(caFile: string): (backend: Backend) => Promise<boolea
     new Promise((resolve) => {
       ca ??= read(caFile);
       const asked = request(
-        { host: backend.address, port: backend.port, path: '/readyz', agent, timeout: TIMEOUT_MS, ...(ca === undefined ? { rejectUnauthorized: false } : { ca }) },
+        {
+          host: backend.address,
+          port: backend.port,
+          path: '/readyz',
+          agent,
+          timeout: TIMEOUT_MS,
+          ...(ca === undefined ? { rejectUnauthorized: false } : { ca }),
+        },
         (answer) => {
           answer.resume();
           resolve(answer.statusCode === 200);

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
-import type { Identity } from '../pki/authority.ts';
 import { hostPort } from '../host-port.ts';
-import { BUS_SERVER_NAME, busName, cloudClientIdentity, enrolledIdentity, satelliteIdentity } from './identities.ts';
+import type { Identity } from '../pki/authority.ts';
 import { MOST_CONNECT_MS } from './connect.ts';
+import { BUS_SERVER_NAME, busName, cloudClientIdentity, enrolledIdentity, satelliteIdentity } from './identities.ts';
 import { subjects } from './subjects.ts';
 
 /** Who takes part in the bus; what changes in a running cluster. */
@@ -57,21 +57,48 @@ export function websocketHost(address: string): string {
   return address.startsWith('127.') ? address : isIPv6(address) ? '::1' : '127.0.0.1';
 }
 
-/** All that clients of the bus may be signed by, as one file whose name tells its content; undefined where that is ca.crt alone. */
-export function clientAuthorities(settings: ServerSettings, topology: Topology, ca: string): { file: string; pem: string } | undefined {
+/**
+ * All that clients of the bus may be signed by, as one file whose name tells its content; undefined where that is
+ * ca.crt alone.
+ */
+export function clientAuthorities(
+  settings: ServerSettings,
+  topology: Topology,
+  ca: string,
+): { file: string; pem: string } | undefined {
   const file = clientCaFile(settings, topology);
-  return file === undefined ? undefined : { file, pem: [ca, ...(topology.authorities ?? [])].map((pem) => pem.trimEnd()).join('\n').concat('\n') };
+  return file === undefined
+    ? undefined
+    : {
+        file,
+        pem: [ca, ...(topology.authorities ?? [])]
+          .map((pem) => pem.trimEnd())
+          .join('\n')
+          .concat('\n'),
+      };
 }
 
 function clientCaFile(settings: ServerSettings, { authorities = [] }: Topology): string | undefined {
-  if (authorities.length === 0) return undefined;
-  return join(settings.stateDir, `clients-ca-${createHash('sha256').update(authorities.join()).digest('hex').slice(0, 16)}.crt`);
+  if (authorities.length === 0) {
+    return undefined;
+  }
+  return join(
+    settings.stateDir,
+    `clients-ca-${createHash('sha256').update(authorities.join()).digest('hex').slice(0, 16)}.crt`,
+  );
 }
 
 /** Users of everybody who may connect as a client. */
 export function clientUsers(topology: Topology): Set<string> {
-  const identities = [...topology.servers.map((s) => cloudClientIdentity(s.name)), ...satelliteUsers(topology).map((s) => s.identity)];
-  return new Set([BUS_SERVER_NAME, ...identities.map(busName), ...(topology.enrolled ?? []).flatMap((s) => s.nkey ?? [])]);
+  const identities = [
+    ...topology.servers.map((s) => cloudClientIdentity(s.name)),
+    ...satelliteUsers(topology).map((s) => s.identity),
+  ];
+  return new Set([
+    BUS_SERVER_NAME,
+    ...identities.map(busName),
+    ...(topology.enrolled ?? []).flatMap((s) => s.nkey ?? []),
+  ]);
 }
 
 function satelliteUsers(topology: Topology): { id: string; identity: Identity }[] {
@@ -81,30 +108,46 @@ function satelliteUsers(topology: Topology): { id: string; identity: Identity }[
   ];
 }
 
-/** True where going from one topology to the other needs a new process: clustering and JetStream cannot be switched on by a reload. */
+/**
+ * True where going from one topology to the other needs a new process: clustering and JetStream cannot be switched on
+ * by a reload.
+ */
 export function needsRestart(from: Topology, to: Topology): boolean {
   return isCluster(from) !== isCluster(to) || from.jetstream !== to.jetstream;
 }
 
 /**
- * nats-server's configuration. Every listener asks for a certificate of our CA, and there is no other (no monitor, no leaf nodes).
+ * nats-server's configuration. Every listener asks for a certificate of our CA, and there is no other (no monitor, no
+ * leaf nodes).
  *
- * A user is the URI of a certificate (`spiffe://satellite.bus.terrarium.internal/n1`): it has no password that could leak. Such users may come by
- * the TLS port only (STANDARD): on the WebSocket listener, to which the cloud pipes what others send, nothing is mapped from a certificate, and a
- * user without password could be claimed by his name alone. Whoever comes there signs the server's nonce with an nkey.
+ * A user is the URI of a certificate (`spiffe://satellite.bus.terrarium.internal/n1`): it has no password that could
+ * leak. Such users may come by the TLS port only (STANDARD): on the WebSocket listener, to which the cloud pipes what
+ * others send, nothing is mapped from a certificate, and a user without password could be claimed by his name alone.
+ * Whoever comes there signs the server's nonce with an nkey.
  */
 export function natsConfig(settings: ServerSettings, topology: Topology): string {
   const ca = join(settings.tlsDir, 'ca.crt');
   const tls = (caFile: string, extra: string, seconds = 5): string =>
-    `tls { cert_file: ${q(join(settings.tlsDir, 'server.crt'))}, key_file: ${q(join(settings.tlsDir, 'server.key'))}, ca_file: ${q(caFile)}, verify_and_map: true, min_version: "1.2", timeout: ${seconds}${extra} }`;
+    `tls { cert_file: ${q(join(settings.tlsDir, 'server.crt'))}, key_file: ` +
+    `${q(join(settings.tlsDir, 'server.key'))}, ca_file: ${q(caFile)}, verify_and_map: true, min_version: "1.2", ` +
+    `timeout: ${seconds}${extra} }`;
   const byTls = 'allowed_connection_types: ["STANDARD"]';
-  const ownSubjects = (id: string): string => `permissions: { publish: { allow: [${q(subjects.heartbeat(id))}, ${q(subjects.repliesFrom(id))}, ${q(subjects.askDirect(id))}, ${q(subjects.askRenewal(id))}] }, subscribe: { allow: [${q(subjects.forSatellite(id))}] } }`;
+  const ownSubjects = (id: string): string =>
+    `permissions: { publish: { allow: [${q(subjects.heartbeat(id))}, ${q(subjects.repliesFrom(id))}, ` +
+    `${q(subjects.askDirect(id))}, ${q(subjects.askRenewal(id))}] }, subscribe: { allow: ` +
+    `[${q(subjects.forSatellite(id))}] } }`;
   const clouds = topology.servers.map((s) => `{ user: ${q(busName(cloudClientIdentity(s.name)))}, ${byTls} }`);
   // One that stands there twice would make the server refuse all of its configuration.
-  const keys = new Map((topology.enrolled ?? []).flatMap(({ id, nkey }): [string, string][] => (nkey === undefined ? [] : [[nkey, id]])));
+  const keys = new Map(
+    (topology.enrolled ?? []).flatMap(({ id, nkey }): [string, string][] => (nkey === undefined ? [] : [[nkey, id]])),
+  );
   const satellites = [
-    ...satelliteUsers(topology).map(({ id, identity }) => `{ user: ${q(busName(identity))}, ${byTls}, ${ownSubjects(id)} }`),
-    ...[...keys].map(([nkey, id]) => `{ nkey: ${q(nkey)}, allowed_connection_types: ["WEBSOCKET"], ${ownSubjects(id)} }`),
+    ...satelliteUsers(topology).map(
+      ({ id, identity }) => `{ user: ${q(busName(identity))}, ${byTls}, ${ownSubjects(id)} }`,
+    ),
+    ...[...keys].map(
+      ([nkey, id]) => `{ nkey: ${q(nkey)}, allowed_connection_types: ["WEBSOCKET"], ${ownSubjects(id)} }`,
+    ),
   ];
   const lines = [
     `server_name: ${q(settings.node)}`,
@@ -132,7 +175,10 @@ export function natsConfig(settings: ServerSettings, topology: Topology): string
     '}',
   ];
   // A certificate opens this listener, the pipe's, and says nothing about who comes through the pipe.
-  lines.push(`websocket { host: ${q(websocketHost(settings.address))}, port: ${settings.websocketPort}, handshake_timeout: "5s", ${tls(ca, '').replace('verify_and_map', 'verify')} }`);
+  lines.push(
+    `websocket { host: ${q(websocketHost(settings.address))}, port: ${settings.websocketPort}, handshake_timeout: ` +
+      `"5s", ${tls(ca, '').replace('verify_and_map', 'verify')} }`,
+  );
   if (isCluster(topology)) {
     const others = topology.servers.filter((s) => s.name !== settings.node);
     lines.push(
@@ -148,7 +194,10 @@ export function natsConfig(settings: ServerSettings, topology: Topology): string
     );
   }
   if (topology.jetstream) {
-    lines.push(`jetstream { store_dir: ${q(join(settings.stateDir, 'jetstream'))}, sync_interval: always, max_file_store: 2GB, max_memory_store: 64MB }`);
+    lines.push(
+      `jetstream { store_dir: ${q(join(settings.stateDir, 'jetstream'))}, sync_interval: always, max_file_store: ` +
+        '2GB, max_memory_store: 64MB }',
+    );
   }
   return `${lines.join('\n')}\n`;
 }

@@ -1,6 +1,8 @@
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 
-/** Files of one identity on the bus; read again at each connection, so that a renewed certificate is taken by itself. */
+/**
+ * Files of one identity on the bus; read again at each connection, so that a renewed certificate is taken by itself.
+ */
 export interface BusTls {
   caFile: string;
   certFile: string;
@@ -21,7 +23,10 @@ export interface BusOptions {
 /** Where the bus is on the console's port, for who comes by WebSocket. */
 export const BUS_PATH = '/bus';
 
-/** Milliseconds for one try, handshakes included; and for one at a server that may have more to do than it can: it waits as long for its clients. */
+/**
+ * Milliseconds for one try, handshakes included; and for one at a server that may have more to do than it can: it waits
+ * as long for its clients.
+ */
 export const CONNECT_MS = 5_000;
 export const MOST_CONNECT_MS = 20_000;
 
@@ -38,7 +43,10 @@ const COMMON = {
 /** For who goes from one server to the next by himself. */
 export const ONE_TRY = { ...COMMON, reconnect: false, ignoreClusterUpdates: true } as const;
 
-/** One try at one server, `host:port`; the connection is not made anew when it ends. @param timeout milliseconds @throws what the client of the bus throws */
+/**
+ * One try at one server, `host:port`; the connection is not made anew when it ends. @param timeout milliseconds @throws
+ * what the client of the bus throws
+ */
 export function connectOnce(server: string, tls: BusTls, name: string, timeout: number): Promise<NatsConnection> {
   return connect({ ...ONE_TRY, timeout, servers: server, name, tls: { ...tls, handshakeFirst: true } });
 }

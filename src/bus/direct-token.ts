@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { QUERY_LIMITS } from './frames.ts';
 
 /**
- * A token for one direct query: `trd_<claims>.<signature>`, both base64url; claims are JSON, the signature is Ed25519 over the text before the dot.
+ * A token for one direct query: `trd_<claims>.<signature>`, both base64url; claims are JSON, the signature is Ed25519
+ * over the text before the dot.
  * There is one algorithm and no header that could name another.
  */
 const claimsSchema = z.strictObject({
@@ -41,7 +42,9 @@ export function signToken(claims: Claims, key: KeyObject): string {
 export function readToken(token: string): { claims: Claims; text: string; signature: Buffer } | undefined {
   const parts = token.length > MAX_LENGTH ? null : /^(trd_([A-Za-z0-9_-]+))\.([A-Za-z0-9_-]{86})$/.exec(token);
   const [, text, payload, signature] = parts ?? [];
-  if (text === undefined || payload === undefined || signature === undefined) return undefined;
+  if (text === undefined || payload === undefined || signature === undefined) {
+    return undefined;
+  }
   try {
     const claims = claimsSchema.safeParse(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')));
     return claims.success ? { claims: claims.data, text, signature: Buffer.from(signature, 'base64url') } : undefined;

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 
 /**
- * Direct queries on the bus: a satellite publishes `DirectAsk` on `direct.<sat>`, any one instance answers with `DirectAnswer` on
- * `satellite.<sat>.direct`; instances send the same by themselves, with an empty id, when something of it has changed.
+ * Direct queries on the bus: a satellite publishes `DirectAsk` on `direct.<sat>`, any one instance answers with
+ * `DirectAnswer` on `satellite.<sat>.direct`; instances send the same by themselves, with an empty id, when something
+ * of it has changed.
  * Who is asking is told by the subject, which nats-server guards.
  */
 

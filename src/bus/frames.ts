@@ -5,24 +5,33 @@ import type { RenewalAnswer, RenewalAsk } from './renewal.ts';
 /**
  * The messages on the bus: JSON in UTF-8, one object a message.
  *
- * A query: the cloud publishes `QueryRequest` on `satellite.<sat>.query` with the reply subject `reply.<instance>.<query>.<sat>`.
+ * A query: the cloud publishes `QueryRequest` on `satellite.<sat>.query` with the reply subject
+ * `reply.<instance>.<query>.<sat>`.
  * The satellite publishes frames there:
- * - at once `{q, sat, alive: true}`, and again every second until its last frame (also while it waits for credit or for SQL);
+ * - at once `{q, sat, alive: true}`, and again every second until its last frame (also while it waits for credit or for
+ *   SQL);
  * - batches `{q, sat, seq, columns?, rows}`, seq counting from 0, `columns` in the first one (which may have no rows);
  *   each costs one credit; without credit the satellite stops stepping through the result;
- * - a batch whose JSON has more than `PART_CHARS` characters (a row is never divided between batches) as `{q, sat, seq, part, of, text}`, part counting
- *   from 0: the texts in a row are the batch. It costs `of` credits, and may be sent when there is one;
- * - the last one: `{q, sat, seq, end}` or `{q, sat, seq, error}`, its seq following the last batch's; it costs no credit.
- * A ping is a message on `satellite.<sat>.ping` whose content comes back as it is on its reply subject, of the same form.
- * The cloud grants credits by `Credit` on `satellite.<sat>.credit`, of which one of 0 says that there is a reader who has yet to come to what was
- * sent (of one order over all satellites it takes others' rows first), and ends a query by `Cancel` on `satellite.<sat>.cancel`.
+ * - a batch whose JSON has more than `PART_CHARS` characters (a row is never divided between batches) as `{q, sat, seq,
+ *   part, of, text}`, part counting from 0: the texts in a row are the batch. It costs `of` credits, and may be sent
+ *   when there is one;
+ * - the last one: `{q, sat, seq, end}` or `{q, sat, seq, error}`, its seq following the last batch's; it costs no
+ *   credit.
+ * A ping is a message on `satellite.<sat>.ping` whose content comes back as it is on its reply subject, of the same
+ * form.
+ * The cloud grants credits by `Credit` on `satellite.<sat>.credit`, of which one of 0 says that there is a reader who
+ * has yet to come to what was sent (of one order over all satellites it takes others' rows first), and ends a query by
+ * `Cancel` on `satellite.<sat>.cancel`.
  */
 
 /** A batch is sent when it reaches any of these (bytes of JSON, rows, milliseconds since its first row). */
 export const BATCH = { bytes: 64 * 1024, rows: 500, ms: 50 } as const;
 /** UTF-16 units of one part of a batch: below 1 MiB as a message, whatever the characters. */
 export const PART_CHARS = 128 * 1024;
-/** A row may be as long, as JSON: room for a value of 1 MiB, which is the most that there is, as a blob in base64, and for more beside it. */
+/**
+ * A row may be as long, as JSON: room for a value of 1 MiB, which is the most that there is, as a blob in base64, and
+ * for more beside it.
+ */
 export const MAX_ROW_BYTES = 4 * 1024 * 1024;
 /** Besides a row a batch holds smaller ones, and the names of its columns. */
 export const MAX_BATCH_BYTES = MAX_ROW_BYTES + 1024 * 1024;
@@ -49,7 +58,15 @@ export const HEARTBEAT_MS = 5_000;
 export const DEGRADED_MS = 15_000;
 export const UNREACHABLE_MS = 30_000;
 /** Bytes of SQL, milliseconds, rows, bytes of rows; `max…` is the most that may be asked for. */
-export const QUERY_LIMITS = { sql: 64 * 1024, timeoutMs: 10_000, maxTimeoutMs: 60_000, rows: 10_000, maxRows: 1_000_000, bytes: 64 * 1024 * 1024, maxBytes: 1024 * 1024 * 1024 } as const;
+export const QUERY_LIMITS = {
+  sql: 64 * 1024,
+  timeoutMs: 10_000,
+  maxTimeoutMs: 60_000,
+  rows: 10_000,
+  maxRows: 1_000_000,
+  bytes: 64 * 1024 * 1024,
+  maxBytes: 1024 * 1024 * 1024,
+} as const;
 
 const NODE_NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 const MAX_NODE_NAME = 63;
@@ -92,7 +109,10 @@ export const partFrameSchema = z.object({
   ...common,
   seq: z.int().nonnegative(),
   part: z.int().nonnegative(),
-  of: z.int().min(2).max(Math.ceil(MAX_BATCH_BYTES / PART_CHARS)),
+  of: z
+    .int()
+    .min(2)
+    .max(Math.ceil(MAX_BATCH_BYTES / PART_CHARS)),
   text: z.string().min(1).max(PART_CHARS),
 });
 export const endFrameSchema = z.object({
@@ -109,11 +129,20 @@ export const endFrameSchema = z.object({
 export const errorFrameSchema = z.object({
   ...common,
   seq: z.int().nonnegative(),
-  /** `code` such as `query.syntax`, `query.timeout`, `query.denied`, `query.busy`, `query.idle-reader`, `query.internal`. */
+  /**
+   * `code` such as `query.syntax`, `query.timeout`, `query.denied`, `query.busy`, `query.idle-reader`,
+   * `query.internal`.
+   */
   error: z.object({ code: z.string(), message: z.string() }),
 });
 
-export const frameSchema = z.union([aliveFrameSchema, batchFrameSchema, partFrameSchema, endFrameSchema, errorFrameSchema]);
+export const frameSchema = z.union([
+  aliveFrameSchema,
+  batchFrameSchema,
+  partFrameSchema,
+  endFrameSchema,
+  errorFrameSchema,
+]);
 export type AliveFrame = z.infer<typeof aliveFrameSchema>;
 export type BatchFrame = z.infer<typeof batchFrameSchema>;
 export type PartFrame = z.infer<typeof partFrameSchema>;
@@ -165,47 +194,81 @@ export const announcementSchema = z.object({
 export type Announcement = z.infer<typeof announcementSchema>;
 
 /** Encodes a message for the bus. */
-export function encode(message: QueryRequest | Credit | Cancel | Frame | Heartbeat | Announcement | DirectAsk | DirectAnswer | RenewalAsk | RenewalAnswer): string {
+export function encode(
+  message:
+    | QueryRequest
+    | Credit
+    | Cancel
+    | Frame
+    | Heartbeat
+    | Announcement
+    | DirectAsk
+    | DirectAnswer
+    | RenewalAsk
+    | RenewalAnswer,
+): string {
   return JSON.stringify(message);
 }
 
 /** The messages of one batch: itself, or its parts. @param frame as JSON */
 export function messagesOf(frame: string, { q, sat, seq }: Pick<BatchFrame, 'q' | 'sat' | 'seq'>): string[] {
   const of = creditsOf(frame);
-  if (of === 1) return [frame];
-  return Array.from({ length: of }, (_, part) => encode({ q, sat, seq, part, of, text: frame.slice(part * PART_CHARS, (part + 1) * PART_CHARS) }));
+  if (of === 1) {
+    return [frame];
+  }
+  return Array.from({ length: of }, (_, part) =>
+    encode({ q, sat, seq, part, of, text: frame.slice(part * PART_CHARS, (part + 1) * PART_CHARS) }),
+  );
 }
 
 const BATCH_KEYS = new Set(['q', 'sat', 'seq', 'columns', 'rows']);
 
 function isValue(value: unknown): boolean {
-  if (typeof value === 'string' || value === null) return true;
-  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value === 'string' || value === null) {
+    return true;
+  }
+  if (typeof value === 'number') {
+    return Number.isFinite(value);
+  }
   return valueSchema.safeParse(value).success;
 }
 
 /**
- * Whether something that was JSON is a batch and nothing else: what `batchFrameSchema` says too, in a fifth of the time where rows are of small
- * values. All rows of all satellites come by here.
+ * Whether something that was JSON is a batch and nothing else: what `batchFrameSchema` says too, in a fifth of the time
+ * where rows are of small values. All rows of all satellites come by here.
  */
 export function isBatch(value: object): value is BatchFrame {
-  if (!Object.keys(value).every((key) => BATCH_KEYS.has(key))) return false;
+  if (!Object.keys(value).every((key) => BATCH_KEYS.has(key))) {
+    return false;
+  }
   const { q, sat, seq, columns, rows } = value as Record<string, unknown>;
-  return typeof q === 'string' && QUERY_ID.test(q)
-    && typeof sat === 'string' && sat.length <= MAX_NODE_NAME && NODE_NAME.test(sat)
-    && Number.isSafeInteger(seq) && (seq as number) >= 0
-    && (columns === undefined || (Array.isArray(columns) && columns.every((c) => typeof c === 'string')))
-    && Array.isArray(rows) && rows.every((row) => Array.isArray(row) && row.every(isValue));
+  return (
+    typeof q === 'string' &&
+    QUERY_ID.test(q) &&
+    typeof sat === 'string' &&
+    sat.length <= MAX_NODE_NAME &&
+    NODE_NAME.test(sat) &&
+    Number.isSafeInteger(seq) &&
+    (seq as number) >= 0 &&
+    (columns === undefined || (Array.isArray(columns) && columns.every((c) => typeof c === 'string'))) &&
+    Array.isArray(rows) &&
+    rows.every((row) => Array.isArray(row) && row.every(isValue))
+  );
 }
 
 /**
- * Decodes a frame. `text`: a batch as it came, where it is one line, begins with its query and holds nothing but a batch: it may be passed on as it
- * is, which spares writing 64 KiB of JSON anew.
+ * Decodes a frame. `text`: a batch as it came, where it is one line, begins with its query and holds nothing but a
+ * batch: it may be passed on as it is, which spares writing 64 KiB of JSON anew.
  */
 export function decodeFrame(data: string): { frame: Frame; text?: string } | undefined {
   try {
     const value = JSON.parse(data) as object;
-    if (isBatch(value)) return { frame: value, ...(data.startsWith('{"q":') && !data.includes('\n') && !data.includes('\r') ? { text: data } : {}) };
+    if (isBatch(value)) {
+      return {
+        frame: value,
+        ...(data.startsWith('{"q":') && !data.includes('\n') && !data.includes('\r') ? { text: data } : {}),
+      };
+    }
     const parsed = frameSchema.safeParse(value);
     return parsed.success ? { frame: parsed.data } : undefined;
   } catch {

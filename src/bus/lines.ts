@@ -13,11 +13,15 @@ export function watchLines(stream: Readable, log: (line: string) => void): LineW
   lines.on('line', (line) => {
     log(line);
     for (const w of waiting) {
-      if (w.pattern.test(line)) w.resolve(line);
+      if (w.pattern.test(line)) {
+        w.resolve(line);
+      }
     }
   });
   lines.on('close', () => {
-    for (const w of waiting) w.reject(new Error('the process has ended'));
+    for (const w of waiting) {
+      w.reject(new Error('the process has ended'));
+    }
   });
   return {
     next(pattern, timeoutMs) {

@@ -9,7 +9,10 @@ const ANSWER_MS = 1_500;
 /** It answers when a majority has it on disk. */
 const REMOVE_MS = 5_000;
 
-/** What the server of this node says of itself, and what only it may do, over the bus's system account: there is no monitoring port. */
+/**
+ * What the server of this node says of itself, and what only it may do, over the bus's system account: there is no
+ * monitoring port.
+ */
 export interface BusMonitor {
   current(): Announcement['nats'];
   /** When the server read its configuration last, by its own word; undefined where it does not answer. */
@@ -18,7 +21,10 @@ export interface BusMonitor {
   cut(users: ReadonlySet<string>): Promise<number>;
   /** The servers of JetStream's meta group; undefined where this one does not lead it or did not answer last. */
   metaGroup(): MetaServer[] | undefined;
-  /** Takes a server out of JetStream's meta group and of all streams, whose copies go to others as far as there are any. @throws where it is refused or not confirmed */
+  /**
+   * Takes a server out of JetStream's meta group and of all streams, whose copies go to others as far as there are any.
+   * @throws where it is refused or not confirmed
+   */
   removeServer(id: string): Promise<void>;
   stop(): Promise<void>;
 }
@@ -40,18 +46,29 @@ interface Removed {
 }
 const CONNECTIONS_AT_ONCE = 1024;
 
-/** Asks every two seconds. `server` as `host:port`; `tlsDir` holds ca.crt and the server's own certificate, which the system account admits. */
+/**
+ * Asks every two seconds. `server` as `host:port`; `tlsDir` holds ca.crt and the server's own certificate, which the
+ * system account admits.
+ */
 export async function monitorBus(options: { server: string; tlsDir: string; node: string }): Promise<BusMonitor> {
-  const tls = { caFile: join(options.tlsDir, 'ca.crt'), certFile: join(options.tlsDir, 'server.crt'), keyFile: join(options.tlsDir, 'server.key') };
+  const tls = {
+    caFile: join(options.tlsDir, 'ca.crt'),
+    certFile: join(options.tlsDir, 'server.crt'),
+    keyFile: join(options.tlsDir, 'server.key'),
+  };
   const nc = await connectBus({ servers: [options.server], tls, name: `monitor ${options.node}`, onlyThese: true });
   let current: Announcement['nats'] = { role: 'none', peers: [], version: '' };
   let group: MetaServer[] | undefined;
 
   const ask = async <T>(what: string, options: object = {}): Promise<T | undefined> => {
     const id = nc.info?.server_id;
-    if (id === undefined) return undefined;
+    if (id === undefined) {
+      return undefined;
+    }
     try {
-      return (await nc.request(`$SYS.REQ.SERVER.${id}.${what}`, JSON.stringify(options), { timeout: ANSWER_MS })).json<T>();
+      return (
+        await nc.request(`$SYS.REQ.SERVER.${id}.${what}`, JSON.stringify(options), { timeout: ANSWER_MS })
+      ).json<T>();
     } catch {
       return undefined;
     }
@@ -64,7 +81,9 @@ export async function monitorBus(options: { server: string; tlsDir: string; node
       current = { role: 'none', peers: [], version };
       return;
     }
-    const peers = [...new Set((routes.data?.routes ?? []).map((r) => r.remote_name).filter((n) => n !== undefined))].sort();
+    const peers = [
+      ...new Set((routes.data?.routes ?? []).map((r) => r.remote_name).filter((n) => n !== undefined)),
+    ].sort();
     if (nc.info?.jetstream !== true) {
       group = undefined;
       current = { role: 'single', peers, version };
@@ -92,15 +111,25 @@ export async function monitorBus(options: { server: string; tlsDir: string; node
         const page = (await ask<Connz>('CONNZ', { auth: true, offset, limit: CONNECTIONS_AT_ONCE }))?.data;
         total = page?.total ?? 0;
         // Who has not said yet who he is has his own limit of time.
-        for (const c of page?.connections ?? []) if (c.authorized_user !== undefined && !users.has(c.authorized_user)) strangers.push(c.cid);
+        for (const c of page?.connections ?? []) {
+          if (c.authorized_user !== undefined && !users.has(c.authorized_user)) {
+            strangers.push(c.cid);
+          }
+        }
       }
-      for (const cid of strangers) await ask('KICK', { cid });
+      for (const cid of strangers) {
+        await ask('KICK', { cid });
+      }
       return strangers.length;
     },
     metaGroup: () => group,
     async removeServer(id) {
-      const { error } = (await nc.request('$JS.API.SERVER.REMOVE', JSON.stringify({ peer_id: id }), { timeout: REMOVE_MS })).json<Removed>();
-      if (error !== undefined) throw new Error(error.description ?? 'nats-server refused it');
+      const { error } = (
+        await nc.request('$JS.API.SERVER.REMOVE', JSON.stringify({ peer_id: id }), { timeout: REMOVE_MS })
+      ).json<Removed>();
+      if (error !== undefined) {
+        throw new Error(error.description ?? 'nats-server refused it');
+      }
     },
     async stop() {
       stopped.abort();

@@ -28,7 +28,10 @@ export function signByNkey({ seed }: Nkey, text: string): string {
 /** False also for a key that is none. */
 export function isSignedBy(publicKey: string, text: string, signature: string): boolean {
   try {
-    return publicKey.startsWith('U') && nkeys.fromPublic(publicKey).verify(Buffer.from(text, 'utf8'), Buffer.from(signature, 'base64'));
+    return (
+      publicKey.startsWith('U') &&
+      nkeys.fromPublic(publicKey).verify(Buffer.from(text, 'utf8'), Buffer.from(signature, 'base64'))
+    );
   } catch {
     return false;
   }

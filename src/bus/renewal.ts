@@ -2,11 +2,12 @@ import { z } from 'zod';
 import { nkey } from '../store/fields.ts';
 
 /**
- * Renewal of an enrolled satellite's credential, over the connection that its present one has: it publishes `RenewalAsk` on `renew.<sat>`, any one
- * instance answers with `RenewalAnswer` on `satellite.<sat>.renewal`. Who is asking is told by the subject, which nats-server guards.
+ * Renewal of an enrolled satellite's credential, over the connection that its present one has: it publishes
+ * `RenewalAsk` on `renew.<sat>`, any one instance answers with `RenewalAnswer` on `satellite.<sat>.renewal`. Who is
+ * asking is told by the subject, which nats-server guards.
  *
- * First the ask has a `request`: the answer is a certificate, and from then on both credentials are admitted. Once the satellite has come by the
- * new one it asks with `done`: the answer says that the old one is void.
+ * First the ask has a `request`: the answer is a certificate, and from then on both credentials are admitted. Once the
+ * satellite has come by the new one it asks with `done`: the answer says that the old one is void.
  */
 const id = z.string().regex(/^[0-9a-f]{16,32}$/);
 

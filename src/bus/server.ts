@@ -1,13 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { Failure } from '../errors.ts';
-import { BUS_SERVER_NAME } from './identities.ts';
 import { clientAuthorities, natsConfig, needsRestart, type ServerSettings, type Topology } from './config.ts';
+import { BUS_SERVER_NAME } from './identities.ts';
 import { watchLines, type LineWatch } from './lines.ts';
 
 export interface BusServerOptions {
@@ -31,14 +31,16 @@ const TERM_MS = 5_000;
 /** Between looks at a disk that was full. */
 const ROOM_POLL_MS = 1_000;
 /**
- * What nats-server says when it could not write: `JetStream out of resources`, `out of File resources` or `out of space`, by whose write it was, or
- * that a store or a stream had a critical write error. It writes nothing there from then on, also when there is room again, until it is started anew.
+ * What nats-server says when it could not write: `JetStream out of resources`, `out of File resources` or `out of
+ * space`, by whose write it was, or that a store or a stream had a critical write error. It writes nothing there from
+ * then on, also when there is room again, until it is started anew.
  */
 const STARVED = /JetStream out of .*will be DISABLED|critical write error/i;
 const BACKOFF_MS = { first: 250, last: 15_000, healthy: 60_000 } as const;
 
 /** Messages that our own configuration provokes on each start or reload, and that say nothing to an operator. */
-const NOISE = /user required from cert|Clients that are not using "TLS Handshake First"|\[INF\]\s*$|\[INF\] +[_|\\]|docs\.nats\.io|-----/;
+const NOISE =
+  /user required from cert|Clients that are not using "TLS Handshake First"|\[INF\]\s*$|\[INF\] +[_|\\]|docs\.nats\.io|-----/;
 
 /**
  * nats-server as a child: started, watched, started again with back-off when it dies, reconfigured, stopped politely.
@@ -76,7 +78,10 @@ export class BusServer {
     return this.#starved;
   }
 
-  /** From now on a reload counts only when the server itself tells another time of loading; undefined where it cannot be asked. */
+  /**
+   * From now on a reload counts only when the server itself tells another time of loading; undefined where it cannot be
+   * asked.
+   */
   verifyReloads(loadedAt: () => Promise<string | undefined>): void {
     this.#loadedAt = loadedAt;
   }
@@ -92,10 +97,18 @@ export class BusServer {
     });
   }
 
-  /** Takes a new topology: reload where that is enough, else a restart. A refused configuration leaves the old one running. */
+  /**
+   * Takes a new topology: reload where that is enough, else a restart. A refused configuration leaves the old one
+   * running.
+   */
   apply(topology: Topology): Promise<void> {
     return this.#exclusive(async () => {
-      if (this.#stopping || natsConfig(this.#options.settings, topology) === natsConfig(this.#options.settings, this.#topology)) return;
+      if (
+        this.#stopping ||
+        natsConfig(this.#options.settings, topology) === natsConfig(this.#options.settings, this.#topology)
+      ) {
+        return;
+      }
       await this.#writeConfig(topology);
       const restart = needsRestart(this.#topology, topology);
       if (restart) {
@@ -112,7 +125,9 @@ export class BusServer {
   /** Reads certificates and configuration anew. */
   refresh(): Promise<void> {
     return this.#exclusive(async () => {
-      if (!this.#stopping) await this.#reload();
+      if (!this.#stopping) {
+        await this.#reload();
+      }
     });
   }
 
@@ -136,12 +151,18 @@ export class BusServer {
     this.#checkCertificate();
     mkdirSync(this.#options.settings.stateDir, { recursive: true, mode: 0o700 });
     const clients = this.#clientAuthorities(topology);
-    if (clients !== undefined) writeFileSync(clients.file, clients.pem, { mode: 0o600 });
+    if (clients !== undefined) {
+      writeFileSync(clients.file, clients.pem, { mode: 0o600 });
+    }
     const next = `${this.#configFile}.next`;
     writeFileSync(next, natsConfig(this.#options.settings, topology), { mode: 0o600 });
     const check = await execa(this.#options.binary, ['-t', '-c', next], { reject: false, all: true });
     if (check.exitCode !== 0) {
-      throw new Failure('bus-config', `nats-server refuses its configuration: ${check.all.trim() || check.shortMessage}.`, { host: this.#options.settings.node });
+      throw new Failure(
+        'bus-config',
+        `nats-server refuses its configuration: ${check.all.trim() || check.shortMessage}.`,
+        { host: this.#options.settings.node },
+      );
     }
     renameSync(next, this.#configFile);
   }
@@ -156,14 +177,22 @@ export class BusServer {
     const dir = this.#options.settings.stateDir;
     const current = this.#clientAuthorities(this.#topology)?.file;
     for (const name of readdirSync(dir)) {
-      if (name.startsWith('clients-ca-') && join(dir, name) !== current) rmSync(join(dir, name), { force: true });
+      if (name.startsWith('clients-ca-') && join(dir, name) !== current) {
+        rmSync(join(dir, name), { force: true });
+      }
     }
   }
 
   #checkCertificate(): void {
     const file = join(this.#options.settings.tlsDir, 'server.crt');
-    if (new X509Certificate(readFileSync(file)).subjectAltName?.includes(`DNS:${BUS_SERVER_NAME}`) === true) return;
-    throw new Failure('bus-certificate', `The certificate ${file} does not name ${BUS_SERVER_NAME}, so the bus's other servers would refuse it.`, { host: this.#options.settings.node, remedy: 'Renew the certificates of this node.' });
+    if (new X509Certificate(readFileSync(file)).subjectAltName?.includes(`DNS:${BUS_SERVER_NAME}`) === true) {
+      return;
+    }
+    throw new Failure(
+      'bus-certificate',
+      `The certificate ${file} does not name ${BUS_SERVER_NAME}, so the bus's other servers would refuse it.`,
+      { host: this.#options.settings.node, remedy: 'Renew the certificates of this node.' },
+    );
   }
 
   async #launch(): Promise<void> {
@@ -177,15 +206,23 @@ export class BusServer {
       child.once('error', reject);
       child.once('exit', (code, signal) => {
         reject(new Error(`it ended with ${signal ?? `exit code ${code}`}`));
-        if (this.#child !== child) return;
+        if (this.#child !== child) {
+          return;
+        }
         this.#child = undefined;
-        if (ready && !this.#stopping) void this.#revive(signal ?? `exit code ${code}`);
+        if (ready && !this.#stopping) {
+          void this.#revive(signal ?? `exit code ${code}`);
+        }
       });
     });
     failed.catch(() => undefined);
     this.#output = watchLines(child.stderr, (line) => {
-      if (STARVED.test(line) && this.#child === child) void this.#outlastFullDisk();
-      if (!NOISE.test(line)) this.#options.log(`nats: ${line.replace(/^\[\d+\] \S+ \S+ /, '')}`);
+      if (STARVED.test(line) && this.#child === child) {
+        void this.#outlastFullDisk();
+      }
+      if (!NOISE.test(line)) {
+        this.#options.log(`nats: ${line.replace(/^\[\d+\] \S+ \S+ /, '')}`);
+      }
     });
     try {
       await Promise.race([this.#output.next(/Server is ready/, READY_MS), failed]);
@@ -193,7 +230,10 @@ export class BusServer {
     } catch (cause) {
       this.#child = undefined;
       child.kill('SIGKILL');
-      throw new Failure('bus-start', `nats-server did not start: ${(cause as Error).message}.`, { host: this.#options.settings.node, cause });
+      throw new Failure('bus-start', `nats-server did not start: ${(cause as Error).message}.`, {
+        host: this.#options.settings.node,
+        cause,
+      });
     }
   }
 
@@ -204,7 +244,9 @@ export class BusServer {
       await sleep(pause);
       try {
         await this.#exclusive(async () => {
-          if (!this.#stopping && this.#child === undefined) await this.#launch();
+          if (!this.#stopping && this.#child === undefined) {
+            await this.#launch();
+          }
         });
         return;
       } catch (error) {
@@ -215,7 +257,9 @@ export class BusServer {
 
   /** Before another start, ms: longer each time, until a start has held. */
   #nextPause(): number {
-    if (Date.now() - this.#startedAt > BACKOFF_MS.healthy) this.#backoff = BACKOFF_MS.first;
+    if (Date.now() - this.#startedAt > BACKOFF_MS.healthy) {
+      this.#backoff = BACKOFF_MS.first;
+    }
     const pause = this.#backoff;
     this.#backoff = Math.min(pause * 2, BACKOFF_MS.last);
     return pause;
@@ -223,13 +267,22 @@ export class BusServer {
 
   async #outlastFullDisk(): Promise<void> {
     const { roomy = () => true } = this.#options;
-    if (this.#starved) return;
+    if (this.#starved) {
+      return;
+    }
     this.#starved = true;
-    this.#options.log('bus: nats-server could not write, most likely for a full disk, and has switched the stream off; it is started again when there is room');
+    this.#options.log(
+      'bus: nats-server could not write, most likely for a full disk, and has switched the stream off; it is ' +
+        'started again when there is room',
+    );
     const pause = this.#nextPause();
     const lost = (): boolean => this.#stopping || !this.#starved;
-    while (!lost() && !roomy()) await sleep(ROOM_POLL_MS, undefined, { ref: false });
-    if (!lost()) await sleep(pause);
+    while (!lost() && !roomy()) {
+      await sleep(ROOM_POLL_MS, undefined, { ref: false });
+    }
+    if (!lost()) {
+      await sleep(pause);
+    }
     // What it comes to is logged by the revival.
     await this.#exclusive(async () => (lost() ? undefined : this.#restart())).catch(() => undefined);
   }
@@ -249,13 +302,17 @@ export class BusServer {
   async #reload(): Promise<void> {
     const child = this.#child;
     // Dead at this moment: the revival takes the new file.
-    if (child === undefined || this.#output === undefined) return;
+    if (child === undefined || this.#output === undefined) {
+      return;
+    }
     const before = await this.#loadedAt?.();
     const answer = this.#output.next(/Reloaded server configuration|Failed to reload server configuration/, RELOAD_MS);
     child.kill('SIGHUP');
     const line = await answer.catch((error: Error) => error.message);
     if (line.includes('Reloaded server configuration')) {
-      if (before === undefined || (await this.#loadedSince(before))) return;
+      if (before === undefined || (await this.#loadedSince(before))) {
+        return;
+      }
       this.#options.log('bus: nats-server says that it has reloaded, but not when');
     }
     this.#options.log(`bus: reload failed, restarting: ${line}`);
@@ -265,22 +322,33 @@ export class BusServer {
   /** It writes its log a moment before it is done. */
   async #loadedSince(before: string): Promise<boolean> {
     for (const end = Date.now() + CONFIRM_MS; Date.now() < end; await sleep(CONFIRM_POLL_MS)) {
-      if ((await this.#loadedAt?.()) !== before) return true;
+      if ((await this.#loadedAt?.()) !== before) {
+        return true;
+      }
     }
     return false;
   }
 
   async #end(): Promise<void> {
     const child = this.#child;
-    if (child === undefined) return;
+    if (child === undefined) {
+      return;
+    }
     // Set first, so that its exit counts as wanted.
     this.#child = undefined;
-    if (child.exitCode !== null || child.signalCode !== null) return;
+    if (child.exitCode !== null || child.signalCode !== null) {
+      return;
+    }
     const ended = once(child, 'exit');
-    const steps: [NodeJS.Signals, number][] = [...(this.#topology.servers.length > 1 ? [['SIGUSR2', LAME_DUCK_MS] as [NodeJS.Signals, number]] : []), ['SIGTERM', TERM_MS]];
+    const steps: [NodeJS.Signals, number][] = [
+      ...(this.#topology.servers.length > 1 ? [['SIGUSR2', LAME_DUCK_MS] as [NodeJS.Signals, number]] : []),
+      ['SIGTERM', TERM_MS],
+    ];
     for (const [signal, ms] of steps) {
       child.kill(signal);
-      if (await Promise.race([ended.then(() => true), sleep(ms, false, { ref: false })])) return;
+      if (await Promise.race([ended.then(() => true), sleep(ms, false, { ref: false })])) {
+        return;
+      }
     }
     child.kill('SIGKILL');
     await ended;

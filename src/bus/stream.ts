@@ -1,8 +1,15 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  DeliverPolicy, DiscardPolicy, JetStreamApiError, RetentionPolicy, StorageType, jetstream, jetstreamManager,
-  type JetStreamManager, type StreamInfo,
+  DeliverPolicy,
+  DiscardPolicy,
+  JetStreamApiError,
+  RetentionPolicy,
+  StorageType,
+  jetstream,
+  jetstreamManager,
+  type JetStreamManager,
+  type StreamInfo,
 } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { isErrno } from '../errors.ts';
@@ -24,18 +31,33 @@ const CONSUME = { expires: 10_000, idle_heartbeat: 1_000 } as const;
 const STREAM_NOT_FOUND = 10059;
 const STREAM_STORE_FULL = new Set([10077, 10047, 10023]);
 
-/** What the client says of a consumer that has to be made anew. It tries by itself too, but longer than writers can wait. */
-const GONE = new Set(['heartbeats_missed', 'consumer_not_found', 'consumer_deleted', 'no_responders', 'stream_not_found']);
+/**
+ * What the client says of a consumer that has to be made anew. It tries by itself too, but longer than writers can
+ * wait.
+ */
+const GONE = new Set([
+  'heartbeats_missed',
+  'consumer_not_found',
+  'consumer_deleted',
+  'no_responders',
+  'stream_not_found',
+]);
 
 const nameOf = (epoch: number): string => `LOG_${epoch}`;
 
 function toLog(info: StreamInfo): LogInfo | undefined {
   const { epoch, base, chain } = info.config.metadata ?? {};
-  if (epoch === undefined || base === undefined || chain === undefined) return undefined;
+  if (epoch === undefined || base === undefined || chain === undefined) {
+    return undefined;
+  }
   const start = Number(base);
   return {
-    epoch: Number(epoch), base: start, chain, replicas: info.config.num_replicas,
-    first: start + (info.state.messages === 0 ? info.state.last_seq + 1 : info.state.first_seq), last: start + info.state.last_seq,
+    epoch: Number(epoch),
+    base: start,
+    chain,
+    replicas: info.config.num_replicas,
+    first: start + (info.state.messages === 0 ? info.state.last_seq + 1 : info.state.first_seq),
+    last: start + info.state.last_seq,
   };
 }
 
@@ -53,14 +75,22 @@ export function streamPipe(nc: NatsConnection, streams: string): Pipe {
 
   async function epochs(): Promise<number[]> {
     const names: string[] = [];
-    for await (const name of (await jsm()).streams.names(stateSubjects.allLogs)) names.push(name);
-    return names.map((n) => /^LOG_(\d+)$/.exec(n)?.[1]).filter((n) => n !== undefined).map(Number).sort((a, b) => b - a);
+    for await (const name of (await jsm()).streams.names(stateSubjects.allLogs)) {
+      names.push(name);
+    }
+    return names
+      .map((n) => /^LOG_(\d+)$/.exec(n)?.[1])
+      .filter((n) => n !== undefined)
+      .map(Number)
+      .sort((a, b) => b - a);
   }
   async function info(epoch: number): Promise<LogInfo | undefined> {
     try {
       return toLog(await (await jsm()).streams.info(nameOf(epoch)));
     } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return undefined;
+      if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) {
+        return undefined;
+      }
       throw error;
     }
   }
@@ -71,44 +101,78 @@ export function streamPipe(nc: NatsConnection, streams: string): Pipe {
       return epoch === undefined ? undefined : info(epoch);
     },
     async create({ epoch, base, chain, replicas }) {
-      await (await jsm()).streams.add({
-        name: nameOf(epoch), subjects: [stateSubjects.log(epoch)], num_replicas: replicas, storage: StorageType.File, retention: RetentionPolicy.Limits,
-        discard: DiscardPolicy.New, max_bytes: GB, max_age: 0, deny_delete: true, allow_direct: false,
+      await (
+        await jsm()
+      ).streams.add({
+        name: nameOf(epoch),
+        subjects: [stateSubjects.log(epoch)],
+        num_replicas: replicas,
+        storage: StorageType.File,
+        retention: RetentionPolicy.Limits,
+        discard: DiscardPolicy.New,
+        max_bytes: GB,
+        max_age: 0,
+        deny_delete: true,
+        allow_direct: false,
         metadata: { epoch: String(epoch), base: String(base), chain },
       });
     },
     async remove(upTo) {
-      for (const epoch of await epochs()) if (epoch <= upTo) await (await jsm()).streams.delete(nameOf(epoch)).catch((error: unknown) => {
-        if (!(error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND)) throw error;
-      });
+      for (const epoch of await epochs()) {
+        if (epoch <= upTo) {
+          await (await jsm()).streams.delete(nameOf(epoch)).catch((error: unknown) => {
+            if (!(error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND)) {
+              throw error;
+            }
+          });
+        }
+      }
     },
     async publish({ epoch, base }, message) {
       try {
-        const ack = await js.publish(stateSubjects.log(epoch), message, { timeout: PUBLISH_MS, expect: { streamName: nameOf(epoch) } });
+        const ack = await js.publish(stateSubjects.log(epoch), message, {
+          timeout: PUBLISH_MS,
+          expect: { streamName: nameOf(epoch) },
+        });
         return base + ack.seq;
       } catch (error) {
-        throw new NotLogged((error as Error).message, error instanceof JetStreamApiError && STREAM_STORE_FULL.has(error.code), error);
+        throw new NotLogged(
+          (error as Error).message,
+          error instanceof JetStreamApiError && STREAM_STORE_FULL.has(error.code),
+          error,
+        );
       }
     },
     async consume(log, from, deliver, ended) {
-      const consumer = await js.consumers.get(nameOf(log.epoch), { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: from - log.base });
+      const consumer = await js.consumers.get(nameOf(log.epoch), {
+        deliver_policy: DeliverPolicy.StartSequence,
+        opt_start_seq: from - log.base,
+      });
       let stopped = false;
       const messages = await consumer.consume({
         max_messages: AHEAD,
         ...CONSUME,
         callback: (m) => {
-          if (!stopped) deliver(log.base + m.seq, m.data);
+          if (!stopped) {
+            deliver(log.base + m.seq, m.data);
+          }
         },
       });
       const end = (): void => {
-        if (stopped) return;
+        if (stopped) {
+          return;
+        }
         stopped = true;
         void messages.close();
         ended();
       };
       void messages.closed().then(end);
       void (async () => {
-        for await (const { type } of messages.status()) if (GONE.has(type)) end();
+        for await (const { type } of messages.status()) {
+          if (GONE.has(type)) {
+            end();
+          }
+        }
       })();
       return {
         stop() {
@@ -125,7 +189,9 @@ export function streamPipe(nc: NatsConnection, streams: string): Pipe {
     },
     async inspect(log, hashes) {
       const found = await inspectBlocks(streams, log, hashes);
-      if (found.damaged.length === 0 && found.differing.length === 0) return found;
+      if (found.damaged.length === 0 && found.differing.length === 0) {
+        return found;
+      }
       // What was being written at that moment looks torn.
       await sleep(300);
       return await inspectBlocks(streams, log, hashes);
@@ -135,34 +201,56 @@ export function streamPipe(nc: NatsConnection, streams: string): Pipe {
 
 const BATCH = 1000;
 
-async function inspectBlocks(streams: string, log: LogInfo, hashes: (from: number, to: number) => Map<number, string>): Promise<Inspection> {
+async function inspectBlocks(
+  streams: string,
+  log: LogInfo,
+  hashes: (from: number, to: number) => Map<number, string>,
+): Promise<Inspection> {
   const damaged: string[] = [];
   const differing: string[] = [];
   const found = new Map<number, string>();
   const compare = (): void => {
-    if (found.size === 0) return;
+    if (found.size === 0) {
+      return;
+    }
     const numbers = [...found.keys()];
-    const known = hashes(numbers.reduce((a, b) => Math.min(a, b)), numbers.reduce((a, b) => Math.max(a, b)));
-    for (const [message, hash] of found) if (known.has(message) && known.get(message) !== hash) differing.push(`Message ${message} of stream ${nameOf(log.epoch)} is not the one that was applied.`);
+    const known = hashes(
+      numbers.reduce((a, b) => Math.min(a, b)),
+      numbers.reduce((a, b) => Math.max(a, b)),
+    );
+    for (const [message, hash] of found) {
+      if (known.has(message) && known.get(message) !== hash) {
+        differing.push(`Message ${message} of stream ${nameOf(log.epoch)} is not the one that was applied.`);
+      }
+    }
     found.clear();
   };
   let last = 0;
   try {
     for await (const record of readBlocks(streams, nameOf(log.epoch))) {
-      if (!record.sound) damaged.push(`A record in ${record.file} of stream ${nameOf(log.epoch)} is damaged.`);
+      if (!record.sound) {
+        damaged.push(`A record in ${record.file} of stream ${nameOf(log.epoch)} is damaged.`);
+      }
       const message = log.base + record.sequence;
-      if (!record.sound || record.sequence === 0 || message < log.first) continue;
-      if (last !== 0 && message > last + 1) damaged.push(`Messages ${last + 1} to ${message - 1} are missing in stream ${nameOf(log.epoch)}.`);
+      if (!record.sound || record.sequence === 0 || message < log.first) {
+        continue;
+      }
+      if (last !== 0 && message > last + 1) {
+        damaged.push(`Messages ${last + 1} to ${message - 1} are missing in stream ${nameOf(log.epoch)}.`);
+      }
       last = Math.max(last, message);
       found.set(message, createHash('sha256').update(record.payload).digest('hex'));
-      if (found.size >= BATCH) compare();
+      if (found.size >= BATCH) {
+        compare();
+      }
     }
     compare();
   } catch (error) {
     // This node has no copy: with five nodes three may have one.
-    if (!isErrno(error, 'ENOENT')) throw error;
+    if (!isErrno(error, 'ENOENT')) {
+      throw error;
+    }
   }
   const some = (sentences: string[]): string[] => [...new Set(sentences)].slice(0, 10);
   return { damaged: some(damaged), differing: some(differing) };
 }
-

@@ -17,7 +17,9 @@
 
 /** A node name as one token of a subject: dots separate tokens, and a host name never has an underscore. */
 export function token(name: string): string {
-  if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name)) throw new RangeError(`not a node name: ${JSON.stringify(name)}`);
+  if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name)) {
+    throw new RangeError(`not a node name: ${JSON.stringify(name)}`);
+  }
   return name.replaceAll('.', '_');
 }
 
@@ -56,7 +58,9 @@ export const subjects = {
 /** The parts of `reply.<instance>.<query>.<sat>`; undefined for any other subject. */
 export function parseReply(subject: string): { instance: string; query: string; sat: string } | undefined {
   const [kind, instance, query, sat, ...rest] = subject.split('.');
-  if (kind !== 'reply' || instance === undefined || query === undefined || sat === undefined || rest.length > 0) return undefined;
+  if (kind !== 'reply' || instance === undefined || query === undefined || sat === undefined || rest.length > 0) {
+    return undefined;
+  }
   return { instance: nameOf(instance), query, sat: nameOf(sat) };
 }
 

@@ -21,11 +21,21 @@ export interface WebSocketOptions {
 }
 
 /**
- * One try to connect to the bus through the console's port, `wss://HOST:PORT/bus`; the connection is not made anew when it ends.
- * The console must show the cluster's own certificate, by the name that only servers of the bus have, so the address may be any that leads there.
+ * One try to connect to the bus through the console's port, `wss://HOST:PORT/bus`; the connection is not made anew when
+ * it ends.
+ * The console must show the cluster's own certificate, by the name that only servers of the bus have, so the address
+ * may be any that leads there.
  * @throws what the client of the bus throws
  */
-export async function connectByWebSocket({ host, port, ca, seed, name, timeout = CONNECT_MS, env }: WebSocketOptions): Promise<NatsConnection> {
+export async function connectByWebSocket({
+  host,
+  port,
+  ca,
+  seed,
+  name,
+  timeout = CONNECT_MS,
+  env,
+}: WebSocketOptions): Promise<NatsConnection> {
   const agent = new Agent({ keepAlive: false, proxyEnv: env, ca, servername: BUS_SERVER_NAME, minVersion: 'TLSv1.2' });
   return wsconnect({
     ...ONE_TRY,
@@ -34,7 +44,11 @@ export async function connectByWebSocket({ host, port, ca, seed, name, timeout =
     name,
     authenticator: nkeyAuthenticator(seed),
     wsFactory: () => {
-      const socket = new WebSocket(`wss://${hostPort(host, port)}${BUS_PATH}`, { agent, handshakeTimeout: timeout, perMessageDeflate: false });
+      const socket = new WebSocket(`wss://${hostPort(host, port)}${BUS_PATH}`, {
+        agent,
+        handshakeTimeout: timeout,
+        perMessageDeflate: false,
+      });
       // The client of the bus takes its own listener away before the last error has come.
       socket.on('error', () => undefined);
       return Promise.resolve({ socket: socket as unknown as globalThis.WebSocket, encrypted: true });

@@ -30,14 +30,24 @@ export interface Description {
   files: AssetEntry[];
 }
 
-/** Reads a bundle's index, whoever has signed it: looking is not trusting. @throws Failure as openPayload, `payload-missing`. */
+/**
+ * Reads a bundle's index, whoever has signed it: looking is not trusting. @throws Failure as openPayload,
+ * `payload-missing`.
+ */
 export function describe(file: string): { description: Description; sbom: string } {
   const payload = openPayload(file, 'any');
-  if (payload === undefined) throw new Failure('payload-missing', `${file} is a terrarium without its payload.`, { remedy: 'Use the complete file as it was delivered.', exitCode: EXIT.usage });
+  if (payload === undefined) {
+    throw new Failure('payload-missing', `${file} is a terrarium without its payload.`, {
+      remedy: 'Use the complete file as it was delivered.',
+      exitCode: EXIT.usage,
+    });
+  }
   const assets = payloadAssets(payload);
   const json = (path: string): unknown => JSON.parse(assets.read(path).toString('utf8'));
   const entries = assets.entries();
-  const images = entries.filter((e) => e.path === 'images.json' || /^app\/[^/]+\/images\.json$/.test(e.path)).flatMap((e) => json(e.path) as { names: string[]; manifest: { digest: string } }[]);
+  const images = entries
+    .filter((e) => e.path === 'images.json' || /^app\/[^/]+\/images\.json$/.test(e.path))
+    .flatMap((e) => json(e.path) as { names: string[]; manifest: { digest: string } }[]);
   const { index } = payload;
   return {
     description: {
@@ -60,15 +70,29 @@ export function describe(file: string): { description: Description; sbom: string
 
 /** The same for people. */
 export function printDescription(d: Description, withFiles: boolean, out: NodeJS.WritableStream): void {
-  const application = d.application === undefined ? '' : ` with the application ${d.application.name} ${d.application.version}`;
+  const application =
+    d.application === undefined ? '' : ` with the application ${d.application.name} ${d.application.version}`;
   out.write(`${d.file}: terrarium ${d.version}, Kubernetes ${d.kubernetes}${application}\n`);
-  out.write(`signed by ${d.signedBy}${d.developmentKey ? ', a development key' : ''}${d.trusted ? '' : ', which is not trusted here'}\n`);
+  out.write(
+    'signed by ' +
+      `${d.signedBy}${d.developmentKey ? ', a development key' : ''}${d.trusted ? '' : ', which is not trusted here'}\n`,
+  );
   out.write('(the signature over the index is valid; `terrarium bundle verify` checks every byte)\n\nParts:\n');
   const width = Math.max(...d.parts.map((p) => p.name.length));
-  for (const part of d.parts) out.write(`  ${part.name.padEnd(width)}  ${part.version}  ${part.licence}  ${part.origin}\n`);
+  for (const part of d.parts) {
+    out.write(`  ${part.name.padEnd(width)}  ${part.version}  ${part.licence}  ${part.origin}\n`);
+  }
   out.write('\nImages:\n');
-  for (const image of d.images) for (const name of image.names) out.write(`  ${name}  ${image.digest}\n`);
-  if (!withFiles) return;
+  for (const image of d.images) {
+    for (const name of image.names) {
+      out.write(`  ${name}  ${image.digest}\n`);
+    }
+  }
+  if (!withFiles) {
+    return;
+  }
   out.write('\nFiles:\n');
-  for (const file of d.files) out.write(`  ${file.sha256}  ${String(file.size).padStart(10)}  ${file.path}\n`);
+  for (const file of d.files) {
+    out.write(`  ${file.sha256}  ${String(file.size).padStart(10)}  ${file.path}\n`);
+  }
 }

@@ -3,7 +3,9 @@ import { packaged, parseTrustKey, trustedKeys } from '../payload/keys.ts';
 
 /** The file that a `bundle` command looks at: the named one, else this executable, in development the last build. */
 export function subject(file: string | undefined): string {
-  if (file !== undefined) return file;
+  if (file !== undefined) {
+    return file;
+  }
   return packaged ? process.execPath : join(import.meta.dirname, '../../build/payload');
 }
 

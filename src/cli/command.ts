@@ -19,6 +19,9 @@ export interface CommandModule {
   summary: string;
   /** Heading below which `--help` lists it; a command without one is internal and not listed. */
   group?: 'Set up' | 'Use' | 'Operate' | 'Vendor' | 'Lab';
-  /** Declares arguments and options on `cmd` and sets `.action(...)`. An action throws Failure, or sets process.exitCode. */
+  /**
+   * Declares arguments and options on `cmd` and sets `.action(...)`. An action throws Failure, or sets
+   * process.exitCode.
+   */
   configure(cmd: Command, io: Io): void;
 }

@@ -32,13 +32,22 @@ export function dnsText({ zone, port, servers: told, hosts, authority }: DnsRepl
     `  DNS=${servers.map((s) => `${bracketed(s.address)}:${port}`).join(' ')}`,
     `  Domains=~${zone}`,
     '  # BIND; it must not validate the zone: validate-except',
-    `  zone "${zone}" { type forward; forward only; forwarders { ${servers.map((s) => `${s.address} port ${port};`).join(' ')} }; };`,
-    ...(port === 53 ? ['  # or delegate it in the zone above', ...servers.map((s, i) => `  ${zone}. NS ns${i + 1}.${zone}.`), ...servers.map((s, i) => `  ns${i + 1}.${zone}. ${isIPv6(s.address) ? 'AAAA' : 'A'} ${s.address}`)] : []),
+    `  zone "${zone}" { type forward; forward only; forwarders { ` +
+      `${servers.map((s) => `${s.address} port ${port};`).join(' ')} }; };`,
+    ...(port === 53
+      ? [
+          '  # or delegate it in the zone above',
+          ...servers.map((s, i) => `  ${zone}. NS ns${i + 1}.${zone}.`),
+          ...servers.map((s, i) => `  ns${i + 1}.${zone}. ${isIPv6(s.address) ? 'AAAA' : 'A'} ${s.address}`),
+        ]
+      : []),
     '',
     'Without a resolver of your own, lines for a hosts file as of now:',
     ...hosts.filter(isHostsLine).map((line) => `  ${line}`),
     '',
-    authority === null ? 'There is no authority of direct queries yet.' : 'Browsers have to trust the authority that `terrarium dns --ca` prints.',
+    authority === null
+      ? 'There is no authority of direct queries yet.'
+      : 'Browsers have to trust the authority that `terrarium dns --ca` prints.',
   ];
   return `${lines.join('\n')}\n`;
 }

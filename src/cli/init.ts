@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { PORTS, PORT_NAMES } from '../../installer/cluster/ports.ts';
-import { DEFAULT_ZONE } from '../../installer/cluster/zone.ts';
 import { DEFAULT_DATA, DEFAULT_PREFIX } from '../../installer/cluster/spec.ts';
+import { DEFAULT_ZONE } from '../../installer/cluster/zone.ts';
 import { EXIT, Failure, isErrno } from '../errors.ts';
 import type { Io } from './command.ts';
 
@@ -60,7 +60,11 @@ ${PORT_NAMES.map((n) => `#   ${`${n}: ${PORTS[n].port}`.padEnd(26)} (${PORTS[n].
 }
 
 /** Writes the example. @throws Failure `exists` where there is a file already. */
-export function writeExample(addresses: string[], options: { output: string; sshUser: string; force?: true }, io: Io): void {
+export function writeExample(
+  addresses: string[],
+  options: { output: string; sshUser: string; force?: true },
+  io: Io,
+): void {
   const text = exampleClusterFile(addresses, options.sshUser);
   if (options.output === '-') {
     io.stdout.write(text);
@@ -69,8 +73,17 @@ export function writeExample(addresses: string[], options: { output: string; ssh
   try {
     writeFileSync(options.output, text, { flag: options.force === true ? 'w' : 'wx' });
   } catch (error) {
-    if (isErrno(error, 'EEXIST')) throw new Failure('exists', `${options.output} is there already.`, { remedy: 'Name another file with -o, or replace it with --force.', exitCode: EXIT.usage });
-    throw new Failure('cannot-write', `${options.output} cannot be written: ${error instanceof Error ? error.message : String(error)}.`, { exitCode: EXIT.usage });
+    if (isErrno(error, 'EEXIST')) {
+      throw new Failure('exists', `${options.output} is there already.`, {
+        remedy: 'Name another file with -o, or replace it with --force.',
+        exitCode: EXIT.usage,
+      });
+    }
+    throw new Failure(
+      'cannot-write',
+      `${options.output} cannot be written: ${error instanceof Error ? error.message : String(error)}.`,
+      { exitCode: EXIT.usage },
+    );
   }
   io.stdout.write(`Wrote ${options.output}. Edit it, then run: terrarium install -f ${options.output}\n`);
 }

@@ -8,7 +8,10 @@ export function onMachines(cmd: Command, action: (names: string[], all: boolean)
     .option('--all', 'all of them')
     .action(async (names: string[], { all = false }: { all?: boolean }) => {
       if (all === names.length > 0) {
-        throw new Failure('usage', `\`${cmd.name()}\` takes names of machines or --all.`, { remedy: '`terrarium lab status` lists them.', exitCode: EXIT.usage });
+        throw new Failure('usage', `\`${cmd.name()}\` takes names of machines or --all.`, {
+          remedy: '`terrarium lab status` lists them.',
+          exitCode: EXIT.usage,
+        });
       }
       await action(names, all);
     });

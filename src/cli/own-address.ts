@@ -8,15 +8,23 @@ interface Candidate {
   family: 'IPv4' | 'IPv6';
 }
 
-/** Device of the default route with the lowest metric, from /proc/net/route and /proc/net/ipv6_route; undefined without one. */
-export function defaultRouteDevice(ipv4Routes: string, ipv6Routes: string): { device: string; family: 4 | 6 } | undefined {
+/**
+ * Device of the default route with the lowest metric, from /proc/net/route and /proc/net/ipv6_route; undefined without
+ * one.
+ */
+export function defaultRouteDevice(
+  ipv4Routes: string,
+  ipv6Routes: string,
+): { device: string; family: 4 | 6 } | undefined {
   const four = ipv4Routes
     .split('\n')
     .slice(1)
     .map((l) => l.split('\t'))
     .filter((f) => f[1] === '00000000' && f[7] === '00000000' && f[0] !== undefined)
     .toSorted((a, b) => Number(a[6]) - Number(b[6]))[0]?.[0];
-  if (four !== undefined) return { device: four, family: 4 };
+  if (four !== undefined) {
+    return { device: four, family: 4 };
+  }
   const six = ipv6Routes
     .split('\n')
     .map((l) => l.trim().split(/\s+/))
@@ -31,18 +39,33 @@ export function defaultRouteDevice(ipv4Routes: string, ipv6Routes: string): { de
  */
 export function ownAddress(): string {
   const all: Candidate[] = Object.entries(networkInterfaces()).flatMap(([device, list]) =>
-    (list ?? []).filter((a) => !a.internal && !/^(fe80:|169\.254\.)/i.test(a.address)).map((a) => ({ device, address: a.address, family: a.family })),
+    (list ?? [])
+      .filter((a) => !a.internal && !/^(fe80:|169\.254\.)/i.test(a.address))
+      .map((a) => ({ device, address: a.address, family: a.family })),
   );
   const route = defaultRouteDevice(read('/proc/net/route'), read('/proc/net/ipv6_route'));
   const routed = all.find((a) => a.device === route?.device && a.family === (route?.family === 6 ? 'IPv6' : 'IPv4'));
-  if (routed !== undefined) return routed.address;
+  if (routed !== undefined) {
+    return routed.address;
+  }
   const only = all.filter((a) => a.family === 'IPv4');
   const candidates = only.length > 0 ? only : all;
-  if (candidates.length === 1 && candidates[0] !== undefined) return candidates[0].address;
-  throw new Failure('no-own-address', candidates.length === 0 ? 'This machine has no address by which others could reach it.' : `This machine has several addresses (${candidates.map((c) => c.address).join(', ')}) and no default route.`, {
-    remedy: candidates.length === 0 ? 'Configure its network, or name an address by --address.' : 'Say by --address which one the other machines reach.',
-    exitCode: EXIT.usage,
-  });
+  if (candidates.length === 1 && candidates[0] !== undefined) {
+    return candidates[0].address;
+  }
+  throw new Failure(
+    'no-own-address',
+    candidates.length === 0
+      ? 'This machine has no address by which others could reach it.'
+      : `This machine has several addresses (${candidates.map((c) => c.address).join(', ')}) and no default route.`,
+    {
+      remedy:
+        candidates.length === 0
+          ? 'Configure its network, or name an address by --address.'
+          : 'Say by --address which one the other machines reach.',
+      exitCode: EXIT.usage,
+    },
+  );
 }
 
 function read(path: string): string {

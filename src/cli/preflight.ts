@@ -1,10 +1,10 @@
-import { fixAll } from '../../installer/preflight/fix.ts';
-import { renderReport } from '../../installer/preflight/render.ts';
-import { contextOf, runPreflight, stagedProgram } from '../../installer/preflight/run.ts';
 import type { Host } from '../../installer/hosts/host.ts';
 import { closeHosts, openHosts } from '../../installer/hosts/open.ts';
 import { stage, unstage } from '../../installer/hosts/stage.ts';
+import { fixAll } from '../../installer/preflight/fix.ts';
 import { probeHelper } from '../../installer/preflight/matrix/helper.ts';
+import { renderReport } from '../../installer/preflight/render.ts';
+import { contextOf, runPreflight, stagedProgram } from '../../installer/preflight/run.ts';
 import { openPayload } from '../payload/open.ts';
 import { selfCommand } from '../self.ts';
 import type { Io } from './command.ts';
@@ -28,15 +28,27 @@ export async function runPreflightCommand(options: TargetOptions & { json?: true
       say(`Copying the checks to ${count}`);
       staged = await stage(hosts, program, { signal: io.signal, ...(end === undefined ? {} : { end }) });
     }
-    const settings = { signal: io.signal, helper: helper?.path, ...(packaged ? { program: stagedProgram(staged) } : {}) };
+    const settings = {
+      signal: io.signal,
+      helper: helper?.path,
+      ...(packaged ? { program: stagedProgram(staged) } : {}),
+    };
     say(`Checking ${count}`);
     let report = await runPreflight(hosts, targets, file, settings);
     if (options.fix === true) {
       const fixed = await fixAll(hosts, report, contextOf(file, targets), settings.program ?? (() => selfCommand()));
-      for (const line of fixed) io.stderr.write(`${line}\n`);
-      if (fixed.length > 0) report = await runPreflight(hosts, targets, file, settings);
+      for (const line of fixed) {
+        io.stderr.write(`${line}\n`);
+      }
+      if (fixed.length > 0) {
+        report = await runPreflight(hosts, targets, file, settings);
+      }
     }
-    io.stdout.write(options.json === true ? `${JSON.stringify(report, null, 2)}\n` : renderReport(report, { colour: io.stdout.isTTY === true && io.env['NO_COLOR'] === undefined }));
+    io.stdout.write(
+      options.json === true
+        ? `${JSON.stringify(report, null, 2)}\n`
+        : renderReport(report, { colour: io.stdout.isTTY === true && io.env['NO_COLOR'] === undefined }),
+    );
     process.exitCode = report.exitCode;
   } finally {
     await helper?.remove();

@@ -20,16 +20,29 @@ type Cut = 'rows' | 'bytes';
 
 /** What to do about a result that was cut off: a sentence for each limit. */
 export type Remedies = Record<Cut, string>;
-const MORE: Remedies = { rows: 'Use --max-rows for more.', bytes: 'Use --max-bytes for more, up to 1GiB, or select less.' };
+const MORE: Remedies = {
+  rows: 'Use --max-rows for more.',
+  bytes: 'Use --max-bytes for more, up to 1GiB, or select less.',
+};
 
-/** As `--json` and `--csv` say; a table without them. @param more what to do about a result that was cut off, where that is not an option of the same command @throws Failure `usage` for both */
+/**
+ * As `--json` and `--csv` say; a table without them. @param more what to do about a result that was cut off, where that
+ * is not an option of the same command @throws Failure `usage` for both
+ */
 export function printerFor(io: Io, options: { json?: boolean; csv?: boolean }, more: Remedies = MORE): QueryPrinter {
-  if (options.json === true && options.csv === true) throw new Failure('usage', '--json and --csv contradict each other.', { remedy: 'Use one of them.', exitCode: EXIT.usage });
+  if (options.json === true && options.csv === true) {
+    throw new Failure('usage', '--json and --csv contradict each other.', {
+      remedy: 'Use one of them.',
+      exitCode: EXIT.usage,
+    });
+  }
   return (options.json === true ? jsonPrinter : options.csv === true ? csvPrinter : tablePrinter)(io, more);
 }
 
 function tellCut(io: Io, satellite: string, by: Cut, rows: number, more: Remedies): void {
-  io.stderr.write(`${cell(satellite)}: the result was cut off after ${rows} rows, by the limit of ${by}. ${more[by]}\n`);
+  io.stderr.write(
+    `${cell(satellite)}: the result was cut off after ${rows} rows, by the limit of ${by}. ${more[by]}\n`,
+  );
 }
 
 /** A table that grows while rows come in, the satellite in its first column; errors go to stderr. */
@@ -44,10 +57,14 @@ function tablePrinter(io: Io, more: Remedies): QueryPrinter {
   const flush = (): void => {
     clearTimeout(timer);
     timer = undefined;
-    if (sample === undefined || header === undefined) return;
+    if (sample === undefined || header === undefined) {
+      return;
+    }
     columns = widths([header, ...sample]).map((w, i, all) => (i === all.length - 1 ? w : Math.min(w, MAX_WIDTH)));
     write(header);
-    for (const row of sample) write(row);
+    for (const row of sample) {
+      write(row);
+    }
     sample = undefined;
   };
   const begin = (names: string[]): void => {
@@ -63,18 +80,30 @@ function tablePrinter(io: Io, more: Remedies): QueryPrinter {
 
   return {
     print(said) {
-      if ('done' in said) return;
+      if ('done' in said) {
+        return;
+      }
       if ('rows' in said) {
-        if (said.columns !== undefined) columnsOf.set(said.sat, said.columns);
+        if (said.columns !== undefined) {
+          columnsOf.set(said.sat, said.columns);
+        }
         const names = columnsOf.get(said.sat) ?? [];
-        if (said.rows.length > 0 || header === undefined) begin(names);
+        if (said.rows.length > 0 || header === undefined) {
+          begin(names);
+        }
         for (const values of said.rows) {
           const row = [said.sat, ...values].map(cell);
-          if (sample === undefined) write(row);
-          else sample.push(row);
+          if (sample === undefined) {
+            write(row);
+          } else {
+            sample.push(row);
+          }
         }
-        if (sample !== undefined && sample.length >= SAMPLE_ROWS) flush();
-        else if (sample !== undefined && timer === undefined) timer = setTimeout(flush, SAMPLE_MS);
+        if (sample !== undefined && sample.length >= SAMPLE_ROWS) {
+          flush();
+        } else if (sample !== undefined && timer === undefined) {
+          timer = setTimeout(flush, SAMPLE_MS);
+        }
       } else if ('error' in said) {
         io.stderr.write(`${cell(said.sat)}: ${cell(said.error.message)}\n`);
       } else if (said.end.truncated !== undefined) {
@@ -98,9 +127,13 @@ function csvPrinter(io: Io, more: Remedies): QueryPrinter {
   const write = (row: Value[]): void => void io.stdout.write(`${row.map(field).join(',')}\r\n`);
   return {
     print(said) {
-      if ('done' in said) return;
+      if ('done' in said) {
+        return;
+      }
       if ('rows' in said) {
-        if (said.columns !== undefined) columnsOf.set(said.sat, said.columns);
+        if (said.columns !== undefined) {
+          columnsOf.set(said.sat, said.columns);
+        }
         const columns = columnsOf.get(said.sat) ?? [];
         if (header === undefined) {
           header = columns;
@@ -108,7 +141,9 @@ function csvPrinter(io: Io, more: Remedies): QueryPrinter {
         }
         // A satellite of another release may have other columns.
         const places = header.map((name) => columns.indexOf(name));
-        for (const row of said.rows) write([said.sat, ...places.map((i) => row[i] ?? null)]);
+        for (const row of said.rows) {
+          write([said.sat, ...places.map((i) => row[i] ?? null)]);
+        }
       } else if ('error' in said) {
         io.stderr.write(`${cell(said.sat)}: ${cell(said.error.message)}\n`);
       } else if (said.end.truncated !== undefined) {
@@ -128,15 +163,21 @@ function jsonPrinter(io: Io, more: Remedies): QueryPrinter {
       if ('done' in said) {
         write({ done: true, satellites: said.satellites, rows: said.rows, ms: said.ms });
       } else if ('rows' in said) {
-        if (said.columns !== undefined) columnsOf.set(said.sat, said.columns);
+        if (said.columns !== undefined) {
+          columnsOf.set(said.sat, said.columns);
+        }
         const names = columnsOf.get(said.sat) ?? [];
-        for (const values of said.rows) write({ satellite: said.sat, row: Object.fromEntries(names.map((n, i) => [n, values[i] ?? null])) });
+        for (const values of said.rows) {
+          write({ satellite: said.sat, row: Object.fromEntries(names.map((n, i) => [n, values[i] ?? null])) });
+        }
       } else if ('error' in said) {
         write({ satellite: said.sat, error: said.error });
         io.stderr.write(`${cell(said.sat)}: ${cell(said.error.message)}\n`);
       } else {
         write({ satellite: said.sat, end: said.end });
-        if (said.end.truncated !== undefined) tellCut(io, said.sat, said.end.truncated, said.end.rows, more);
+        if (said.end.truncated !== undefined) {
+          tellCut(io, said.sat, said.end.truncated, said.end.rows, more);
+        }
       }
     },
     finish: () => undefined,

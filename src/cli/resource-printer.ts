@@ -5,7 +5,8 @@ import { cell, line, widths } from './table.ts';
 export const FORMATS = ['table', 'wide', 'json', 'yaml', 'name'] as const;
 export type Format = (typeof FORMATS)[number];
 
-const cells = (kind: Kind, wide: boolean, item: unknown, now: number): string[] => Object.values({ ...kind.columns, ...(wide ? kind.wide : {}) }).map((read) => cell(read(item, now)));
+const cells = (kind: Kind, wide: boolean, item: unknown, now: number): string[] =>
+  Object.values({ ...kind.columns, ...(wide ? kind.wide : {}) }).map((read) => cell(read(item, now)));
 const header = (kind: Kind, wide: boolean): string[] => Object.keys({ ...kind.columns, ...(wide ? kind.wide : {}) });
 
 /** A list as a whole. One named item in JSON and YAML is that item, several are a list. */
@@ -18,7 +19,9 @@ export function printItems(kind: Kind, items: unknown[], format: Format, one: bo
     case 'name':
       return items.map((item) => `${kind.name}/${cell(kind.key(item))}\n`).join('');
     default: {
-      if (items.length === 0) return '';
+      if (items.length === 0) {
+        return '';
+      }
       const rows = [header(kind, format === 'wide'), ...items.map((item) => cells(kind, format === 'wide', item, now))];
       const columns = widths(rows);
       return rows.map((row) => `${line(row, columns)}\n`).join('');
@@ -41,14 +44,22 @@ export function watchPrinter(kind: Kind, format: Format, now: () => number): Wat
     return `${line(values, columns)}\n`;
   };
   const one = (change: string, key: string, item: unknown): string => {
-    if (format === 'json') return `${JSON.stringify({ change, key, item })}\n`;
-    if (format === 'yaml') return `---\n${stringify({ change, key, item }, { lineWidth: 0 })}`;
-    if (format === 'name') return `${kind.name}/${cell(key)}\n`;
+    if (format === 'json') {
+      return `${JSON.stringify({ change, key, item })}\n`;
+    }
+    if (format === 'yaml') {
+      return `---\n${stringify({ change, key, item }, { lineWidth: 0 })}`;
+    }
+    if (format === 'name') {
+      return `${kind.name}/${cell(key)}\n`;
+    }
     return item === null ? `${cell(key)} was deleted\n` : row(item);
   };
   return {
     first(items) {
-      if (format !== 'table' && format !== 'wide') return items.map((item) => one('present', kind.key(item), item)).join('');
+      if (format !== 'table' && format !== 'wide') {
+        return items.map((item) => one('present', kind.key(item), item)).join('');
+      }
       columns = widths([header(kind, wide), ...items.map((item) => cells(kind, wide, item, now()))]);
       return `${line(header(kind, wide), columns)}\n${items.map(row).join('')}`;
     },

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ChangeLine, FleetLine, Overview, SatelliteInfo } from '../cloud/api.ts';
 import { API_PATHS } from '../cloud/api-paths.ts';
+import type { ChangeLine, FleetLine, Overview, SatelliteInfo } from '../cloud/api.ts';
 import type { CloudClient } from '../context/client.ts';
 import { Failure } from '../errors.ts';
 import { readAll, type Kind } from './resources.ts';
@@ -15,29 +15,57 @@ export interface Seen {
 }
 
 /**
- * What changes of a kind from a position on, without end: over another control plane when one goes, from where it was left.
+ * What changes of a kind from a position on, without end: over another control plane when one goes, from where it was
+ * left.
  * @param shown the items that are known, by key
  */
-export async function* watchKind(client: CloudClient, kind: Kind, since: number, shown: Map<string, unknown>, signal: AbortSignal): AsyncGenerator<Seen, void, undefined> {
+export async function* watchKind(
+  client: CloudClient,
+  kind: Kind,
+  since: number,
+  shown: Map<string, unknown>,
+  signal: AbortSignal,
+): AsyncGenerator<Seen, void, undefined> {
   const known = new Map([...shown].map(([key, item]) => [key, textOf(kind, item)]));
   let from = since;
   for (;;) {
-    const path = kind.fleet === true ? `${API_PATHS.watch}?topics=fleet` : kind.topic === undefined ? `${API_PATHS.watch}?topics=overview` : `${API_PATHS.watch}?topics=${kind.topic}&since=${from}`;
+    const path =
+      kind.fleet === true
+        ? `${API_PATHS.watch}?topics=fleet`
+        : kind.topic === undefined
+          ? `${API_PATHS.watch}?topics=overview`
+          : `${API_PATHS.watch}?topics=${kind.topic}&since=${from}`;
     try {
       for await (const { event, data } of client.events(path, signal)) {
         if (event === 'change') {
           const { seq, change, key, item } = JSON.parse(data) as ChangeLine;
           from = seq;
-          if (change === 'deleted') known.delete(key);
-          else known.set(key, textOf(kind, item));
+          if (change === 'deleted') {
+            known.delete(key);
+          } else {
+            known.set(key, textOf(kind, item));
+          }
           yield { change: item === null && change !== 'deleted' ? 'deleted' : change, key, item };
-        } else if (kind.fleet === true && (event === 'start' || (event === 'fleet' && (JSON.parse(data) as FleetLine).many))) {
+        } else if (
+          kind.fleet === true &&
+          (event === 'start' || (event === 'fleet' && (JSON.parse(data) as FleetLine).many))
+        ) {
           // Something may have changed before this watch began, or more than it tells one by one.
-          yield* compare(kind, (await readAll(client, kind, Number.POSITIVE_INFINITY, signal, { tables: 'none' })).items.map(withoutTables), known);
+          yield* compare(
+            kind,
+            (await readAll(client, kind, Number.POSITIVE_INFINITY, signal, { tables: 'none' })).items.map(
+              withoutTables,
+            ),
+            known,
+          );
         } else if (event === 'fleet') {
           const { items, gone } = JSON.parse(data) as FleetLine;
           yield* told(kind, items.map(withoutTables), known);
-          for (const key of gone) if (known.delete(key)) yield { change: 'deleted', key, item: null };
+          for (const key of gone) {
+            if (known.delete(key)) {
+              yield { change: 'deleted', key, item: null };
+            }
+          }
         } else if (event === 'overview') {
           yield* compare(kind, kind.overview?.(JSON.parse(data) as Overview) ?? [], known);
         } else if (event === 'end' && data.includes('session')) {
@@ -45,21 +73,29 @@ export async function* watchKind(client: CloudClient, kind: Kind, since: number,
         }
       }
     } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      if (!(error instanceof Failure) || error.code !== 'compacted') throw error;
+      if (signal.aborted) {
+        throw signal.reason;
+      }
+      if (!(error instanceof Failure) || error.code !== 'compacted') {
+        throw error;
+      }
       // What happened in between is not known any more: what is there now is.
       const { items, seq } = await readAll(client, kind, Number.POSITIVE_INFINITY, signal);
       yield* compare(kind, items, known);
       from = seq;
     }
     await sleep(AGAIN_MS, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) throw signal.reason;
+    if (signal.aborted) {
+      throw signal.reason;
+    }
   }
 }
 
 /** By which it is seen that one has changed: a satellite does not by being heard. */
 function textOf(kind: Kind, item: unknown): string {
-  if (kind.fleet !== true) return JSON.stringify(item);
+  if (kind.fleet !== true) {
+    return JSON.stringify(item);
+  }
   const { load: _, lastSeen: __, tables: ___, ...rest } = item as SatelliteInfo;
   return JSON.stringify(rest);
 }
@@ -75,7 +111,9 @@ function* told(kind: Kind, items: unknown[], known: Map<string, string>): Genera
     const key = kind.key(item);
     const text = textOf(kind, item);
     const before = known.get(key);
-    if (before === text) continue;
+    if (before === text) {
+      continue;
+    }
     known.set(key, text);
     yield { change: before === undefined ? 'created' : 'changed', key, item };
   }
@@ -85,7 +123,9 @@ function* compare(kind: Kind, items: unknown[], known: Map<string, string>): Gen
   const now = new Set(items.map((i) => kind.key(i)));
   yield* told(kind, items, known);
   for (const key of known.keys()) {
-    if (now.has(key)) continue;
+    if (now.has(key)) {
+      continue;
+    }
     known.delete(key);
     yield { change: 'deleted', key, item: null };
   }

@@ -18,8 +18,8 @@ export interface SecretSource {
 const MOST_BYTES = 64 * 1024;
 
 /**
- * A secret, which is never a word of a command line, where every process of the machine could read it: from a file, from a variable of the
- * environment, or from stdin, where that is no terminal.
+ * A secret, which is never a word of a command line, where every process of the machine could read it: from a file,
+ * from a variable of the environment, or from stdin, where that is no terminal.
  * @throws Failure `usage`
  */
 export async function readSecret(io: Io, { what, file, variable, spaces, remedy }: SecretSource): Promise<string> {
@@ -32,12 +32,20 @@ export async function readSecret(io: Io, { what, file, variable, spaces, remedy 
     } catch (error) {
       throw usage(`The ${what} cannot be read from ${file}: ${(error as Error).message}.`);
     }
-  } else if (file === undefined && given !== undefined) text = given;
-  else if (file === undefined && io.stdin.isTTY === true) throw usage(`No ${what} is given.`);
-  else text = await readAll(io.stdin);
+  } else if (file === undefined && given !== undefined) {
+    text = given;
+  } else if (file === undefined && io.stdin.isTTY === true) {
+    throw usage(`No ${what} is given.`);
+  } else {
+    text = await readAll(io.stdin);
+  }
   const secret = text.trim();
-  if (secret === '') throw usage(`No ${what} is given.`);
-  if (spaces !== true && /\s/.test(secret)) throw usage(`What is given is no ${what}: it has more than one word.`);
+  if (secret === '') {
+    throw usage(`No ${what} is given.`);
+  }
+  if (spaces !== true && /\s/.test(secret)) {
+    throw usage(`What is given is no ${what}: it has more than one word.`);
+  }
   return secret;
 }
 
@@ -45,7 +53,9 @@ async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
   let text = '';
   for await (const chunk of stream) {
     text += String(chunk);
-    if (text.length > MOST_BYTES) break;
+    if (text.length > MOST_BYTES) {
+      break;
+    }
   }
   return text;
 }

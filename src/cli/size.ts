@@ -7,7 +7,9 @@ export function size(most: number): (text: string) => number {
   return (text) => {
     const [, digits = '', unit = ''] = /^([1-9]\d{0,15})(KiB|MiB|GiB)?$/.exec(text) ?? [];
     const bytes = Number(digits) * UNITS[unit as keyof typeof UNITS];
-    if (bytes < 1 || bytes > most) throw new InvalidArgumentError(`It must be a number of bytes, such as 500000 or 64MiB, up to ${sizeText(most)}.`);
+    if (bytes < 1 || bytes > most) {
+      throw new InvalidArgumentError(`It must be a number of bytes, such as 500000 or 64MiB, up to ${sizeText(most)}.`);
+    }
     return bytes;
   };
 }

@@ -4,7 +4,13 @@ import { isIP } from 'node:net';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { hostTargets, parseClusterFile, type ClusterFile, type HostTarget, type Purpose } from '../../installer/cluster/spec.ts';
+import {
+  hostTargets,
+  parseClusterFile,
+  type ClusterFile,
+  type HostTarget,
+  type Purpose,
+} from '../../installer/cluster/spec.ts';
 import { parseOverrides, type Override } from '../../installer/preflight/override.ts';
 import { EXIT, Failure, isErrno } from '../errors.ts';
 import { ownAddress } from './own-address.ts';
@@ -36,7 +42,11 @@ export function addTargetOptions(cmd: Command): Command {
     .option('--ssh-user <user>', 'login on the machines (default: root)')
     .option('--ssh-key <file>', 'private key (default: the ssh agent, then ~/.ssh/id_*)')
     .option('--ssh-port <port>', 'ssh port of the machines (default: 22)')
-    .option('--ignore <CODE=REASON>', 'go on although this preflight check fails; repeatable, recorded', (value: string, all: string[] = []) => [...all, value]);
+    .option(
+      '--ignore <CODE=REASON>',
+      'go on although this preflight check fails; repeatable, recorded',
+      (value: string, all: string[] = []) => [...all, value],
+    );
 }
 
 function usage(message: string, remedy: string): Failure {
@@ -48,17 +58,32 @@ function usage(message: string, remedy: string): Failure {
  * @throws Failure exit code 2: unreadable or invalid file, bad option.
  */
 export async function loadTargets(options: TargetOptions, purpose?: Purpose): Promise<Targets> {
-  if (options.file !== undefined && options.hosts !== undefined) throw usage('Both --file and --hosts are given.', 'Use one of them.');
+  if (options.file !== undefined && options.hosts !== undefined) {
+    throw usage('Both --file and --hosts are given.', 'Use one of them.');
+  }
   const file = options.file !== undefined ? await readClusterFile(options.file) : await fromFlags(options);
   const overrides: Override[] = [...(file.preflight?.overrides ?? []), ...parseOverrides(options.ignore ?? [])];
   const complete: ClusterFile = overrides.length === 0 ? file : { ...file, preflight: { overrides } };
-  const targets = hostTargets(complete, { user: options.sshUser ?? 'root', port: sshPort(options.sshPort), key: expandHome(options.sshKey) }, purpose);
-  return { file: complete, targets: targets.map((t) => (t.ssh === undefined ? t : { ...t, ssh: { ...t.ssh, key: expandHome(t.ssh.key), knownHosts: expandHome(t.ssh.knownHosts) } })) };
+  const targets = hostTargets(
+    complete,
+    { user: options.sshUser ?? 'root', port: sshPort(options.sshPort), key: expandHome(options.sshKey) },
+    purpose,
+  );
+  return {
+    file: complete,
+    targets: targets.map((t) =>
+      t.ssh === undefined
+        ? t
+        : { ...t, ssh: { ...t.ssh, key: expandHome(t.ssh.key), knownHosts: expandHome(t.ssh.knownHosts) } },
+    ),
+  };
 }
 
 function sshPort(value: string | undefined): number {
   const port = Number(value ?? 22);
-  if (Number.isInteger(port) && port > 0 && port < 65536) return port;
+  if (Number.isInteger(port) && port > 0 && port < 65536) {
+    return port;
+  }
   throw usage(`--ssh-port ${value} is no port.`, 'Give a number from 1 to 65535.');
 }
 
@@ -71,18 +96,32 @@ async function readClusterFile(path: string): Promise<ClusterFile> {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    const why = isErrno(error, 'ENOENT') ? 'there is no such file' : isErrno(error, 'EISDIR') ? 'it is a folder' : isErrno(error, 'EACCES') ? 'you may not read it' : String(error);
-    throw new Failure('bad-cluster-file', `${path} cannot be read: ${why}.`, { remedy: 'Name an existing file by -f; `terrarium init` writes a commented example.', exitCode: EXIT.usage });
+    const why = isErrno(error, 'ENOENT')
+      ? 'there is no such file'
+      : isErrno(error, 'EISDIR')
+        ? 'it is a folder'
+        : isErrno(error, 'EACCES')
+          ? 'you may not read it'
+          : String(error);
+    throw new Failure('bad-cluster-file', `${path} cannot be read: ${why}.`, {
+      remedy: 'Name an existing file by -f; `terrarium init` writes a commented example.',
+      exitCode: EXIT.usage,
+    });
   }
   const { parseDocument } = await import('yaml');
   const document = parseDocument(text, { prettyErrors: true });
   const error = document.errors[0];
   if (error !== undefined) {
     const line = error.linePos?.[0].line;
-    throw new Failure('bad-cluster-file', `${path}${line === undefined ? '' : `, line ${line}`} is not valid YAML: ${error.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '')}.`, {
-      remedy: 'Correct that line.',
-      exitCode: EXIT.usage,
-    });
+    throw new Failure(
+      'bad-cluster-file',
+      `${path}${line === undefined ? '' : `, line ${line}`} is not valid YAML: ` +
+        `${error.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '')}.`,
+      {
+        remedy: 'Correct that line.',
+        exitCode: EXIT.usage,
+      },
+    );
   }
   return parseClusterFile(document.toJS() as unknown, path);
 }
@@ -93,9 +132,19 @@ async function fromFlags(options: TargetOptions): Promise<ClusterFile> {
     const address = options.address ?? ownAddress();
     return parseClusterFile({ ...base, hosts: [{ address, local: true }] }, '--address');
   }
-  if (options.address !== undefined) throw usage('Both --address and --hosts are given.', '--address is for installing on this very machine without a file.');
-  const words = options.hosts.split(',').map((h) => h.trim()).filter((h) => h !== '');
-  if (words.length === 0) throw usage('--hosts names no machine.', 'Give addresses separated by commas.');
+  if (options.address !== undefined) {
+    throw usage(
+      'Both --address and --hosts are given.',
+      '--address is for installing on this very machine without a file.',
+    );
+  }
+  const words = options.hosts
+    .split(',')
+    .map((h) => h.trim())
+    .filter((h) => h !== '');
+  if (words.length === 0) {
+    throw usage('--hosts names no machine.', 'Give addresses separated by commas.');
+  }
   const hosts = await Promise.all(words.map((word) => oneHost(word)));
   return parseClusterFile({ ...base, hosts }, '--hosts');
 }

@@ -34,9 +34,15 @@ export const ENROLMENT_PATHS = {
 } as const;
 
 export const CLIENT_HEADER = 'X-Terrarium-Client';
-/** Of an answer: the state's position that it was made from, or that a change came to. Of a request: the position that the answer must have seen. */
+/**
+ * Of an answer: the state's position that it was made from, or that a change came to. Of a request: the position that
+ * the answer must have seen.
+ */
 export const SEQ_HEADER = 'Terrarium-Seq';
 export const MIN_SEQ_HEADER = 'Terrarium-Min-Seq';
-/** Of a change: a ULID made by the client. The same change with the same id is carried out once, however often it is sent. */
+/**
+ * Of a change: a ULID made by the client. The same change with the same id is carried out once, however often it is
+ * sent.
+ */
 export const COMMAND_HEADER = 'Terrarium-Command-Id';
 export const SESSION_COOKIE = '__Host-terrarium';

@@ -6,17 +6,23 @@ import { KEEP_ROWS, MAX_INTERVAL_MS, MIN_INTERVAL_MS } from '../store/schedule-l
 export { API_PATHS, CLIENT_HEADER, COMMAND_HEADER, MIN_SEQ_HEADER, SEQ_HEADER, SESSION_COOKIE } from './api-paths.ts';
 
 /**
- * The cloud's HTTP API as cloud, CLI and console share it; what each route takes and gives is in routes/, and all of it at /api/v1/openapi.json.
+ * The cloud's HTTP API as cloud, CLI and console share it; what each route takes and gives is in routes/, and all of it
+ * at /api/v1/openapi.json.
  *
- * Credentials: `Authorization: Bearer <session token or API token>`, or the cookie of a login; a request by cookie that is not a
+ * Credentials: `Authorization: Bearer <session token or API token>`, or the cookie of a login; a request by cookie that
+ * is not a
  * GET must carry the header `X-Terrarium-Client` with any value, which no foreign page can send. Errors are `Problem`.
- * Times are ISO 8601. Lists are `{items, next}`; `next` is the cursor of the next page, null at the end. Versions are positions of the state.
+ * Times are ISO 8601. Lists are `{items, next}`; `next` is the cursor of the next page, null at the end. Versions are
+ * positions of the state.
  */
 
 const time = z.iso.datetime();
 const version = z.int().nonnegative();
 
-/** What a caller may do. A user's role has some of them, an API token those that it was given, as far as its owner's role has them too. */
+/**
+ * What a caller may do. A user's role has some of them, an API token those that it was given, as far as its owner's
+ * role has them too.
+ */
 export const SCOPES = ['read', 'query', 'operate', 'admin', 'metrics'] as const;
 export const scopeSchema = z.enum(SCOPES);
 export type Scope = z.infer<typeof scopeSchema>;
@@ -31,7 +37,10 @@ export const newPassword = z.string().min(12).max(1024);
 export const loginSchema = z.strictObject({ user: z.string().min(1).max(64), password: z.string().min(1).max(1024) });
 export type LoginRequest = z.infer<typeof loginSchema>;
 
-/** `required`: nothing else is answered before. `offered`: it was made up and printed, by the install or `user reset-password`. */
+/**
+ * `required`: nothing else is answered before. `offered`: it was made up and printed, by the install or `user
+ * reset-password`.
+ */
 export const passwordChangeSchema = z.enum(['none', 'offered', 'required']);
 export type PasswordChange = z.infer<typeof passwordChangeSchema>;
 
@@ -50,27 +59,82 @@ export type SessionReply = z.infer<typeof sessionReply>;
 export const passwordSchema = z.strictObject({ current: z.string().min(1).max(1024), password: newPassword });
 
 export const userSchema = z.object({
-  name: z.string(), role: roleSchema, disabled: z.boolean(), mustChangePassword: z.boolean(), createdAt: time, passwordAt: time, version,
+  name: z.string(),
+  role: roleSchema,
+  disabled: z.boolean(),
+  mustChangePassword: z.boolean(),
+  createdAt: time,
+  passwordAt: time,
+  version,
 });
 export type User = z.infer<typeof userSchema>;
-export const userCreateSchema = z.strictObject({ name: userName, role: roleSchema, password: newPassword, mustChangePassword: z.boolean().default(true) });
-export const userChangeSchema = z.strictObject({ role: roleSchema.optional(), disabled: z.boolean().optional(), password: newPassword.optional(), expect: version.optional() });
+export const userCreateSchema = z.strictObject({
+  name: userName,
+  role: roleSchema,
+  password: newPassword,
+  mustChangePassword: z.boolean().default(true),
+});
+export const userChangeSchema = z.strictObject({
+  role: roleSchema.optional(),
+  disabled: z.boolean().optional(),
+  password: newPassword.optional(),
+  expect: version.optional(),
+});
 
-export const tokenSchema = z.object({ id: z.string(), owner: z.string(), name: z.string(), scopes: z.array(scopeSchema), createdAt: time, expiresAt: time, version });
+export const tokenSchema = z.object({
+  id: z.string(),
+  owner: z.string(),
+  name: z.string(),
+  scopes: z.array(scopeSchema),
+  createdAt: time,
+  expiresAt: time,
+  version,
+});
 export type Token = z.infer<typeof tokenSchema>;
 export const MAX_TOKEN_DAYS = 365;
-export const tokenCreateSchema = z.strictObject({ name: title, scopes: z.array(scopeSchema).min(1).max(SCOPES.length), days: z.int().min(1).max(MAX_TOKEN_DAYS).default(90) });
+export const tokenCreateSchema = z.strictObject({
+  name: title,
+  scopes: z.array(scopeSchema).min(1).max(SCOPES.length),
+  days: z.int().min(1).max(MAX_TOKEN_DAYS).default(90),
+});
 export const tokenReply = tokenSchema.extend({ token: z.string() });
 
-export const sessionSchema = z.object({ id: z.string(), user: z.string(), address: z.string(), createdAt: time, expiresAt: time, current: z.boolean() });
+export const sessionSchema = z.object({
+  id: z.string(),
+  user: z.string(),
+  address: z.string(),
+  createdAt: time,
+  expiresAt: time,
+  current: z.boolean(),
+});
 export type SessionInfo = z.infer<typeof sessionSchema>;
 
-export const savedQuerySchema = z.object({ id: z.string(), owner: z.string(), name: z.string(), sql: z.string(), details: z.record(z.string(), z.json()), updatedAt: time, version });
+export const savedQuerySchema = z.object({
+  id: z.string(),
+  owner: z.string(),
+  name: z.string(),
+  sql: z.string(),
+  details: z.record(z.string(), z.json()),
+  updatedAt: time,
+  version,
+});
 export type SavedQuery = z.infer<typeof savedQuerySchema>;
-export const savedQueryBody = z.strictObject({ name: title, sql: z.string().min(1).max(64 * 1024), details: details.default({}), expect: version.optional() });
+export const savedQueryBody = z.strictObject({
+  name: title,
+  sql: z
+    .string()
+    .min(1)
+    .max(64 * 1024),
+  details: details.default({}),
+  expect: version.optional(),
+});
 
 export const auditSchema = z.object({
-  seq: version, id: z.string(), at: time, actor: z.string(), kind: z.string(),
+  seq: version,
+  id: z.string(),
+  at: time,
+  actor: z.string(),
+  kind: z.string(),
   /** `ok`, or why it was refused. */
   outcome: z.string(),
   changes: z.array(z.object({ resource: z.string(), before: z.json(), after: z.json() })),
@@ -82,7 +146,10 @@ export const userParams = z.strictObject({ name: userName });
 export const idParams = z.strictObject({ id: resourceId });
 
 /** `?limit=&cursor=` of every list. */
-export const pageQuery = { limit: z.coerce.number().int().min(1).max(500).default(100), cursor: z.string().min(1).max(400).optional() };
+export const pageQuery = {
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+  cursor: z.string().min(1).max(400).optional(),
+};
 export const listQuery = z.strictObject(pageQuery);
 /** `?expect=` of a deletion. */
 export const expectQuery = z.strictObject({ expect: z.coerce.number().int().nonnegative().optional() });
@@ -106,7 +173,11 @@ export const querySchema = z.strictObject({
   /** From each satellite. */
   maxRows: z.int().min(1).max(QUERY_LIMITS.maxRows).default(QUERY_LIMITS.rows),
   /** The rows of all satellites merged in this order; where equal, by the satellites' ids. */
-  order: z.array(z.strictObject({ column: z.string().min(1).max(128), descending: z.boolean().default(false) })).min(1).max(8).optional(),
+  order: z
+    .array(z.strictObject({ column: z.string().min(1).max(128), descending: z.boolean().default(false) }))
+    .min(1)
+    .max(8)
+    .optional(),
   /** Of the rows of all satellites together, after `order`. */
   limit: z.int().min(1).max(QUERY_LIMITS.maxRows).optional(),
   /** Of rows, from each satellite; beyond the default only for who may operate. */
@@ -120,10 +191,24 @@ export type QueryState = z.infer<typeof queryStateSchema>;
 
 const part = { q: z.string(), sat: z.string() };
 export const queryLineSchema = z.union([
-  z.object({ ...part, seq: z.int(), columns: z.array(z.string()).exactOptional(), rows: z.array(z.array(valueSchema)) }),
-  z.object({ ...part, end: z.object({ rows: z.int(), ms: z.number(), truncated: z.enum(['rows', 'bytes']).exactOptional() }) }),
+  z.object({
+    ...part,
+    seq: z.int(),
+    columns: z.array(z.string()).exactOptional(),
+    rows: z.array(z.array(valueSchema)),
+  }),
+  z.object({
+    ...part,
+    end: z.object({ rows: z.int(), ms: z.number(), truncated: z.enum(['rows', 'bytes']).exactOptional() }),
+  }),
   z.object({ ...part, error: z.object({ code: z.string(), message: z.string() }) }),
-  z.object({ q: z.string(), done: z.literal(true), satellites: z.record(z.string(), queryStateSchema), rows: z.int(), ms: z.number() }),
+  z.object({
+    q: z.string(),
+    done: z.literal(true),
+    satellites: z.record(z.string(), queryStateSchema),
+    rows: z.int(),
+    ms: z.number(),
+  }),
 ]);
 export type QueryLine = z.infer<typeof queryLineSchema>;
 
@@ -150,7 +235,10 @@ export const scheduleRunSchema = z.object({
   /** Rows that came, and bytes of them as JSON. */
   rows: z.int(),
   bytes: z.int(),
-  /** Rows that are kept; fewer because of a limit of `rows` or `bytes`, of the `rate` of all schedules, or `dropped` for newer ones. */
+  /**
+   * Rows that are kept; fewer because of a limit of `rows` or `bytes`, of the `rate` of all schedules, or `dropped` for
+   * newer ones.
+   */
   kept: z.int(),
   cut: z.enum(['', 'rows', 'bytes', 'rate', 'dropped']),
 });
@@ -176,8 +264,18 @@ export const scheduleSchema = z.object({
   /** Null while it is not enabled. */
   nextAt: time.nullable(),
   last: scheduleRunSchema.nullable(),
-  /** Runs by how they ended; `skipped`: times that passed while a run was under way; `missed`: those that a late run stands for. */
-  counts: z.object({ done: z.int(), partial: z.int(), failed: z.int(), lost: z.int(), skipped: z.int(), missed: z.int() }),
+  /**
+   * Runs by how they ended; `skipped`: times that passed while a run was under way; `missed`: those that a late run
+   * stands for.
+   */
+  counts: z.object({
+    done: z.int(),
+    partial: z.int(),
+    failed: z.int(),
+    lost: z.int(),
+    skipped: z.int(),
+    missed: z.int(),
+  }),
   version,
 });
 export type Schedule = z.infer<typeof scheduleSchema>;
@@ -188,7 +286,10 @@ export const scheduleBody = z.strictObject({
   query: resourceId.optional(),
   satellites: querySchema.shape.satellites,
   tags: tags.optional(),
-  everySeconds: z.int().min(MIN_INTERVAL_MS / 1000).max(MAX_INTERVAL_MS / 1000),
+  everySeconds: z
+    .int()
+    .min(MIN_INTERVAL_MS / 1000)
+    .max(MAX_INTERVAL_MS / 1000),
   timeoutMs: querySchema.shape.timeoutMs,
   /** From each satellite. */
   maxRows: z.int().min(1).max(KEEP_ROWS).default(1_000),
@@ -197,18 +298,28 @@ export const scheduleBody = z.strictObject({
 });
 export type ScheduleBody = z.input<typeof scheduleBody>;
 export const scheduleChangeBody = z.strictObject({ paused: z.boolean(), expect: version.optional() });
-export const runParams = z.strictObject({ id: resourceId, number: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
+export const runParams = z.strictObject({
+  id: resourceId,
+  number: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+});
 
 /**
- * What a client says on the WebSocket `API_PATHS.queryStream`, as text, one JSON object a message: it starts a query under a name of its own
- * choice, free again after the query's last line, or cancels one. A ping is a few bytes to a satellite, which come back.
+ * What a client says on the WebSocket `API_PATHS.queryStream`, as text, one JSON object a message: it starts a query
+ * under a name of its own choice, free again after the query's last line, or cancels one. A ping is a few bytes to a
+ * satellite, which come back.
  */
 export const streamRequestSchema = z.union([
   z.strictObject({ id: z.string().min(1).max(64), query: z.unknown() }),
   z.strictObject({ id: z.string().min(1).max(64), cancel: z.literal(true) }),
-  z.strictObject({ id: z.string().min(1).max(64), ping: z.strictObject({ satellite: z.string().min(1).max(63), data: z.string().max(MAX_PING / 4) }) }),
+  z.strictObject({
+    id: z.string().min(1).max(64),
+    ping: z.strictObject({ satellite: z.string().min(1).max(63), data: z.string().max(MAX_PING / 4) }),
+  }),
 ]);
-export type StreamRequest = { id: string; query: QueryBody } | { id: string; cancel: true } | { id: string; ping: { satellite: string; data: string } };
+export type StreamRequest =
+  | { id: string; query: QueryBody }
+  | { id: string; cancel: true }
+  | { id: string; ping: { satellite: string; data: string } };
 
 /** Of a vendor, as far as it is deployed. */
 export const applicationSchema = z.object({
@@ -256,7 +367,11 @@ export const cloudSchema = z.object({
   /** What is well now and may soon not be, a sentence. */
   warning: z.string().exactOptional(),
   version: z.string(),
-  nats: z.object({ role: z.enum(['single', 'leader', 'follower', 'none']), peers: z.array(z.string()), version: z.string() }),
+  nats: z.object({
+    role: z.enum(['single', 'leader', 'follower', 'none']),
+    peers: z.array(z.string()),
+    version: z.string(),
+  }),
   lastSeen: time,
 });
 export type CloudInfo = z.infer<typeof cloudSchema>;
@@ -289,16 +404,30 @@ export const satelliteSchema = z.object({
   reason: z.string().exactOptional(),
 });
 export type SatelliteInfo = z.infer<typeof satelliteSchema>;
-export const satelliteChangeBody = z.strictObject({ name: title.optional(), tags: tags.optional(), access: access.optional(), expect: version.optional() });
+export const satelliteChangeBody = z.strictObject({
+  name: title.optional(),
+  tags: tags.optional(),
+  access: access.optional(),
+  expect: version.optional(),
+});
 export const satelliteRevokeQuery = z.strictObject({ reason: z.string().max(300).optional() });
 
 /** A change of a satellite's state: when, by whom, and why. */
-export const satelliteHistorySchema = z.object({ seq: version, at: time, state: satelliteStateSchema, actor: z.string(), reason: z.string() });
+export const satelliteHistorySchema = z.object({
+  seq: version,
+  at: time,
+  state: satelliteStateSchema,
+  actor: z.string(),
+  reason: z.string(),
+});
 export type SatelliteChange = z.infer<typeof satelliteHistorySchema>;
 
 /** Satellites as `n1,n2`: of a query, whose length is bounded. */
 export const MOST_IDS = 100;
-const someIds = z.string().max(7000).regex(new RegExp(`^[a-z0-9.-]{1,63}(,[a-z0-9.-]{1,63}){0,${MOST_IDS - 1}}$`));
+const someIds = z
+  .string()
+  .max(7000)
+  .regex(new RegExp(`^[a-z0-9.-]{1,63}(,[a-z0-9.-]{1,63}){0,${MOST_IDS - 1}}$`));
 
 /** `?ids=&text=&state=&tags=&sort=` of the satellites' list, beside `limit` and `cursor`. */
 export const satelliteListQuery = z.strictObject({
@@ -308,15 +437,26 @@ export const satelliteListQuery = z.strictObject({
   /** Words, each of which is in its id, name, node, state, version, one of its addresses, or its tags. */
   text: z.string().max(200).optional(),
   /** `degraded,unreachable`: in one of these states. */
-  state: z.string().regex(new RegExp(`^(${satelliteStateSchema.options.join('|')})(,(${satelliteStateSchema.options.join('|')}))*$`)).optional(),
+  state: z
+    .string()
+    .regex(new RegExp(`^(${satelliteStateSchema.options.join('|')})(,(${satelliteStateSchema.options.join('|')}))*$`))
+    .optional(),
   /** `name=value,name=value`: with all of these tags. */
-  tags: z.string().max(2000).regex(/^[^=,]+=[^,]*(,[^=,]+=[^,]*)*$/).optional(),
+  tags: z
+    .string()
+    .max(2000)
+    .regex(/^[^=,]+=[^,]*(,[^=,]+=[^,]*)*$/)
+    .optional(),
   /** `state`: the worst first; `load`: the highest; `lastSeen`: the longest silent. */
   sort: z.enum(['id', 'state', 'load', 'lastSeen']).default('id'),
   /** `none`: each one's tables are left empty; they are most of what a list weighs. */
   tables: z.enum(['all', 'none']).default('all'),
 });
-export const satellitePageSchema = z.object({ items: z.array(satelliteSchema), next: z.string().nullable(), /** Of all pages. */ matched: z.int() });
+export const satellitePageSchema = z.object({
+  items: z.array(satelliteSchema),
+  next: z.string().nullable(),
+  /** Of all pages. */ matched: z.int(),
+});
 export type SatellitePage = z.infer<typeof satellitePageSchema>;
 
 /** A table as satellites of some releases have it: all columns that any of them has, and how many have the table. */
@@ -355,14 +495,21 @@ export interface FleetLine {
 /** `?follow=n1,n2`: whose heartbeats an event `fleet` has. */
 export const followSchema = someIds;
 
-/** GET /api/v1/overview; GET /api/v1/watch sends the same as server-sent events `overview`, at once and on each change, at most one a second. */
+/**
+ * GET /api/v1/overview; GET /api/v1/watch sends the same as server-sent events `overview`, at once and on each change,
+ * at most one a second.
+ */
 export const overviewSchema = z.object({
   cluster: z.object({ id: z.string(), name: z.string(), version: z.string() }),
   /** The instance that answers. */
   instance: z.string(),
   at: time,
   /** Where not reachable, nodes and pods are as last seen. */
-  kubernetes: z.object({ reachable: z.boolean(), since: z.string().exactOptional(), error: z.string().exactOptional() }),
+  kubernetes: z.object({
+    reachable: z.boolean(),
+    since: z.string().exactOptional(),
+    error: z.string().exactOptional(),
+  }),
   nodes: z.array(nodeSchema),
   pods: z.array(podSchema),
   clouds: z.array(cloudSchema),
@@ -371,8 +518,22 @@ export const overviewSchema = z.object({
 });
 export type Overview = z.infer<typeof overviewSchema>;
 
-/** What a watch can be asked for; the kinds beside `overview` and `fleet`, which are events of these names, come as events `change`, with the position as id. */
-export const TOPICS = ['overview', 'fleet', 'users', 'tokens', 'enrolment-tokens', 'sessions', 'saved-queries', 'schedules', 'satellites', 'audit'] as const;
+/**
+ * What a watch can be asked for; the kinds beside `overview` and `fleet`, which are events of these names, come as
+ * events `change`, with the position as id.
+ */
+export const TOPICS = [
+  'overview',
+  'fleet',
+  'users',
+  'tokens',
+  'enrolment-tokens',
+  'sessions',
+  'saved-queries',
+  'schedules',
+  'satellites',
+  'audit',
+] as const;
 export type Topic = (typeof TOPICS)[number];
 
 /** The first event of a watch, `start`. */
@@ -414,5 +575,7 @@ export interface Pong {
   pong: { satellite: string; data: string; ms: number };
 }
 
-/** What the cloud says there: the lines of queries as over HTTP, each with its query's name; or why there is no query. */
+/**
+ * What the cloud says there: the lines of queries as over HTTP, each with its query's name; or why there is no query.
+ */
 export type StreamLine = ({ id: string } & QueryLine) | Pong | { id: string; problem: Problem };

@@ -9,7 +9,9 @@ export function createChanges(): Changes {
   const listeners = new Set<() => void>();
   return {
     notify: () => {
-      for (const listener of listeners) listener();
+      for (const listener of listeners) {
+        listener();
+      }
     },
     listen(listener) {
       listeners.add(listener);

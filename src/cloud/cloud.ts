@@ -16,11 +16,11 @@ import { spaceOf } from '../store/space.ts';
 import { spareWrites } from '../store/spare.ts';
 import { VERSION } from '../version.ts';
 import { API_PATHS, type CloudInfo, type NodeInfo, type Overview } from './api.ts';
-import { createFailedLogins } from './auth/failed-logins.ts';
 import { openCredentials } from './auth/credentials.ts';
+import { createFailedLogins } from './auth/failed-logins.ts';
 import { trackSessions } from './auth/sessions.ts';
-import { createThrottle } from './auth/throttle.ts';
 import { shareSessionUse } from './auth/shared-use.ts';
+import { createThrottle } from './auth/throttle.ts';
 import { createChanges } from './changes.ts';
 import type { CloudContext } from './context.ts';
 import { keepDeparted } from './departed.ts';
@@ -37,16 +37,16 @@ import { createInstances } from './instances.ts';
 import { watchKubernetes } from './kubernetes.ts';
 import { createMetrics } from './metrics.ts';
 import { createQueryProxy, type QueryProxy } from './queries.ts';
-import { keepSchedules } from './schedules.ts';
-import { createRegistry } from './satellites.ts';
-import { keepStates } from './satellites-states.ts';
-import { createSatelliteRows } from './satellites-rows.ts';
-import { createSatelliteView } from './satellites-view.ts';
 import { NOBODY } from './satellites-admission.ts';
 import { openSatellitesAuthority, type SatellitesAuthority } from './satellites-authority.ts';
 import type { Enrolment } from './satellites-enrolment.ts';
 import { createGate } from './satellites-gate.ts';
 import { createRenewals } from './satellites-renewal.ts';
+import { createSatelliteRows } from './satellites-rows.ts';
+import { keepStates } from './satellites-states.ts';
+import { createSatelliteView } from './satellites-view.ts';
+import { createRegistry } from './satellites.ts';
+import { keepSchedules } from './schedules.ts';
 import type { CloudSettings } from './settings.ts';
 import { clusterState } from './state/cluster.ts';
 import { createRecovery } from './state/recovery.ts';
@@ -64,7 +64,8 @@ const SECRET = 'credentials';
 const SETTLE_MS = 1_000;
 
 /**
- * Starts one instance: database, console and API, nats-server, and what it watches. Works without Kubernetes, by what it last knew.
+ * Starts one instance: database, console and API, nats-server, and what it watches. Works without Kubernetes, by what
+ * it last knew.
  * @throws Failure `store`, `listen`, `bus-config`, `bus-start`
  */
 export async function startCloud(settings: CloudSettings, log: (line: string) => void): Promise<Cloud> {
@@ -82,18 +83,35 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const natsDir = join(settings.stateDir, 'nats');
   const sessionUse = trackSessions();
   let cluster: ClusterState | undefined;
-  const state = createState({ self: node, dir: join(settings.stateDir, 'state'), log, cluster: (connection, names) => (cluster = clusterState(connection, node, natsDir, names)) });
+  const state = createState({
+    self: node,
+    dir: join(settings.stateDir, 'state'),
+    log,
+    cluster: (connection, names) => (cluster = clusterState(connection, node, natsDir, names)),
+  });
   const satelliteRows = createSatelliteRows(state);
   const satellites = createSatelliteView(registry, satelliteRows, state);
   satellites.onChange((_, what) => (what === 'changed' ? changes.notify() : undefined));
   const recovery = createRecovery({ state, credentials: credentials.current, self: node, log });
-  /** Whether it has ever been known who belongs to the cluster: an instance that only supposes to be alone must not begin a history of its own. */
+  /**
+   * Whether it has ever been known who belongs to the cluster: an instance that only supposes to be alone must not
+   * begin a history of its own.
+   */
   let known = savedTopology(facts, self) !== undefined;
   /** By the cluster's nodes; who of their satellites may connect is the gate's answer. */
   let members = loadTopology(facts, self);
   const bus = new BusServer({
     binary: settings.natsBinary,
-    settings: { node, address, port: config.ports.nats, clusterPort: config.ports.natsCluster, websocketPort: config.ports.natsWebsocket, clusterId: config.id, tlsDir, stateDir: natsDir },
+    settings: {
+      node,
+      address,
+      port: config.ports.nats,
+      clusterPort: config.ports.natsCluster,
+      websocketPort: config.ports.natsWebsocket,
+      clusterId: config.id,
+      tlsDir,
+      stateDir: natsDir,
+    },
     topology: { ...members, ...NOBODY },
     log,
     roomy: () => disk.full() === undefined,
@@ -106,30 +124,66 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   let stopDeparted: (() => Promise<void>) | undefined;
 
   const notReady = (): string | undefined => {
-    if (stopping.signal.aborted) return 'This instance is stopping.';
-    if (!connected) return 'nats-server of this node is not reached.';
-    if (!db.open) return 'The database is closed.';
-    if (bus.starved) return 'The disk was full or could not be written, and the bus keeps no log on this node until there is room again.';
-    return disk.full() ?? state.notReady() ?? (recovery.pending() ? `The credentials of the Secret ${SECRET} are not in the state yet.` : undefined);
+    if (stopping.signal.aborted) {
+      return 'This instance is stopping.';
+    }
+    if (!connected) {
+      return 'nats-server of this node is not reached.';
+    }
+    if (!db.open) {
+      return 'The database is closed.';
+    }
+    if (bus.starved) {
+      return (
+        'The disk was full or could not be written, and the bus keeps no log on this node ' +
+        'until there is room again.'
+      );
+    }
+    return (
+      disk.full() ??
+      state.notReady() ??
+      (recovery.pending() ? `The credentials of the Secret ${SECRET} are not in the state yet.` : undefined)
+    );
   };
   const announcement = (): Announcement => {
     const reason = notReady();
     const warning = disk.low();
-    return { name: node, node, version: VERSION, startedAt, ready: reason === undefined, directKey: direct.publicKey, ...(reason === undefined ? {} : { reason }), ...(warning === undefined ? {} : { warning }), nats: monitor?.current() ?? { role: 'none', peers: [], version: '' } };
+    return {
+      name: node,
+      node,
+      version: VERSION,
+      startedAt,
+      ready: reason === undefined,
+      directKey: direct.publicKey,
+      ...(reason === undefined ? {} : { reason }),
+      ...(warning === undefined ? {} : { warning }),
+      nats: monitor?.current() ?? { role: 'none', peers: [], version: '' },
+    };
   };
   const direct = createDirect({
-    self: node, config, state, registry, log,
+    self: node,
+    config,
+    state,
+    registry,
+    log,
     servers: () => members.servers,
     admitted: (sat) => gate.admits(sat),
     keys: () => instances.directKeys(),
   });
-  const renewals = createRenewals({ state, authority: () => enrolment.authority(), admitted: (sat) => gate.admits(sat), log });
+  const renewals = createRenewals({
+    state,
+    authority: () => enrolment.authority(),
+    admitted: (sat) => gate.admits(sat),
+    log,
+  });
   const instances = createInstances(announcement, changes, log);
   /** One on each control plane, by the cluster's nodes. */
   const clouds = (): CloudInfo[] => instances.all(members.servers.map((s) => s.name));
 
   const followState = (): void => {
-    if (known && !stopping.signal.aborted) state.follow(bus.topology, nc);
+    if (known && !stopping.signal.aborted) {
+      state.follow(bus.topology, nc);
+    }
   };
   /** By Kubernetes, since this instance started. */
   let nodesKnown = false;
@@ -138,21 +192,29 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   let configured: Promise<void> = Promise.resolve();
   const sweep = async (topology: Topology): Promise<void> => {
     const cut = await monitor?.cut(clientUsers(topology));
-    if (cut !== undefined && cut > 0) log(`bus: ${cut} connections cut`);
+    if (cut !== undefined && cut > 0) {
+      log(`bus: ${cut} connections cut`);
+    }
   };
   let sweeping: NodeJS.Timeout | undefined;
   /** Brings the server in line with nodes and satellites as they are when its turn comes; tries until it has worked. */
   const reconfigure = (): void => {
     clearTimeout(again);
-    if (waiting) return;
+    if (waiting) {
+      return;
+    }
     waiting = true;
     configured = configured.then(async () => {
       waiting = false;
-      if (stopping.signal.aborted) return;
+      if (stopping.signal.aborted) {
+        return;
+      }
       const { revoked, until: _until, known: stateKnown, ...admitted } = gate.current();
       const topology: Topology = { ...members, ...admitted };
       registry.refuse(new Set(revoked));
-      if (nodesKnown && stateKnown) registry.keepOnly(new Set([...members.satellites, ...admitted.enrolled.map((s) => s.id)]));
+      if (nodesKnown && stateKnown) {
+        registry.keepOnly(new Set([...members.satellites, ...admitted.enrolled.map((s) => s.id)]));
+      }
       try {
         await bus.apply(topology);
         followState();
@@ -170,7 +232,10 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     self: node,
     state,
     silentMs: () => cluster?.silentMs() ?? 0,
-    others: () => clouds().flatMap((c) => (c.name !== node && members.servers.some((s) => s.name === c.name) ? [Date.now() - Date.parse(c.lastSeen)] : [])),
+    others: () =>
+      clouds().flatMap((c) =>
+        c.name !== node && members.servers.some((s) => s.name === c.name) ? [Date.now() - Date.parse(c.lastSeen)] : [],
+      ),
     nodes: () => members.satellites,
     changed: reconfigure,
     log,
@@ -196,8 +261,11 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     log,
     onNodes,
     onSecret: (values) => {
-      if (credentials.update(values)) recovery.check();
-      else log(`cloud: the Secret ${SECRET} is not valid; the credentials last known stay`);
+      if (credentials.update(values)) {
+        recovery.check();
+      } else {
+        log(`cloud: the Secret ${SECRET} is not valid; the credentials last known stay`);
+      }
     },
   });
 
@@ -216,7 +284,9 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const everywhere = (port: number): string[] => members.servers.map((s) => hostPort(s.address, port));
   const enrolment: Enrolment = {
     authority: () =>
-      (authority ??= openSatellitesAuthority(join(settings.stateDir, 'satellites'), node, { lifeMs: settings.satelliteLifeMs }).catch((error: Error) => {
+      (authority ??= openSatellitesAuthority(join(settings.stateDir, 'satellites'), node, {
+        lifeMs: settings.satelliteLifeMs,
+      }).catch((error: Error) => {
         authority = undefined;
         throw error;
       })),
@@ -225,11 +295,19 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     consoles: () => everywhere(config.ports.console),
     nodes: () => members.satellites,
   };
-  const metrics = createMetrics({ state, satellites: satellites.counts, certificateEnds: () => satellites.certificateEnds(), queries: () => queries?.active() ?? 0, diskFree: () => disk.free(), notReady });
+  const metrics = createMetrics({
+    state,
+    satellites: satellites.counts,
+    certificateEnds: () => satellites.certificateEnds(),
+    queries: () => queries?.active() ?? 0,
+    diskFree: () => disk.free(),
+    notReady,
+  });
   const failedLogins = createFailedLogins({
     counted: metrics.failedLogins,
     // Thrown where there is no state, so that it is told like any other reason.
-    record: async (entry) => state.replica().propose({ kind: 'login.failed', actor: `login/${entry.address}`, args: entry }),
+    record: async (entry) =>
+      state.replica().propose({ kind: 'login.failed', actor: `login/${entry.address}`, args: entry }),
     log,
   });
   const context: CloudContext = {
@@ -254,20 +332,57 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     signal: stopping.signal,
   };
   const listeningMs = (): number => (connectedAt === undefined ? 0 : Date.now() - connectedAt);
-  const firstReady = (): string | undefined => clouds().filter((c) => c.ready).map((c) => c.name).sort()[0];
-  const states = keepStates({ self: node, cloud: context, registry, rows: satelliteRows, tells: () => firstReady() === node, listeningMs, log });
-  const schedules = keepSchedules({ self: node, boot: `${startedAt} ${process.pid}`, cloud: context, tells: () => firstReady() === node, instances: clouds, listeningMs, log });
+  const firstReady = (): string | undefined =>
+    clouds()
+      .filter((c) => c.ready)
+      .map((c) => c.name)
+      .sort()[0];
+  const states = keepStates({
+    self: node,
+    cloud: context,
+    registry,
+    rows: satelliteRows,
+    tells: () => firstReady() === node,
+    listeningMs,
+    log,
+  });
+  const schedules = keepSchedules({
+    self: node,
+    boot: `${startedAt} ${process.pid}`,
+    cloud: context,
+    tells: () => firstReady() === node,
+    instances: clouds,
+    listeningMs,
+    log,
+  });
   const app = await createApp(context, consoleFiles(loadConsole(settings.consoleDir)));
   const tlsFile = (name: string): string => readFileSync(join(tlsDir, name), 'utf8');
-  const busPipe = createBusPipe({ host: websocketHost(address), port: config.ports.natsWebsocket, tls: () => ({ ca: tlsFile('ca.crt'), cert: tlsFile('client.crt'), key: tlsFile('client.key') }) });
+  const busPipe = createBusPipe({
+    host: websocketHost(address),
+    port: config.ports.natsWebsocket,
+    tls: () => ({ ca: tlsFile('ca.crt'), cert: tlsFile('client.crt'), key: tlsFile('client.key') }),
+  });
   const upgrade = upgrades(app, context, {
     [API_PATHS.queryStream]: openQuerySockets(context),
     [BUS_PATH]: async ({ req }, socket, head) => busPipe.upgrade(req, socket, head),
   });
-  const https = await serveHttps({ address: settings.listen, port: config.ports.console, tlsDir, listener: app.callback(), upgrade, log, renewed: () => void bus.refresh().catch((error: Error) => log(`bus: ${error.message}`)) });
+  const https = await serveHttps({
+    address: settings.listen,
+    port: config.ports.console,
+    tlsDir,
+    listener: app.callback(),
+    upgrade,
+    log,
+    renewed: () => void bus.refresh().catch((error: Error) => log(`bus: ${error.message}`)),
+  });
   log(`cloud: console and API on https://${hostPort(address, config.ports.console)}`);
 
-  const dns = keepDns({ address, port: config.ports.dns, data: zoneData({ zone: config.zone, servers: () => members.servers, clouds, registry }), log });
+  const dns = keepDns({
+    address,
+    port: config.ports.dns,
+    data: zoneData({ zone: config.zone, servers: () => members.servers, clouds, registry }),
+    log,
+  });
 
   const stop = async (): Promise<void> => {
     stopping.abort(new Error('this instance stops'));
@@ -304,7 +419,11 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   try {
     await bus.start();
     const server = hostPort(address, config.ports.nats);
-    const tls = { caFile: join(tlsDir, 'ca.crt'), certFile: join(tlsDir, 'client.crt'), keyFile: join(tlsDir, 'client.key') };
+    const tls = {
+      caFile: join(tlsDir, 'ca.crt'),
+      certFile: join(tlsDir, 'client.crt'),
+      keyFile: join(tlsDir, 'client.key'),
+    };
     const connection = await connectBus({ servers: [server], tls, name: `cloud ${node}`, onlyThese: true });
     nc = connection;
     connected = true;
@@ -315,7 +434,13 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
       log(up ? 'bus: connected' : 'bus: connection lost');
       changes.notify();
     });
-    queries = createQueryProxy({ instance: node, nc: connection, isKnown: (id) => registry.get(id) !== undefined, isOpen: (id) => direct.access(id) !== 'direct', log });
+    queries = createQueryProxy({
+      instance: node,
+      nc: connection,
+      isKnown: (id) => registry.get(id) !== undefined,
+      isOpen: (id) => direct.access(id) !== 'direct',
+      log,
+    });
     direct.listen(connection);
     renewals.listen(connection);
     registry.listen(connection);
@@ -324,7 +449,16 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     bus.verifyReloads(monitor.loadedAt);
     stopDeparted = keepDeparted({
       // One whose address is not known yet is registered too.
-      registered: () => (nodesKnown && kubernetes.status().reachable ? [...new Set([...members.servers, ...kubernetes.nodes().filter((n) => n.role === 'control-plane')].map((n) => n.name))] : undefined),
+      registered: () =>
+        nodesKnown && kubernetes.status().reachable
+          ? [
+              ...new Set(
+                [...members.servers, ...kubernetes.nodes().filter((n) => n.role === 'control-plane')].map(
+                  (n) => n.name,
+                ),
+              ),
+            ]
+          : undefined,
       group: monitor.metaGroup,
       remove: monitor.removeServer,
       log,
@@ -343,7 +477,10 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
 
 async function followStatus(nc: NatsConnection, changed: (up: boolean) => void): Promise<void> {
   for await (const status of nc.status()) {
-    if (status.type === 'disconnect') changed(false);
-    else if (status.type === 'reconnect') changed(true);
+    if (status.type === 'disconnect') {
+      changed(false);
+    } else if (status.type === 'reconnect') {
+      changed(true);
+    }
   }
 }

@@ -1,15 +1,15 @@
-import type { CredentialsHolder } from './auth/credentials.ts';
-import type { SessionUse } from './auth/sessions.ts';
-import type { FailedLoginCounter } from './auth/failed-logins.ts';
-import type { Throttle } from './auth/throttle.ts';
 import type { Overview } from './api.ts';
-import type { Direct } from './direct/direct.ts';
+import type { CredentialsHolder } from './auth/credentials.ts';
+import type { FailedLoginCounter } from './auth/failed-logins.ts';
+import type { SessionUse } from './auth/sessions.ts';
+import type { Throttle } from './auth/throttle.ts';
 import type { Changes } from './changes.ts';
+import type { Direct } from './direct/direct.ts';
 import type { Metrics } from './metrics.ts';
 import type { QueryProxy } from './queries.ts';
-import type { Registry } from './satellites.ts';
-import type { SatelliteView } from './satellites-view.ts';
 import type { Enrolment } from './satellites-enrolment.ts';
+import type { SatelliteView } from './satellites-view.ts';
+import type { Registry } from './satellites.ts';
 import type { ScheduleKeeper } from './schedules.ts';
 import type { State } from './state/state.ts';
 

@@ -13,8 +13,14 @@ export const directQuerySchema = z.strictObject({
 });
 export type DirectQueryBody = z.input<typeof directQuerySchema>;
 
-/** POST the SQL as `{"sql": …}` to `url` with `Authorization: Bearer <token>`, within a minute and once; or why that satellite is to be asked through the cloud. */
-export const directGrantSchema = z.union([z.object({ sat: z.string(), url: z.string(), token: z.string() }), z.object({ sat: z.string(), reason: z.string() })]);
+/**
+ * POST the SQL as `{"sql": …}` to `url` with `Authorization: Bearer <token>`, within a minute and once; or why that
+ * satellite is to be asked through the cloud.
+ */
+export const directGrantSchema = z.union([
+  z.object({ sat: z.string(), url: z.string(), token: z.string() }),
+  z.object({ sat: z.string(), reason: z.string() }),
+]);
 export type DirectGrant = z.infer<typeof directGrantSchema>;
 
 export const directQueryReply = z.object({

@@ -13,11 +13,16 @@ export interface Disk {
 const LOW = 0.15;
 const LOOK_MS = 1_000;
 
-/** The sentences stay the same while little changes: each instance tells the others of them, and every difference goes to all who watch. */
+/**
+ * The sentences stay the same while little changes: each instance tells the others of them, and every difference goes
+ * to all who watch.
+ */
 export function watchDisk(look: () => Space, now: () => number = () => performance.now()): Disk {
   let seen: { at: number; space: Space | undefined; error: string } | undefined;
   const current = (): { space: Space | undefined; error: string } => {
-    if (seen !== undefined && now() - seen.at < LOOK_MS) return seen;
+    if (seen !== undefined && now() - seen.at < LOOK_MS) {
+      return seen;
+    }
     const at = now();
     try {
       seen = { at, space: look(), error: '' };
@@ -32,16 +37,26 @@ export function watchDisk(look: () => Space, now: () => number = () => performan
   };
   const full = (): string | undefined => {
     const { space, error } = current();
-    if (space === undefined) return `It cannot be told how much of the disk of the cloud is free: ${error}.`;
-    return tooFull(space) ? 'There is too little free space on the disk of the cloud, so that nothing can be changed here: free some, 7 % and 1 GiB are the least.' : undefined;
+    if (space === undefined) {
+      return `It cannot be told how much of the disk of the cloud is free: ${error}.`;
+    }
+    return tooFull(space)
+      ? 'There is too little free space on the disk of the cloud, so that nothing can be changed here: free some, 7 ' +
+          '% and 1 GiB are the least.'
+      : undefined;
   };
   return {
     free,
     full,
     low() {
       const part = free();
-      if (part === undefined || part >= LOW || full() !== undefined) return undefined;
-      return `Only ${Math.floor(part * 100)} % of the disk of the cloud are free; below 7 % or 1 GiB nothing can be changed here.`;
+      if (part === undefined || part >= LOW || full() !== undefined) {
+        return undefined;
+      }
+      return (
+        `Only ${Math.floor(part * 100)} % of the disk of the cloud are free; below 7 % or 1 GiB nothing can be ` +
+        'changed here.'
+      );
     },
   };
 }

@@ -21,7 +21,12 @@ export interface Instances {
   stop(): void;
 }
 
-export function createInstances(self: () => Announcement, changes: Changes, log: (line: string) => void, now: () => number = Date.now): Instances {
+export function createInstances(
+  self: () => Announcement,
+  changes: Changes,
+  log: (line: string) => void,
+  now: () => number = Date.now,
+): Instances {
   const heard = new Map<string, { announcement: Announcement; at: number }>();
   const startedAt = now();
   let nc: NatsConnection | undefined;
@@ -33,7 +38,9 @@ export function createInstances(self: () => Announcement, changes: Changes, log:
     nc?.publish(subjects.cloud(own.name), encode(own));
     // Silence is a change too.
     const states = JSON.stringify([...heard.values()].map((h) => [h.announcement, now() - h.at > SILENT_MS]));
-    if (states !== shown) changes.notify();
+    if (states !== shown) {
+      changes.notify();
+    }
     shown = states;
   };
   const timer = setInterval(guarded('instances', log, announce), ANNOUNCE_MS);
@@ -45,7 +52,11 @@ export function createInstances(self: () => Announcement, changes: Changes, log:
       node: a.node,
       ready: a.ready && !silent,
       state: silent ? 'unreachable' : a.ready ? 'healthy' : 'not-ready',
-      ...(silent ? { reason: `Not heard of since ${new Date(at).toISOString()}.` } : a.reason === undefined ? {} : { reason: a.reason }),
+      ...(silent
+        ? { reason: `Not heard of since ${new Date(at).toISOString()}.` }
+        : a.reason === undefined
+          ? {}
+          : { reason: a.reason }),
       ...(silent || a.warning === undefined ? {} : { warning: a.warning }),
       version: a.version,
       nats: silent ? { ...a.nats, role: 'none' } : a.nats,
@@ -55,7 +66,12 @@ export function createInstances(self: () => Announcement, changes: Changes, log:
 
   return {
     all(expected) {
-      const known = [...heard.values()].filter((h) => expected.includes(h.announcement.node) || h.announcement.name === self().name || now() - h.at <= SILENT_MS).map(info);
+      const known = [...heard.values()]
+        .filter(
+          (h) =>
+            expected.includes(h.announcement.node) || h.announcement.name === self().name || now() - h.at <= SILENT_MS,
+        )
+        .map(info);
       const missing = expected
         .filter((node) => !known.some((k) => k.node === node))
         .map((node): CloudInfo => ({
@@ -70,12 +86,21 @@ export function createInstances(self: () => Announcement, changes: Changes, log:
         }));
       return [...known, ...missing].sort((a, b) => a.name.localeCompare(b.name));
     },
-    directKeys: () => [...heard.values()].flatMap((h) => (h.announcement.directKey === undefined || now() - h.at > KEY_MS ? [] : [h.announcement.directKey])),
+    directKeys: () =>
+      [...heard.values()].flatMap((h) =>
+        h.announcement.directKey === undefined || now() - h.at > KEY_MS ? [] : [h.announcement.directKey],
+      ),
     listen(connection) {
       nc = connection;
       listen(connection, subjects.allClouds, { log }, (msg) => {
         const announcement = decode(announcementSchema, msg.string());
-        if (announcement === undefined || nameOf(msg.subject.split('.')[1] ?? '') !== announcement.name || announcement.name === self().name) return;
+        if (
+          announcement === undefined ||
+          nameOf(msg.subject.split('.')[1] ?? '') !== announcement.name ||
+          announcement.name === self().name
+        ) {
+          return;
+        }
         heard.set(announcement.name, { announcement, at: now() });
       });
       announce();

@@ -1,6 +1,13 @@
 import { applicationAddresses, APPLICATIONS, APPLICATIONS_PATH, hostPorts } from '../kube/applications.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { CONTROL_PLANE_LABEL, type ConfigMapObject, type NodeObject, type PodObject, type SecretObject, type KubeObject } from '../kube/types.ts';
+import {
+  CONTROL_PLANE_LABEL,
+  type ConfigMapObject,
+  type NodeObject,
+  type PodObject,
+  type SecretObject,
+  type KubeObject,
+} from '../kube/types.ts';
 import { watchCollection } from '../kube/watch.ts';
 import type { Facts } from '../store/facts.ts';
 import type { ApplicationInfo, NodeInfo, Overview, PodInfo } from './api.ts';
@@ -49,7 +56,8 @@ export function podInfo(pod: PodObject): PodInfo {
   const status = pod.status ?? {};
   const ready = status.conditions?.find((c) => c.type === 'Ready');
   const waiting = status.containerStatuses?.find((c) => c.state?.waiting !== undefined)?.state?.waiting;
-  const reason = waiting?.message ?? waiting?.reason ?? status.message ?? status.reason ?? ready?.message ?? ready?.reason;
+  const reason =
+    waiting?.message ?? waiting?.reason ?? status.message ?? status.reason ?? ready?.message ?? ready?.reason;
   const isReady = ready?.status === 'True';
   const ports = hostPorts(pod);
   return {
@@ -88,53 +96,96 @@ export function watchKubernetes(options: KubernetesOptions): KubernetesView {
     changes.notify();
     saveTimer ??= setTimeout(() => {
       saveTimer = undefined;
-      facts.put(FACT, { nodes: [...nodes.values()], pods: [...pods.values()], published: published.get(APPLICATIONS.name) ?? {} } satisfies Saved);
+      facts.put(FACT, {
+        nodes: [...nodes.values()],
+        pods: [...pods.values()],
+        published: published.get(APPLICATIONS.name) ?? {},
+      } satisfies Saved);
     }, SAVE_MS);
   };
   const reachable = (failure: Error | undefined): void => {
-    if (failure?.message === error) return;
+    if (failure?.message === error) {
+      return;
+    }
     error = failure?.message;
     since = new Date().toISOString();
     options.log(failure === undefined ? 'kubernetes: reached' : `kubernetes: ${failure.message}`);
     changes.notify();
   };
-  const collect = <T extends KubeObject, I>(path: string, map: Map<string, I>, key: (o: T) => string, info: (o: T) => I, told?: (error: Error | undefined) => void, then?: () => void): Promise<void> => {
-    if (client === undefined) return Promise.resolve();
+  const collect = <T extends KubeObject, I>(
+    path: string,
+    map: Map<string, I>,
+    key: (o: T) => string,
+    info: (o: T) => I,
+    told?: (error: Error | undefined) => void,
+    then?: () => void,
+  ): Promise<void> => {
+    if (client === undefined) {
+      return Promise.resolve();
+    }
     const done = (): void => {
       changed();
       then?.();
     };
-    return watchCollection<T>(client, path, {
-      replace(items) {
-        map.clear();
-        for (const item of items) map.set(key(item), info(item));
-        done();
+    return watchCollection<T>(
+      client,
+      path,
+      {
+        replace(items) {
+          map.clear();
+          for (const item of items) {
+            map.set(key(item), info(item));
+          }
+          done();
+        },
+        changed(item) {
+          const before = JSON.stringify(map.get(key(item)));
+          const after = info(item);
+          map.set(key(item), after);
+          // A node's status is written every few seconds without anything that we show.
+          if (JSON.stringify(after) !== before) {
+            done();
+          }
+        },
+        removed(item) {
+          map.delete(key(item));
+          done();
+        },
+        reachable: told ?? ((): void => undefined),
       },
-      changed(item) {
-        const before = JSON.stringify(map.get(key(item)));
-        const after = info(item);
-        map.set(key(item), after);
-        // A node's status is written every few seconds without anything that we show.
-        if (JSON.stringify(after) !== before) done();
-      },
-      removed(item) {
-        map.delete(key(item));
-        done();
-      },
-      reachable: told ?? ((): void => undefined),
-    }, abort.signal);
+      abort.signal,
+    );
   };
   const tellNodes = (): void => options.onNodes([...nodes.values()]);
   const secrets = new Map<string, null>();
   const { namespace, name } = options.secret;
   const watches = Promise.all([
     collect<NodeObject, NodeInfo>('/api/v1/nodes', nodes, (o) => o.metadata.name, nodeInfo, reachable, tellNodes),
-    collect<PodObject, PodInfo>('/api/v1/pods', pods, (o) => `${o.metadata.namespace ?? ''}/${o.metadata.name}`, podInfo),
-    collect<ConfigMapObject, Record<string, string>>(APPLICATIONS_PATH, published, (o) => o.metadata.name, (o) => o.data ?? {}),
-    collect<SecretObject, null>(`/api/v1/namespaces/${namespace}/secrets?fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`, secrets, (o) => o.metadata.name, (o) => {
-      options.onSecret(Object.fromEntries(Object.entries(o.data ?? {}).map(([k, v]) => [k, Buffer.from(v, 'base64').toString('utf8')])));
-      return null;
-    }),
+    collect<PodObject, PodInfo>(
+      '/api/v1/pods',
+      pods,
+      (o) => `${o.metadata.namespace ?? ''}/${o.metadata.name}`,
+      podInfo,
+    ),
+    collect<ConfigMapObject, Record<string, string>>(
+      APPLICATIONS_PATH,
+      published,
+      (o) => o.metadata.name,
+      (o) => o.data ?? {},
+    ),
+    collect<SecretObject, null>(
+      `/api/v1/namespaces/${namespace}/secrets?fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`,
+      secrets,
+      (o) => o.metadata.name,
+      (o) => {
+        options.onSecret(
+          Object.fromEntries(
+            Object.entries(o.data ?? {}).map(([k, v]) => [k, Buffer.from(v, 'base64').toString('utf8')]),
+          ),
+        );
+        return null;
+      },
+    ),
   ]);
 
   return {
@@ -142,7 +193,9 @@ export function watchKubernetes(options: KubernetesOptions): KubernetesView {
     nodes: () => [...nodes.values()].sort((a, b) => a.name.localeCompare(b.name)),
     pods: () => [...pods.values()].sort((a, b) => `${a.namespace}/${a.name}`.localeCompare(`${b.namespace}/${b.name}`)),
     applications: () =>
-      Object.entries(applicationAddresses(published.get(APPLICATIONS.name) ?? {}, [...nodes.values()], [...pods.values()]))
+      Object.entries(
+        applicationAddresses(published.get(APPLICATIONS.name) ?? {}, [...nodes.values()], [...pods.values()]),
+      )
         .map(([application, addresses]) => ({ name: application, addresses }))
         .sort((a, b) => a.name.localeCompare(b.name)),
     async stop() {

@@ -32,34 +32,52 @@ const back = (sat: string, credits = 1): string[] => Array<string>(credits).fill
 export function arrivalOrder(): LineOrder {
   const lines: Given[] = [];
   return {
-    push: (line, json, credits) => void lines.push({ line, json, spent: 'rows' in line && 'sat' in line ? back(line.sat, credits) : [] }),
+    push: (line, json, credits) =>
+      void lines.push({ line, json, spent: 'rows' in line && 'sat' in line ? back(line.sat, credits) : [] }),
     next: () => lines.shift(),
     full: () => false,
   };
 }
 
-/** The statement for each satellite whose answers `mergeOrder` merges: its rows in that order, no more than can be wanted. */
+/**
+ * The statement for each satellite whose answers `mergeOrder` merges: its rows in that order, no more than can be
+ * wanted.
+ */
 export function orderedSql(sql: string, order: OrderBy[], limit: number | undefined): string {
   // Backticks, since SQLite takes a name in double quotes for a text where there is no such column.
   const terms = order.map((o) => `\`${o.column.replaceAll('`', '``')}\`${o.descending ? ' DESC' : ''}`);
   const statement = sql.replace(/[\s;]+$/, '');
   // The line ends keep a comment of the statement's last line from taking the rest along.
-  return `SELECT * FROM (\n${statement}\n)${terms.length === 0 ? '' : ` ORDER BY ${terms.join(', ')}`}${limit === undefined ? '' : ` LIMIT ${limit}`}`;
+  return `SELECT * FROM (
+${statement}
+)${terms.length === 0 ? '' : ` ORDER BY ${terms.join(', ')}`}${limit === undefined ? '' : ` LIMIT ${limit}`}`;
 }
 
 /** SQLite's classes of values in their order; an integer beyond 2^53 has come as text and is among the texts. */
 function classOf(value: Value): number {
-  if (value === null) return 0;
+  if (value === null) {
+    return 0;
+  }
   return typeof value === 'number' ? 1 : typeof value === 'string' ? 2 : 3;
 }
 
-/** As SQLite compares (https://www.sqlite.org/datatype3.html#comparison_expressions), texts by the bytes of their UTF-8. */
+/**
+ * As SQLite compares (https://www.sqlite.org/datatype3.html#comparison_expressions), texts by the bytes of their UTF-8.
+ */
 export function compareValues(a: Value, b: Value): number {
   const byClass = classOf(a) - classOf(b);
-  if (byClass !== 0) return byClass;
-  if (typeof a === 'number' && typeof b === 'number') return a - b;
-  if (typeof a === 'string' && typeof b === 'string') return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b));
-  if (a !== null && b !== null && typeof a === 'object' && typeof b === 'object') return Buffer.compare(Buffer.from(a.blob, 'base64'), Buffer.from(b.blob, 'base64'));
+  if (byClass !== 0) {
+    return byClass;
+  }
+  if (typeof a === 'number' && typeof b === 'number') {
+    return a - b;
+  }
+  if (typeof a === 'string' && typeof b === 'string') {
+    return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b));
+  }
+  if (a !== null && b !== null && typeof a === 'object' && typeof b === 'object') {
+    return Buffer.compare(Buffer.from(a.blob, 'base64'), Buffer.from(b.blob, 'base64'));
+  }
   return 0;
 }
 
@@ -79,12 +97,20 @@ interface Source {
 }
 
 /**
- * One order for the rows of all satellites, each of which sends its own in that order. A row is given once every satellite has either a row
- * or no more; rows that are equal come by the satellites' ids. `end` and `error` of a satellite come after its rows.
+ * One order for the rows of all satellites, each of which sends its own in that order. A row is given once every
+ * satellite has either a row or no more; rows that are equal come by the satellites' ids. `end` and `error` of a
+ * satellite come after its rows.
  * @param limit how many rows are wanted in all.
  */
 export function mergeOrder(satellites: string[], order: OrderBy[], limit: number): LineOrder {
-  const sources = new Map([...satellites].sort().map((sat): [string, Source] => [sat, { q: '', columns: [], places: [], batches: [], given: 0, ended: false, last: undefined, seq: 0 }]));
+  const sources = new Map(
+    [...satellites]
+      .sort()
+      .map((sat): [string, Source] => [
+        sat,
+        { q: '', columns: [], places: [], batches: [], given: 0, ended: false, last: undefined, seq: 0 },
+      ]),
+  );
   let left = limit;
 
   const head = (source: Source): Value[] | undefined => source.batches[0]?.rows[source.given];
@@ -92,7 +118,9 @@ export function mergeOrder(satellites: string[], order: OrderBy[], limit: number
     const [x, y] = [head(a) ?? [], head(b) ?? []];
     for (const [i, { descending }] of order.entries()) {
       const difference = compareValues(x[a.places[i] ?? -1] ?? null, y[b.places[i] ?? -1] ?? null);
-      if (difference !== 0) return descending ? -difference : difference;
+      if (difference !== 0) {
+        return descending ? -difference : difference;
+      }
     }
     return 0;
   };
@@ -103,7 +131,9 @@ export function mergeOrder(satellites: string[], order: OrderBy[], limit: number
     let second: Source | undefined;
     for (const [sat, source] of sources) {
       if (head(source) === undefined) {
-        if (source.ended) continue;
+        if (source.ended) {
+          continue;
+        }
         return undefined;
       }
       if (best === undefined) {
@@ -121,7 +151,9 @@ export function mergeOrder(satellites: string[], order: OrderBy[], limit: number
   return {
     push(line, _json, credits) {
       const source = 'sat' in line ? sources.get(line.sat) : undefined;
-      if (source === undefined) return;
+      if (source === undefined) {
+        return;
+      }
       if (!('rows' in line) || !('sat' in line)) {
         source.ended = true;
         source.last = line;
@@ -130,9 +162,13 @@ export function mergeOrder(satellites: string[], order: OrderBy[], limit: number
       source.q = line.q;
       if (line.columns !== undefined) {
         source.columns = line.columns;
-        source.places = order.map((o) => line.columns?.findIndex((c) => c.toLowerCase() === o.column.toLowerCase()) ?? -1);
+        source.places = order.map(
+          (o) => line.columns?.findIndex((c) => c.toLowerCase() === o.column.toLowerCase()) ?? -1,
+        );
       }
-      if (line.rows.length > 0 || source.seq === 0) source.batches.push({ rows: line.rows, credits });
+      if (line.rows.length > 0 || source.seq === 0) {
+        source.batches.push({ rows: line.rows, credits });
+      }
     },
     next() {
       for (const [sat, source] of sources) {
@@ -140,16 +176,25 @@ export function mergeOrder(satellites: string[], order: OrderBy[], limit: number
         // A first batch without rows tells the columns.
         if (batch?.rows.length === 0) {
           source.batches.shift();
-          return { line: { q: source.q, sat, seq: source.seq++, columns: source.columns, rows: [] }, spent: back(sat, batch.credits) };
+          return {
+            line: { q: source.q, sat, seq: source.seq++, columns: source.columns, rows: [] },
+            spent: back(sat, batch.credits),
+          };
         }
         const { last } = source;
-        if (last === undefined || (batch !== undefined && left > 0)) continue;
+        if (last === undefined || (batch !== undefined && left > 0)) {
+          continue;
+        }
         source.last = undefined;
         return { line: last, spent: [] };
       }
-      if (left === 0) return undefined;
+      if (left === 0) {
+        return undefined;
+      }
       const found = first();
-      if (found === undefined) return undefined;
+      if (found === undefined) {
+        return undefined;
+      }
       const [sat, source, second] = found;
       const { rows: batch, credits } = source.batches[0] ?? { rows: [], credits: undefined };
       const rows: Value[][] = [];
@@ -159,9 +204,17 @@ export function mergeOrder(satellites: string[], order: OrderBy[], limit: number
         source.given += 1;
         left -= 1;
       } while (left > 0 && source.given < batch.length && (second === undefined || compare(source, second) < 0));
-      const line = { q: source.q, sat, seq: source.seq, ...(source.seq === 0 ? { columns: source.columns } : {}), rows };
+      const line = {
+        q: source.q,
+        sat,
+        seq: source.seq,
+        ...(source.seq === 0 ? { columns: source.columns } : {}),
+        rows,
+      };
       source.seq += 1;
-      if (source.given < batch.length) return { line, spent: [] };
+      if (source.given < batch.length) {
+        return { line, spent: [] };
+      }
       source.batches.shift();
       source.given = 0;
       return { line, spent: back(sat, credits) };

@@ -37,40 +37,94 @@ export function createMetrics(sources: MetricsSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  const requests = new Counter({ name: 'terrarium_http_requests_total', help: 'Requests answered, by route and status.', labelNames: ['method', 'path', 'status'], registers });
-  const seconds = new Histogram({ name: 'terrarium_http_request_seconds', help: 'Time until the answer was complete.', labelNames: ['method', 'path'], buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30], registers });
-  const runs = new Counter({ name: 'terrarium_schedule_runs_total', help: 'Scheduled runs that this instance ended, by how they ended; skipped: times that passed during a run; missed: times that a late run stood for.', labelNames: ['outcome'], registers });
-  for (const outcome of ['done', 'partial', 'failed', 'lost', 'skipped', 'missed']) runs.inc({ outcome }, 0);
-  const logins = new Counter({ name: 'terrarium_failed_logins_total', help: 'Refused logins, by whether the audit log has them by name and address.', labelNames: ['recorded'], registers });
-  const gauge = (name: string, help: string, read: () => number): void => void new Gauge({ name, help, registers, collect() { this.set(read()); } });
-  const status = (): ReturnType<NonNullable<ReturnType<State['current']>>['status']> | undefined => sources.state.current()?.status();
+  const requests = new Counter({
+    name: 'terrarium_http_requests_total',
+    help: 'Requests answered, by route and status.',
+    labelNames: ['method', 'path', 'status'],
+    registers,
+  });
+  const seconds = new Histogram({
+    name: 'terrarium_http_request_seconds',
+    help: 'Time until the answer was complete.',
+    labelNames: ['method', 'path'],
+    buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30],
+    registers,
+  });
+  const runs = new Counter({
+    name: 'terrarium_schedule_runs_total',
+    help:
+      'Scheduled runs that this instance ended, by how they ended; skipped: times that passed during a run; missed: ' +
+      'times that a late run stood for.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  for (const outcome of ['done', 'partial', 'failed', 'lost', 'skipped', 'missed']) {
+    runs.inc({ outcome }, 0);
+  }
+  const logins = new Counter({
+    name: 'terrarium_failed_logins_total',
+    help: 'Refused logins, by whether the audit log has them by name and address.',
+    labelNames: ['recorded'],
+    registers,
+  });
+  const gauge = (name: string, help: string, read: () => number): void =>
+    void new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  const status = (): ReturnType<NonNullable<ReturnType<State['current']>>['status']> | undefined =>
+    sources.state.current()?.status();
   gauge('terrarium_ready', 'Whether this instance is ready.', () => (sources.notReady() === undefined ? 1 : 0));
   gauge('terrarium_state_position', 'Position of the change applied last.', () => status()?.position ?? 0);
   gauge('terrarium_state_epoch', 'Epoch of the log of changes.', () => status()?.epoch ?? 0);
   gauge('terrarium_state_behind', 'Changes in the log that are not applied yet.', () => status()?.behind ?? 0);
   gauge('terrarium_state_schema', 'Active schema of the state.', () => status()?.schema ?? 0);
   gauge('terrarium_queries', 'Queries under way in this instance.', () => sources.queries());
-  gauge('terrarium_disk_free_ratio', 'Free part of the file system with the state, 0 to 1; below 0.07, or below 1 GiB, this instance changes nothing.', () => sources.diskFree() ?? Number.NaN);
+  gauge(
+    'terrarium_disk_free_ratio',
+    'Free part of the file system with the state, 0 to 1; below 0.07, or below 1 GiB, this instance changes nothing.',
+    () => sources.diskFree() ?? Number.NaN,
+  );
   new Gauge({
-    name: 'terrarium_satellites', help: 'Satellites by state.', labelNames: ['state'], registers,
+    name: 'terrarium_satellites',
+    help: 'Satellites by state.',
+    labelNames: ['state'],
+    registers,
     collect() {
       const { healthy, degraded, unreachable } = sources.satellites();
-      for (const [state, n] of Object.entries({ healthy, degraded, unreachable })) this.set({ state }, n);
+      for (const [state, n] of Object.entries({ healthy, degraded, unreachable })) {
+        this.set({ state }, n);
+      }
     },
   });
   new Gauge({
-    name: 'terrarium_satellite_certificates', help: 'Certificates of satellites on the bus: valid, ending within 60 days (renewed ones are long before), ended.', labelNames: ['state'], registers,
+    name: 'terrarium_satellite_certificates',
+    help: 'Certificates of satellites on the bus: valid, ending within 60 days (renewed ones are long before), ended.',
+    labelNames: ['state'],
+    registers,
     collect() {
       const counts = { valid: 0, ending: 0, ended: 0 };
       const now = Date.now();
-      for (const ends of sources.certificateEnds()) counts[ends <= now ? 'ended' : ends - now < ENDING_MS ? 'ending' : 'valid'] += 1;
-      for (const [state, n] of Object.entries(counts)) this.set({ state }, n);
+      for (const ends of sources.certificateEnds()) {
+        counts[ends <= now ? 'ended' : ends - now < ENDING_MS ? 'ending' : 'valid'] += 1;
+      }
+      for (const [state, n] of Object.entries(counts)) {
+        this.set({ state }, n);
+      }
     },
   });
-  gauge('terrarium_satellite_certificate_next_end_seconds', 'Unix time at which the next certificate of a satellite ends; 0 where none is known.', () => {
-    const left = sources.certificateEnds().filter((ends) => ends > Date.now());
-    return left.length === 0 ? 0 : left.reduce((a, b) => Math.min(a, b)) / 1000;
-  });
+  gauge(
+    'terrarium_satellite_certificate_next_end_seconds',
+    'Unix time at which the next certificate of a satellite ends; 0 where none is known.',
+    () => {
+      const left = sources.certificateEnds().filter((ends) => ends > Date.now());
+      return left.length === 0 ? 0 : left.reduce((a, b) => Math.min(a, b)) / 1000;
+    },
+  );
   return {
     request(method, path, code, took) {
       requests.inc({ method, path, status: code });

@@ -1,6 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { CREDITS, CREDIT_GROUP, IDLE_READER_MS, LOST_MS, QUERY_CREDITS, STILL_READ_MS, decodeFrame, encode, type Frame, type PartFrame } from '../bus/frames.ts';
+import {
+  CREDITS,
+  CREDIT_GROUP,
+  IDLE_READER_MS,
+  LOST_MS,
+  QUERY_CREDITS,
+  STILL_READ_MS,
+  decodeFrame,
+  encode,
+  type Frame,
+  type PartFrame,
+} from '../bus/frames.ts';
 import { listen } from '../bus/listen.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import { guarded } from '../guarded.ts';
@@ -40,7 +51,10 @@ export interface QuerySink {
 }
 
 export interface QueryProxy {
-  /** Runs a query to its end, the `done` line included. Aborting the signal, or a sink that fails, cancels it on every satellite. @throws HttpProblem 408 where the sink takes nothing for 30 s */
+  /**
+   * Runs a query to its end, the `done` line included. Aborting the signal, or a sink that fails, cancels it on every
+   * satellite. @throws HttpProblem 408 where the sink takes nothing for 30 s
+   */
   run(spec: QuerySpec, sink: QuerySink, signal: AbortSignal): Promise<void>;
   /**
    * Sends a few bytes to a satellite and has them come back.
@@ -95,10 +109,19 @@ export interface QueryProxyOptions {
 }
 
 /**
- * The way of queries from this instance to satellites and back. One subscription serves all queries, so that none is left
- * behind by a cancelled one; what is under way is bounded by credits, which are given back only when the reader has taken a batch.
+ * The way of queries from this instance to satellites and back. One subscription serves all queries, so that none is
+ * left behind by a cancelled one; what is under way is bounded by credits, which are given back only when the reader
+ * has taken a batch.
  */
-export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, log, idleMs = IDLE_READER_MS, now = () => performance.now() }: QueryProxyOptions): QueryProxy {
+export function createQueryProxy({
+  instance,
+  nc,
+  isKnown,
+  isOpen = () => true,
+  log,
+  idleMs = IDLE_READER_MS,
+  now = () => performance.now(),
+}: QueryProxyOptions): QueryProxy {
   const queries = new Map<string, Query>();
   const pings = new Map<string, (answer: Msg | undefined) => void>();
 
@@ -126,7 +149,10 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
     fail(query, sat, part, 'error', 'bus.credit', `${sat} sent more than it was asked for.`);
   };
 
-  /** Gives back what is owed. Of nothing it says that it is not the reader who lets the satellite wait: who takes nothing ends the query here. */
+  /**
+   * Gives back what is owed. Of nothing it says that it is not the reader who lets the satellite wait: who takes
+   * nothing ends the query here.
+   */
   const grant = (query: Query, sat: string, part: Part): void => {
     nc.publish(subjects.credit(sat), encode({ q: query.id, credits: part.owed }));
     part.credits += part.owed;
@@ -134,46 +160,88 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
     part.grantedAt = now();
   };
 
-  /** What is kept of it is bounded by the most parts that there may be, and one batch of each satellite is under way at a time. */
+  /**
+   * What is kept of it is bounded by the most parts that there may be, and one batch of each satellite is under way at
+   * a time.
+   */
   const assemble = (query: Query, sat: string, part: Part, { seq, part: nth, of, text }: PartFrame): void => {
-    if (seq !== part.nextSeq || nth !== part.pieces.length) return gap(query, sat, part);
-    if (part.credits <= 0) return creditless(query, sat, part);
+    if (seq !== part.nextSeq || nth !== part.pieces.length) {
+      return gap(query, sat, part);
+    }
+    if (part.credits <= 0) {
+      return creditless(query, sat, part);
+    }
     part.pieces.push(text);
-    if (part.pieces.length < of) return;
+    if (part.pieces.length < of) {
+      return;
+    }
     const decoded = decodeFrame(part.pieces.join(''));
     part.pieces = [];
     const frame = decoded?.frame;
-    if (frame === undefined || !('rows' in frame) || frame.sat !== sat || frame.q !== query.id) return nonsense(query, sat, part);
+    if (frame === undefined || !('rows' in frame) || frame.sat !== sat || frame.q !== query.id) {
+      return nonsense(query, sat, part);
+    }
     accept(query, sat, part, frame, decoded?.text, of);
   };
   const accept = (query: Query, sat: string, part: Part, frame: Frame, text: string | undefined, cost = 1): void => {
     part.lastHeard = now();
-    if ('alive' in frame) return;
-    if ('part' in frame) return assemble(query, sat, part, frame);
-    if (frame.seq !== part.nextSeq || part.pieces.length > 0) return gap(query, sat, part);
+    if ('alive' in frame) {
+      return;
+    }
+    if ('part' in frame) {
+      return assemble(query, sat, part, frame);
+    }
+    if (frame.seq !== part.nextSeq || part.pieces.length > 0) {
+      return gap(query, sat, part);
+    }
     part.nextSeq += 1;
     if ('error' in frame) {
-      fail(query, sat, part, frame.error.code === 'query.denied' ? 'denied' : 'error', frame.error.code, frame.error.message);
+      fail(
+        query,
+        sat,
+        part,
+        frame.error.code === 'query.denied' ? 'denied' : 'error',
+        frame.error.code,
+        frame.error.message,
+      );
     } else if ('end' in frame) {
       part.state = part.rows > 0 ? 'rows' : 'empty';
       const { rows, ms, truncated } = frame.end;
       push(query, { q: query.id, sat, end: { rows, ms, ...(truncated === undefined ? {} : { truncated }) } });
     } else {
-      if (part.credits <= 0) return creditless(query, sat, part);
-      // A batch of several parts may take more than there are: the satellite sends nothing more until they have been given back.
+      if (part.credits <= 0) {
+        return creditless(query, sat, part);
+      }
+      // A batch of several parts may take more than there are: the satellite sends nothing more until they have been
+      // given back.
       part.credits -= cost;
       part.rows += frame.rows.length;
-      push(query, { q: query.id, sat, seq: frame.seq, ...(frame.columns === undefined ? {} : { columns: frame.columns }), rows: frame.rows }, text, cost);
+      push(
+        query,
+        {
+          q: query.id,
+          sat,
+          seq: frame.seq,
+          ...(frame.columns === undefined ? {} : { columns: frame.columns }),
+          rows: frame.rows,
+        },
+        text,
+        cost,
+      );
     }
   };
 
   const receive = (msg: Msg): void => {
     const subject = parseReply(msg.subject);
     const pinged = subject === undefined ? undefined : pings.get(`${subject.query} ${subject.sat}`);
-    if (pinged !== undefined) return pinged(msg);
+    if (pinged !== undefined) {
+      return pinged(msg);
+    }
     const query = subject === undefined ? undefined : queries.get(subject.query);
     const part = subject === undefined ? undefined : query?.parts.get(subject.sat);
-    if (subject === undefined || query === undefined || part === undefined || part.state !== 'pending') return;
+    if (subject === undefined || query === undefined || part === undefined || part.state !== 'pending') {
+      return;
+    }
     if (msg.headers?.code === 503) {
       fail(query, subject.sat, part, 'lost', 'satellite.lost', `${subject.sat} is not connected.`);
       return;
@@ -181,7 +249,9 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
     const decoded = decodeFrame(msg.string());
     const frame = decoded?.frame;
     // The server lets a satellite answer on its own subject only, so the subject says whose frame it is.
-    if (frame === undefined || frame.sat !== subject.sat || frame.q !== query.id) return nonsense(query, subject.sat, part);
+    if (frame === undefined || frame.sat !== subject.sat || frame.q !== query.id) {
+      return nonsense(query, subject.sat, part);
+    }
     accept(query, subject.sat, part, frame, decoded?.text);
   };
   const subscription = listen(nc, subjects.repliesTo(instance), { log }, receive);
@@ -189,14 +259,26 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
   const tick = (): void => {
     for (const query of queries.values()) {
       for (const [sat, part] of query.parts) {
-        if (part.state !== 'pending') continue;
-        if (part.credits > 0) part.worked += TICK_MS;
-        else if (now() - part.grantedAt >= STILL_READ_MS) grant(query, sat, part);
+        if (part.state !== 'pending') {
+          continue;
+        }
+        if (part.credits > 0) {
+          part.worked += TICK_MS;
+        } else if (now() - part.grantedAt >= STILL_READ_MS) {
+          grant(query, sat, part);
+        }
         if (now() - part.lastHeard > LOST_MS) {
           fail(query, sat, part, 'lost', 'satellite.lost', `${sat} has not been heard of for ${LOST_MS / 1000} s.`);
           cancel(query, sat);
         } else if (part.worked > query.spec.timeoutMs + OVERTIME_MS) {
-          fail(query, sat, part, 'error', 'query.timeout', `${sat} did not finish within ${query.spec.timeoutMs / 1000} s.`);
+          fail(
+            query,
+            sat,
+            part,
+            'error',
+            'query.timeout',
+            `${sat} did not finish within ${query.spec.timeoutMs / 1000} s.`,
+          );
           cancel(query, sat);
         }
       }
@@ -206,18 +288,24 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
 
   const giveBack = (query: Query, sat: string): void => {
     const part = query.parts.get(sat);
-    if (part === undefined || part.state !== 'pending') return;
+    if (part === undefined || part.state !== 'pending') {
+      return;
+    }
     part.owed += 1;
-    if (part.owed >= Math.min(CREDIT_GROUP, query.credits)) grant(query, sat, part);
+    if (part.owed >= Math.min(CREDIT_GROUP, query.credits)) {
+      grant(query, sat, part);
+    }
   };
 
   /** Ends those that still have rows when no more are wanted. */
   const enough = (query: Query, ms: number): QueryLine[] =>
-    [...query.parts].filter(([, part]) => part.state === 'pending').map(([sat, part]) => {
-      part.state = part.rows > 0 ? 'rows' : 'empty';
-      cancel(query, sat);
-      return { q: query.id, sat, end: { rows: part.rows, ms } };
-    });
+    [...query.parts]
+      .filter(([, part]) => part.state === 'pending')
+      .map(([sat, part]) => {
+        part.state = part.rows > 0 ? 'rows' : 'empty';
+        cancel(query, sat);
+        return { q: query.id, sat, end: { rows: part.rows, ms } };
+      });
 
   const start = (query: Query): void => {
     const { sql, merge } = query.spec;
@@ -228,16 +316,31 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
         continue;
       }
       if (!isOpen(sat)) {
-        fail(query, sat, part, 'error', 'satellite.direct-only', `${sat} is not to be asked through the cloud, by an operator's choice.`);
+        fail(
+          query,
+          sat,
+          part,
+          'error',
+          'satellite.direct-only',
+          `${sat} is not to be asked through the cloud, by an operator's choice.`,
+        );
         continue;
       }
-      const request = encode({ q: query.id, sql: statement, timeoutMs: query.spec.timeoutMs, maxRows: query.spec.maxRows, maxBytes: query.spec.maxBytes, credits: query.credits });
+      const request = encode({
+        q: query.id,
+        sql: statement,
+        timeoutMs: query.spec.timeoutMs,
+        maxRows: query.spec.maxRows,
+        maxBytes: query.spec.maxBytes,
+        credits: query.credits,
+      });
       nc.publish(subjects.query(sat), request, { reply: subjects.reply(instance, query.id, sat) });
     }
   };
 
   return {
-    active: (user) => (user === undefined ? queries.size : [...queries.values()].filter((q) => q.spec.user === user).length),
+    active: (user) =>
+      user === undefined ? queries.size : [...queries.values()].filter((q) => q.spec.user === user).length,
     async ping(sat, data) {
       const id = newId();
       const key = `${id} ${sat}`;
@@ -249,9 +352,15 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
       const answer = await promise;
       clearTimeout(timer);
       pings.delete(key);
-      if (answer === undefined) throw new Error(`${sat} has not answered for ${LOST_MS / 1000} s.`);
-      if (answer.headers?.code === 503) throw new Error(`${sat} is not connected.`);
-      if (answer.string() !== data) throw new Error(`${sat} answered something else.`);
+      if (answer === undefined) {
+        throw new Error(`${sat} has not answered for ${LOST_MS / 1000} s.`);
+      }
+      if (answer.headers?.code === 503) {
+        throw new Error(`${sat} is not connected.`);
+      }
+      if (answer.string() !== data) {
+        throw new Error(`${sat} answered something else.`);
+      }
       return microseconds(now() - began);
     },
     stop() {
@@ -263,9 +372,25 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
       const id = newId();
       let wake = (): void => undefined;
       const credits = creditsEach(spec.satellites.length);
-      const parts = new Map(spec.satellites.map((sat): [string, Part] => [sat, { state: 'pending', nextSeq: 0, rows: 0, credits, owed: 0, grantedAt: began, lastHeard: began, pieces: [], worked: 0 }]));
+      const parts = new Map(
+        spec.satellites.map((sat): [string, Part] => [
+          sat,
+          {
+            state: 'pending',
+            nextSeq: 0,
+            rows: 0,
+            credits,
+            owed: 0,
+            grantedAt: began,
+            lastHeard: began,
+            pieces: [],
+            worked: 0,
+          },
+        ]),
+      );
       const { merge } = spec;
-      const lines = merge === undefined ? arrivalOrder() : mergeOrder(spec.satellites, merge.order, merge.limit ?? Infinity);
+      const lines =
+        merge === undefined ? arrivalOrder() : mergeOrder(spec.satellites, merge.order, merge.limit ?? Infinity);
       const query: Query = { id, spec, credits, parts, lines, wake: () => wake() };
       queries.set(id, query);
       let shown = 0;
@@ -279,10 +404,16 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
           const given = lines.next();
           if (given !== undefined) {
             await taken(sink.write(given.line, given.json), idleMs);
-            if ('rows' in given.line && 'sat' in given.line) shown += given.line.rows.length;
-            for (const sat of given.spent) giveBack(query, sat);
+            if ('rows' in given.line && 'sat' in given.line) {
+              shown += given.line.rows.length;
+            }
+            for (const sat of given.spent) {
+              giveBack(query, sat);
+            }
           } else if (lines.full()) {
-            for (const line of enough(query, elapsed())) await taken(sink.write(line), idleMs);
+            for (const line of enough(query, elapsed())) {
+              await taken(sink.write(line), idleMs);
+            }
             break;
           } else if ([...parts.values()].every((p) => p.state !== 'pending')) {
             break;
@@ -295,14 +426,19 @@ export function createQueryProxy({ instance, nc, isKnown, isOpen = () => true, l
       } finally {
         signal.removeEventListener('abort', onAbort);
         queries.delete(id);
-        for (const [sat, part] of parts) if (part.state === 'pending') cancel(query, sat);
+        for (const [sat, part] of parts) {
+          if (part.state === 'pending') {
+            cancel(query, sat);
+          }
+        }
       }
     },
   };
 }
 
 /** What is under way of one query is bounded, however many satellites it asks. */
-const creditsEach = (satellites: number): number => Math.max(1, Math.min(CREDITS, Math.floor(QUERY_CREDITS / satellites)));
+const creditsEach = (satellites: number): number =>
+  Math.max(1, Math.min(CREDITS, Math.floor(QUERY_CREDITS / satellites)));
 
 const newId = (): string => randomBytes(12).toString('hex');
 /** Milliseconds with three decimals. */
@@ -315,7 +451,10 @@ async function taken(write: Promise<void>, idleMs: number): Promise<void> {
     await Promise.race([
       write,
       new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new HttpProblem(408, 'idle-reader', `The reader took nothing for ${idleMs / 1000} s.`)), idleMs);
+        timer = setTimeout(
+          () => reject(new HttpProblem(408, 'idle-reader', `The reader took nothing for ${idleMs / 1000} s.`)),
+          idleMs,
+        );
       }),
     ]);
   } finally {

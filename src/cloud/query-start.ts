@@ -1,17 +1,22 @@
-import { QUERY_LIMITS } from '../bus/frames.ts';
 import type { z } from 'zod';
+import { QUERY_LIMITS } from '../bus/frames.ts';
 import type { querySchema } from './api.ts';
 import type { Caller } from './auth/access.ts';
 import type { CloudContext } from './context.ts';
 import { HttpProblem, forbidden, unavailable } from './http/problem.ts';
 import { MAX_QUERIES, MAX_QUERIES_OF_USER, type QueryProxy, type QuerySpec } from './queries.ts';
 
-const tooManyQueries = (title: string): HttpProblem => new HttpProblem(429, 'too-many-queries', title, { headers: { 'Retry-After': '5' } });
+const tooManyQueries = (title: string): HttpProblem =>
+  new HttpProblem(429, 'too-many-queries', title, { headers: { 'Retry-After': '5' } });
 
 /** @throws HttpProblem where this instance, or the user, runs as many queries as it may */
 export function refuseTooManyQueries(proxy: QueryProxy, user: string | undefined): void {
-  if (user !== undefined && proxy.active(user) >= MAX_QUERIES_OF_USER) throw tooManyQueries(`${user} already runs ${MAX_QUERIES_OF_USER} queries on this instance.`);
-  if (proxy.active() >= MAX_QUERIES) throw tooManyQueries(`This instance already runs ${MAX_QUERIES} queries.`);
+  if (user !== undefined && proxy.active(user) >= MAX_QUERIES_OF_USER) {
+    throw tooManyQueries(`${user} already runs ${MAX_QUERIES_OF_USER} queries on this instance.`);
+  }
+  if (proxy.active() >= MAX_QUERIES) {
+    throw tooManyQueries(`This instance already runs ${MAX_QUERIES} queries.`);
+  }
 }
 
 /**
@@ -19,10 +24,21 @@ export function refuseTooManyQueries(proxy: QueryProxy, user: string | undefined
  * @param user among whose queries it counts; undefined for what nobody has asked for by hand
  * @throws HttpProblem where this instance, or this caller, cannot have it now
  */
-export function queryFor(cloud: CloudContext, caller: Caller, body: z.output<typeof querySchema>, user: string | undefined): { proxy: QueryProxy; spec: QuerySpec } {
+export function queryFor(
+  cloud: CloudContext,
+  caller: Caller,
+  body: z.output<typeof querySchema>,
+  user: string | undefined,
+): { proxy: QueryProxy; spec: QuerySpec } {
   const proxy = cloud.queries();
-  if (proxy === undefined) throw unavailable('bus-down', 'This instance is not connected to its satellites now.');
-  if (body.maxBytes > QUERY_LIMITS.bytes && !caller.scopes.has('operate')) throw forbidden(`More than ${QUERY_LIMITS.bytes} bytes of rows need the right "operate", which ${caller.actor} does not have.`);
+  if (proxy === undefined) {
+    throw unavailable('bus-down', 'This instance is not connected to its satellites now.');
+  }
+  if (body.maxBytes > QUERY_LIMITS.bytes && !caller.scopes.has('operate')) {
+    throw forbidden(
+      `More than ${QUERY_LIMITS.bytes} bytes of rows need the right "operate", which ${caller.actor} does not have.`,
+    );
+  }
   refuseTooManyQueries(proxy, user);
   const satellites = cloud.satellites.select(body.satellites, body.tags);
   const { sql, timeoutMs, maxRows, maxBytes, order, limit } = body;

@@ -12,10 +12,21 @@ const time = z.iso.datetime();
 /** On the bus a satellite's id is a node's name: 63 characters. */
 export const enrolledId = satelliteId.max(63);
 
-export const enrolmentTokenSchema = z.object({ id: z.string(), tags, usesLeft: z.int(), createdAt: time, expiresAt: time, createdBy: z.string(), version: z.int() });
+export const enrolmentTokenSchema = z.object({
+  id: z.string(),
+  tags,
+  usesLeft: z.int(),
+  createdAt: time,
+  expiresAt: time,
+  createdBy: z.string(),
+  version: z.int(),
+});
 export type EnrolmentToken = z.infer<typeof enrolmentTokenSchema>;
 
-export const enrolmentTokenCreateSchema = z.strictObject({ tags: tags.default({}), minutes: z.int().min(1).max(TOKEN_MINUTES.most).default(TOKEN_MINUTES.default) });
+export const enrolmentTokenCreateSchema = z.strictObject({
+  tags: tags.default({}),
+  minutes: z.int().min(1).max(TOKEN_MINUTES.most).default(TOKEN_MINUTES.default),
+});
 export const enrolmentTokenReply = enrolmentTokenSchema.extend({
   token: z.string(),
   /** Fingerprint of the cluster's CA, by which the satellite knows that it talks to this cluster. */
@@ -28,10 +39,22 @@ export type EnrolmentTokenReply = z.infer<typeof enrolmentTokenReply>;
 export const manifestSchema = enrolmentTokenCreateSchema.extend({
   id: enrolledId,
   /** Of the other cluster, as are the following. */
-  namespace: z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/).default('terrarium-satellite'),
-  image: z.string().regex(/^[a-z0-9][A-Za-z0-9._:@/-]{0,299}$/).optional(),
-  storage: z.string().regex(/^[1-9][0-9]{0,5}[MGT]i$/).default('1Gi'),
-  storageClass: z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/).optional(),
+  namespace: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/)
+    .default('terrarium-satellite'),
+  image: z
+    .string()
+    .regex(/^[a-z0-9][A-Za-z0-9._:@/-]{0,299}$/)
+    .optional(),
+  storage: z
+    .string()
+    .regex(/^[1-9][0-9]{0,5}[MGT]i$/)
+    .default('1Gi'),
+  storageClass: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/)
+    .optional(),
 });
 export type ManifestBody = z.infer<typeof manifestSchema>;
 export const manifestReply = z.object({
@@ -59,7 +82,9 @@ export const enrolSchema = z.strictObject({
 });
 export type EnrolRequest = z.infer<typeof enrolSchema>;
 
-/** Code of the refusal of a key that was revoked, by whatever token it is shown: the machine has to make another one. */
+/**
+ * Code of the refusal of a key that was revoked, by whatever token it is shown: the machine has to make another one.
+ */
 export const REVOKED_KEY = 'revoked-key';
 
 export const enrolReply = z.object({

@@ -20,10 +20,19 @@ const before = (a: Place, b: Place): boolean => a[0] < b[0] || (a[0] === b[0] &&
 
 function placeOf(cursor: string | undefined): Place | undefined {
   const text = decodeCursor(cursor);
-  if (text === undefined) return undefined;
+  if (text === undefined) {
+    return undefined;
+  }
   try {
     const place = JSON.parse(text) as unknown;
-    if (Array.isArray(place) && place.length === 2 && ['string', 'number'].includes(typeof place[0]) && typeof place[1] === 'string') return [place[0] as string | number, place[1]];
+    if (
+      Array.isArray(place) &&
+      place.length === 2 &&
+      ['string', 'number'].includes(typeof place[0]) &&
+      typeof place[1] === 'string'
+    ) {
+      return [place[0] as string | number, place[1]];
+    }
   } catch {
     // Somebody's own words.
   }
@@ -32,7 +41,11 @@ function placeOf(cursor: string | undefined): Place | undefined {
 
 /** The tags of `name=value,name=value`. */
 export function parseTagQuery(text: string | undefined): Record<string, string> {
-  return Object.fromEntries((text ?? '').split(',').flatMap((pair) => (pair === '' ? [] : [[pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]])));
+  return Object.fromEntries(
+    (text ?? '')
+      .split(',')
+      .flatMap((pair) => (pair === '' ? [] : [[pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]])),
+  );
 }
 
 export function hasTags(own: Readonly<Record<string, string>>, wanted: Readonly<Record<string, string>>): boolean {
@@ -47,42 +60,75 @@ export interface Fleet {
 }
 
 /**
- * One page of the fleet. The cursor is the place behind the last item, so that what comes and goes meanwhile moves nothing else; one whose place itself
- * moves (`load`, `lastSeen`) may be met twice or not at all.
+ * One page of the fleet. The cursor is the place behind the last item, so that what comes and goes meanwhile moves
+ * nothing else; one whose place itself moves (`load`, `lastSeen`) may be met twice or not at all.
  * @throws HttpProblem 400 for a cursor that is none
  */
-export function listPage(fleet: Fleet, query: SatelliteQuery): { items: SatelliteInfo[]; next: string | null; matched: number } {
+export function listPage(
+  fleet: Fleet,
+  query: SatelliteQuery,
+): { items: SatelliteInfo[]; next: string | null; matched: number } {
   const after = placeOf(query.cursor);
   const words = wordsOf(query.text ?? '');
   const only = query.ids === undefined ? undefined : [...new Set(query.ids.split(','))].sort();
   const states = query.state === undefined ? undefined : new Set(query.state.split(','));
   const tags = parseTagQuery(query.tags);
-  const show = ({ tables, ...rest }: SatelliteInfo): SatelliteInfo => ({ ...rest, tables: query.tables === 'none' ? [] : tables });
-  const answer = (items: SatelliteInfo[], more: boolean, matched: number, key: (s: SatelliteInfo) => string | number): ReturnType<typeof listPage> => {
+  const show = ({ tables, ...rest }: SatelliteInfo): SatelliteInfo => ({
+    ...rest,
+    tables: query.tables === 'none' ? [] : tables,
+  });
+  const answer = (
+    items: SatelliteInfo[],
+    more: boolean,
+    matched: number,
+    key: (s: SatelliteInfo) => string | number,
+  ): ReturnType<typeof listPage> => {
     const last = items.at(-1);
-    return { items: items.map(show), next: more && last !== undefined ? encodeCursor(JSON.stringify([key(last), last.id])) : null, matched };
+    return {
+      items: items.map(show),
+      next: more && last !== undefined ? encodeCursor(JSON.stringify([key(last), last.id])) : null,
+      matched,
+    };
   };
 
   const key = SORT_KEYS[query.sort];
-  if (query.sort === 'id' && only === undefined && states === undefined && query.tags === undefined && words.length === 0) {
+  if (
+    query.sort === 'id' &&
+    only === undefined &&
+    states === undefined &&
+    query.tags === undefined &&
+    words.length === 0
+  ) {
     const ids = fleet.ids();
     const from = after === undefined ? 0 : firstAfter(ids, after[1]);
     const items = ids.slice(from, from + query.limit).flatMap((id) => fleet.get(id) ?? []);
     return answer(items, from + query.limit < ids.length, ids.length, key);
   }
   // Ten thousand are not put together for a hundred that are shown, where their states are enough.
-  const looksInside = words.length > 0 || query.tags !== undefined || query.sort === 'load' || query.sort === 'lastSeen';
+  const looksInside =
+    words.length > 0 || query.tags !== undefined || query.sort === 'load' || query.sort === 'lastSeen';
   const found: Place[] = [];
   for (const id of only ?? fleet.ids()) {
     const state = fleet.state(id);
-    if (state === undefined || (states !== undefined && !states.has(state))) continue;
+    if (state === undefined || (states !== undefined && !states.has(state))) {
+      continue;
+    }
     const item = looksInside ? fleet.get(id) : undefined;
-    if (looksInside && (item === undefined || !hasTags(item.tags, tags) || !fits(item, words))) continue;
+    if (looksInside && (item === undefined || !hasTags(item.tags, tags) || !fits(item, words))) {
+      continue;
+    }
     found.push([item === undefined ? (query.sort === 'state' ? STATE_RANK[state] : 0) : key(item), id]);
   }
-  if (query.sort !== 'id') found.sort((a, b) => (before(a, b) ? -1 : 1));
+  if (query.sort !== 'id') {
+    found.sort((a, b) => (before(a, b) ? -1 : 1));
+  }
   const rest = after === undefined ? found : found.filter((place) => before(after, place));
-  return answer(rest.slice(0, query.limit).flatMap(([, id]) => fleet.get(id) ?? []), rest.length > query.limit, found.length, key);
+  return answer(
+    rest.slice(0, query.limit).flatMap(([, id]) => fleet.get(id) ?? []),
+    rest.length > query.limit,
+    found.length,
+    key,
+  );
 }
 
 /** Index of the first that is greater, by bisection. */
@@ -90,8 +136,11 @@ function firstAfter(ids: readonly string[], id: string): number {
   let [low, high] = [0, ids.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((ids[middle] ?? '') <= id) low = middle + 1;
-    else high = middle;
+    if ((ids[middle] ?? '') <= id) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
   }
   return low;
 }

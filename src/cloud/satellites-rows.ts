@@ -1,5 +1,5 @@
-import type { SatelliteRow } from '../store/rows.ts';
 import type { AppliedEntry } from '../store/machine.ts';
+import type { SatelliteRow } from '../store/rows.ts';
 import { credentialEnds } from './satellites-admission.ts';
 import { many, one } from './state/read.ts';
 import type { State } from './state/state.ts';
@@ -11,11 +11,17 @@ export interface KnownSatellite extends Pick<SatelliteRow, 'id' | 'name' | 'acce
   enrolledAt: number;
   /** Whether it is of a machine that is no node: one of a node is no longer there when the node has gone. */
   elsewhere: boolean;
-  /** When the certificate of its enrolment, or of the last renewal, ends, milliseconds since 1970; undefined for a node's satellite. */
+  /**
+   * When the certificate of its enrolment, or of the last renewal, ends, milliseconds since 1970; undefined for a
+   * node's satellite.
+   */
   ends: number | undefined;
 }
 
-/** The state's satellites, kept in memory and brought up to date by what changes: ten thousand are not read for each change of one. */
+/**
+ * The state's satellites, kept in memory and brought up to date by what changes: ten thousand are not read for each
+ * change of one.
+ */
 export interface SatelliteRows {
   get(id: string): KnownSatellite | undefined;
   ids(): Iterable<string>;
@@ -24,22 +30,51 @@ export interface SatelliteRows {
   stop(): void;
 }
 
-interface Row extends Pick<SatelliteRow, 'id' | 'name' | 'tags' | 'access' | 'state' | 'state_at' | 'enrolled_at' | 'version'> {
+interface Row extends Pick<
+  SatelliteRow,
+  'id' | 'name' | 'tags' | 'access' | 'state' | 'state_at' | 'enrolled_at' | 'version'
+> {
   ends: number | null;
   certificate: string | null;
   elsewhere: 0 | 1;
 }
 
 /** The certificate itself only where the enrolment has not written down when it ends. */
-const COLUMNS = "id, name, tags, access, state, state_at, enrolled_at, version, details ->> '$.ends' AS ends, CASE WHEN details ->> '$.ends' IS NULL THEN details ->> '$.certificate' END AS certificate, details ->> '$.authority' IS NOT NULL AS elsewhere";
+const COLUMNS =
+  "id, name, tags, access, state, state_at, enrolled_at, version, details ->> '$.ends' AS ends, CASE WHEN details " +
+  "->> '$.ends' IS NULL THEN details ->> '$.certificate' END AS certificate, details ->> '$.authority' IS NOT NULL " +
+  'AS elsewhere';
 
-const known = ({ id, name, tags, access, state, state_at: stateAt, enrolled_at: enrolledAt, version, ends, certificate, elsewhere }: Row): KnownSatellite => ({
-  id, name, access, state, version, stateAt, enrolledAt, elsewhere: elsewhere === 1, tags: JSON.parse(tags) as Record<string, string>, ends: ends ?? (certificate === null ? undefined : credentialEnds({ certificate })),
+const known = ({
+  id,
+  name,
+  tags,
+  access,
+  state,
+  state_at: stateAt,
+  enrolled_at: enrolledAt,
+  version,
+  ends,
+  certificate,
+  elsewhere,
+}: Row): KnownSatellite => ({
+  id,
+  name,
+  access,
+  state,
+  version,
+  stateAt,
+  enrolledAt,
+  elsewhere: elsewhere === 1,
+  tags: JSON.parse(tags) as Record<string, string>,
+  ends: ends ?? (certificate === null ? undefined : credentialEnds({ certificate })),
 });
 
 /** The satellites that a command is about. */
 export function satellitesOf({ kind, args }: Pick<AppliedEntry, 'kind' | 'args'>): string[] {
-  if (!kind.startsWith('satellite.')) return [];
+  if (!kind.startsWith('satellite.')) {
+    return [];
+  }
   const { id, states } = args as { id?: string; states?: { id: string }[] };
   return states === undefined ? (id === undefined ? [] : [id]) : states.map((s) => s.id);
 }
@@ -51,7 +86,11 @@ export function createSatelliteRows(state: State): SatelliteRows {
   let whole = false;
 
   const tell = (ids: readonly string[]): void => {
-    if (ids.length > 0) for (const listener of listeners) listener(ids);
+    if (ids.length > 0) {
+      for (const listener of listeners) {
+        listener(ids);
+      }
+    }
   };
   /** @returns those that are or were there. */
   const readAll = (): string[] => {
@@ -59,20 +98,32 @@ export function createSatelliteRows(state: State): SatelliteRows {
     rows.clear();
     const replica = state.current();
     whole = replica !== undefined;
-    if (replica !== undefined) for (const row of many<Row>(replica.db, `SELECT ${COLUMNS} FROM satellites`)) rows.set(row.id, known(row));
+    if (replica !== undefined) {
+      for (const row of many<Row>(replica.db, `SELECT ${COLUMNS} FROM satellites`)) {
+        rows.set(row.id, known(row));
+      }
+    }
     return [...new Set([...before, ...rows.keys()])];
   };
   const read = (id: string): void => {
     const replica = state.current();
-    const row = replica === undefined ? undefined : one<Row>(replica.db, `SELECT ${COLUMNS} FROM satellites WHERE id = ?`, id);
-    if (row === undefined) rows.delete(id);
-    else rows.set(id, known(row));
+    const row =
+      replica === undefined ? undefined : one<Row>(replica.db, `SELECT ${COLUMNS} FROM satellites WHERE id = ?`, id);
+    if (row === undefined) {
+      rows.delete(id);
+    } else {
+      rows.set(id, known(row));
+    }
   };
   const end = state.onChange((change) => {
     // An instance of several gets its tables with the first changes that it applies.
-    if (change.type === 'reset' || !whole) return tell(readAll());
+    if (change.type === 'reset' || !whole) {
+      return tell(readAll());
+    }
     const ids = [...new Set(change.entries.flatMap(satellitesOf))];
-    for (const id of ids) read(id);
+    for (const id of ids) {
+      read(id);
+    }
     return tell(ids);
   });
   readAll();

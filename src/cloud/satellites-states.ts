@@ -2,9 +2,9 @@ import { UNREACHABLE_MS } from '../bus/frames.ts';
 import type { SatelliteRow } from '../store/rows.ts';
 import { KEYS_SCHEMA } from '../store/satellite-states.ts';
 import type { CloudContext } from './context.ts';
-import type { HeardSatellite, Registry } from './satellites.ts';
 import { registerNode } from './satellites-register.ts';
 import type { SatelliteRows } from './satellites-rows.ts';
+import type { HeardSatellite, Registry } from './satellites.ts';
 
 /** Changes gather for so long: ten thousand that fall silent at once are a handful of commands. */
 const TICK_MS = 2_000;
@@ -26,10 +26,20 @@ export interface StateKeeperOptions {
 }
 
 /**
- * Brings what the heartbeats say into the state, whose history everybody can read. Every instance hears all; one of them tells. Looked at are those only
- * of whom something has changed since they agreed, so that a fleet at rest costs nothing.
+ * Brings what the heartbeats say into the state, whose history everybody can read. Every instance hears all; one of
+ * them tells. Looked at are those only of whom something has changed since they agreed, so that a fleet at rest costs
+ * nothing.
  */
-export function keepStates({ self, cloud, registry, rows, tells, listeningMs, log, now = Date.now }: StateKeeperOptions): { stop(): void } {
+export function keepStates({
+  self,
+  cloud,
+  registry,
+  rows,
+  tells,
+  listeningMs,
+  log,
+  now = Date.now,
+}: StateKeeperOptions): { stop(): void } {
   const actor = `cloud/${self}`;
   /** Heartbeats and state may say different things of them. */
   const unsure = new Set<string>(registry.ids());
@@ -38,24 +48,42 @@ export function keepStates({ self, cloud, registry, rows, tells, listeningMs, lo
   async function tell(): Promise<void> {
     const replica = cloud.state.current();
     const status = replica?.status();
-    if (replica === undefined || status?.state !== 'ready' || status.schema < KEYS_SCHEMA || !tells()) return;
+    if (replica === undefined || status?.state !== 'ready' || status.schema < KEYS_SCHEMA || !tells()) {
+      return;
+    }
     const nodes = new Set(cloud.enrolment.nodes());
     const heard = [...unsure].flatMap((id) => registry.get(id) ?? []);
     const { differing, agreed } = compare(heard, (id) => rows.get(id)?.state, listeningMs() > UNREACHABLE_MS);
     // One that has been deleted is heard for a moment yet.
     const states = differing.filter(({ id }) => rows.get(id) !== undefined || nodes.has(id));
-    for (const id of agreed) unsure.delete(id);
-    for (const id of unsure) if (registry.get(id) === undefined) unsure.delete(id);
-    for (const { id } of states) if (rows.get(id) === undefined) await registerNode(cloud, id, actor);
+    for (const id of agreed) {
+      unsure.delete(id);
+    }
+    for (const id of unsure) {
+      if (registry.get(id) === undefined) {
+        unsure.delete(id);
+      }
+    }
+    for (const { id } of states) {
+      if (rows.get(id) === undefined) {
+        await registerNode(cloud, id, actor);
+      }
+    }
     const at = now();
     // What is told comes back as a change of the rows, by which it is seen to agree.
     for (let from = 0; from < states.length; from += AT_ONCE) {
-      await replica.propose({ kind: 'satellite.states', actor, args: { states: states.slice(from, from + AT_ONCE).map((s) => ({ ...s, at })) } });
+      await replica.propose({
+        kind: 'satellite.states',
+        actor,
+        args: { states: states.slice(from, from + AT_ONCE).map((s) => ({ ...s, at })) },
+      });
     }
   }
 
   const timer = setInterval(() => {
-    if (running || unsure.size === 0) return;
+    if (running || unsure.size === 0) {
+      return;
+    }
     running = true;
     tell()
       // No quorum, or it is ending: what has changed is seen again.
@@ -69,7 +97,9 @@ export function keepStates({ self, cloud, registry, rows, tells, listeningMs, lo
   return {
     stop() {
       clearInterval(timer);
-      for (const end of ends) end();
+      for (const end of ends) {
+        end();
+      }
     },
   };
 }
@@ -81,13 +111,20 @@ export interface ObservedState {
 }
 
 /** What differs from the state, and who agrees with it. Who has just begun to listen knows of nobody's silence. */
-export function compare(heard: HeardSatellite[], known: (id: string) => SatelliteRow['state'] | undefined, listensLong: boolean): { differing: ObservedState[]; agreed: string[] } {
+export function compare(
+  heard: HeardSatellite[],
+  known: (id: string) => SatelliteRow['state'] | undefined,
+  listensLong: boolean,
+): { differing: ObservedState[]; agreed: string[] } {
   const differing: ObservedState[] = [];
   const agreed: string[] = [];
   for (const { id, state, lastSeen } of heard) {
     const before = known(id);
-    if (before === state || before === 'revoked') agreed.push(id);
-    else if (state === 'healthy' || listensLong) differing.push({ id, state, reason: state === 'healthy' ? 'heard' : `last heard at ${lastSeen}` });
+    if (before === state || before === 'revoked') {
+      agreed.push(id);
+    } else if (state === 'healthy' || listensLong) {
+      differing.push({ id, state, reason: state === 'healthy' ? 'heard' : `last heard at ${lastSeen}` });
+    }
   }
   return { differing, agreed };
 }

@@ -8,7 +8,9 @@ type Tables = SatelliteInfo['tables'];
  */
 export function tablesOf(own: Iterable<Tables>): FleetTable[] {
   const times = new Map<Tables, number>();
-  for (const tables of own) times.set(tables, (times.get(tables) ?? 0) + 1);
+  for (const tables of own) {
+    times.set(tables, (times.get(tables) ?? 0) + 1);
+  }
   const found = new Map<string, FleetTable>();
   for (const [tables, n] of times) {
     for (const { name, columns } of tables) {
@@ -17,7 +19,11 @@ export function tablesOf(own: Iterable<Tables>): FleetTable[] {
         found.set(name, { name, columns: [...columns], on: n });
       } else {
         known.on += n;
-        for (const column of columns) if (!known.columns.includes(column)) known.columns.push(column);
+        for (const column of columns) {
+          if (!known.columns.includes(column)) {
+            known.columns.push(column);
+          }
+        }
       }
     }
   }

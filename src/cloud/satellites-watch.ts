@@ -12,18 +12,25 @@ export interface FleetChanges {
 }
 
 /**
- * Gathers what changes until the reader takes it, so that a satellite that changes ten times meanwhile is told once, as it is then; and of heartbeats
- * those of the satellites that the reader looks at.
+ * Gathers what changes until the reader takes it, so that a satellite that changes ten times meanwhile is told once, as
+ * it is then; and of heartbeats those of the satellites that the reader looks at.
  * @param noticed something has been gathered
  */
-export function gatherChanges(view: Pick<SatelliteView, 'get' | 'version' | 'onChange'>, followed: ReadonlySet<string>, noticed: () => void): FleetChanges {
+export function gatherChanges(
+  view: Pick<SatelliteView, 'get' | 'version' | 'onChange'>,
+  followed: ReadonlySet<string>,
+  noticed: () => void,
+): FleetChanges {
   const changed = new Set<string>();
   const beaten = new Set<string>();
   let many = false;
   const end = view.onChange((id, what) => {
     if (what === 'changed') {
-      if (changed.size < MOST_ITEMS) changed.add(id);
-      else many ||= !changed.has(id);
+      if (changed.size < MOST_ITEMS) {
+        changed.add(id);
+      } else {
+        many ||= !changed.has(id);
+      }
     } else if (followed.has(id)) {
       beaten.add(id);
     } else {
@@ -38,13 +45,18 @@ export function gatherChanges(view: Pick<SatelliteView, 'get' | 'version' | 'onC
   };
   return {
     take() {
-      if (changed.size === 0 && beaten.size === 0) return undefined;
+      if (changed.size === 0 && beaten.size === 0) {
+        return undefined;
+      }
       const items: SatelliteInfo[] = [];
       const gone: string[] = [];
       for (const id of many ? [] : changed) {
         const item = view.get(id);
-        if (item === undefined) gone.push(id);
-        else items.push({ ...item, tables: [] });
+        if (item === undefined) {
+          gone.push(id);
+        } else {
+          items.push({ ...item, tables: [] });
+        }
       }
       const beats = [...beaten].flatMap((id): Beat[] => {
         const item = changed.has(id) && !many ? undefined : view.get(id);

@@ -7,17 +7,27 @@ import { guarded } from '../guarded.ts';
 import type { SatelliteRecord, SatelliteStore } from '../store/satellites.ts';
 import type { SatelliteInfo, SatelliteState as AnyState } from './api.ts';
 
-/** Between looks for satellites that have fallen silent, for those that are gone, and between writes of what was heard. */
+/**
+ * Between looks for satellites that have fallen silent, for those that are gone, and between writes of what was heard.
+ */
 const JUDGE_MS = 250;
 const TICK_MS = 1_000;
 const SAVE_MS = 10_000;
-/** When something was heard last is needed only after a start: it is written about so often, a part of the satellites with each tick. */
+/**
+ * When something was heard last is needed only after a start: it is written about so often, a part of the satellites
+ * with each tick.
+ */
 const SAVE_BEATS_MS = 60_000;
-/** Lists of tables that are kept for all who have the same: more than releases that run at once, and bounded whatever satellites say. */
+/**
+ * Lists of tables that are kept for all who have the same: more than releases that run at once, and bounded whatever
+ * satellites say.
+ */
 const MAX_SHARED = 64;
 
 /** As its heartbeats tell; what else is known of it is in the state. */
-export type HeardSatellite = Omit<SatelliteInfo, 'name' | 'tags' | 'access' | 'revision' | 'reason' | 'state'> & { state: SatelliteState };
+export type HeardSatellite = Omit<SatelliteInfo, 'name' | 'tags' | 'access' | 'revision' | 'reason' | 'state'> & {
+  state: SatelliteState;
+};
 type SatelliteState = Exclude<AnyState, 'enrolled' | 'revoked'>;
 
 /** `beat`: nothing of it has changed but when it was heard, and its load. */
@@ -28,11 +38,16 @@ export interface Registry {
   /** Of those that are not refused. */
   ids(): Iterable<string>;
   get(id: string): HeardSatellite | undefined;
-  /** Whether there is one whose id is so; nothing of it is put together, since the DNS server asks for each name that it does not know. */
+  /**
+   * Whether there is one whose id is so; nothing of it is put together, since the DNS server asks for each name that it
+   * does not know.
+   */
   has(wanted: (id: string) => boolean): boolean;
   /** As `get`, of a refused one too. */
   last(id: string): HeardSatellite | undefined;
-  /** The same array for all that have the same. Each is one array in a list, so that `flatMap` does not take it apart. */
+  /**
+   * The same array for all that have the same. Each is one array in a list, so that `flatMap` does not take it apart.
+   */
   tables(id: string): [SatelliteRecord['tables']] | undefined;
   /** Port of its own HTTPS endpoint, by its last heartbeat. */
   directPort(id: string): number | undefined;
@@ -54,13 +69,22 @@ export function stateOf(lastSeen: number, now: number): SatelliteState {
 }
 
 /** A process that runs has the tables that it started with. */
-const sameProcess = (a: SatelliteRecord, b: Heartbeat): boolean => a.startedAt === b.startedAt && a.version === b.version && a.tables.length === b.tables.length;
-const sameOtherwise = (a: SatelliteRecord, b: Heartbeat): boolean => a.node === b.node && a.directPort === b.directPort && a.addresses.join() === b.addresses.join();
+const sameProcess = (a: SatelliteRecord, b: Heartbeat): boolean =>
+  a.startedAt === b.startedAt && a.version === b.version && a.tables.length === b.tables.length;
+const sameOtherwise = (a: SatelliteRecord, b: Heartbeat): boolean =>
+  a.node === b.node && a.directPort === b.directPort && a.addresses.join() === b.addresses.join();
 
-/** They become answers of the DNS server and lines of hosts files; with a zone it would be an address on that machine only. */
+/**
+ * They become answers of the DNS server and lines of hosts files; with a zone it would be an address on that machine
+ * only.
+ */
 const isAddress = (text: string): boolean => isIP(text) !== 0 && !text.includes('%');
 
-export function createRegistry(store: SatelliteStore, log: (line: string) => void, now: () => number = Date.now): Registry {
+export function createRegistry(
+  store: SatelliteStore,
+  log: (line: string) => void,
+  now: () => number = Date.now,
+): Registry {
   const listeners = new Set<(id: string, what: HeardChange) => void>();
   /** Thousands of satellites of one release have the same tables: they are kept once. */
   const tables = new Map<string, SatelliteRecord['tables']>();
@@ -71,7 +95,9 @@ export function createRegistry(store: SatelliteStore, log: (line: string) => voi
     tables.delete(text);
     tables.set(text, kept);
     const [first] = tables.keys();
-    if (tables.size > MAX_SHARED && first !== undefined) tables.delete(first);
+    if (tables.size > MAX_SHARED && first !== undefined) {
+      tables.delete(first);
+    }
     return kept;
   };
   const records = new Map<string, SatelliteRecord>(store.all().map((r) => [r.id, { ...r, tables: shared(r.tables) }]));
@@ -84,7 +110,9 @@ export function createRegistry(store: SatelliteStore, log: (line: string) => voi
   let refused: ReadonlySet<string> = new Set();
 
   const tell = (id: string, what: HeardChange): void => {
-    for (const listener of listeners) listener(id, what);
+    for (const listener of listeners) {
+      listener(id, what);
+    }
   };
   const write = (ids: string[]): void => {
     const found = ids.map((id) => records.get(id)).filter((r) => r !== undefined);
@@ -92,7 +120,9 @@ export function createRegistry(store: SatelliteStore, log: (line: string) => voi
       unsaved.delete(id);
       beaten.delete(id);
     }
-    if (found.length > 0) store.put(found);
+    if (found.length > 0) {
+      store.put(found);
+    }
   };
   const saveBeats = (): void => {
     write([...beaten].slice(0, Math.ceil((records.size * TICK_MS) / SAVE_BEATS_MS)));
@@ -101,14 +131,18 @@ export function createRegistry(store: SatelliteStore, log: (line: string) => voi
   const judge = ({ id, lastSeen }: SatelliteRecord): boolean => {
     const state = stateOf(lastSeen, now());
     const before = states.get(id);
-    if (before === state) return false;
+    if (before === state) {
+      return false;
+    }
     log(`satellite ${id}: ${before ?? 'registered'} → ${state}`);
     states.set(id, state);
     return true;
   };
   const forgetGone = (): void => {
     for (const { id, node } of records.values()) {
-      if (present === undefined || present.has(node) || present.has(id) || states.get(id) !== 'unreachable') continue;
+      if (present === undefined || present.has(node) || present.has(id) || states.get(id) !== 'unreachable') {
+        continue;
+      }
       records.delete(id);
       states.delete(id);
       unsaved.delete(id);
@@ -121,7 +155,11 @@ export function createRegistry(store: SatelliteStore, log: (line: string) => voi
   const every = (ms: number, work: () => void): NodeJS.Timeout => setInterval(guarded('satellites', log, work), ms);
   const timers = [
     every(JUDGE_MS, () => {
-      for (const record of records.values()) if (judge(record)) tell(record.id, 'changed');
+      for (const record of records.values()) {
+        if (judge(record)) {
+          tell(record.id, 'changed');
+        }
+      }
     }),
     every(TICK_MS, () => {
       forgetGone();
@@ -133,18 +171,29 @@ export function createRegistry(store: SatelliteStore, log: (line: string) => voi
   const heard = (subject: string, data: string): void => {
     const decoded = decode(heartbeatSchema, data);
     // The server lets a satellite publish on its own subject only, so the subject says who it is.
-    if (decoded === undefined || nameOf(subject.split('.')[1] ?? '') !== decoded.id || refused.has(decoded.id)) return;
+    if (decoded === undefined || nameOf(subject.split('.')[1] ?? '') !== decoded.id || refused.has(decoded.id)) {
+      return;
+    }
     const { id } = decoded;
     const heartbeat = { ...decoded, addresses: decoded.addresses.filter(isAddress) };
     const at = now();
     const before = records.get(id);
     const same = before !== undefined && sameProcess(before, heartbeat);
-    const record: SatelliteRecord = { ...heartbeat, tables: same ? before.tables : shared(heartbeat.tables), firstSeen: before?.firstSeen ?? at, lastSeen: at };
+    const record: SatelliteRecord = {
+      ...heartbeat,
+      tables: same ? before.tables : shared(heartbeat.tables),
+      firstSeen: before?.firstSeen ?? at,
+      lastSeen: at,
+    };
     records.set(id, record);
     const changed = judge(record) || !same || !sameOtherwise(before, heartbeat);
-    if (before === undefined) write([id]);
-    else if (changed) unsaved.add(id);
-    else beaten.add(id);
+    if (before === undefined) {
+      write([id]);
+    } else if (changed) {
+      unsaved.add(id);
+    } else {
+      beaten.add(id);
+    }
     tell(id, changed ? 'changed' : 'beat');
   };
 
@@ -165,14 +214,22 @@ export function createRegistry(store: SatelliteStore, log: (line: string) => voi
 
   return {
     *ids() {
-      for (const id of records.keys()) if (!refused.has(id)) yield id;
+      for (const id of records.keys()) {
+        if (!refused.has(id)) {
+          yield id;
+        }
+      }
     },
     get(id) {
       const record = records.get(id);
       return record === undefined || refused.has(id) ? undefined : info(record);
     },
     has(wanted) {
-      for (const id of records.keys()) if (!refused.has(id) && wanted(id)) return true;
+      for (const id of records.keys()) {
+        if (!refused.has(id) && wanted(id)) {
+          return true;
+        }
+      }
       return false;
     },
     last(id) {
@@ -192,13 +249,27 @@ export function createRegistry(store: SatelliteStore, log: (line: string) => voi
     keepOnly(names) {
       const before = present ?? new Set<string>();
       present = names;
-      for (const id of before) if (!names.has(id)) tell(id, 'changed');
-      for (const id of names) if (!before.has(id)) tell(id, 'changed');
+      for (const id of before) {
+        if (!names.has(id)) {
+          tell(id, 'changed');
+        }
+      }
+      for (const id of names) {
+        if (!before.has(id)) {
+          tell(id, 'changed');
+        }
+      }
     },
     refuse(revoked) {
-      const changed = [...revoked].filter((id) => !refused.has(id)).concat([...refused].filter((id) => !revoked.has(id)));
+      const changed = [...revoked]
+        .filter((id) => !refused.has(id))
+        .concat([...refused].filter((id) => !revoked.has(id)));
       refused = revoked;
-      for (const id of changed) if (records.has(id)) tell(id, 'changed');
+      for (const id of changed) {
+        if (records.has(id)) {
+          tell(id, 'changed');
+        }
+      }
     },
     listen(nc) {
       subscription?.unsubscribe();
@@ -206,7 +277,9 @@ export function createRegistry(store: SatelliteStore, log: (line: string) => voi
     },
     stop() {
       subscription?.unsubscribe();
-      for (const timer of timers) clearInterval(timer);
+      for (const timer of timers) {
+        clearInterval(timer);
+      }
       write([...unsaved, ...beaten]);
     },
   };

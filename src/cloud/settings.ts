@@ -14,13 +14,19 @@ export interface CloudSettings {
   /** Where this node's way to the Kubernetes API is. */
   api: string;
   serviceAccountDir: string;
-  /** Address on which console and API listen; undefined: all of this machine's, since users may come by another network than the nodes'. */
+  /**
+   * Address on which console and API listen; undefined: all of this machine's, since users may come by another network
+   * than the nodes'.
+   */
   listen: string | undefined;
   /** Folder of the built console; undefined: from the executable's assets. */
   consoleDir: string | undefined;
   /** For how long the certificates of satellites that enrol are good, milliseconds; undefined: as long as any. */
   satelliteLifeMs: number | undefined;
-  /** After which a server of the bus whose node is no control plane any more is removed, milliseconds; undefined: as long as is safe. */
+  /**
+   * After which a server of the bus whose node is no control plane any more is removed, milliseconds; undefined: as
+   * long as is safe.
+   */
   departedMs: number | undefined;
   config: ClusterConfig;
 }
@@ -31,22 +37,32 @@ export interface CloudSettings {
  * | TERRARIUM_NODE, TERRARIUM_ADDRESS, TERRARIUM_DATA | this node's name and address, its data folder (required) |
  * | TERRARIUM_CLUSTER_CONFIG | cluster.json (default /etc/terrarium/cluster.json) |
  * | TERRARIUM_NATS_SERVER | path of nats-server (default /usr/local/bin/nats-server) |
- * | TERRARIUM_API, TERRARIUM_SERVICE_ACCOUNT | the Kubernetes API and the folder of the token (default: this node's balancer, the pod's own) |
+ * | TERRARIUM_API, TERRARIUM_SERVICE_ACCOUNT | the Kubernetes API and the folder of the token (default: this node's
+ * balancer, the pod's own) |
  * | TERRARIUM_LISTEN | address of console and API (default: all) |
  * | TERRARIUM_CONSOLE | folder of the console (default: what the executable carries) |
- * | TERRARIUM_SATELLITE_CERTIFICATE_SECONDS | how long certificates of satellites that enrol are good, where that is to be less than a year |
- * | TERRARIUM_DEPARTED_SECONDS | how long a control plane has to be gone before its server is removed from the bus, where that is to be less than a minute |
+ * | TERRARIUM_SATELLITE_CERTIFICATE_SECONDS | how long certificates of satellites that enrol are good, where that is to
+ * be less than a year |
+ * | TERRARIUM_DEPARTED_SECONDS | how long a control plane has to be gone before its server is removed from the bus,
+ * where that is to be less than a minute |
  *
  * @throws Failure `usage`, `bad-cluster-config`
  */
 export function cloudSettings(env: NodeJS.ProcessEnv): CloudSettings {
   const required = (name: string): string => {
     const value = env[name];
-    if (value === undefined || value === '') throw new Failure('usage', `${name} is not set.`, { remedy: 'The cloud is started by its DaemonSet, which sets it.', exitCode: EXIT.usage });
+    if (value === undefined || value === '') {
+      throw new Failure('usage', `${name} is not set.`, {
+        remedy: 'The cloud is started by its DaemonSet, which sets it.',
+        exitCode: EXIT.usage,
+      });
+    }
     return value;
   };
   const address = required('TERRARIUM_ADDRESS');
-  if (isIP(address) === 0) throw new Failure('usage', `TERRARIUM_ADDRESS is ${address}, not an IP address.`, { exitCode: EXIT.usage });
+  if (isIP(address) === 0) {
+    throw new Failure('usage', `TERRARIUM_ADDRESS is ${address}, not an IP address.`, { exitCode: EXIT.usage });
+  }
   const data = required('TERRARIUM_DATA');
   const config = loadClusterConfig(env['TERRARIUM_CLUSTER_CONFIG']);
   return {
@@ -69,7 +85,13 @@ export function cloudSettings(env: NodeJS.ProcessEnv): CloudSettings {
 /** Seconds, as milliseconds; undefined where they are not set. @throws Failure `usage` */
 function milliseconds(env: NodeJS.ProcessEnv, name: string, least: number): number | undefined {
   const seconds = env[name] ?? '';
-  if (seconds === '') return undefined;
-  if (!/^[1-9]\d{0,7}$/.test(seconds) || Number(seconds) < least) throw new Failure('usage', `${name} is ${seconds}, not a number of seconds from ${least} on.`, { exitCode: EXIT.usage });
+  if (seconds === '') {
+    return undefined;
+  }
+  if (!/^[1-9]\d{0,7}$/.test(seconds) || Number(seconds) < least) {
+    throw new Failure('usage', `${name} is ${seconds}, not a number of seconds from ${least} on.`, {
+      exitCode: EXIT.usage,
+    });
+  }
   return Number(seconds) * 1000;
 }

@@ -15,9 +15,17 @@ const schema = z.object({
 const JETSTREAM_SERVERS = 2;
 
 /** Who takes part in the bus, by the cluster's nodes. JetStream, once on, stays on. */
-export function topologyOf(nodes: NodeInfo[], self: { name: string; address: string }, before: Topology | undefined): Topology {
-  const servers = nodes.filter((n) => n.role === 'control-plane' && n.address !== '').map(({ name, address }) => ({ name, address }));
-  if (!servers.some((s) => s.name === self.name)) servers.push(self);
+export function topologyOf(
+  nodes: NodeInfo[],
+  self: { name: string; address: string },
+  before: Topology | undefined,
+): Topology {
+  const servers = nodes
+    .filter((n) => n.role === 'control-plane' && n.address !== '')
+    .map(({ name, address }) => ({ name, address }));
+  if (!servers.some((s) => s.name === self.name)) {
+    servers.push(self);
+  }
   const satellites = new Set([...nodes.map((n) => n.name), self.name]);
   return {
     servers: servers.map((s) => (s.name === self.name ? self : s)).sort((a, b) => a.name.localeCompare(b.name)),
@@ -29,7 +37,9 @@ export function topologyOf(nodes: NodeInfo[], self: { name: string; address: str
 /** The topology as last known; undefined where it is not, or is of another address. */
 export function savedTopology(facts: Facts, self: { name: string; address: string }): Topology | undefined {
   const saved = schema.safeParse(facts.get(FACT));
-  return saved.success && saved.data.servers.some((s) => s.name === self.name && s.address === self.address) ? saved.data : undefined;
+  return saved.success && saved.data.servers.some((s) => s.name === self.name && s.address === self.address)
+    ? saved.data
+    : undefined;
 }
 
 /** What a server starts with while Kubernetes cannot be asked. */

@@ -7,7 +7,10 @@ import { stillAllowed } from './http/auth.ts';
 import { gatherChanges } from './satellites-watch.ts';
 import { changesAfter, oldestChange, watchable } from './state/changes.ts';
 
-/** At most one overview and one event of the fleet in this time; a comment where nothing changed, so that both ends notice a dead connection. */
+/**
+ * At most one overview and one event of the fleet in this time; a comment where nothing changed, so that both ends
+ * notice a dead connection.
+ */
 const PACE_MS = 1_000;
 const KEEP_ALIVE_MS = 10_000;
 
@@ -23,65 +26,94 @@ export interface WatchOptions {
 const UNLOGGED: ReadonlySet<Topic> = new Set(['overview', 'fleet']);
 
 /**
- * Sends server-sent events until the reader, the session or this instance goes. A reader that does not keep up gets the newest overview and what has
- * changed in the fleet when it does, and every change.
+ * Sends server-sent events until the reader, the session or this instance goes. A reader that does not keep up gets the
+ * newest overview and what has changed in the fleet when it does, and every change.
  */
-export function openWatch(ctx: Context, cloud: CloudContext, caller: Caller, { topics, since, follow }: WatchOptions): void {
+export function openWatch(
+  ctx: Context,
+  cloud: CloudContext,
+  caller: Caller,
+  { topics, since, follow }: WatchOptions,
+): void {
   // Who has gone while this instance caught up: nothing would tell of it any more.
-  if (ctx.res.closed) return;
+  if (ctx.res.closed) {
+    return;
+  }
   const out = new PassThrough();
   let last = '';
   let sent = since;
   const logged = [...topics].some((t) => !UNLOGGED.has(t));
 
   const end = (reason: string): void => {
-    if (!out.writableEnded) out.end(`event: end\ndata: ${JSON.stringify({ reason })}\n\n`);
+    if (!out.writableEnded) {
+      out.end(`event: end\ndata: ${JSON.stringify({ reason })}\n\n`);
+    }
   };
   /** Calls back some time after it was asked to, however often; later where the reader does not keep up. */
   const paced = (send: () => void): { ask(): void; stop(): void } => {
     let timer: NodeJS.Timeout | undefined;
     const run = (): void => {
       timer = undefined;
-      if (out.writableNeedDrain) timer = setTimeout(run, PACE_MS);
-      else send();
+      if (out.writableNeedDrain) {
+        timer = setTimeout(run, PACE_MS);
+      } else {
+        send();
+      }
     };
     return { ask: () => void (timer ??= setTimeout(run, PACE_MS)), stop: () => clearTimeout(timer) };
   };
   const sendOverview = (): void => {
     const overview = cloud.overview();
     const content = JSON.stringify({ ...overview, at: '' });
-    if (content === last) return;
+    if (content === last) {
+      return;
+    }
     last = content;
     out.write(`event: overview\ndata: ${JSON.stringify(overview)}\n\n`);
   };
   const sendChanges = (): void => {
     const replica = cloud.state.current();
-    if (replica === undefined) return;
-    for (let more = true; more && !out.writableNeedDrain && !out.writableEnded; ) {
-      if (sent < oldestChange(replica.db) - 1 || sent > replica.position()) return end('compacted');
+    if (replica === undefined) {
+      return;
+    }
+    for (let more = true; more && !out.writableNeedDrain && !out.writableEnded;) {
+      if (sent < oldestChange(replica.db) - 1 || sent > replica.position()) {
+        return end('compacted');
+      }
       const found = changesAfter(replica.db, sent, topics);
-      for (const line of found.lines) out.write(`id: ${line.seq}\nevent: change\ndata: ${JSON.stringify(line)}\n\n`);
+      for (const line of found.lines) {
+        out.write(`id: ${line.seq}\nevent: change\ndata: ${JSON.stringify(line)}\n\n`);
+      }
       sent = found.upTo;
       more = found.more;
     }
   };
-  const allowed = (): boolean => stillAllowed(ctx, cloud, caller, (now) => [...topics].every((topic) => watchable(topic, now)));
+  const allowed = (): boolean =>
+    stillAllowed(ctx, cloud, caller, (now) => [...topics].every((topic) => watchable(topic, now)));
 
   const overviews = paced(sendOverview);
   const stopListening = topics.has('overview') ? cloud.changes.listen(overviews.ask) : (): void => undefined;
   const lines = paced(() => {
     const line = fleet?.take();
-    if (line !== undefined) out.write(`event: fleet\ndata: ${JSON.stringify(line)}\n\n`);
+    if (line !== undefined) {
+      out.write(`event: fleet\ndata: ${JSON.stringify(line)}\n\n`);
+    }
   });
   const fleet = topics.has('fleet') ? gatherChanges(cloud.satellites, follow, lines.ask) : undefined;
   const stopChanges = cloud.state.onChange(() => {
-    if (!allowed()) end('session');
-    else if (logged) sendChanges();
+    if (!allowed()) {
+      end('session');
+    } else if (logged) {
+      sendChanges();
+    }
   });
   out.on('drain', () => (logged ? sendChanges() : undefined));
   const keepAlive = setInterval(() => {
-    if (!allowed()) end('session');
-    else if (!out.writableNeedDrain) out.write(': still here\n\n');
+    if (!allowed()) {
+      end('session');
+    } else if (!out.writableNeedDrain) {
+      out.write(': still here\n\n');
+    }
   }, KEEP_ALIVE_MS);
   const stopped = (): void => end('stopping');
   cloud.signal.addEventListener('abort', stopped);
@@ -102,6 +134,10 @@ export function openWatch(ctx: Context, cloud: CloudContext, caller: Caller, { t
   // With the position, so that a browser that comes back says from where on.
   const start: WatchStart = { seq: sent, version: cloud.satellites.version(), user: caller.user, role: caller.role };
   out.write(`id: ${sent}\nevent: start\ndata: ${JSON.stringify(start)}\n\n`);
-  if (topics.has('overview')) sendOverview();
-  if (logged) sendChanges();
+  if (topics.has('overview')) {
+    sendOverview();
+  }
+  if (logged) {
+    sendChanges();
+  }
 }

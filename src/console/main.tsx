@@ -3,4 +3,6 @@ import { App } from './app.tsx';
 import './styles.css';
 
 const root = document.getElementById('app');
-if (root !== null) render(<App />, root);
+if (root !== null) {
+  render(<App />, root);
+}

@@ -1,7 +1,23 @@
-import { ulid } from '../store/ulid.ts';
-import type { AuditEntry, FleetTable, Page, Role, SatelliteChange, SatelliteInfo, SatellitePage, SavedQuery, Schedule, ScheduleBody, ScheduleRun, Scope, SessionInfo, Token, User } from '../cloud/api.ts';
 import { API_PATHS, COMMAND_HEADER, ENROLMENT_PATHS } from '../cloud/api-paths.ts';
+import type {
+  AuditEntry,
+  FleetTable,
+  Page,
+  Role,
+  SatelliteChange,
+  SatelliteInfo,
+  SatellitePage,
+  SavedQuery,
+  Schedule,
+  ScheduleBody,
+  ScheduleRun,
+  Scope,
+  SessionInfo,
+  Token,
+  User,
+} from '../cloud/api.ts';
 import type { EnrolmentToken, EnrolmentTokenReply, ManifestReply } from '../cloud/satellites-api.ts';
+import { ulid } from '../store/ulid.ts';
 import { ApiError, send } from './api.ts';
 import { linesOf } from './direct.ts';
 import { addLine, emptyResult, type Result } from './logic/result.ts';
@@ -23,22 +39,33 @@ async function readAll<T>(path: string, query: Record<string, string> = {}): Pro
   const items: T[] = [];
   let cursor: string | null = null;
   for (let n = 0; n < MOST_PAGES; n += 1) {
-    const page: Page<T> = await readPage<T>(path, { ...query, limit: String(PAGE), ...(cursor === null ? {} : { cursor }) });
+    const page: Page<T> = await readPage<T>(path, {
+      ...query,
+      limit: String(PAGE),
+      ...(cursor === null ? {} : { cursor }),
+    });
     items.push(...page.items);
     cursor = page.next;
-    if (cursor === null) break;
+    if (cursor === null) {
+      break;
+    }
   }
   return items;
 }
 
-/** A change; where no answer comes, or the instance is just going away, the same one is sent again: by its id it is carried out once. */
+/**
+ * A change; where no answer comes, or the instance is just going away, the same one is sent again: by its id it is
+ * carried out once.
+ */
 async function change(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<Response> {
   const id = ulid(Date.now(), crypto.getRandomValues(new Uint8Array(10)));
   for (let n = 1; ; n += 1) {
     try {
       return await send(path, body, undefined, method, { [COMMAND_HEADER]: id });
     } catch (error) {
-      if (!(error instanceof ApiError) || (error.status !== 0 && error.status !== 503) || n === TRIES) throw error;
+      if (!(error instanceof ApiError) || (error.status !== 0 && error.status !== 503) || n === TRIES) {
+        throw error;
+      }
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   }
@@ -51,7 +78,10 @@ export async function createUser(user: { name: string; role: Role; password: str
 }
 
 /** Either a role or whether disabled, or a password that has to be changed at the next login. */
-export async function changeUser(name: string, what: { role?: Role; disabled?: boolean; password?: string; expect?: number }): Promise<void> {
+export async function changeUser(
+  name: string,
+  what: { role?: Role; disabled?: boolean; password?: string; expect?: number },
+): Promise<void> {
   await change('PATCH', at(API_PATHS.users, name), what);
 }
 
@@ -65,7 +95,8 @@ export async function endSessionsOf(name: string): Promise<number> {
 }
 
 /** Of one user; of all that the caller may see without. */
-export const listSessions = (user?: string): Promise<SessionInfo[]> => readAll<SessionInfo>(API_PATHS.sessions, user === undefined ? {} : { user });
+export const listSessions = (user?: string): Promise<SessionInfo[]> =>
+  readAll<SessionInfo>(API_PATHS.sessions, user === undefined ? {} : { user });
 
 export async function endSession(id: string): Promise<void> {
   await change('DELETE', at(API_PATHS.sessions, id));
@@ -97,17 +128,32 @@ export async function deleteSavedQuery(id: string): Promise<void> {
 }
 
 /** One page of the audit log, the newest first. */
-export const readAudit = (filter: { resource?: string; actor?: string; cursor?: string; limit: number }): Promise<Page<AuditEntry>> =>
-  readPage<AuditEntry>(API_PATHS.audit, Object.fromEntries(Object.entries({ ...filter, limit: String(filter.limit) }).filter(([, v]) => v !== '')));
+export const readAudit = (filter: {
+  resource?: string;
+  actor?: string;
+  cursor?: string;
+  limit: number;
+}): Promise<Page<AuditEntry>> =>
+  readPage<AuditEntry>(
+    API_PATHS.audit,
+    Object.fromEntries(Object.entries({ ...filter, limit: String(filter.limit) }).filter(([, v]) => v !== '')),
+  );
 
 export const listEnrolmentTokens = (): Promise<EnrolmentToken[]> => readAll<EnrolmentToken>(ENROLMENT_PATHS.tokens);
 
-export async function createEnrolmentToken(what: { minutes: number; tags: Record<string, string> }): Promise<EnrolmentTokenReply> {
+export async function createEnrolmentToken(what: {
+  minutes: number;
+  tags: Record<string, string>;
+}): Promise<EnrolmentTokenReply> {
   return (await (await change('POST', ENROLMENT_PATHS.tokens, what)).json()) as EnrolmentTokenReply;
 }
 
 /** @returns YAML for another cluster, with a token in it. */
-export async function createManifest(what: { id: string; minutes: number; tags: Record<string, string> }): Promise<string> {
+export async function createManifest(what: {
+  id: string;
+  minutes: number;
+  tags: Record<string, string>;
+}): Promise<string> {
   return ((await (await change('POST', ENROLMENT_PATHS.manifests, what)).json()) as ManifestReply).manifest;
 }
 
@@ -115,35 +161,60 @@ export async function deleteEnrolmentToken(id: string): Promise<void> {
   await change('DELETE', at(ENROLMENT_PATHS.tokens, id));
 }
 
-const parameters = (query: object): Record<string, string> => Object.fromEntries(Object.entries(query).filter(([, v]) => v !== undefined && v !== '').map(([k, v]) => [k, String(v)]));
+const parameters = (query: object): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(query)
+      .filter(([, v]) => v !== undefined && v !== '')
+      .map(([k, v]) => [k, String(v)]),
+  );
 
-/** A page of the satellites, without their tables unless they are asked for; more than the cloud puts on one is put together here. */
+/**
+ * A page of the satellites, without their tables unless they are asked for; more than the cloud puts on one is put
+ * together here.
+ */
 export async function readSatellites({ limit, tables = 'none', ...rest }: FleetQuery): Promise<SatellitePage> {
   const items: SatelliteInfo[] = [];
   let page: SatellitePage | undefined;
   do {
     const cursor: string | undefined = page?.next ?? rest.cursor;
-    page = (await readPage<SatelliteInfo>(API_PATHS.satellites, parameters({ ...rest, tables, cursor, limit: Math.min(PAGE, limit - items.length) }))) as SatellitePage;
+    page = (await readPage<SatelliteInfo>(
+      API_PATHS.satellites,
+      parameters({ ...rest, tables, cursor, limit: Math.min(PAGE, limit - items.length) }),
+    )) as SatellitePage;
     items.push(...page.items);
   } while (page.next !== null && items.length < limit);
   return { items, next: page.next, matched: page.matched };
 }
 
 /** The tables of these satellites, or of all that are heard, and of how many. */
-export async function readTables(ids: readonly string[] | undefined): Promise<{ items: FleetTable[]; satellites: number }> {
-  return (await (await send(`${API_PATHS.tables}?${new URLSearchParams(parameters({ satellites: ids?.join() })).toString()}`, undefined)).json()) as { items: FleetTable[]; satellites: number };
+export async function readTables(
+  ids: readonly string[] | undefined,
+): Promise<{ items: FleetTable[]; satellites: number }> {
+  return (await (
+    await send(
+      `${API_PATHS.tables}?${new URLSearchParams(parameters({ satellites: ids?.join() })).toString()}`,
+      undefined,
+    )
+  ).json()) as { items: FleetTable[]; satellites: number };
 }
 
 /** The last changes of its state, the newest first. */
-export const readStates = (id: string): Promise<SatelliteChange[]> => readAll<SatelliteChange>(at(API_PATHS.satellites, id, '/states'));
+export const readStates = (id: string): Promise<SatelliteChange[]> =>
+  readAll<SatelliteChange>(at(API_PATHS.satellites, id, '/states'));
 
 /** Of one that nothing was said of yet the cloud makes a record first, so that no version can be expected. */
-export async function changeSatellite({ id, revision }: SatelliteInfo, what: { name?: string; tags?: Record<string, string>; access?: SatelliteInfo['access'] }): Promise<void> {
+export async function changeSatellite(
+  { id, revision }: SatelliteInfo,
+  what: { name?: string; tags?: Record<string, string>; access?: SatelliteInfo['access'] },
+): Promise<void> {
   await change('PATCH', at(API_PATHS.satellites, id), { ...what, ...(revision === 0 ? {} : { expect: revision }) });
 }
 
 export async function revokeSatellite(id: string, reason: string): Promise<void> {
-  await change('POST', at(API_PATHS.satellites, id, `/revoke${reason === '' ? '' : `?${new URLSearchParams({ reason }).toString()}`}`));
+  await change(
+    'POST',
+    at(API_PATHS.satellites, id, `/revoke${reason === '' ? '' : `?${new URLSearchParams({ reason }).toString()}`}`),
+  );
 }
 
 /** What was said of it is forgotten, a revocation too. */
@@ -153,16 +224,23 @@ export async function forgetSatellite(id: string): Promise<void> {
 
 export const listSchedules = (): Promise<Schedule[]> => readAll<Schedule>(API_PATHS.schedules);
 
-/** @returns undefined where there is none of this id; it is looked for in the list, since a browser logs every answer that something is not there */
+/**
+ * @returns undefined where there is none of this id; it is looked for in the list, since a browser logs every answer
+ *   that something is not there
+ */
 export async function readSchedule(id: string): Promise<{ schedule: Schedule; runs: ScheduleRun[] } | undefined> {
   const schedule = (await listSchedules()).find((s) => s.id === id);
-  return schedule === undefined ? undefined : { schedule, runs: (await readPage<ScheduleRun>(at(API_PATHS.schedules, id, '/runs'), {})).items };
+  return schedule === undefined
+    ? undefined
+    : { schedule, runs: (await readPage<ScheduleRun>(at(API_PATHS.schedules, id, '/runs'), {})).items };
 }
 
 /** The answers of a run that are kept, as its query gave them. */
 export async function readRun({ schedule, number }: ScheduleRun): Promise<Result> {
   const result = emptyResult([]);
-  for await (const line of linesOf(await send(at(API_PATHS.schedules, schedule, `/runs/${number}/lines`), undefined))) addLine(result, line, Number.POSITIVE_INFINITY);
+  for await (const line of linesOf(await send(at(API_PATHS.schedules, schedule, `/runs/${number}/lines`), undefined))) {
+    addLine(result, line, Number.POSITIVE_INFINITY);
+  }
   return result;
 }
 

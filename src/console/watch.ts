@@ -1,5 +1,5 @@
-import type { ChangeLine, FleetLine, Overview, Topic, WatchStart } from '../cloud/api.ts';
 import { API_PATHS } from '../cloud/api-paths.ts';
+import type { ChangeLine, FleetLine, Overview, Topic, WatchStart } from '../cloud/api.ts';
 import type { Me } from './logic/access.ts';
 
 export interface Watch {
@@ -25,7 +25,10 @@ const RETRY_MS = 2_000;
 /** Pages change what they follow in several steps. */
 const SETTLE_MS = 100;
 
-/** The one watch of this page, which shows what `me` may see: a browser gives all its tabs together six connections to a host. */
+/**
+ * The one watch of this page, which shows what `me` may see: a browser gives all its tabs together six connections to a
+ * host.
+ */
 export function openWatch(me: Me, topics: readonly Topic[], handlers: WatchHandlers): Watch {
   let source: EventSource | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
@@ -43,19 +46,27 @@ export function openWatch(me: Me, topics: readonly Topic[], handlers: WatchHandl
     seq = undefined;
     retry ??= setTimeout(() => {
       retry = undefined;
-      if (!closed) connect();
+      if (!closed) {
+        connect();
+      }
     }, RETRY_MS);
   };
   const connect = (): void => {
-    const opened = new EventSource(`${API_PATHS.watch}?topics=${topics.join(',')}${followed === '' ? '' : `&follow=${followed}`}${seq === undefined ? '' : `&since=${seq}`}`);
+    const opened = new EventSource(
+      `${API_PATHS.watch}?topics=${topics.join(',')}${followed === '' ? '' : `&follow=${followed}`}${seq === undefined ? '' : `&since=${seq}`}`,
+    );
     source = opened;
-    const on = <T>(event: string, take: (data: T) => void): void => source?.addEventListener(event, (e) => take(JSON.parse((e as MessageEvent<string>).data) as T));
+    const on = <T>(event: string, take: (data: T) => void): void =>
+      source?.addEventListener(event, (e) => take(JSON.parse((e as MessageEvent<string>).data) as T));
     source.addEventListener('open', () => {
-      if (broken) handlers.resumed();
+      if (broken) {
+        handlers.resumed();
+      }
       broken = false;
     });
     on<WatchStart>('start', (start) => {
-      // The role has changed between two connections, and nothing else would say so. Tried again until both answers are of the same time.
+      // The role has changed between two connections, and nothing else would say so. Tried again until both answers are
+      // of the same time.
       if (start.user !== me.user || start.role !== me.role) {
         again();
         handlers.ended();
@@ -63,7 +74,9 @@ export function openWatch(me: Me, topics: readonly Topic[], handlers: WatchHandl
       }
       seq = start.seq;
       // Something has changed between two connections.
-      if (version !== undefined && version !== start.version) handlers.fleet({ version: start.version, items: [], gone: [], beats: [], many: true });
+      if (version !== undefined && version !== start.version) {
+        handlers.fleet({ version: start.version, items: [], gone: [], beats: [], many: true });
+      }
       version = start.version;
     });
     on<Overview>('overview', handlers.overview);
@@ -78,7 +91,9 @@ export function openWatch(me: Me, topics: readonly Topic[], handlers: WatchHandl
     on<{ reason: string }>('end', ({ reason }) => {
       again();
       // Asked at once by a question that is no error: the browser's log stays clean.
-      if (reason === 'session') handlers.ended();
+      if (reason === 'session') {
+        handlers.ended();
+      }
     });
     source.addEventListener('error', () => {
       broken = true;
@@ -96,10 +111,14 @@ export function openWatch(me: Me, topics: readonly Topic[], handlers: WatchHandl
       const wanted = [...new Set(ids)].sort().slice(0, MOST_FOLLOWED).join(',');
       clearTimeout(settle);
       settle = setTimeout(() => {
-        if (wanted === followed || closed) return;
+        if (wanted === followed || closed) {
+          return;
+        }
         followed = wanted;
         // One that is being tried again takes it up then.
-        if (retry !== undefined || broken) return;
+        if (retry !== undefined || broken) {
+          return;
+        }
         source?.close();
         connect();
       }, SETTLE_MS);

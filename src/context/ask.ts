@@ -24,14 +24,19 @@ function identity(names: string[]): (host: string, cert: PeerCertificate) => Err
     let first: Error | undefined;
     for (const name of names) {
       const error = checkServerIdentity(name, cert);
-      if (error === undefined) return undefined;
+      if (error === undefined) {
+        return undefined;
+      }
       first ??= error;
     }
     return first;
   };
 }
 
-function send(options: RequestOptions, { body, connectMs = 2_000, answerMs = 15_000, signal }: AskOptions): Promise<IncomingMessage> {
+function send(
+  options: RequestOptions,
+  { body, connectMs = 2_000, answerMs = 15_000, signal }: AskOptions,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const sent = request({ ...options, agent: false, ...(signal === undefined ? {} : { signal }) }, (answer) => {
       clearTimeout(timer);
@@ -54,13 +59,25 @@ function send(options: RequestOptions, { body, connectMs = 2_000, answerMs = 15_
 
 /** Names in the customer's own certificate, which is the first of what was given. */
 function namesIn(pem: string): string[] {
-  return [...(new X509Certificate(pem).subjectAltName ?? '').matchAll(/(?:DNS|IP Address):([^,\s]+)/g)].map((m) => (m[1] ?? '').replace(/^\*\./, 'any.'));
+  return [...(new X509Certificate(pem).subjectAltName ?? '').matchAll(/(?:DNS|IP Address):([^,\s]+)/g)].map((m) =>
+    (m[1] ?? '').replace(/^\*\./, 'any.'),
+  );
 }
 
 /** Sends one request to the console of one control plane; rejects where nobody answers, or somebody else does. */
-export function askConsole(context: Context, plane: Plane, path: string, options: AskOptions = {}): Promise<IncomingMessage> {
+export function askConsole(
+  context: Context,
+  plane: Plane,
+  path: string,
+  options: AskOptions = {},
+): Promise<IncomingMessage> {
   const { ca, consoleCa, consoleName, token } = context;
-  const names = [plane.address, plane.name, ...(consoleName === undefined ? [] : [consoleName]), ...(consoleCa === undefined ? [] : namesIn(consoleCa))];
+  const names = [
+    plane.address,
+    plane.name,
+    ...(consoleName === undefined ? [] : [consoleName]),
+    ...(consoleCa === undefined ? [] : namesIn(consoleCa)),
+  ];
   return send(
     {
       host: plane.address,
@@ -81,7 +98,12 @@ export function askConsole(context: Context, plane: Plane, path: string, options
 }
 
 /** Sends one request to the API server of one control plane, as the administrator. */
-export function askApi(context: Context, plane: Plane, path: string, options: AskOptions = {}): Promise<IncomingMessage> {
+export function askApi(
+  context: Context,
+  plane: Plane,
+  path: string,
+  options: AskOptions = {},
+): Promise<IncomingMessage> {
   const { ca, clientCertificate, clientKey } = context.kubeconfig;
   return send(
     {
@@ -104,7 +126,9 @@ export function askApi(context: Context, plane: Plane, path: string, options: As
 /** The whole answer as text. */
 export async function textOf(answer: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of answer) chunks.push(chunk as Buffer);
+  for await (const chunk of answer) {
+    chunks.push(chunk as Buffer);
+  }
   return Buffer.concat(chunks).toString('utf8');
 }
 

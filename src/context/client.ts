@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
-import type { Problem } from '../cloud/api.ts';
 import { COMMAND_HEADER, SEQ_HEADER } from '../cloud/api-paths.ts';
+import type { Problem } from '../cloud/api.ts';
 import { EXIT, Failure } from '../errors.ts';
 import { ulid } from '../store/ulid.ts';
 import { askConsole, reason, textOf, type AskOptions, type Plane } from './ask.ts';
@@ -32,11 +32,22 @@ export interface CloudClient {
   get<T>(path: string, signal?: AbortSignal): Promise<T>;
   /** As `get`, with the position of the state that the answer was made from. */
   read<T>(path: string, signal?: AbortSignal): Promise<{ value: T; seq: number }>;
-  /** Changes something, once, also where it has to be sent to several control planes. @returns undefined for an answer without content. @throws Failure */
-  change<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown, signal?: AbortSignal): Promise<T | undefined>;
+  /**
+   * Changes something, once, also where it has to be sent to several control planes. @returns undefined for an answer
+   * without content. @throws Failure
+   */
+  change<T>(
+    method: 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    path: string,
+    body?: unknown,
+    signal?: AbortSignal,
+  ): Promise<T | undefined>;
   /** Events as they come, until the connection ends, which is no failure. @throws Failure */
   events(path: string, signal?: AbortSignal): AsyncGenerator<ServerEvent, void, undefined>;
-  /** POSTs JSON, or GETs where there is none, and gives the answer line by line as it comes; leaving the loop cancels it. @throws Failure */
+  /**
+   * POSTs JSON, or GETs where there is none, and gives the answer line by line as it comes; leaving the loop cancels
+   * it. @throws Failure
+   */
   lines<T>(path: string, body: unknown, signal?: AbortSignal): AsyncGenerator<T, void, undefined>;
 }
 
@@ -49,9 +60,18 @@ export function createCloudClient(context: Context): CloudClient {
     const aborted = (): boolean => options.signal?.aborted === true;
     for (;;) {
       const left = context.controlPlanes.filter((p) => !failed.has(p));
-      const plane = await firstReady(context, left.toSorted((a, b) => Number(b === last) - Number(a === last)), failed, options.signal);
-      if (aborted()) throw options.signal?.reason;
-      if (plane === undefined) throw unreachable(context, failed);
+      const plane = await firstReady(
+        context,
+        left.toSorted((a, b) => Number(b === last) - Number(a === last)),
+        failed,
+        options.signal,
+      );
+      if (aborted()) {
+        throw options.signal?.reason;
+      }
+      if (plane === undefined) {
+        throw unreachable(context, failed);
+      }
       try {
         const answer = await askConsole(context, plane, path, options);
         if (ELSEWHERE.has(answer.statusCode ?? 0) && left.length > 1) {
@@ -60,12 +80,19 @@ export function createCloudClient(context: Context): CloudClient {
           continue;
         }
         last = plane;
-        if ((answer.statusCode ?? 0) >= 400) throw await problem(answer, plane);
+        if ((answer.statusCode ?? 0) >= 400) {
+          throw await problem(answer, plane);
+        }
         return answer;
       } catch (error) {
-        if (aborted()) throw options.signal?.reason;
-        if (error instanceof Failure) throw error;
-        // It died between two requests. Nothing of an answer has come, and a change carries an id by which it is carried out once.
+        if (aborted()) {
+          throw options.signal?.reason;
+        }
+        if (error instanceof Failure) {
+          throw error;
+        }
+        // It died between two requests. Nothing of an answer has come, and a change carries an id by which it is
+        // carried out once.
         failed.set(plane, reason(error));
       }
     }
@@ -80,11 +107,19 @@ export function createCloudClient(context: Context): CloudClient {
   return {
     read,
     get: async <T>(path: string, signal?: AbortSignal): Promise<T> => (await read<T>(path, signal)).value,
-    async change<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown, signal?: AbortSignal): Promise<T | undefined> {
+    async change<T>(
+      method: 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+      path: string,
+      body?: unknown,
+      signal?: AbortSignal,
+    ): Promise<T | undefined> {
       const answer = await open(path, {
         method,
         answerMs: CHANGE_MS,
-        headers: { [COMMAND_HEADER]: ulid(Date.now(), randomBytes(10)), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        headers: {
+          [COMMAND_HEADER]: ulid(Date.now(), randomBytes(10)),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         ...(signal === undefined ? {} : { signal }),
       });
@@ -101,21 +136,31 @@ export function createCloudClient(context: Context): CloudClient {
       try {
         for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
           if (line === '') {
-            if (data.length > 0) yield { event, id, data: data.join('\n') };
+            if (data.length > 0) {
+              yield { event, id, data: data.join('\n') };
+            }
             event = 'message';
             data = [];
-          } else if (line.startsWith('id: ')) id = line.slice(4);
-          else if (line.startsWith('event: ')) event = line.slice(7);
-          else if (line.startsWith('data: ')) data.push(line.slice(6));
+          } else if (line.startsWith('id: ')) {
+            id = line.slice(4);
+          } else if (line.startsWith('event: ')) {
+            event = line.slice(7);
+          } else if (line.startsWith('data: ')) {
+            data.push(line.slice(6));
+          }
         }
       } finally {
         answer.destroy();
       }
-      if (signal?.aborted === true) throw signal.reason;
+      if (signal?.aborted === true) {
+        throw signal.reason;
+      }
     },
     async *lines<T>(path: string, body: unknown, signal?: AbortSignal): AsyncGenerator<T, void, undefined> {
       const answer = await open(path, {
-        ...(body === undefined ? {} : { method: 'POST' as const, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+        ...(body === undefined
+          ? {}
+          : { method: 'POST' as const, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
         ...(signal === undefined ? {} : { signal }),
       });
       let broken: Error | undefined;
@@ -123,20 +168,36 @@ export function createCloudClient(context: Context): CloudClient {
         broken = error;
       });
       try {
-        for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) if (line !== '') yield JSON.parse(line) as T;
+        for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
+          if (line !== '') {
+            yield JSON.parse(line) as T;
+          }
+        }
       } finally {
         answer.destroy();
       }
-      if (signal?.aborted === true) throw signal.reason;
+      if (signal?.aborted === true) {
+        throw signal.reason;
+      }
       if (broken !== undefined || !answer.complete) {
-        throw new Failure('broken-off', `The answer of ${last?.name ?? 'the cloud'} broke off: ${broken === undefined ? 'the connection ended' : reason(broken)}.`, { remedy: 'Run the command again: another control plane will answer.' });
+        throw new Failure(
+          'broken-off',
+          `The answer of ${last?.name ?? 'the cloud'} broke off: ` +
+            `${broken === undefined ? 'the connection ended' : reason(broken)}.`,
+          { remedy: 'Run the command again: another control plane will answer.' },
+        );
       }
     },
   };
 }
 
 /** The first that says it is ready; else one that at least answers, since it can say itself what is wrong. */
-function firstReady(context: Context, planes: Plane[], failed: Map<Plane, string>, signal?: AbortSignal): Promise<Plane | undefined> {
+function firstReady(
+  context: Context,
+  planes: Plane[],
+  failed: Map<Plane, string>,
+  signal?: AbortSignal,
+): Promise<Plane | undefined> {
   return new Promise((resolve) => {
     const stop = new AbortController();
     const waiting = [...planes];
@@ -151,24 +212,37 @@ function firstReady(context: Context, planes: Plane[], failed: Map<Plane, string
       stop.abort();
     };
     const next = (): void => {
-      if (settled) return;
+      if (settled) {
+        return;
+      }
       clearTimeout(timer);
       const plane = waiting.shift();
       if (plane === undefined) {
-        if (pending === 0) settle(unready);
+        if (pending === 0) {
+          settle(unready);
+        }
         return;
       }
       pending += 1;
       timer = setTimeout(next, STAGGER_MS);
-      askConsole(context, plane, '/readyz', { connectMs: READY_MS, answerMs: READY_MS, signal: signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]) })
+      askConsole(context, plane, '/readyz', {
+        connectMs: READY_MS,
+        answerMs: READY_MS,
+        signal: signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]),
+      })
         .then(
           (answer) => {
             answer.destroy();
-            if (answer.statusCode === 200) settle(plane);
-            else unready ??= plane;
+            if (answer.statusCode === 200) {
+              settle(plane);
+            } else {
+              unready ??= plane;
+            }
           },
           (error: unknown) => {
-            if (!settled) failed.set(plane, reason(error));
+            if (!settled) {
+              failed.set(plane, reason(error));
+            }
           },
         )
         .finally(() => {
@@ -183,7 +257,8 @@ function firstReady(context: Context, planes: Plane[], failed: Map<Plane, string
 function unreachable(context: Context, failed: Map<Plane, string>): Failure {
   const list = context.controlPlanes.map((p) => `${p.name} (${p.address}): ${failed.get(p) ?? 'no answer'}`).join('; ');
   return new Failure('unreachable', `No console of ${context.name} answers: ${list}.`, {
-    remedy: 'Check that the machines are on and that this machine reaches them; `terrarium status` shows what still works.',
+    remedy:
+      'Check that the machines are on and that this machine reaches them; `terrarium status` shows what still works.',
     exitCode: EXIT.unreachable,
   });
 }
@@ -196,9 +271,20 @@ async function problem(answer: IncomingMessage, plane: Plane): Promise<Failure> 
   } catch {
     // Not one of our answers; the status says enough.
   }
-  const code = said.type?.startsWith('urn:terrarium:problem:') === true ? said.type.slice('urn:terrarium:problem:'.length) : `http-${answer.statusCode}`;
+  const code =
+    said.type?.startsWith('urn:terrarium:problem:') === true
+      ? said.type.slice('urn:terrarium:problem:'.length)
+      : `http-${answer.statusCode}`;
   if (answer.statusCode === 401) {
-    return new Failure(code, `The cloud on ${plane.name} does not accept this context's token.${said.title === undefined ? '' : ` ${said.title}`}`, { remedy: 'Run the same `terrarium install` again on the machine that installed the cluster: it renews the context.' });
+    return new Failure(
+      code,
+      `The cloud on ${plane.name} does not accept this context's ` +
+        `token.${said.title === undefined ? '' : ` ${said.title}`}`,
+      {
+        remedy:
+          'Run the same `terrarium install` again on the machine that installed the cluster: it renews the context.',
+      },
+    );
   }
   const errors = (said.errors ?? []).map((e) => `${e.path}: ${e.message}`).join('; ');
   const message = said.title ?? `The cloud on ${plane.name} answered ${answer.statusCode}.`;

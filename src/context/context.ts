@@ -41,21 +41,33 @@ function read(path: string): ContextFile {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return { contexts: [] };
-    throw new Failure('bad-context', `${path} cannot be read: ${(error as Error).message}.`, { exitCode: EXIT.usage, cause: error });
+    if (isErrno(error, 'ENOENT')) {
+      return { contexts: [] };
+    }
+    throw new Failure('bad-context', `${path} cannot be read: ${(error as Error).message}.`, {
+      exitCode: EXIT.usage,
+      cause: error,
+    });
   }
   try {
     return fileSchema.parse(parse(text) ?? {});
   } catch (error) {
     const why = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
-    throw new Failure('bad-context', `${path} is damaged: ${why}.`, { remedy: 'Move it away, then run the same `terrarium install` again: it writes the context anew.', exitCode: EXIT.usage, cause: error });
+    throw new Failure('bad-context', `${path} is damaged: ${why}.`, {
+      remedy: 'Move it away, then run the same `terrarium install` again: it writes the context anew.',
+      exitCode: EXIT.usage,
+      cause: error,
+    });
   }
 }
 
 /** Whole or not at all, and never readable by others, not even for a moment. */
 function write(path: string, file: ContextFile): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  replaceFile(path, stringify(file, { lineWidth: 0 }), { mode: 0o600, temporary: `${path}.${randomBytes(4).toString('hex')}` });
+  replaceFile(path, stringify(file, { lineWidth: 0 }), {
+    mode: 0o600,
+    temporary: `${path}.${randomBytes(4).toString('hex')}`,
+  });
 }
 
 /**
@@ -66,18 +78,26 @@ export function loadContext(env: NodeJS.ProcessEnv, name: string | undefined = e
   const path = contextPath(env);
   const file = read(path);
   const wanted = name ?? file.current;
-  const found = file.contexts.find((c) => c.name === wanted) ?? (name === undefined && file.contexts.length === 1 ? file.contexts[0] : undefined);
-  if (found !== undefined) return found;
+  const found =
+    file.contexts.find((c) => c.name === wanted) ??
+    (name === undefined && file.contexts.length === 1 ? file.contexts[0] : undefined);
+  if (found !== undefined) {
+    return found;
+  }
   if (file.contexts.length === 0) {
     throw new Failure('no-context', `There is no cluster in ${path}.`, {
       remedy: 'Run `terrarium install`, or copy that file from the machine on which install was run.',
       exitCode: EXIT.usage,
     });
   }
-  throw new Failure('no-context', wanted === undefined ? `${path} names no current cluster.` : `There is no cluster named ${wanted} in ${path}.`, {
-    remedy: `Use --context with one of: ${file.contexts.map((c) => c.name).join(', ')}.`,
-    exitCode: EXIT.usage,
-  });
+  throw new Failure(
+    'no-context',
+    wanted === undefined ? `${path} names no current cluster.` : `There is no cluster named ${wanted} in ${path}.`,
+    {
+      remedy: `Use --context with one of: ${file.contexts.map((c) => c.name).join(', ')}.`,
+      exitCode: EXIT.usage,
+    },
+  );
 }
 
 /** As loadContext, but undefined where there is no context at all. */
@@ -85,7 +105,9 @@ export function findContext(env: NodeJS.ProcessEnv, name?: string): Context | un
   try {
     return loadContext(env, name);
   } catch (error) {
-    if (name === undefined && error instanceof Failure && error.code === 'no-context') return undefined;
+    if (name === undefined && error instanceof Failure && error.code === 'no-context') {
+      return undefined;
+    }
     throw error;
   }
 }
@@ -102,26 +124,45 @@ export function saveContext(env: NodeJS.ProcessEnv, context: Context): string {
   const known = file.contexts.find((c) => c.clusterId === context.clusterId)?.name;
   const taken = new Set(others.map((c) => c.name));
   let name = known ?? context.name;
-  for (let n = 2; taken.has(name); n += 1) name = `${context.name}-${n}`;
+  for (let n = 2; taken.has(name); n += 1) {
+    name = `${context.name}-${n}`;
+  }
   write(path, { current: name, contexts: [...others, contextSchema.parse({ ...context, name })] });
   return name;
 }
 
-/** Writes what has changed of a known cluster, without making it the current one. Does nothing where it is no longer known. */
+/**
+ * Writes what has changed of a known cluster, without making it the current one. Does nothing where it is no longer
+ * known.
+ */
 export function updateContext(env: NodeJS.ProcessEnv, context: Context): void {
   const path = contextPath(env);
   const file = read(path);
-  if (!file.contexts.some((c) => c.clusterId === context.clusterId)) return;
-  write(path, { ...file, contexts: file.contexts.map((c) => (c.clusterId === context.clusterId ? contextSchema.parse({ ...context, name: c.name }) : c)) });
+  if (!file.contexts.some((c) => c.clusterId === context.clusterId)) {
+    return;
+  }
+  write(path, {
+    ...file,
+    contexts: file.contexts.map((c) =>
+      c.clusterId === context.clusterId ? contextSchema.parse({ ...context, name: c.name }) : c,
+    ),
+  });
 }
 
-/** Forgets a cluster; with the last one the file goes, and its folder if nothing else is in it. False where it was not there. */
+/**
+ * Forgets a cluster; with the last one the file goes, and its folder if nothing else is in it. False where it was not
+ * there.
+ */
 export function removeContext(env: NodeJS.ProcessEnv, clusterId: string): boolean {
   const path = contextPath(env);
-  if (!existsSync(path)) return false;
+  if (!existsSync(path)) {
+    return false;
+  }
   const file = read(path);
   const gone = file.contexts.find((c) => c.clusterId === clusterId);
-  if (gone === undefined) return false;
+  if (gone === undefined) {
+    return false;
+  }
   const contexts = file.contexts.filter((c) => c !== gone);
   if (contexts.length > 0) {
     const current = file.current === gone.name ? contexts[0]?.name : file.current;

@@ -1,5 +1,5 @@
-import { nodeInfo, podInfo } from '../cloud/kubernetes.ts';
 import type { CloudInfo, FleetSummary, NodeInfo, PodInfo } from '../cloud/api.ts';
+import { nodeInfo, podInfo } from '../cloud/kubernetes.ts';
 import { applicationAddresses } from '../kube/applications.ts';
 import type { NodeObject } from '../kube/types.ts';
 import type { PlaneHealth, Survey } from './survey.ts';
@@ -29,9 +29,15 @@ export interface Diagnosis {
 /** `12 s`, `5 min`, `3 h`, `2 d` */
 export function duration(ms: number): string {
   const s = Math.max(0, Math.round(ms / 1000));
-  if (s < 120) return `${s} s`;
-  if (s < 7_200) return `${Math.round(s / 60)} min`;
-  if (s < 172_800) return `${Math.round(s / 3_600)} h`;
+  if (s < 120) {
+    return `${s} s`;
+  }
+  if (s < 7_200) {
+    return `${Math.round(s / 60)} min`;
+  }
+  if (s < 172_800) {
+    return `${Math.round(s / 3_600)} h`;
+  }
   return `${Math.round(s / 86_400)} d`;
 }
 
@@ -41,10 +47,17 @@ function sentence(text: string): string {
 
 /** What Kubernetes says of a node that is not ready; undefined for one that is. */
 function notReady(node: NodeObject | undefined, at: Date): string | undefined {
-  if (node === undefined) return undefined;
+  if (node === undefined) {
+    return undefined;
+  }
   const ready = node.status?.conditions?.find((c) => c.type === 'Ready');
-  if (ready?.status === 'True') return undefined;
-  const since = ready?.lastTransitionTime === undefined ? '' : ` since ${duration(at.getTime() - Date.parse(ready.lastTransitionTime))}`;
+  if (ready?.status === 'True') {
+    return undefined;
+  }
+  const since =
+    ready?.lastTransitionTime === undefined
+      ? ''
+      : ` since ${duration(at.getTime() - Date.parse(ready.lastTransitionTime))}`;
   return `Kubernetes says NotReady${since}${ready?.message === undefined ? '' : ` (${sentence(ready.message)})`}`;
 }
 
@@ -55,14 +68,30 @@ function planeProblem(plane: PlaneHealth, kubernetes: string | undefined): strin
     const why = api.why === console.why ? ` (${api.why})` : ` (API server: ${api.why}; console: ${console.why})`;
     parts.push(`unreachable: API server and console do not answer${why}`);
   } else {
-    if (!api.ready) parts.push(api.answers ? `the API server is not ready: ${sentence((api.why ?? '').replace(/^not ready: /, ''))}` : `the API server does not answer: ${api.why}`);
-    if (!console.ready) parts.push(console.answers ? `the console is not ready: ${sentence(console.why ?? '')}` : `the console does not answer: ${console.why}`);
+    if (!api.ready) {
+      parts.push(
+        api.answers
+          ? `the API server is not ready: ${sentence((api.why ?? '').replace(/^not ready: /, ''))}`
+          : `the API server does not answer: ${api.why}`,
+      );
+    }
+    if (!console.ready) {
+      parts.push(
+        console.answers
+          ? `the console is not ready: ${sentence(console.why ?? '')}`
+          : `the console does not answer: ${console.why}`,
+      );
+    }
   }
-  if (kubernetes !== undefined) parts.push(kubernetes);
+  if (kubernetes !== undefined) {
+    parts.push(kubernetes);
+  }
   return parts.length === 0 ? undefined : `${plane.name} (${plane.address}): ${parts.join('; ')}`;
 }
 
-/** Judges what was found; a pure function. A machine that is down is named once, not again by everything that ran on it. */
+/**
+ * Judges what was found; a pure function. A machine that is down is named once, not again by everything that ran on it.
+ */
 export function diagnose(found: Survey): Diagnosis {
   const { at, planes, kubernetes, overview } = found;
   const problems: string[] = [];
@@ -71,47 +100,89 @@ export function diagnose(found: Survey): Diagnosis {
   for (const plane of planes) {
     const unready = notReady(nodeObjects.get(plane.name), at);
     const problem = planeProblem(plane, unready);
-    if (problem !== undefined) problems.push(problem);
-    if (unready !== undefined || (!plane.api.answers && !plane.console.answers)) down.add(plane.name);
+    if (problem !== undefined) {
+      problems.push(problem);
+    }
+    if (unready !== undefined || (!plane.api.answers && !plane.console.answers)) {
+      down.add(plane.name);
+    }
   }
   const nodes = [...nodeObjects.values()].map(nodeInfo).sort((a, b) => a.name.localeCompare(b.name));
   for (const node of nodes) {
-    if (planes.some((p) => p.name === node.name)) continue;
+    if (planes.some((p) => p.name === node.name)) {
+      continue;
+    }
     const unready = notReady(nodeObjects.get(node.name), at);
-    if (unready === undefined) continue;
+    if (unready === undefined) {
+      continue;
+    }
     problems.push(`${node.name} (${node.address}): ${unready}`);
     down.add(node.name);
   }
-  if (kubernetes === undefined) problems.push(`Kubernetes could not be asked: ${found.kubernetesError ?? 'no API server answers'}; nodes and pods are not known`);
+  if (kubernetes === undefined) {
+    problems.push(
+      `Kubernetes could not be asked: ${found.kubernetesError ?? 'no API server answers'}; nodes and pods are not ` +
+        'known',
+    );
+  }
 
-  const pods = (kubernetes?.pods ?? []).map(podInfo).sort((a, b) => `${a.namespace}/${a.name}`.localeCompare(`${b.namespace}/${b.name}`));
+  const pods = (kubernetes?.pods ?? [])
+    .map(podInfo)
+    .sort((a, b) => `${a.namespace}/${a.name}`.localeCompare(`${b.namespace}/${b.name}`));
   for (const pod of pods) {
-    if (pod.ready || pod.phase === 'Succeeded' || down.has(pod.node)) continue;
-    problems.push(`pod ${pod.namespace}/${pod.name}${pod.node === '' ? '' : ` on ${pod.node}`} is not ready: ${sentence(pod.reason ?? pod.phase)}`);
+    if (pod.ready || pod.phase === 'Succeeded' || down.has(pod.node)) {
+      continue;
+    }
+    problems.push(
+      `pod ${pod.namespace}/${pod.name}${pod.node === '' ? '' : ` on ${pod.node}`} is not ready: ` +
+        `${sentence(pod.reason ?? pod.phase)}`,
+    );
   }
   const etcd = pods.filter((p) => p.namespace === 'kube-system' && p.name === `etcd-${p.node}`);
 
   const clouds = overview?.clouds ?? [];
   const satellites = overview?.satellites;
   if (overview === undefined || satellites === undefined) {
-    problems.push(`The cloud could not be asked: ${found.overviewError ?? 'no console answers'}; clouds and satellites are not known`);
+    problems.push(
+      `The cloud could not be asked: ${found.overviewError ?? 'no console answers'}; clouds and satellites are not ` +
+        'known',
+    );
   } else {
     for (const cloud of clouds) {
       // A console that is not ready has been named with its machine.
-      if (cloud.state === 'healthy' || down.has(cloud.node) || planes.some((p) => p.name === cloud.node && !p.console.ready)) continue;
-      problems.push(`cloud ${cloud.name} is ${cloud.state}${cloud.reason === undefined ? '' : `: ${sentence(cloud.reason)}`}`);
+      if (
+        cloud.state === 'healthy' ||
+        down.has(cloud.node) ||
+        planes.some((p) => p.name === cloud.node && !p.console.ready)
+      ) {
+        continue;
+      }
+      problems.push(
+        `cloud ${cloud.name} is ${cloud.state}${cloud.reason === undefined ? '' : `: ${sentence(cloud.reason)}`}`,
+      );
     }
     for (const satellite of satellites.concerns) {
-      if (down.has(satellite.node)) continue;
-      problems.push(`satellite ${satellite.id} is ${satellite.state}: last heard ${duration(at.getTime() - Date.parse(satellite.lastSeen))} ago`);
+      if (down.has(satellite.node)) {
+        continue;
+      }
+      problems.push(
+        `satellite ${satellite.id} is ${satellite.state}: last heard ` +
+          `${duration(at.getTime() - Date.parse(satellite.lastSeen))} ago`,
+      );
     }
     const others = satellites.counts.degraded + satellites.counts.unreachable - satellites.concerns.length;
-    if (others > 0) problems.push(`${others} more satellites are not healthy; \`terrarium get satellites\` lists them`);
+    if (others > 0) {
+      problems.push(`${others} more satellites are not healthy; \`terrarium get satellites\` lists them`);
+    }
     for (const node of nodes) {
-      if (!down.has(node.name) && satellites.missing.includes(node.name)) problems.push(`${node.name} (${node.address}): no satellite of it is known to the cloud`);
+      if (!down.has(node.name) && satellites.missing.includes(node.name)) {
+        problems.push(`${node.name} (${node.address}): no satellite of it is known to the cloud`);
+      }
     }
   }
-  const warnings = clouds.flatMap((c) => (c.warning === undefined || c.state !== 'healthy' ? [] : [`cloud ${c.name}: ${sentence(c.warning)}`]));
+  const warnings = clouds.flatMap((c) =>
+    c.warning === undefined || c.state !== 'healthy' ? [] : [`cloud ${c.name}: ${sentence(c.warning)}`],
+  );
   const reachable = planes.some((p) => p.api.answers || p.console.answers);
   return {
     healthy: problems.length === 0,

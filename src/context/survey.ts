@@ -38,7 +38,9 @@ async function health(ask: () => ReturnType<typeof askApi>): Promise<Health> {
   try {
     const answer = await ask();
     const text = await textOf(answer);
-    if (answer.statusCode === 200) return { answers: true, ready: true };
+    if (answer.statusCode === 200) {
+      return { answers: true, ready: true };
+    }
     return { answers: true, ready: false, why: sayWhy(answer.statusCode ?? 0, text) };
   } catch (error) {
     return { answers: false, ready: false, why: reason(error) };
@@ -48,7 +50,9 @@ async function health(ask: () => ReturnType<typeof askApi>): Promise<Health> {
 /** The API server lists its checks, one a line, failed ones with `[-]`; the console answers with a problem. */
 function sayWhy(status: number, text: string): string {
   const checks = [...text.matchAll(/^\[-\](\S+)/gm)].map((m) => m[1]);
-  if (checks.length > 0) return `not ready: ${checks.join(', ')}`;
+  if (checks.length > 0) {
+    return `not ready: ${checks.join(', ')}`;
+  }
   try {
     const { title } = JSON.parse(text) as { title?: string };
     return title ?? `it answers ${status}`;
@@ -89,27 +93,47 @@ async function askKubernetes(context: Context, plane: Plane): Promise<NonNullabl
 export function kubeClient(context: Context, plane: Plane): KubeClient {
   const { ca, clientCertificate, clientKey } = context.kubeconfig;
   const host = plane.address.includes(':') ? `[${plane.address}]` : plane.address;
-  return createKubeClient({ server: `https://${host}:${context.ports.api}`, ca, cert: clientCertificate, key: clientKey });
+  return createKubeClient({
+    server: `https://${host}:${context.ports.api}`,
+    ca,
+    cert: clientCertificate,
+    key: clientKey,
+  });
 }
 
 async function askOverview(context: Context, plane: Plane): Promise<Overview> {
-  const answer = await askConsole(context, plane, '/api/v1/overview', { connectMs: CONNECT_MS, answerMs: ANSWER_MS, signal: AbortSignal.timeout(WHOLE_MS) });
+  const answer = await askConsole(context, plane, '/api/v1/overview', {
+    connectMs: CONNECT_MS,
+    answerMs: ANSWER_MS,
+    signal: AbortSignal.timeout(WHOLE_MS),
+  });
   const text = await textOf(answer);
-  if (answer.statusCode !== 200) throw new Error(sayWhy(answer.statusCode ?? 0, text));
+  if (answer.statusCode !== 200) {
+    throw new Error(sayWhy(answer.statusCode ?? 0, text));
+  }
   return JSON.parse(text) as Overview;
 }
 
-/** Asks every control plane at once, and then one that lives for the rest. Takes at most some seconds, whatever is down. */
+/**
+ * Asks every control plane at once, and then one that lives for the rest. Takes at most some seconds, whatever is down.
+ */
 export async function survey(context: Context): Promise<Survey> {
   const options = { connectMs: CONNECT_MS, answerMs: ANSWER_MS, signal: AbortSignal.timeout(WHOLE_MS) };
   const planes = await Promise.all(
     context.controlPlanes.map(async (plane): Promise<PlaneHealth> => {
-      const [api, console] = await Promise.all([health(() => askApi(context, plane, '/readyz', options)), health(() => askConsole(context, plane, '/readyz', options))]);
+      const [api, console] = await Promise.all([
+        health(() => askApi(context, plane, '/readyz', options)),
+        health(() => askConsole(context, plane, '/readyz', options)),
+      ]);
       return { ...plane, api, console };
     }),
   );
-  const alive = (part: 'api' | 'console'): PlaneHealth[] => planes.filter((p) => p[part].answers).toSorted((a, b) => Number(b[part].ready) - Number(a[part].ready));
-  const [kubernetes, overview] = await Promise.all([firstOf(alive('api'), (p) => askKubernetes(context, p)), firstOf(alive('console'), (p) => askOverview(context, p))]);
+  const alive = (part: 'api' | 'console'): PlaneHealth[] =>
+    planes.filter((p) => p[part].answers).toSorted((a, b) => Number(b[part].ready) - Number(a[part].ready));
+  const [kubernetes, overview] = await Promise.all([
+    firstOf(alive('api'), (p) => askKubernetes(context, p)),
+    firstOf(alive('console'), (p) => askOverview(context, p)),
+  ]);
   return {
     at: new Date(),
     planes,

@@ -41,15 +41,22 @@ export async function serveDns({ address, port, data, now = Date.now }: DnsOptio
       while (pending.length >= 2 && pending.length >= 2 + pending.readUInt16BE(0)) {
         const message = pending.subarray(2, 2 + pending.readUInt16BE(0));
         pending = pending.subarray(2 + message.length);
-        const reply = limit.tcp(socket.remoteAddress ?? '') === 'answer' ? answer(message, data, 'tcp', serial()) : undefined;
-        if (reply === undefined) return void socket.destroy();
+        const reply =
+          limit.tcp(socket.remoteAddress ?? '') === 'answer' ? answer(message, data, 'tcp', serial()) : undefined;
+        if (reply === undefined) {
+          return void socket.destroy();
+        }
         const framed = Buffer.alloc(2 + reply.length);
         framed.writeUInt16BE(reply.length, 0);
         reply.copy(framed, 2);
         // Who does not read his answers gets no more of them.
-        if (!socket.write(framed)) return void socket.destroySoon();
+        if (!socket.write(framed)) {
+          return void socket.destroySoon();
+        }
       }
-      if (pending.length > MAX_PENDING_BYTES) socket.destroy();
+      if (pending.length > MAX_PENDING_BYTES) {
+        socket.destroy();
+      }
     });
   });
   tcp.maxConnections = MAX_CONNECTIONS;
@@ -57,9 +64,13 @@ export async function serveDns({ address, port, data, now = Date.now }: DnsOptio
   udp.on('message', (message, from) => {
     const verdict = limit.udp(from.address);
     // Port 0 is nobody's: sending there is an error.
-    if (verdict === 'drop' || from.port === 0) return;
+    if (verdict === 'drop' || from.port === 0) {
+      return;
+    }
     const reply = answer(message, data, verdict === 'answer' ? 'udp' : 'limited', serial());
-    if (reply !== undefined) udp.send(reply, from.port, from.address, () => undefined);
+    if (reply !== undefined) {
+      udp.send(reply, from.port, from.address, () => undefined);
+    }
   });
   const sockets = new Set<Socket>();
   tcp.on('connection', (socket) => {
@@ -76,15 +87,26 @@ export async function serveDns({ address, port, data, now = Date.now }: DnsOptio
     return {
       port: bound,
       async stop() {
-        for (const socket of sockets) socket.destroy();
-        await Promise.all([new Promise<void>((resolve) => tcp.close(() => resolve())), new Promise<void>((resolve) => udp.close(() => resolve()))]);
+        for (const socket of sockets) {
+          socket.destroy();
+        }
+        await Promise.all([
+          new Promise<void>((resolve) => tcp.close(() => resolve())),
+          new Promise<void>((resolve) => udp.close(() => resolve())),
+        ]);
       },
     };
   } catch (cause) {
     tcp.close();
     closeQuietly(udp);
-    const why = (cause as NodeJS.ErrnoException).code === 'EACCES' ? 'only root may listen on a port below 1024' : (cause as Error).message;
-    throw new Failure('dns-listen', `The DNS server cannot listen on ${address} port ${port}: ${why}.`, { remedy: 'Choose another port by `ports.dns` in cluster.yaml.', cause });
+    const why =
+      (cause as NodeJS.ErrnoException).code === 'EACCES'
+        ? 'only root may listen on a port below 1024'
+        : (cause as Error).message;
+    throw new Failure('dns-listen', `The DNS server cannot listen on ${address} port ${port}: ${why}.`, {
+      remedy: 'Choose another port by `ports.dns` in cluster.yaml.',
+      cause,
+    });
   }
 }
 

@@ -8,7 +8,10 @@ export interface ZoneData {
   consoles(): string[];
   /** Addresses of a satellite; undefined where there is none of that id. */
   satellite(id: string): string[] | undefined;
-  /** Whether the ids of some satellites end in `.SUFFIX`: then that name exists, though it has nothing itself (RFC 8020). */
+  /**
+   * Whether the ids of some satellites end in `.SUFFIX`: then that name exists, though it has nothing itself (RFC
+   * 8020).
+   */
   hasBelow(suffix: string): boolean;
 }
 
@@ -20,7 +23,9 @@ export interface Found {
 
 /** The labels of `name` (lower case) that are before the zone; undefined for a name outside it. */
 export function relativeTo(zone: string, name: string): string | undefined {
-  if (name === zone) return '';
+  if (name === zone) {
+    return '';
+  }
   return name.endsWith(`.${zone}`) ? name.slice(0, -zone.length - 1) : undefined;
 }
 
@@ -30,17 +35,27 @@ const SERVER = /^ns([1-9]\d?)$/;
 /** @param relative as `relativeTo` gives it */
 export function find(data: ZoneData, relative: string): Found | undefined {
   const plain = (addresses: string[]): Found => ({ addresses, apex: false });
-  if (relative === '') return { addresses: [], apex: true };
-  if (relative === 'console') return plain(data.consoles());
-  if (relative === SATELLITES) return plain([]);
+  if (relative === '') {
+    return { addresses: [], apex: true };
+  }
+  if (relative === 'console') {
+    return plain(data.consoles());
+  }
+  if (relative === SATELLITES) {
+    return plain([]);
+  }
   const server = SERVER.exec(relative)?.[1];
   if (server !== undefined) {
     const address = data.servers()[Number(server) - 1];
     return address === undefined ? undefined : plain([address]);
   }
-  if (!relative.endsWith(`.${SATELLITES}`)) return undefined;
+  if (!relative.endsWith(`.${SATELLITES}`)) {
+    return undefined;
+  }
   const id = relative.slice(0, -SATELLITES.length - 1);
   const addresses = data.satellite(id);
-  if (addresses !== undefined) return plain(addresses);
+  if (addresses !== undefined) {
+    return plain(addresses);
+  }
   return data.hasBelow(id) ? plain([]) : undefined;
 }

@@ -1,5 +1,5 @@
-import { Agent, request as httpsRequest } from 'node:https';
 import type { IncomingMessage } from 'node:http';
+import { Agent, request as httpsRequest } from 'node:https';
 import type { KubeList, KubeObject } from './types.ts';
 
 /** Where the API is and who we are to it: a client certificate or a bearer token. */
@@ -14,7 +14,10 @@ export interface KubeAccess {
   token?: () => string;
 }
 
-/** An answer of the API that is not 2xx (`status` as in HTTP, `reason` as in Kubernetes' Status), or none at all (status 0). */
+/**
+ * An answer of the API that is not 2xx (`status` as in HTTP, `reason` as in Kubernetes' Status), or none at all (status
+ * 0).
+ */
 export class KubeError extends Error {
   override name = 'KubeError';
   readonly status: number;
@@ -54,7 +57,10 @@ export interface KubeClient {
   /** Server-side apply of an object with apiVersion, kind and metadata. */
   apply(object: KubeObject, options?: ApplyOptions): Promise<KubeObject>;
   /** False where it was not there. */
-  delete(object: Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>, options?: { propagation?: 'Background' | 'Foreground' | 'Orphan' }): Promise<boolean>;
+  delete(
+    object: Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>,
+    options?: { propagation?: 'Background' | 'Foreground' | 'Orphan' },
+  ): Promise<boolean>;
   /** The path of an object, by the API's own discovery. */
   pathOf(object: Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>): Promise<string>;
   close(): void;
@@ -92,14 +98,27 @@ export function createKubeClient(access: KubeAccess): KubeClient {
           accept: 'application/json',
           'user-agent': 'terrarium',
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-          ...(body === undefined ? {} : { 'content-type': options.contentType ?? 'application/json', 'content-length': body.length }),
+          ...(body === undefined
+            ? {}
+            : { 'content-type': options.contentType ?? 'application/json', 'content-length': body.length }),
         },
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
-      const timer = setTimeout(() => req.destroy(new Error(`no answer within ${(options.timeoutMs ?? TIMEOUT_MS) / 1000} s`)), options.timeoutMs ?? TIMEOUT_MS);
+      const timer = setTimeout(
+        () => req.destroy(new Error(`no answer within ${(options.timeoutMs ?? TIMEOUT_MS) / 1000} s`)),
+        options.timeoutMs ?? TIMEOUT_MS,
+      );
       req.on('error', (error) => {
         clearTimeout(timer);
-        reject(new KubeError(0, 'Unreachable', `the Kubernetes API at ${access.server} cannot be reached: ${error.message || (error as NodeJS.ErrnoException).code || 'unknown'}`, error));
+        reject(
+          new KubeError(
+            0,
+            'Unreachable',
+            `the Kubernetes API at ${access.server} cannot be reached: ` +
+              `${error.message || (error as NodeJS.ErrnoException).code || 'unknown'}`,
+            error,
+          ),
+        );
       });
       req.on('response', (response) => {
         const status = response.statusCode ?? 0;
@@ -130,16 +149,32 @@ export function createKubeClient(access: KubeAccess): KubeClient {
     try {
       return JSON.parse(await text(response)) as T;
     } catch (error) {
-      if (error instanceof KubeError) throw error;
-      throw new KubeError(0, 'Unreachable', `the answer of the Kubernetes API broke off: ${(error as Error).message}`, error);
+      if (error instanceof KubeError) {
+        throw error;
+      }
+      throw new KubeError(
+        0,
+        'Unreachable',
+        `the answer of the Kubernetes API broke off: ${(error as Error).message}`,
+        error,
+      );
     }
   }
 
   function discover(apiVersion: string): Promise<Map<string, { plural: string; namespaced: boolean }>> {
     const known = resources.get(apiVersion);
-    if (known !== undefined) return known;
-    const found = request<{ resources: { name: string; kind: string; namespaced: boolean }[] }>(apiRoot(apiVersion)).then(
-      (answer) => new Map(answer.resources.filter((r) => !r.name.includes('/')).map((r) => [r.kind, { plural: r.name, namespaced: r.namespaced }])),
+    if (known !== undefined) {
+      return known;
+    }
+    const found = request<{ resources: { name: string; kind: string; namespaced: boolean }[] }>(
+      apiRoot(apiVersion),
+    ).then(
+      (answer) =>
+        new Map(
+          answer.resources
+            .filter((r) => !r.name.includes('/'))
+            .map((r) => [r.kind, { plural: r.name, namespaced: r.namespaced }]),
+        ),
     );
     resources.set(apiVersion, found);
     found.catch(() => resources.delete(apiVersion));
@@ -154,8 +189,12 @@ export function createKubeClient(access: KubeAccess): KubeClient {
       resources.delete(apiVersion);
       resource = (await discover(apiVersion)).get(kind);
     }
-    if (resource === undefined) throw new KubeError(404, 'NoKindMatch', `the cluster has no ${kind} in ${apiVersion}`);
-    const namespace = resource.namespaced ? `/namespaces/${encodeURIComponent(object.metadata.namespace ?? 'default')}` : '';
+    if (resource === undefined) {
+      throw new KubeError(404, 'NoKindMatch', `the cluster has no ${kind} in ${apiVersion}`);
+    }
+    const namespace = resource.namespaced
+      ? `/namespaces/${encodeURIComponent(object.metadata.namespace ?? 'default')}`
+      : '';
     return `${apiRoot(apiVersion)}${namespace}/${resource.plural}/${encodeURIComponent(object.metadata.name)}`;
   }
 
@@ -170,25 +209,35 @@ export function createKubeClient(access: KubeAccess): KubeClient {
       for (;;) {
         const page = await request<KubeList<T>>(`${path}${path.includes('?') ? '&' : '?'}limit=${PAGE}${next}`);
         items.push(...page.items);
-        if (page.metadata.continue === undefined || page.metadata.continue === '') return { metadata: page.metadata, items };
+        if (page.metadata.continue === undefined || page.metadata.continue === '') {
+          return { metadata: page.metadata, items };
+        }
         next = `&continue=${encodeURIComponent(page.metadata.continue)}`;
       }
     },
     async apply(object, options = {}) {
       const path = await pathOf(object);
-      return request<KubeObject>(`${path}?fieldManager=${encodeURIComponent(options.fieldManager ?? 'terrarium')}&force=${options.force ?? true}`, {
-        method: 'PATCH',
-        body: object,
-        contentType: 'application/apply-patch+yaml',
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-      });
+      return request<KubeObject>(
+        `${path}?fieldManager=${encodeURIComponent(options.fieldManager ?? 'terrarium')}&force=${options.force ?? true}`,
+        {
+          method: 'PATCH',
+          body: object,
+          contentType: 'application/apply-patch+yaml',
+          ...(options.signal === undefined ? {} : { signal: options.signal }),
+        },
+      );
     },
     async delete(object, options = {}) {
       try {
-        await request(await pathOf(object), { method: 'DELETE', body: { kind: 'DeleteOptions', apiVersion: 'v1', propagationPolicy: options.propagation ?? 'Background' } });
+        await request(await pathOf(object), {
+          method: 'DELETE',
+          body: { kind: 'DeleteOptions', apiVersion: 'v1', propagationPolicy: options.propagation ?? 'Background' },
+        });
         return true;
       } catch (error) {
-        if (error instanceof KubeError && error.status === 404) return false;
+        if (error instanceof KubeError && error.status === 404) {
+          return false;
+        }
         throw error;
       }
     },
@@ -202,15 +251,25 @@ function apiRoot(apiVersion: string): string {
 
 async function text(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk as Buffer);
+  for await (const chunk of response) {
+    chunks.push(chunk as Buffer);
+  }
   return Buffer.concat(chunks).toString('utf8');
 }
 
 function failure(status: number, content: string, path: string): KubeError {
   try {
     const answer = JSON.parse(content) as { reason?: string; message?: string };
-    return new KubeError(status, answer.reason ?? 'Unknown', answer.message ?? `the Kubernetes API answered ${status} to ${path}`);
+    return new KubeError(
+      status,
+      answer.reason ?? 'Unknown',
+      answer.message ?? `the Kubernetes API answered ${status} to ${path}`,
+    );
   } catch {
-    return new KubeError(status, 'Unknown', `the Kubernetes API answered ${status} to ${path}: ${content.slice(0, 200).trim()}`);
+    return new KubeError(
+      status,
+      'Unknown',
+      `the Kubernetes API answered ${status} to ${path}: ${content.slice(0, 200).trim()}`,
+    );
   }
 }

@@ -31,17 +31,30 @@ export interface Condition {
 
 export interface NodeObject extends KubeObject {
   spec?: { unschedulable?: boolean; taints?: { key: string; effect: string }[] };
-  status?: { addresses?: { type: string; address: string }[]; conditions?: Condition[]; nodeInfo?: { kubeletVersion: string } };
+  status?: {
+    addresses?: { type: string; address: string }[];
+    conditions?: Condition[];
+    nodeInfo?: { kubeletVersion: string };
+  };
 }
 
 export interface PodObject extends KubeObject {
-  spec?: { nodeName?: string; hostNetwork?: boolean; containers?: { name: string; image?: string; ports?: { containerPort: number; hostPort?: number }[] }[] };
+  spec?: {
+    nodeName?: string;
+    hostNetwork?: boolean;
+    containers?: { name: string; image?: string; ports?: { containerPort: number; hostPort?: number }[] }[];
+  };
   status?: {
     phase?: string;
     reason?: string;
     message?: string;
     conditions?: Condition[];
-    containerStatuses?: { name: string; restartCount: number; ready: boolean; state?: { waiting?: { reason?: string; message?: string }; terminated?: { reason?: string } } }[];
+    containerStatuses?: {
+      name: string;
+      restartCount: number;
+      ready: boolean;
+      state?: { waiting?: { reason?: string; message?: string }; terminated?: { reason?: string } };
+    }[];
   };
 }
 

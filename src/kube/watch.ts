@@ -20,8 +20,16 @@ const WATCH_SECONDS = 10;
 const GRACE_MS = 3_000;
 const BACKOFF_MS = { first: 500, last: 5_000 } as const;
 
-/** Lists, then watches a collection until the signal is aborted; resumes with bookmarks, begins anew where the API says 410. Never rejects. */
-export async function watchCollection<T extends KubeObject>(client: KubeClient, path: string, handlers: WatchHandlers<T>, signal: AbortSignal): Promise<void> {
+/**
+ * Lists, then watches a collection until the signal is aborted; resumes with bookmarks, begins anew where the API says
+ * 410. Never rejects.
+ */
+export async function watchCollection<T extends KubeObject>(
+  client: KubeClient,
+  path: string,
+  handlers: WatchHandlers<T>,
+  signal: AbortSignal,
+): Promise<void> {
   let version: string | undefined;
   let backoff: number = BACKOFF_MS.first;
   while (!signal.aborted) {
@@ -35,7 +43,9 @@ export async function watchCollection<T extends KubeObject>(client: KubeClient, 
       version = await watchOnce(client, path, version, handlers, signal);
       backoff = BACKOFF_MS.first;
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) {
+        return;
+      }
       if (error instanceof KubeError && error.status === 410) {
         version = undefined;
         continue;
@@ -47,22 +57,50 @@ export async function watchCollection<T extends KubeObject>(client: KubeClient, 
   }
 }
 
-async function watchOnce<T extends KubeObject>(client: KubeClient, path: string, from: string, handlers: WatchHandlers<T>, signal: AbortSignal): Promise<string> {
+async function watchOnce<T extends KubeObject>(
+  client: KubeClient,
+  path: string,
+  from: string,
+  handlers: WatchHandlers<T>,
+  signal: AbortSignal,
+): Promise<string> {
   let version = from;
   const query = `watch=true&allowWatchBookmarks=true&timeoutSeconds=${WATCH_SECONDS}&resourceVersion=${encodeURIComponent(version)}`;
-  const response = await client.open(`${path}${path.includes('?') ? '&' : '?'}${query}`, { signal, timeoutMs: WATCH_SECONDS * 1000 + GRACE_MS });
+  const response = await client.open(`${path}${path.includes('?') ? '&' : '?'}${query}`, {
+    signal,
+    timeoutMs: WATCH_SECONDS * 1000 + GRACE_MS,
+  });
   try {
     for await (const line of lines(response)) {
-      const event = JSON.parse(line) as { type: string; object: T & { code?: number; reason?: string; message?: string } };
-      if (event.type === 'ERROR') throw new KubeError(event.object.code ?? 0, event.object.reason ?? 'Unknown', event.object.message ?? 'the watch failed');
+      const event = JSON.parse(line) as {
+        type: string;
+        object: T & { code?: number; reason?: string; message?: string };
+      };
+      if (event.type === 'ERROR') {
+        throw new KubeError(
+          event.object.code ?? 0,
+          event.object.reason ?? 'Unknown',
+          event.object.message ?? 'the watch failed',
+        );
+      }
       version = event.object.metadata.resourceVersion ?? version;
-      if (event.type === 'ADDED' || event.type === 'MODIFIED') handlers.changed(event.object);
-      else if (event.type === 'DELETED') handlers.removed(event.object);
+      if (event.type === 'ADDED' || event.type === 'MODIFIED') {
+        handlers.changed(event.object);
+      } else if (event.type === 'DELETED') {
+        handlers.removed(event.object);
+      }
     }
     return version;
   } catch (error) {
-    if (error instanceof KubeError) throw error;
-    throw new KubeError(0, 'Unreachable', `the watch of the Kubernetes API broke off: ${(error as Error).message}`, error);
+    if (error instanceof KubeError) {
+      throw error;
+    }
+    throw new KubeError(
+      0,
+      'Unreachable',
+      `the watch of the Kubernetes API broke off: ${(error as Error).message}`,
+      error,
+    );
   } finally {
     response.destroy();
   }
@@ -75,6 +113,10 @@ async function* lines(response: IncomingMessage): AsyncGenerator<string> {
   for await (const chunk of response) {
     const parts = (rest + (chunk as string)).split('\n');
     rest = parts.pop() ?? '';
-    for (const part of parts) if (part !== '') yield part;
+    for (const part of parts) {
+      if (part !== '') {
+        yield part;
+      }
+    }
   }
 }

@@ -9,7 +9,9 @@ import { isEntryPath } from './format.ts';
 export function folderAssets(dir: string): Assets {
   const locate = (path: string): string => {
     const file = join(dir, path);
-    if (!isEntryPath(path) || !existsSync(file)) throw new Failure('asset-missing', `${path} is not in ${dir}.`);
+    if (!isEntryPath(path) || !existsSync(file)) {
+      throw new Failure('asset-missing', `${path} is not in ${dir}.`);
+    }
     return file;
   };
   return {
@@ -23,12 +25,19 @@ export function folderAssets(dir: string): Assets {
     read: (path) => readFileSync(locate(path)),
     stream: (path) => createReadStream(locate(path)),
     async streamAll(paths, sink) {
-      for (const path of paths) await sink(path, createReadStream(locate(path)));
+      for (const path of paths) {
+        await sink(path, createReadStream(locate(path)));
+      }
     },
   };
 }
 
 function entry(dir: string, file: string): AssetEntry {
   const content = readFileSync(file);
-  return { path: file.slice(dir.length + 1), size: content.length, sha256: createHash('sha256').update(content).digest('hex'), mode: statSync(file).mode & 0o777 };
+  return {
+    path: file.slice(dir.length + 1),
+    size: content.length,
+    sha256: createHash('sha256').update(content).digest('hex'),
+    mode: statSync(file).mode & 0o777,
+  };
 }

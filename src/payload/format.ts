@@ -12,12 +12,13 @@
  *                64  32  Ed25519 public key, raw
  *                96  64  Ed25519 signature over the first 96 bytes of the footer and the index
  *
- * Everything behind the head is the same bytes in both files: one signature covers both, and the executable is made out of the bundle
- * by decompressing its head. No byte is outside of what is checked: the index holds the hashes of both forms of the head and of
- * each entry's stored bytes, the signature covers index and footer, and the magic is compared.
+ * Everything behind the head is the same bytes in both files: one signature covers both, and the executable is made out
+ * of the bundle by decompressing its head. No byte is outside of what is checked: the index holds the hashes of both
+ * forms of the head and of each entry's stored bytes, the signature covers index and footer, and the magic is compared.
  *
- * An entry is stored (its own bytes, maybe compressed), or *inside* another entry (a program that is part of an image's layer is
- * not carried twice), or made of the *core* (the layer that holds the executable itself, whose bytes the executable has).
+ * An entry is stored (its own bytes, maybe compressed), or *inside* another entry (a program that is part of an image's
+ * layer is not carried twice), or made of the *core* (the layer that holds the executable itself, whose bytes the
+ * executable has).
  */
 export const MAGIC = Buffer.from('TERRARIUM-BNDL/1', 'latin1');
 export const FOOTER_SIZE = 160;
@@ -36,7 +37,10 @@ export interface EntryBase {
 }
 
 export type StoredEntry = EntryBase & { stored: { size: number; sha256: string; compression: 'none' | 'zstd' } };
-/** Content is bytes offset..offset+size of another stored entry, after that entry's own zstd is undone where `compression` says so. */
+/**
+ * Content is bytes offset..offset+size of another stored entry, after that entry's own zstd is undone where
+ * `compression` says so.
+ */
 export type InsideEntry = EntryBase & { inside: { path: string; offset: number; compression: 'none' | 'zstd' } };
 /** Content is `before` (base64), the core, and `after` zero bytes. */
 export type CoreEntry = EntryBase & { core: { before: string; after: number } };
@@ -50,7 +54,9 @@ export interface Index {
   kubernetes: string;
   /** Whether it is signed by a key made for development; such a bundle is not meant for a customer. */
   developmentKey: boolean;
-  /** `frames`: lengths of the zstd frames that the compressed core consists of, each of which is decompressed by itself. */
+  /**
+   * `frames`: lengths of the zstd frames that the compressed core consists of, each of which is decompressed by itself.
+   */
   core: { size: number; sha256: string; stored: { size: number; sha256: string; frames: number[] } };
   entries: IndexEntry[];
   /** Where an application was added: its name and version; its files are below `app/`. */
@@ -68,7 +74,12 @@ export interface Footer {
 }
 
 /** The footer without its signature, to be signed together with the index. */
-export function encodeSignedFooter(entriesSize: number, indexSize: number, indexSha256: Buffer, publicKey: Buffer): Buffer {
+export function encodeSignedFooter(
+  entriesSize: number,
+  indexSize: number,
+  indexSha256: Buffer,
+  publicKey: Buffer,
+): Buffer {
   const footer = Buffer.alloc(SIGNED_FOOTER);
   MAGIC.copy(footer, 0);
   footer.writeBigUInt64LE(BigInt(entriesSize), 16);
@@ -80,10 +91,14 @@ export function encodeSignedFooter(entriesSize: number, indexSize: number, index
 
 /** undefined: these 160 bytes are no footer. */
 export function decodeFooter(bytes: Buffer): Footer | undefined {
-  if (bytes.length !== FOOTER_SIZE || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
+  if (bytes.length !== FOOTER_SIZE || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
+    return undefined;
+  }
   const entriesSize = Number(bytes.readBigUInt64LE(16));
   const indexSize = Number(bytes.readBigUInt64LE(24));
-  if (!Number.isSafeInteger(entriesSize) || indexSize > MAX_INDEX) return undefined;
+  if (!Number.isSafeInteger(entriesSize) || indexSize > MAX_INDEX) {
+    return undefined;
+  }
   return {
     entriesSize,
     indexSize,
@@ -96,5 +111,8 @@ export function decodeFooter(bytes: Buffer): Footer | undefined {
 
 /** Whether a path may name an entry: it cannot lead out of the folder it is unpacked into. */
 export function isEntryPath(path: string): boolean {
-  return /^[A-Za-z0-9_@+:.-]+(\/[A-Za-z0-9_@+:.-]+)*$/.test(path) && !path.split('/').some((part) => part === '.' || part === '..');
+  return (
+    /^[A-Za-z0-9_@+:.-]+(\/[A-Za-z0-9_@+:.-]+)*$/.test(path) &&
+    !path.split('/').some((part) => part === '.' || part === '..')
+  );
 }

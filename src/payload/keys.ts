@@ -37,33 +37,53 @@ export function verifySignature(publicKey: Buffer, signature: Buffer, ...parts: 
 
 /**
  * Public keys, hex, whose payloads are taken: the one written into this executable, and those that an administrator has
- * trusted by `--trust-key`, kept in `trusted-keys` beside the executable. Who can write there can replace the executable itself.
+ * trusted by `--trust-key`, kept in `trusted-keys` beside the executable. Who can write there can replace the
+ * executable itself.
  */
 export function trustedKeys(): string[] {
   const keys = typeof __TRUSTED_KEY__ === 'undefined' ? [] : [__TRUSTED_KEY__];
-  if (!packaged) return keys;
+  if (!packaged) {
+    return keys;
+  }
   const file = join(dirname(process.execPath), TRUSTED_KEYS);
   try {
     const stat = statSync(file);
-    if ((stat.mode & 0o022) !== 0 || stat.uid !== statSync(process.execPath).uid) return keys;
-    return [...keys, ...readFileSync(file, 'utf8').split('\n').filter((line) => /^[0-9a-f]{64}$/.test(line))];
+    if ((stat.mode & 0o022) !== 0 || stat.uid !== statSync(process.execPath).uid) {
+      return keys;
+    }
+    return [
+      ...keys,
+      ...readFileSync(file, 'utf8')
+        .split('\n')
+        .filter((line) => /^[0-9a-f]{64}$/.test(line)),
+    ];
   } catch (error) {
-    if (isErrno(error, 'ENOENT') || isErrno(error, 'EACCES')) return keys;
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'EACCES')) {
+      return keys;
+    }
     throw error;
   }
 }
 
 /**
- * Reads the value of `--trust-key`: 64 hexadecimal digits as `bundle inspect` prints them, or a file with a PEM public key.
+ * Reads the value of `--trust-key`: 64 hexadecimal digits as `bundle inspect` prints them, or a file with a PEM public
+ * key.
  * @throws Failure `key-invalid`
  */
 export function parseTrustKey(value: string): string {
-  if (/^[0-9a-f]{64}$/i.test(value)) return value.toLowerCase();
+  if (/^[0-9a-f]{64}$/i.test(value)) {
+    return value.toLowerCase();
+  }
   try {
     const key = createPublicKey(readFileSync(value, 'utf8'));
-    if (key.asymmetricKeyType === 'ed25519') return rawPublicKey(key).toString('hex');
+    if (key.asymmetricKeyType === 'ed25519') {
+      return rawPublicKey(key).toString('hex');
+    }
   } catch (error) {
-    throw new Failure('key-invalid', `--trust-key ${value} is neither 64 hexadecimal digits nor a readable PEM file.`, { exitCode: EXIT.usage, cause: error });
+    throw new Failure('key-invalid', `--trust-key ${value} is neither 64 hexadecimal digits nor a readable PEM file.`, {
+      exitCode: EXIT.usage,
+      cause: error,
+    });
   }
   throw new Failure('key-invalid', `The key in ${value} is not an Ed25519 key.`, { exitCode: EXIT.usage });
 }

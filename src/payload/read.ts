@@ -9,11 +9,15 @@ import type { Payload } from './open.ts';
 
 const ZSTD = { params: { [constants.ZSTD_d_windowLogMax]: 27 } };
 const READ_SIZE = 1024 * 1024;
-/** Node's streams give 16 KiB at a time if they are not told otherwise, which costs more than the decompression itself. */
+/**
+ * Node's streams give 16 KiB at a time if they are not told otherwise, which costs more than the decompression itself.
+ */
 const zstd = () => createZstdDecompress({ ...ZSTD, chunkSize: READ_SIZE });
 
 function damaged(payload: Payload, path: string): Failure {
-  return new Failure('payload-altered', `${path} in ${payload.file} does not have the hash in its signed index.`, { remedy: 'Get the file again from where it came from.' });
+  return new Failure('payload-altered', `${path} in ${payload.file} does not have the hash in its signed index.`, {
+    remedy: 'Get the file again from where it came from.',
+  });
 }
 
 /** Passes on `size` bytes from `offset` on. */
@@ -33,7 +37,9 @@ class Slice extends Transform {
     this.#skip -= from;
     const part = chunk.subarray(from, from + Math.min(chunk.length - from, this.#end - this.#seen));
     this.#seen += part.length;
-    if (part.length > 0) this.push(part);
+    if (part.length > 0) {
+      this.push(part);
+    }
     done();
   }
 }
@@ -53,7 +59,9 @@ class Check extends Transform {
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     this.#size += chunk.length;
-    if (this.#size > this.#entry.size) return done(damaged(this.#payload, this.#entry.path));
+    if (this.#size > this.#entry.size) {
+      return done(damaged(this.#payload, this.#entry.path));
+    }
     this.#hash.update(chunk);
     done(null, chunk);
   }
@@ -70,20 +78,37 @@ export function streamEntry(payload: Payload, entry: IndexEntry): Readable {
 }
 
 function chain(streams: (Readable | Transform)[]): Readable {
-  if (streams.length === 1) return streams[0] as Readable;
+  if (streams.length === 1) {
+    return streams[0] as Readable;
+  }
   // The error, if any, is the last stream's own: pipeline destroys it with it.
   return pipeline(streams as [Readable, ...Transform[]], () => undefined) as unknown as Readable;
 }
 
 function raw(payload: Payload, entry: IndexEntry): (Readable | Transform)[] {
-  if ('core' in entry) return [Readable.from(coreParts(payload, entry.core.before, entry.core.after), { objectMode: false, highWaterMark: READ_SIZE })];
+  if ('core' in entry) {
+    return [
+      Readable.from(coreParts(payload, entry.core.before, entry.core.after), {
+        objectMode: false,
+        highWaterMark: READ_SIZE,
+      }),
+    ];
+  }
   if ('inside' in entry) {
     const outer = payload.index.entries.find((e) => e.path === entry.inside.path);
-    if (outer === undefined || !('stored' in outer)) throw damaged(payload, entry.path);
-    return [...raw(payload, outer), ...(entry.inside.compression === 'zstd' ? [zstd()] : []), new Slice(entry.inside.offset, entry.size)];
+    if (outer === undefined || !('stored' in outer)) {
+      throw damaged(payload, entry.path);
+    }
+    return [
+      ...raw(payload, outer),
+      ...(entry.inside.compression === 'zstd' ? [zstd()] : []),
+      new Slice(entry.inside.offset, entry.size),
+    ];
   }
   const start = payload.offsets.get(entry.path) ?? 0;
-  if (entry.stored.size === 0) return [Readable.from([])];
+  if (entry.stored.size === 0) {
+    return [Readable.from([])];
+  }
   const file = createReadStream(payload.file, { start, end: start + entry.stored.size - 1, highWaterMark: READ_SIZE });
   return entry.stored.compression === 'zstd' ? [file, zstd()] : [file];
 }
@@ -96,7 +121,9 @@ async function* coreParts(payload: Payload, before: string, after: number): Asyn
 
 /** The executable without payload; the caller checks its hash (`index.core.sha256`). */
 export function streamCore(payload: Payload): Readable {
-  if (payload.kind === 'executable') return createReadStream(payload.file, { start: 0, end: payload.start - 1, highWaterMark: READ_SIZE });
+  if (payload.kind === 'executable') {
+    return createReadStream(payload.file, { start: 0, end: payload.start - 1, highWaterMark: READ_SIZE });
+  }
   return Readable.from(coreFrames(payload), { objectMode: false, highWaterMark: READ_SIZE });
 }
 
@@ -111,25 +138,44 @@ async function* coreFrames(payload: Payload): AsyncGenerator<Buffer> {
   for (const size of payload.index.core.stored.frames) {
     const file = createReadStream(payload.file, { start: at, end: at + size - 1, highWaterMark: READ_SIZE });
     at += size;
-    for await (const chunk of chain([file, zstd()])) yield chunk as Buffer;
+    for await (const chunk of chain([file, zstd()])) {
+      yield chunk as Buffer;
+    }
   }
 }
 
 /** Contents of several entries, one after the other; those inside the same entry out of one pass over it. */
-export async function streamEntries(payload: Payload, entries: IndexEntry[], sink: (entry: IndexEntry, content: Readable) => Promise<void>): Promise<void> {
+export async function streamEntries(
+  payload: Payload,
+  entries: IndexEntry[],
+  sink: (entry: IndexEntry, content: Readable) => Promise<void>,
+): Promise<void> {
   const inside = new Map<string, InsideEntry[]>();
   for (const entry of entries) {
-    if ('inside' in entry) inside.set(entry.inside.path, [...(inside.get(entry.inside.path) ?? []), entry]);
-    else await sink(entry, streamEntry(payload, entry));
+    if ('inside' in entry) {
+      inside.set(entry.inside.path, [...(inside.get(entry.inside.path) ?? []), entry]);
+    } else {
+      await sink(entry, streamEntry(payload, entry));
+    }
   }
   for (const [path, group] of inside) {
     const outer = payload.index.entries.find((e) => e.path === path);
-    if (outer === undefined || !('stored' in outer)) throw damaged(payload, path);
-    const source = new Cursor(chain([...raw(payload, outer), ...(group[0]?.inside.compression === 'zstd' ? [zstd()] : [])]));
+    if (outer === undefined || !('stored' in outer)) {
+      throw damaged(payload, path);
+    }
+    const source = new Cursor(
+      chain([...raw(payload, outer), ...(group[0]?.inside.compression === 'zstd' ? [zstd()] : [])]),
+    );
     try {
       for (const entry of group.toSorted((a, b) => a.inside.offset - b.inside.offset)) {
         await source.skipTo(entry.inside.offset);
-        await sink(entry, chain([Readable.from(source.take(entry.size), { objectMode: false, highWaterMark: READ_SIZE }), new Check(payload, entry)]));
+        await sink(
+          entry,
+          chain([
+            Readable.from(source.take(entry.size), { objectMode: false, highWaterMark: READ_SIZE }),
+            new Check(payload, entry),
+          ]),
+        );
       }
     } finally {
       source.close();
@@ -153,7 +199,9 @@ class Cursor {
   async #next(size: number): Promise<Buffer> {
     if (this.#rest.length === 0) {
       const { value, done } = await this.#chunks.next();
-      if (done === true) return Buffer.alloc(0);
+      if (done === true) {
+        return Buffer.alloc(0);
+      }
       this.#rest = value as Buffer;
     }
     const part = this.#rest.subarray(0, size);
@@ -163,14 +211,20 @@ class Cursor {
   }
 
   async skipTo(offset: number): Promise<void> {
-    while (this.#position < offset) if ((await this.#next(offset - this.#position)).length === 0) return;
+    while (this.#position < offset) {
+      if ((await this.#next(offset - this.#position)).length === 0) {
+        return;
+      }
+    }
   }
 
   async *take(size: number): AsyncGenerator<Buffer> {
     const end = this.#position + size;
     while (this.#position < end) {
       const part = await this.#next(end - this.#position);
-      if (part.length === 0) return;
+      if (part.length === 0) {
+        return;
+      }
       yield part;
     }
   }
@@ -182,7 +236,9 @@ class Cursor {
 
 /** A stored entry's whole content, verified; meant for small ones. */
 export function readEntry(payload: Payload, entry: IndexEntry): Buffer {
-  if (!('stored' in entry)) throw new Failure('payload-read', `${entry.path} can only be read as a stream.`);
+  if (!('stored' in entry)) {
+    throw new Failure('payload-read', `${entry.path} can only be read as a stream.`);
+  }
   const bytes = Buffer.alloc(entry.stored.size);
   const fd = openSync(payload.file, 'r');
   try {
@@ -190,8 +246,13 @@ export function readEntry(payload: Payload, entry: IndexEntry): Buffer {
   } finally {
     closeSync(fd);
   }
-  if (createHash('sha256').update(bytes).digest('hex') !== entry.stored.sha256) throw damaged(payload, entry.path);
-  const content = entry.stored.compression === 'zstd' ? zstdDecompressSync(bytes, { ...ZSTD, maxOutputLength: entry.size }) : bytes;
-  if (content.length !== entry.size || createHash('sha256').update(content).digest('hex') !== entry.sha256) throw damaged(payload, entry.path);
+  if (createHash('sha256').update(bytes).digest('hex') !== entry.stored.sha256) {
+    throw damaged(payload, entry.path);
+  }
+  const content =
+    entry.stored.compression === 'zstd' ? zstdDecompressSync(bytes, { ...ZSTD, maxOutputLength: entry.size }) : bytes;
+  if (content.length !== entry.size || createHash('sha256').update(content).digest('hex') !== entry.sha256) {
+    throw damaged(payload, entry.path);
+  }
   return content;
 }

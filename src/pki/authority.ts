@@ -24,7 +24,9 @@ export interface Identity {
 
 const AUTHORITY_DAYS = 3653;
 
-/** Makes a CA: P-256, ten years; it may sign leaf certificates only, and what its key usage among `extensions` allows. */
+/**
+ * Makes a CA: P-256, ten years; it may sign leaf certificates only, and what its key usage among `extensions` allows.
+ */
 export async function selfSigned(commonName: string, extensions: X509.Extension[], now: Date): Promise<KeyPair> {
   const lib = await x509();
   const keys = await generateKeys();
@@ -34,7 +36,11 @@ export async function selfSigned(commonName: string, extensions: X509.Extension[
     ...validity(now, AUTHORITY_DAYS),
     signingAlgorithm: ALGORITHM,
     keys: keys as never,
-    extensions: [new lib.BasicConstraintsExtension(true, 0, true), ...extensions, await lib.SubjectKeyIdentifierExtension.create(keys.publicKey as never)],
+    extensions: [
+      new lib.BasicConstraintsExtension(true, 0, true),
+      ...extensions,
+      await lib.SubjectKeyIdentifierExtension.create(keys.publicKey as never),
+    ],
   });
   return { cert: `${cert.toString('pem')}\n`, key: await exportKey(keys.privateKey) };
 }
@@ -42,7 +48,11 @@ export async function selfSigned(commonName: string, extensions: X509.Extension[
 /** Makes a cluster's own CA, CN `terrarium-ca ID`. */
 export async function createAuthority(clusterId: string, now: Date): Promise<KeyPair> {
   const { KeyUsagesExtension, KeyUsageFlags } = await x509();
-  return await selfSigned(`terrarium-ca ${clusterId}`, [new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true)], now);
+  return await selfSigned(
+    `terrarium-ca ${clusterId}`,
+    [new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true)],
+    now,
+  );
 }
 
 /** Makes a key and a request for it; the key never leaves the machine that calls this. */
@@ -105,17 +115,27 @@ async function requestKey(csrPem: string): Promise<webcrypto.CryptoKey> {
   throw new Failure('bad-request', 'The certificate request was not signed by its own key.');
 }
 
-async function sign(authority: KeyPair, publicKey: webcrypto.CryptoKey, identity: Identity, now: Date): Promise<string> {
+async function sign(
+  authority: KeyPair,
+  publicKey: webcrypto.CryptoKey,
+  identity: Identity,
+  now: Date,
+): Promise<string> {
   const lib = await x509();
   const issuer = new lib.X509Certificate(authority.cert);
   const names = [
-    ...identity.sans.map((value) => ({ type: isIP(value) === 0 ? 'dns' as const : 'ip' as const, value })),
+    ...identity.sans.map((value) => ({ type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const), value })),
     ...(identity.uri === undefined ? [] : [{ type: 'url' as const, value: identity.uri }]),
   ];
-  const usages = identity.usages.map((u) => (u === 'server' ? lib.ExtendedKeyUsage.serverAuth : lib.ExtendedKeyUsage.clientAuth));
+  const usages = identity.usages.map((u) =>
+    u === 'server' ? lib.ExtendedKeyUsage.serverAuth : lib.ExtendedKeyUsage.clientAuth,
+  );
   const cert = await lib.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
-    subject: [...(identity.organization === undefined ? [] : [{ O: [identity.organization] }]), { CN: [identity.commonName] }],
+    subject: [
+      ...(identity.organization === undefined ? [] : [{ O: [identity.organization] }]),
+      { CN: [identity.commonName] },
+    ],
     issuer: issuer.subjectName,
     ...validity(now, identity.days),
     signingAlgorithm: ALGORITHM,

@@ -19,10 +19,21 @@ export interface Constraints {
 }
 
 /** A CA that can sign for one purpose and one part of the names: by its constraints, not by its good will. */
-export async function constrainedAuthority({ commonName, usage, dnsName, addresses, uriHost }: Constraints, now: Date): Promise<KeyPair> {
+export async function constrainedAuthority(
+  { commonName, usage, dnsName, addresses, uriHost }: Constraints,
+  now: Date,
+): Promise<KeyPair> {
   const { ExtendedKeyUsage, ExtendedKeyUsageExtension, KeyUsageFlags, KeyUsagesExtension } = await x509();
   const purpose = usage === 'server' ? ExtendedKeyUsage.serverAuth : ExtendedKeyUsage.clientAuth;
-  return selfSigned(commonName, [new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true), new ExtendedKeyUsageExtension([purpose]), await nameConstraints(dnsName, { addresses, uriHost })], now);
+  return selfSigned(
+    commonName,
+    [
+      new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true),
+      new ExtendedKeyUsageExtension([purpose]),
+      await nameConstraints(dnsName, { addresses, uriHost }),
+    ],
+    now,
+  );
 }
 
 /** Whether it is far enough from its end to sign. */

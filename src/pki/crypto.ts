@@ -35,14 +35,16 @@ export async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
 export async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
   const { PemConverter } = await x509();
   const der = PemConverter.decode(pem)[0];
-  if (der === undefined) throw new TypeError('no PEM block in the key');
+  if (der === undefined) {
+    throw new TypeError('no PEM block in the key');
+  }
   return webcrypto.subtle.importKey('pkcs8', der, ALGORITHM, false, ['sign']);
 }
 
 /** A positive random serial of 16 bytes, as hex. */
 export function serialNumber(): string {
   const bytes = webcrypto.getRandomValues(new Uint8Array(16));
-  bytes[0] = (bytes[0] ?? 0) & 0x7f | 0x01;
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x01;
   return Buffer.from(bytes).toString('hex');
 }
 

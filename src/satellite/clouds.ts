@@ -16,20 +16,31 @@ function entries(text: string, separator: RegExp): string[] {
 }
 
 /**
- * Addresses of the bus: TERRARIUM_CLOUDS, else the file (default /etc/terrarium/clouds), else those told at the enrolment, else the control planes of cluster.json.
+ * Addresses of the bus: TERRARIUM_CLOUDS, else the file (default /etc/terrarium/clouds), else those told at the
+ * enrolment, else the control planes of cluster.json.
  * @throws Failure `no-clouds`
  */
 export function cloudAddresses(env: NodeJS.ProcessEnv): string[] {
   const given = entries(env['TERRARIUM_CLOUDS'] ?? '', /,/);
-  if (given.length > 0) return given;
+  if (given.length > 0) {
+    return given;
+  }
   const listed = readList(cloudsFile(env));
-  if (listed.length > 0) return listed;
+  if (listed.length > 0) {
+    return listed;
+  }
   const enrolment = readEnrolment(env['TERRARIUM_DATA'] ?? '/var/lib/terrarium');
-  if (enrolment !== undefined) return enrolment.clouds;
+  if (enrolment !== undefined) {
+    return enrolment.clouds;
+  }
   const config = loadClusterConfig(env['TERRARIUM_CLUSTER_CONFIG']);
   const fromConfig = config.controlPlanes.map((address) => hostPort(address, config.ports.nats));
-  if (fromConfig.length > 0) return fromConfig;
-  throw new Failure('no-clouds', `No address of a cloud is known: ${cloudsFile(env)} is missing or empty.`, { remedy: 'Set TERRARIUM_CLOUDS to host:port of the control-plane nodes.' });
+  if (fromConfig.length > 0) {
+    return fromConfig;
+  }
+  throw new Failure('no-clouds', `No address of a cloud is known: ${cloudsFile(env)} is missing or empty.`, {
+    remedy: 'Set TERRARIUM_CLOUDS to host:port of the control-plane nodes.',
+  });
 }
 
 function cloudsFile(env: NodeJS.ProcessEnv): string {
@@ -58,7 +69,9 @@ export function watchClouds(env: NodeJS.ProcessEnv, changed: (addresses: string[
     } catch {
       return;
     }
-    if (now.join() === last) return;
+    if (now.join() === last) {
+      return;
+    }
     last = now.join();
     changed(now);
   };

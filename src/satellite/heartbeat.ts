@@ -11,7 +11,13 @@ const startedAt = new Date().toISOString();
 /** Addresses by which others may reach this machine: neither loopback nor link-local ones. */
 function addresses(): string[] {
   const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  return [...new Set(all.filter((a) => !a.internal && !a.address.startsWith('fe80:') && !a.address.startsWith('169.254.')).map((a) => a.address))].slice(0, 64);
+  return [
+    ...new Set(
+      all
+        .filter((a) => !a.internal && !a.address.startsWith('fe80:') && !a.address.startsWith('169.254.'))
+        .map((a) => a.address),
+    ),
+  ].slice(0, 64);
 }
 
 export interface Self {
@@ -50,7 +56,11 @@ export function startHeartbeat(nc: NatsConnection, self: Self, log: (line: strin
   beat();
   const timer = setInterval(beat, HEARTBEAT_MS);
   void (async () => {
-    for await (const status of nc.status()) if (status.type === 'reconnect') beat();
+    for await (const status of nc.status()) {
+      if (status.type === 'reconnect') {
+        beat();
+      }
+    }
   })();
   return () => clearInterval(timer);
 }

@@ -27,7 +27,9 @@ interface Move {
 
 /** By which another connection is given to a link that has one. */
 export interface Handover {
-  /** Resolves when nothing is done by the connection before any more. Where the link has none now, this one is closed. */
+  /**
+   * Resolves when nothing is done by the connection before any more. Where the link has none now, this one is closed.
+   */
   give(nc: NatsConnection, way: Way): Promise<void>;
   /** For the link: the next one. */
   next(): { move: Promise<Move>; forget(): void };
@@ -37,7 +39,9 @@ export function createHandover(): Handover {
   let taker: ((move: Move) => void) | undefined;
   return {
     async give(nc, way) {
-      if (taker === undefined) return void (await nc.close());
+      if (taker === undefined) {
+        return void (await nc.close());
+      }
       const take = taker;
       taker = undefined;
       await new Promise<void>((done) => take({ nc, way, done }));
@@ -63,17 +67,32 @@ export interface LinkOptions {
   now?: () => number;
 }
 
-/** Span of the first wait after a connection was lost: ten thousand that one server has lost come to the others over seconds. */
+/**
+ * Span of the first wait after a connection was lost: ten thousand that one server has lost come to the others over
+ * seconds.
+ */
 const FIRST_WAIT_MS = 8_000;
 /** Where only WebSocket has passed, the TLS port is not waited for again for so long. */
 const REMEMBER_MS = 10 * 60_000;
 
 /**
- * Keeps a satellite of another machine connected until the signal: the TLS ports first, in random order, so that the servers share the load; then WebSocket.
- * Which way has worked is remembered for a while. Between two rounds, and after each loss, it waits 1 to 30 s with full jitter.
- * A server that thousands come back to at once is slow and not gone: each round without success is more patient, so that its work is not thrown away.
+ * Keeps a satellite of another machine connected until the signal: the TLS ports first, in random order, so that the
+ * servers share the load; then WebSocket.
+ * Which way has worked is remembered for a while. Between two rounds, and after each loss, it waits 1 to 30 s with full
+ * jitter.
+ * A server that thousands come back to at once is slow and not gone: each round without success is more patient, so
+ * that its work is not thrown away.
  */
-export async function keepLink({ ways, dial, serve, handover, signal, log, random = Math.random, now = Date.now }: LinkOptions): Promise<void> {
+export async function keepLink({
+  ways,
+  dial,
+  serve,
+  handover,
+  signal,
+  log,
+  random = Math.random,
+  now = Date.now,
+}: LinkOptions): Promise<void> {
   const backoff = createBackoff(random, FIRST_WAIT_MS);
   let passed: number | undefined;
   let patienceMs = CONNECT_MS;
@@ -84,11 +103,16 @@ export async function keepLink({ ways, dial, serve, handover, signal, log, rando
     if (link !== undefined) {
       const { nc, way } = link;
       backoff.reset();
-      if (way.kind === 'tls') passed = undefined;
-      else if (!websocketFirst) passed = now();
+      if (way.kind === 'tls') {
+        passed = undefined;
+      } else if (!websocketFirst) {
+        passed = now();
+      }
       log(`connected to ${way.address}${way.kind === 'tls' ? '' : ' by WebSocket'}`);
       const last = await served({ nc, way }, serve, handover, signal, log);
-      if (!signal.aborted) log(`disconnected from ${last.address}`);
+      if (!signal.aborted) {
+        log(`disconnected from ${last.address}`);
+      }
     }
     await sleep(backoff.next(), undefined, { signal }).catch(() => undefined);
   }
@@ -97,12 +121,22 @@ export async function keepLink({ ways, dial, serve, handover, signal, log, rando
 /** Of each kind in random order. */
 export function inOrder(ways: Way[], websocketFirst: boolean, random: () => number): Way[] {
   const rank = (way: Way): number => ((way.kind === 'websocket') === websocketFirst ? 0 : 1);
-  return ways.map((way) => ({ way, by: rank(way) + random() })).sort((a, b) => a.by - b.by).map(({ way }) => way);
+  return ways
+    .map((way) => ({ way, by: rank(way) + random() }))
+    .sort((a, b) => a.by - b.by)
+    .map(({ way }) => way);
 }
 
-async function firstOf(ways: Way[], dial: (way: Way) => Promise<NatsConnection>, signal: AbortSignal, log: LinkOptions['log']): Promise<{ nc: NatsConnection; way: Way } | undefined> {
+async function firstOf(
+  ways: Way[],
+  dial: (way: Way) => Promise<NatsConnection>,
+  signal: AbortSignal,
+  log: LinkOptions['log'],
+): Promise<{ nc: NatsConnection; way: Way } | undefined> {
   for (const way of ways) {
-    if (signal.aborted) return undefined;
+    if (signal.aborted) {
+      return undefined;
+    }
     try {
       return { nc: await dial(way), way };
     } catch (error) {
@@ -120,10 +154,18 @@ async function ended({ nc, serving }: { nc: NatsConnection; serving: Serving }):
 }
 
 /** Until there is no connection any more. @returns by which way the last one came */
-async function served(first: { nc: NatsConnection; way: Way }, serve: LinkOptions['serve'], handover: Handover, signal: AbortSignal, log: LinkOptions['log']): Promise<Way> {
+async function served(
+  first: { nc: NatsConnection; way: Way },
+  serve: LinkOptions['serve'],
+  handover: Handover,
+  signal: AbortSignal,
+  log: LinkOptions['log'],
+): Promise<Way> {
   const { promise: aborted, resolve: abort } = Promise.withResolvers<undefined>();
   const onAbort = (): void => abort(undefined);
-  if (signal.aborted) onAbort();
+  if (signal.aborted) {
+    onAbort();
+  }
   // There are many connections in the years for which the signal is the same.
   signal.addEventListener('abort', onAbort);
   let current = { ...first, serving: serve(first.nc, first.way) };

@@ -8,7 +8,10 @@ export function ticksToMs(ticks: number): number {
   return (ticks * 1000) / TICKS_PER_SECOND;
 }
 
-/** Content of a file below /proc or /sys, or undefined where it has gone or may not be read (a process that just ended, another user's). */
+/**
+ * Content of a file below /proc or /sys, or undefined where it has gone or may not be read (a process that just ended,
+ * another user's).
+ */
 export function readMaybe(...path: string[]): string | undefined {
   try {
     return readFileSync(join(...path), 'utf8');
@@ -28,7 +31,9 @@ export function keyValues(text: string): Map<string, string> {
   const map = new Map<string, string>();
   for (const line of text.split('\n')) {
     const colon = line.indexOf(':');
-    if (colon > 0) map.set(line.slice(0, colon), line.slice(colon + 1).trim());
+    if (colon > 0) {
+      map.set(line.slice(0, colon), line.slice(colon + 1).trim());
+    }
   }
   return map;
 }

@@ -1,6 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
-import { ALIVE_MS, IDLE_READER_MS, MAX_PING, QUERY_LIMITS, cancelSchema, creditSchema, creditsOf, decode, encode, messagesOf, queryRequestSchema, type QueryRequest } from '../bus/frames.ts';
+import {
+  ALIVE_MS,
+  IDLE_READER_MS,
+  MAX_PING,
+  QUERY_LIMITS,
+  cancelSchema,
+  creditSchema,
+  creditsOf,
+  decode,
+  encode,
+  messagesOf,
+  queryRequestSchema,
+  type QueryRequest,
+} from '../bus/frames.ts';
 import { listen } from '../bus/listen.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import type { Pool, Ticket } from './sql/pool.ts';
@@ -23,7 +36,9 @@ export function createTaken(): Taken {
   const ids = new Set<string>();
   return {
     take(q) {
-      if (ids.has(q)) return false;
+      if (ids.has(q)) {
+        return false;
+      }
       ids.add(q);
       setTimeout(() => ids.delete(q), 2 * OVERLAP_MS).unref();
       return true;
@@ -63,16 +78,22 @@ export class Queries {
     const queries = listen(nc, subjects.query(sat), { log }, (msg) => this.#start(msg));
     const pings = listen(nc, subjects.ping(sat), { log }, (msg) => {
       const reply = parseReply(msg.reply ?? '');
-      if (reply !== undefined && reply.sat === sat && msg.data.length <= MAX_PING) msg.respond(msg.data);
+      if (reply !== undefined && reply.sat === sat && msg.data.length <= MAX_PING) {
+        msg.respond(msg.data);
+      }
     });
     this.#entrances = [queries, pings];
     listen(nc, subjects.credit(sat), { log }, (msg) => {
       const credit = decode(creditSchema, msg.string());
-      if (credit !== undefined) this.#running.get(credit.q)?.grant(credit.credits);
+      if (credit !== undefined) {
+        this.#running.get(credit.q)?.grant(credit.credits);
+      }
     });
     listen(nc, subjects.cancel(sat), { log }, (msg) => {
       const cancel = decode(cancelSchema, msg.string());
-      if (cancel !== undefined) this.#running.get(cancel.q)?.stop();
+      if (cancel !== undefined) {
+        this.#running.get(cancel.q)?.stop();
+      }
     });
   }
 
@@ -82,14 +103,23 @@ export class Queries {
   }
 
   stopAll(): void {
-    for (const running of this.#running.values()) running.stop();
+    for (const running of this.#running.values()) {
+      running.stop();
+    }
   }
 
-  /** Takes no new ones, and resolves when all have ended, which those are made to that still run after so many milliseconds. */
+  /**
+   * Takes no new ones, and resolves when all have ended, which those are made to that still run after so many
+   * milliseconds.
+   */
   async retire(ms: number): Promise<void> {
     await sleep(OVERLAP_MS);
-    for (const entrance of this.#entrances) entrance.unsubscribe();
-    if (this.#running.size === 0) return;
+    for (const entrance of this.#entrances) {
+      entrance.unsubscribe();
+    }
+    if (this.#running.size === 0) {
+      return;
+    }
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
       this.#ended = resolve;
@@ -105,8 +135,12 @@ export class Queries {
     const request = decode(queryRequestSchema, msg.string());
     const reply = parseReply(msg.reply ?? '');
     // A message that is no query, or wants its answer elsewhere, is dropped: there is nobody to tell.
-    if (request === undefined || reply === undefined || reply.sat !== this.#sat || reply.query !== request.q) return;
-    if (this.#running.has(request.q) || !this.#taken.take(request.q)) return;
+    if (request === undefined || reply === undefined || reply.sat !== this.#sat || reply.query !== request.q) {
+      return;
+    }
+    if (this.#running.has(request.q) || !this.#taken.take(request.q)) {
+      return;
+    }
     this.#run(request, subjects.reply(reply.instance, request.q, this.#sat));
   }
 
@@ -121,10 +155,19 @@ export class Queries {
     /** For as long as it waits for credit: the while in which it has to hear of its reader. */
     const awaitReader = (): void => {
       clearTimeout(idle);
-      if (credits > 0) return;
+      if (credits > 0) {
+        return;
+      }
       idle = setTimeout(() => {
         stop();
-        publish(encode({ q, sat, seq, error: { code: 'query.idle-reader', message: `The reader took nothing for ${this.#idleMs / 1000} s.` } }));
+        publish(
+          encode({
+            q,
+            sat,
+            seq,
+            error: { code: 'query.idle-reader', message: `The reader took nothing for ${this.#idleMs / 1000} s.` },
+          }),
+        );
       }, this.#idleMs);
     };
     const alive = setInterval(() => publish(encode({ q, sat, alive: true })), ALIVE_MS);
@@ -133,7 +176,9 @@ export class Queries {
       clearTimeout(idle);
       ticket.stop();
       this.#running.delete(q);
-      if (this.#running.size === 0) setImmediate(() => this.#ended?.());
+      if (this.#running.size === 0) {
+        setImmediate(() => this.#ended?.());
+      }
     };
     publish(encode({ q, sat, alive: true }));
     const ticket: Ticket = this.#pool.run({
@@ -145,7 +190,9 @@ export class Queries {
       credits,
       timeoutMs: Math.min(request.timeoutMs, QUERY_LIMITS.maxTimeoutMs),
       onBatch: (frame) => {
-        for (const message of messagesOf(frame, { q, sat, seq })) publish(message);
+        for (const message of messagesOf(frame, { q, sat, seq })) {
+          publish(message);
+        }
         seq += 1;
         credits -= creditsOf(frame);
         awaitReader();
@@ -166,7 +213,9 @@ export class Queries {
       grant: (more) => {
         credits += more;
         awaitReader();
-        if (more > 0) ticket.grant(more);
+        if (more > 0) {
+          ticket.grant(more);
+        }
       },
     });
   }

@@ -39,7 +39,10 @@ export interface RenewalOptions {
   random?: () => number;
 }
 
-/** Renews the credential of a satellite that has enrolled: key pair, certificate and nkey, long before the certificate ends. */
+/**
+ * Renews the credential of a satellite that has enrolled: key pair, certificate and nkey, long before the certificate
+ * ends.
+ */
 export interface Renewal {
   /** Uses this connection; returns how to let go of it. */
   attach(nc: NatsConnection, way: Way): () => void;
@@ -47,11 +50,20 @@ export interface Renewal {
 }
 
 /**
- * The credential lies in one folder, `tls`; the next one is made in another, `tls.next`. It is put in the place of the old one only when the satellite
- * has connected by it, and the old one stays as `tls.former` until the cloud has confirmed that it is void. So after a crash anywhere there is one that
- * is admitted: `recoverCredential` finds it, and the same again completes the renewal.
+ * The credential lies in one folder, `tls`; the next one is made in another, `tls.next`. It is put in the place of the
+ * old one only when the satellite has connected by it, and the old one stays as `tls.former` until the cloud has
+ * confirmed that it is void. So after a crash anywhere there is one that is admitted: `recoverCredential` finds it, and
+ * the same again completes the renewal.
  */
-export function startRenewal({ sat, data, dial, give, log, now = Date.now, random = Math.random }: RenewalOptions): Renewal {
+export function startRenewal({
+  sat,
+  data,
+  dial,
+  give,
+  log,
+  now = Date.now,
+  random = Math.random,
+}: RenewalOptions): Renewal {
   const [dir, next, former] = [tlsFolder(data), nextFolder(data), formerFolder(data)];
   let link: { nc: NatsConnection; way: Way } | undefined;
   let waiting: { id: string; take(answer: RenewalAnswer): void } | undefined;
@@ -72,7 +84,9 @@ export function startRenewal({ sat, data, dial, give, log, now = Date.now, rando
     backoff = createBackoff(random, Math.min(PAUSE_MS.first, life / 30), Math.min(PAUSE_MS.most, life / 20));
     notBefore = 0;
   };
-  const ask = async (what: { request: string; nkey: { key: string; signature: string } } | { done: string }): Promise<RenewalAnswer> => {
+  const ask = async (
+    what: { request: string; nkey: { key: string; signature: string } } | { done: string },
+  ): Promise<RenewalAnswer> => {
     const id = randomBytes(8).toString('hex');
     const message: RenewalAsk = { id, ...what };
     let timer: NodeJS.Timeout | undefined;
@@ -83,8 +97,12 @@ export function startRenewal({ sat, data, dial, give, log, now = Date.now, rando
     });
     clearTimeout(timer);
     waiting = undefined;
-    if (answer === undefined) throw new Error('no control plane has answered');
-    if ('error' in answer) throw new Error(answer.error.message);
+    if (answer === undefined) {
+      throw new Error('no control plane has answered');
+    }
+    if ('error' in answer) {
+      throw new Error(answer.error.message);
+    }
     return answer;
   };
   const connect = async (way: Way): Promise<NatsConnection> => {
@@ -92,7 +110,9 @@ export function startRenewal({ sat, data, dial, give, log, now = Date.now, rando
       try {
         return await Promise.race([dial(way, next), tooLong()]);
       } catch (error) {
-        if (tries >= DIAL_TRIES || stopped) throw error;
+        if (tries >= DIAL_TRIES || stopped) {
+          throw error;
+        }
       }
       await sleep(DIAL_AGAIN_MS);
     }
@@ -102,7 +122,12 @@ export function startRenewal({ sat, data, dial, give, log, now = Date.now, rando
     const request = await credentialRequest(files, 'satellite');
     const nkey = ensureNkey(next, undefined);
     const answer = await ask({ request, nkey: { key: nkey.publicKey, signature: signByNkey(nkey, request) } });
-    if (!('certificate' in answer) || !new X509Certificate(answer.certificate).checkPrivateKey(createPrivateKey(readFileSync(join(next, 'client.key'))))) throw new Error('the certificate that came is not one for this satellite');
+    if (
+      !('certificate' in answer) ||
+      !new X509Certificate(answer.certificate).checkPrivateKey(createPrivateKey(readFileSync(join(next, 'client.key'))))
+    ) {
+      throw new Error('the certificate that came is not one for this satellite');
+    }
     storeCredential(files, answer.certificate, readFileSync(join(dir, 'ca.crt'), 'utf8'));
     const nc = await connect(way);
     putInPlace(data);
@@ -118,13 +143,17 @@ export function startRenewal({ sat, data, dial, give, log, now = Date.now, rando
     log('renewal: the certificate before is void');
   };
   const tick = (): void => {
-    if (working || link === undefined || now() < notBefore || (!unconfirmed && now() < due)) return;
+    if (working || link === undefined || now() < notBefore || (!unconfirmed && now() < due)) {
+      return;
+    }
     working = true;
     (unconfirmed ? confirm() : renew(link.way))
       .catch((error: Error) => {
         const wait = backoff.next();
         notBefore = now() + wait;
-        if (!stopped) log(`renewal: ${error.message.replace(/\.$/, '')}; the next try is in ${Math.ceil(wait / 1000)} s`);
+        if (!stopped) {
+          log(`renewal: ${error.message.replace(/\.$/, '')}; the next try is in ${Math.ceil(wait / 1000)} s`);
+        }
       })
       .finally(() => (working = false));
   };
@@ -134,14 +163,20 @@ export function startRenewal({ sat, data, dial, give, log, now = Date.now, rando
     attach(nc, way) {
       link = { nc, way };
       // It may have been enrolled anew.
-      if (!working) look();
+      if (!working) {
+        look();
+      }
       const subscription = listen(nc, subjects.renewal(sat), { log }, (msg) => {
         const answer = decode(renewalAnswerSchema, msg.string());
-        if (answer !== undefined && answer.id === waiting?.id) waiting.take(answer);
+        if (answer !== undefined && answer.id === waiting?.id) {
+          waiting.take(answer);
+        }
       });
       return () => {
         subscription.unsubscribe();
-        if (link?.nc === nc) link = undefined;
+        if (link?.nc === nc) {
+          link = undefined;
+        }
       };
     },
     stop() {
@@ -157,7 +192,8 @@ async function tooLong(): Promise<never> {
   throw new Error('the new certificate was tried for too long');
 }
 
-const keyOf = (certificate: string): string => keyId(new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' }));
+const keyOf = (certificate: string): string =>
+  keyId(new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' }));
 
 /** The next credential becomes the satellite's own. Where this is interrupted, `recoverCredential` completes it. */
 function putInPlace(data: string): void {
@@ -171,9 +207,13 @@ function putInPlace(data: string): void {
 /** After a crash in the midst of a renewal: at the start of a satellite, before its credential is used. */
 export function recoverCredential(data: string): void {
   const ready = (dir: string): boolean => credentialReady({ dir, name: 'client' });
-  if (ready(tlsFolder(data))) return;
+  if (ready(tlsFolder(data))) {
+    return;
+  }
   const spare = [nextFolder(data), formerFolder(data)].find(ready);
-  if (spare === undefined) return;
+  if (spare === undefined) {
+    return;
+  }
   rmSync(tlsFolder(data), { recursive: true, force: true });
   renameSync(spare, tlsFolder(data));
   syncPath(dirname(spare));

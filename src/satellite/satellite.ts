@@ -36,7 +36,14 @@ const RETIRE_MS = 10 * 60_000;
 /** Between two sentences about a certificate that has ended. */
 const ENDED_AGAIN_MS = 10 * 60_000;
 
-async function openSession(servers: string[], node: string, tls: BusTls, serve: Serve, log: (line: string) => void, ended: (error: Error) => void): Promise<Session> {
+async function openSession(
+  servers: string[],
+  node: string,
+  tls: BusTls,
+  serve: Serve,
+  log: (line: string) => void,
+  ended: (error: Error) => void,
+): Promise<Session> {
   log(`connecting to ${servers.join(', ')}`);
   const nc = await connectBus({ servers, tls, name: busUser.satellite(node) });
   log(`connected to ${nc.getServer()}`);
@@ -44,7 +51,14 @@ async function openSession(servers: string[], node: string, tls: BusTls, serve: 
   const { stop } = serve(nc);
   let closing = false;
   void nc.closed().then((error) => {
-    if (!closing) ended(new Failure('bus-closed', `The connection to the bus was closed for good${error === undefined ? '' : `: ${(error as Error).message}`}.`));
+    if (!closing) {
+      ended(
+        new Failure(
+          'bus-closed',
+          `The connection to the bus was closed for good${error === undefined ? '' : `: ${(error as Error).message}`}.`,
+        ),
+      );
+    }
   });
   return {
     close: async () => {
@@ -57,19 +71,32 @@ async function openSession(servers: string[], node: string, tls: BusTls, serve: 
 
 async function logStatus(nc: NatsConnection, log: (line: string) => void): Promise<void> {
   for await (const status of nc.status()) {
-    if (status.type === 'disconnect') log(`disconnected from ${status.server}`);
-    if (status.type === 'reconnect') log(`connected to ${status.server}`);
-    if (status.type === 'error') log(`bus: ${status.error.message}`);
+    if (status.type === 'disconnect') {
+      log(`disconnected from ${status.server}`);
+    }
+    if (status.type === 'reconnect') {
+      log(`connected to ${status.server}`);
+    }
+    if (status.type === 'error') {
+      log(`bus: ${status.error.message}`);
+    }
   }
 }
 
 /** Of a node of the cluster: there are few of them, and they are to be back at once. */
-async function runOnNode({ env, signal, log }: SatelliteOptions, node: string, tls: BusTls, serve: Serve): Promise<void> {
+async function runOnNode(
+  { env, signal, log }: SatelliteOptions,
+  node: string,
+  tls: BusTls,
+  serve: Serve,
+): Promise<void> {
   let session: Session | undefined;
   let unwatch = (): void => undefined;
   try {
     await new Promise<void>((resolve, reject) => {
-      if (signal.aborted) return resolve();
+      if (signal.aborted) {
+        return resolve();
+      }
       signal.addEventListener('abort', () => resolve(), { once: true });
       const connect = (servers: string[]): void => {
         openSession(servers, node, tls, serve, log, reject).then((opened) => {
@@ -78,7 +105,9 @@ async function runOnNode({ env, signal, log }: SatelliteOptions, node: string, t
       };
       unwatch = watchClouds(env, (servers) => {
         // An attempt to connect cannot be called back.
-        if (session === undefined) return reject(new Failure('clouds-changed', 'The list of clouds changed before any of them answered.'));
+        if (session === undefined) {
+          return reject(new Failure('clouds-changed', 'The list of clouds changed before any of them answered.'));
+        }
         const old = session;
         session = undefined;
         void old.close().then(() => connect(servers));
@@ -93,15 +122,20 @@ async function runOnNode({ env, signal, log }: SatelliteOptions, node: string, t
 
 /** @throws Failure `usage` */
 function portOf(text: string | undefined): number | undefined {
-  if (text === undefined || text === '') return undefined;
+  if (text === undefined || text === '') {
+    return undefined;
+  }
   const port = Number(text);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Failure('usage', `TERRARIUM_DIRECT_PORT is ${text}, not a port.`, { exitCode: EXIT.usage });
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new Failure('usage', `TERRARIUM_DIRECT_PORT is ${text}, not a port.`, { exitCode: EXIT.usage });
+  }
   return port;
 }
 
 /**
  * Runs the satellite of this machine until the signal: connects to any cloud, beats, answers queries.
- * @throws Failure `no-clouds`, `bus-closed`, or `clouds-changed` where the list changed before any cloud of it answered (start again)
+ * @throws Failure `no-clouds`, `bus-closed`, or `clouds-changed` where the list changed before any cloud of it answered
+ *   (start again)
  */
 export async function runSatellite(options: SatelliteOptions): Promise<void> {
   // It idles for years on machines that belong to others: V8 is to keep a small heap rather than to be fast.
@@ -109,14 +143,35 @@ export async function runSatellite(options: SatelliteOptions): Promise<void> {
   const { env, signal, log } = options;
   const data = env['TERRARIUM_DATA'] ?? '/var/lib/terrarium';
   const enrolment = readEnrolment(data);
-  if (enrolment !== undefined) recoverCredential(data);
+  if (enrolment !== undefined) {
+    recoverCredential(data);
+  }
   const node = (env['TERRARIUM_NODE'] ?? enrolment?.id ?? hostname()).toLowerCase();
   const tables = await loadTables();
   const collector = startCollector({ env, node, tables, log });
   const pool = new Pool({ tables, env, history: collector.file, notes: () => collector.notes, now: Date.now });
-  collector.onOvertaken(() => pool.failAll({ code: 'query.overtaken', message: "The statement was stopped: it held the satellite's database for too long." }));
-  const direct = startDirect({ sat: node, pool, data, address: env['TERRARIUM_DIRECT_ADDRESS'], port: portOf(env['TERRARIUM_DIRECT_PORT']), log });
-  const self: Self = { id: node, node, tables, advertise: env['TERRARIUM_ADVERTISE_ADDRESS'] ?? enrolment?.advertise, directPort: () => direct.port(), certificateEnds: () => certificateEnds(data) };
+  collector.onOvertaken(() =>
+    pool.failAll({
+      code: 'query.overtaken',
+      message: "The statement was stopped: it held the satellite's database for too long.",
+    }),
+  );
+  const direct = startDirect({
+    sat: node,
+    pool,
+    data,
+    address: env['TERRARIUM_DIRECT_ADDRESS'],
+    port: portOf(env['TERRARIUM_DIRECT_PORT']),
+    log,
+  });
+  const self: Self = {
+    id: node,
+    node,
+    tables,
+    advertise: env['TERRARIUM_ADVERTISE_ADDRESS'] ?? enrolment?.advertise,
+    directPort: () => direct.port(),
+    certificateEnds: () => certificateEnds(data),
+  };
   const taken = createTaken();
   const serve: Serve = (nc) => {
     const queries = new Queries({ nc, sat: node, pool, log, taken });
@@ -139,10 +194,12 @@ export async function runSatellite(options: SatelliteOptions): Promise<void> {
   };
   let renewal: Renewal | undefined;
   try {
-    if (enrolment === undefined) await runOnNode(options, node, busTls(tlsFolder(data)), serve);
-    else {
+    if (enrolment === undefined) {
+      await runOnNode(options, node, busTls(tlsFolder(data)), serve);
+    } else {
       const handover = createHandover();
-      const dial = (way: Way, dir: string, patienceMs?: number): Promise<NatsConnection> => dialWay(way, { dir, patienceMs, name: busUser.satellite(node), env });
+      const dial = (way: Way, dir: string, patienceMs?: number): Promise<NatsConnection> =>
+        dialWay(way, { dir, patienceMs, name: busUser.satellite(node), env });
       const own = (renewal = startRenewal({ sat: node, data, dial, give: handover.give, log }));
       const sayEnded = endedTeller(enrolment.id, data, log);
       await keepLink({
@@ -150,14 +207,21 @@ export async function runSatellite(options: SatelliteOptions): Promise<void> {
         dial(way, patienceMs) {
           sayEnded();
           return dial(way, tlsFolder(data), patienceMs).catch((error: Error) => {
-            throw /authorization violation/i.test(error.message) ? new Failure('refused', 'it does not let this satellite in, which has been revoked or deleted, or is not known there yet') : error;
+            throw /authorization violation/i.test(error.message)
+              ? new Failure(
+                  'refused',
+                  'it does not let this satellite in, which has been revoked or deleted, or is not known there yet',
+                )
+              : error;
           });
         },
         serve(nc, way) {
           const serving = serve(nc);
           const detach = own.attach(nc, way);
           // For `satellite install`, which waits for it: the server has taken the first heartbeat.
-          nc.flush().then(() => writeHeard(data, { at: Date.now(), pid: process.pid, ...way })).catch((error: Error) => log(`not recorded: ${error.message}`));
+          nc.flush()
+            .then(() => writeHeard(data, { at: Date.now(), pid: process.pid, ...way }))
+            .catch((error: Error) => log(`not recorded: ${error.message}`));
           return {
             stop() {
               detach();
@@ -169,7 +233,9 @@ export async function runSatellite(options: SatelliteOptions): Promise<void> {
             },
           };
         },
-        handover, signal, log,
+        handover,
+        signal,
+        log,
       });
     }
   } finally {
@@ -185,8 +251,14 @@ function endedTeller(id: string, data: string, log: (line: string) => void): () 
   let said = Number.NEGATIVE_INFINITY;
   return () => {
     const ends = certificateEnds(data);
-    if (ends === undefined || ends > Date.now() || Date.now() - said < ENDED_AGAIN_MS) return;
+    if (ends === undefined || ends > Date.now() || Date.now() - said < ENDED_AGAIN_MS) {
+      return;
+    }
     said = Date.now();
-    log(`the certificate of this satellite ended on ${new Date(ends).toISOString()}, so no control plane lets it in: make a token by \`terrarium satellite token\` where the cluster is administered, and run the command that it prints on this machine, with --id ${id}`);
+    log(
+      `the certificate of this satellite ended on ${new Date(ends).toISOString()}, so no control plane lets it in: ` +
+        `make a token by \`terrarium satellite token\` where the cluster is administered, and run the command that ` +
+        `it prints on this machine, with --id ${id}`,
+    );
   };
 }

@@ -4,7 +4,21 @@ import { join } from 'node:path';
 import { readMaybe } from './procfs.ts';
 
 /** include/net/tcp_states.h of the kernel, by number. */
-const TCP_STATES = ['', 'ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'FIN_WAIT1', 'FIN_WAIT2', 'TIME_WAIT', 'CLOSE', 'CLOSE_WAIT', 'LAST_ACK', 'LISTEN', 'CLOSING', 'NEW_SYN_RECV'];
+const TCP_STATES = [
+  '',
+  'ESTABLISHED',
+  'SYN_SENT',
+  'SYN_RECV',
+  'FIN_WAIT1',
+  'FIN_WAIT2',
+  'TIME_WAIT',
+  'CLOSE',
+  'CLOSE_WAIT',
+  'LAST_ACK',
+  'LISTEN',
+  'CLOSING',
+  'NEW_SYN_RECV',
+];
 const TCP_ESTABLISHED = 1;
 
 /** include/uapi/linux/net.h: socket_state; and the flag of a socket that listens. */
@@ -30,18 +44,27 @@ export interface InetSocket {
 /** `0100007F` or 32 digits: the address in memory, printed word by word in the machine's (little-endian) order. */
 export function parseAddress(hex: string): string {
   const bytes = Buffer.from(hex, 'hex');
-  for (let word = 0; word < bytes.length; word += 4) bytes.subarray(word, word + 4).reverse();
-  if (bytes.length === 4) return bytes.join('.');
+  for (let word = 0; word < bytes.length; word += 4) {
+    bytes.subarray(word, word + 4).reverse();
+  }
+  if (bytes.length === 4) {
+    return bytes.join('.');
+  }
   const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(2 * i).toString(16));
   return new SocketAddress({ family: 'ipv6', address: groups.join(':') }).address;
 }
 
-/** Lines of /proc/net/{tcp,tcp6,udp,udp6}, see proc_net_tcp.txt of the kernel: `sl local remote st tx:rx tr:when retrnsmt uid timeout inode …` */
+/**
+ * Lines of /proc/net/{tcp,tcp6,udp,udp6}, see proc_net_tcp.txt of the kernel: `sl local remote st tx:rx tr:when
+ * retrnsmt uid timeout inode …`
+ */
 export function* inetSockets(proc: string, protocol: InetSocket['protocol']): Generator<InetSocket> {
   const isTcp = protocol.startsWith('tcp');
   for (const line of (readMaybe(proc, 'net', protocol) ?? '').split('\n').slice(1)) {
     const [, local, remote, st, queues, , , uid, , inode] = line.trim().split(/\s+/);
-    if (local === undefined || remote === undefined || inode === undefined) continue;
+    if (local === undefined || remote === undefined || inode === undefined) {
+      continue;
+    }
     const [localAddress = '', localPort = ''] = local.split(':');
     const [remoteAddress = '', remotePort = ''] = remote.split(':');
     const [send = '', receive = ''] = (queues ?? '').split(':');
@@ -66,10 +89,16 @@ export function* inetSockets(proc: string, protocol: InetSocket['protocol']): Ge
 export function* unixSockets(proc: string): Generator<{ state: string; path: string | null; inode: number }> {
   for (const line of (readMaybe(proc, 'net/unix') ?? '').split('\n').slice(1)) {
     const match = /^\S+ \S+ \S+ ([0-9A-F]+) \S+ ([0-9A-F]+)\s+(\d+)(?: (.*))?$/.exec(line);
-    if (match === null) continue;
+    if (match === null) {
+      continue;
+    }
     const [, flags = '', st = '', inode, path] = match;
     const listens = (Number.parseInt(flags, 16) & SO_ACCEPTCON) !== 0;
-    yield { state: listens ? 'LISTEN' : (UNIX_STATES[Number.parseInt(st, 16)] ?? st), path: path ?? null, inode: Number(inode) };
+    yield {
+      state: listens ? 'LISTEN' : (UNIX_STATES[Number.parseInt(st, 16)] ?? st),
+      path: path ?? null,
+      inode: Number(inode),
+    };
   }
 }
 
@@ -77,7 +106,10 @@ export function* unixSockets(proc: string): Generator<{ state: string; path: str
 export function socketOwners(proc: string): Map<number, number> {
   const owners = new Map<number, number>();
   let left = MAX_DESCRIPTORS;
-  const pids = readdirSync(proc).filter((name) => /^\d+$/.test(name)).map(Number).sort((a, b) => a - b);
+  const pids = readdirSync(proc)
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
   for (const pid of pids) {
     const folder = join(proc, String(pid), 'fd');
     let descriptors: string[];
@@ -87,16 +119,22 @@ export function socketOwners(proc: string): Map<number, number> {
       continue;
     }
     for (const descriptor of descriptors) {
-      if (left-- <= 0) return owners;
+      if (left-- <= 0) {
+        return owners;
+      }
       let target: string;
       try {
         target = readlinkSync(`${folder}/${descriptor}`);
       } catch {
         continue;
       }
-      if (!target.startsWith('socket:[')) continue;
+      if (!target.startsWith('socket:[')) {
+        continue;
+      }
       const inode = Number(target.slice(8, -1));
-      if (!owners.has(inode)) owners.set(inode, pid);
+      if (!owners.has(inode)) {
+        owners.set(inode, pid);
+      }
     }
   }
   return owners;

@@ -10,7 +10,10 @@ export interface Column {
   description: string;
 }
 
-/** Why a table cannot be trusted to be complete now: nothing collects it here, or what it shows is the last that was known. */
+/**
+ * Why a table cannot be trusted to be complete now: nothing collects it here, or what it shows is the last that was
+ * known.
+ */
 export interface TableNote {
   state: 'unavailable' | 'stale';
   reason: string;
@@ -49,7 +52,10 @@ export interface CollectedTable extends Definition {
 /** One file of tables/ each; the file's name is the table's. */
 export type Table = LiveTable | CollectedTable;
 
-/** The columns that every table of history has besides its own: the first one and the last one. Only `unix_ms` is stored. */
+/**
+ * The columns that every table of history has besides its own: the first one and the last one. Only `unix_ms` is
+ * stored.
+ */
 export const TIME_COLUMN = 'time';
 export const UNIX_MS_COLUMN = 'unix_ms';
 
@@ -61,7 +67,11 @@ export function historyTable(definition: Definition): CollectedTable {
     columns: [
       { name: TIME_COLUMN, type: 'text', description: 'UTC time, to the millisecond' },
       ...definition.columns,
-      { name: UNIX_MS_COLUMN, type: 'integer', description: 'the same time in milliseconds since 1970, to compare and to calculate with' },
+      {
+        name: UNIX_MS_COLUMN,
+        type: 'integer',
+        description: 'the same time in milliseconds since 1970, to compare and to calculate with',
+      },
     ],
   };
 }
@@ -80,5 +90,10 @@ export async function loadTables(): Promise<Table[]> {
 
 /** The sources named by the environment: TERRARIUM_PROC, TERRARIUM_SYS, TERRARIUM_ROOT. */
 export function sourcesFrom(env: NodeJS.ProcessEnv, tables: Table[], notes: TableNotes = {}): Sources {
-  return { proc: env['TERRARIUM_PROC'] ?? '/proc', sys: env['TERRARIUM_SYS'] ?? '/sys', root: env['TERRARIUM_ROOT'] ?? '', catalog: { tables, notes } };
+  return {
+    proc: env['TERRARIUM_PROC'] ?? '/proc',
+    sys: env['TERRARIUM_SYS'] ?? '/sys',
+    root: env['TERRARIUM_ROOT'] ?? '',
+    catalog: { tables, notes },
+  };
 }

@@ -13,11 +13,18 @@ import type { Way } from './link.ts';
 /** By what the enrolment says, read each time: it may have been done anew. */
 export function enrolledWays(env: NodeJS.ProcessEnv, data: string): Way[] {
   const consoles = readNkey(tlsFolder(data)) === undefined ? [] : (readEnrolment(data)?.consoles ?? []);
-  return [...cloudAddresses(env).map((address): Way => ({ kind: 'tls', address })), ...consoles.map((address): Way => ({ kind: 'websocket', address }))];
+  return [
+    ...cloudAddresses(env).map((address): Way => ({ kind: 'tls', address })),
+    ...consoles.map((address): Way => ({ kind: 'websocket', address })),
+  ];
 }
 
 /** Files of the satellite's identity in a folder. */
-export const busTls = (dir: string): BusTls => ({ caFile: join(dir, 'ca.crt'), certFile: join(dir, 'client.crt'), keyFile: join(dir, 'client.key') });
+export const busTls = (dir: string): BusTls => ({
+  caFile: join(dir, 'ca.crt'),
+  certFile: join(dir, 'client.crt'),
+  keyFile: join(dir, 'client.key'),
+});
 
 export interface DialOptions {
   /** Folder of keys and certificate. */
@@ -32,10 +39,24 @@ export interface DialOptions {
 /** One try. Keys are read each time: a renewed enrolment is taken by itself. */
 export function dialWay(way: Way, { dir, patienceMs = CONNECT_MS, name, env }: DialOptions): Promise<NatsConnection> {
   const tls = busTls(dir);
-  if (way.kind === 'tls') return connectOnce(way.address, tls, name, patienceMs);
+  if (way.kind === 'tls') {
+    return connectOnce(way.address, tls, name, patienceMs);
+  }
   const nkey = readNkey(dir);
-  if (nkey === undefined) throw new Failure('no-nkey', 'This satellite has no key for the way by WebSocket.', { remedy: 'Enrol it anew, with --new-key.' });
+  if (nkey === undefined) {
+    throw new Failure('no-nkey', 'This satellite has no key for the way by WebSocket.', {
+      remedy: 'Enrol it anew, with --new-key.',
+    });
+  }
   // Written by the enrolment, so it has a port.
   const { host, port } = parseAddress(way.address, 0);
-  return connectByWebSocket({ host, port, ca: readFileSync(tls.caFile, 'utf8'), seed: Buffer.from(nkey.seed, 'latin1'), name, timeout: patienceMs, env });
+  return connectByWebSocket({
+    host,
+    port,
+    ca: readFileSync(tls.caFile, 'utf8'),
+    seed: Buffer.from(nkey.seed, 'latin1'),
+    name,
+    timeout: patienceMs,
+    env,
+  });
 }

@@ -24,29 +24,48 @@ export interface Comparison {
 export function openComparison(self: string, timing: Timing): Comparison {
   const peers = new Map<string, { announcement: Announcement; at: number; equal: boolean | undefined }>();
   const silent = (at: number): boolean => timing.now() - at > SILENT_MS;
-  const differing = (): string[] => [...peers].filter(([, p]) => !silent(p.at) && p.equal === false).map(([name]) => name);
+  const differing = (): string[] =>
+    [...peers].filter(([, p]) => !silent(p.at) && p.equal === false).map(([name]) => name);
   return {
     hear(announcement, machine) {
       const before = peers.get(announcement.from);
       const meta = machine.meta();
       // Of one that is ahead nothing can be said; it compares us.
-      let equal = announcement.differs.includes(self) ? false : before?.announcement.epoch === announcement.epoch ? before.equal : undefined;
+      let equal = announcement.differs.includes(self)
+        ? false
+        : before?.announcement.epoch === announcement.epoch
+          ? before.equal
+          : undefined;
       if (announcement.epoch === meta.epoch && announcement.message <= meta.message) {
         const ours = machine.chainAt(announcement.message);
-        if (ours !== undefined) equal = ours === announcement.chain;
+        if (ours !== undefined) {
+          equal = ours === announcement.chain;
+        }
       }
       // One that found us different and no longer does: one of the two has been replaced.
-      else if (before?.announcement.differs.includes(self) === true && !announcement.differs.includes(self)) equal = undefined;
+      else if (before?.announcement.differs.includes(self) === true && !announcement.differs.includes(self)) {
+        equal = undefined;
+      }
       peers.set(announcement.from, { announcement, at: timing.now(), equal });
     },
     live: () => [...peers.values()].filter((p) => !silent(p.at)).map((p) => p.announcement),
     differs: differing,
-    agrees: (instances) => [...peers.values()].filter((p) => !silent(p.at) && p.equal === true).length + 1 > instances / 2,
+    agrees: (instances) =>
+      [...peers.values()].filter((p) => !silent(p.at) && p.equal === true).length + 1 > instances / 2,
     odd: (instances) => differing().length > instances / 2,
     status: () =>
-      [...peers].map(([name, { announcement, at, equal }]) => ({ name, epoch: announcement.epoch, position: announcement.position, schema: announcement.supports, silentMs: timing.now() - at, equal })),
+      [...peers].map(([name, { announcement, at, equal }]) => ({
+        name,
+        epoch: announcement.epoch,
+        position: announcement.position,
+        schema: announcement.supports,
+        silentMs: timing.now() - at,
+        equal,
+      })),
     forget() {
-      for (const peer of peers.values()) peer.equal = undefined;
+      for (const peer of peers.values()) {
+        peer.equal = undefined;
+      }
     },
   };
 }

@@ -50,7 +50,13 @@ const SNAPSHOT_AGAIN_MS = 60_000;
 /** @throws Failure `store-newer` where a database is of a schema that this release does not know. */
 export function refuseNewer(schema: number, { self, schema: known }: Pick<CoreOptions, 'self' | 'schema'>): void {
   const supported = known.at(-1)?.version ?? 0;
-  if (schema > supported) throw new Failure(NEWER, `The database of the cloud has schema ${schema}; this release knows ${supported} at most.`, { host: self, remedy: 'Run the release that wrote it, or a newer one.' });
+  if (schema > supported) {
+    throw new Failure(
+      NEWER,
+      `The database of the cloud has schema ${schema}; this release knows ${supported} at most.`,
+      { host: self, remedy: 'Run the release that wrote it, or a newer one.' },
+    );
+  }
 }
 
 export interface Core {
@@ -66,8 +72,10 @@ export interface Core {
   onChange(listener: (change: ChangeEvent) => void): () => void;
   waitFor(position: number, ms: number): Promise<boolean>;
   /**
-   * Closes the database, lets `change` put another one in its place, and opens what is there then, also where `change` throws.
-   * @throws what `change` or the opening throws; `machine().db.open` tells whether there is a database. Where there is none, call it again, to change nothing.
+   * Closes the database, lets `change` put another one in its place, and opens what is there then, also where `change`
+   * throws.
+   * @throws what `change` or the opening throws; `machine().db.open` tells whether there is a database. Where there is
+   *   none, call it again, to change nothing.
    */
   exchange(change: () => void): void;
   snapshotDue(): boolean;
@@ -92,7 +100,12 @@ export function openCore(options: CoreOptions, keepLog: boolean): Core {
   function openBoth(): { machine: Machine; reader: Store } {
     const { writer, reader } = storage.open();
     try {
-      const machine = openMachine(writer, { kinds: options.kinds, schema: options.schema, keepLog, ...(options.step === undefined ? {} : { step: options.step }) });
+      const machine = openMachine(writer, {
+        kinds: options.kinds,
+        schema: options.schema,
+        keepLog,
+        ...(options.step === undefined ? {} : { step: options.step }),
+      });
       refuseNewer(machine.meta().schema, options);
       return { machine, reader };
     } catch (error) {
@@ -112,25 +125,40 @@ export function openCore(options: CoreOptions, keepLog: boolean): Core {
     noSnapshot = -Infinity;
     for (const [id, waiters] of byId) {
       const outcome = opened.machine.find(id);
-      if (outcome !== undefined) for (const resolve of waiters) resolve(outcome);
+      if (outcome !== undefined) {
+        for (const resolve of waiters) {
+          resolve(outcome);
+        }
+      }
     }
     reached();
-    for (const listener of listeners) listener({ type: 'reset', position });
+    for (const listener of listeners) {
+      listener({ type: 'reset', position });
+    }
   }
   async function takeSnapshot(): Promise<Snapshot> {
     const { db } = opened.machine;
-    const bytes = (db.pragma('page_count', { simple: true }) as number) * (db.pragma('page_size', { simple: true }) as number);
+    const bytes =
+      (db.pragma('page_count', { simple: true }) as number) * (db.pragma('page_size', { simple: true }) as number);
     const { free, total } = options.space();
-    if (tooFull({ free: free - bytes, total })) throw new Error(`it would have ${Math.ceil(bytes / 1e6)} MB, and ${Math.floor(free / 1e6)} MB are free`);
+    if (tooFull({ free: free - bytes, total })) {
+      throw new Error(`it would have ${Math.ceil(bytes / 1e6)} MB, and ${Math.floor(free / 1e6)} MB are free`);
+    }
     return storage.snapshot(db);
   }
   function reached(): void {
     const { position } = opened.machine.meta();
-    for (const waiter of byPosition) if (waiter.position <= position) waiter.reached();
+    for (const waiter of byPosition) {
+      if (waiter.position <= position) {
+        waiter.reached();
+      }
+    }
   }
   function isFull(): boolean {
     const now = timing.now();
-    if (now - space.at >= SPACE_EVERY_MS) space = { at: now, full: tooFull(options.space()) };
+    if (now - space.at >= SPACE_EVERY_MS) {
+      space = { at: now, full: tooFull(options.space()) };
+    }
     return space.full;
   }
 
@@ -139,19 +167,58 @@ export function openCore(options: CoreOptions, keepLog: boolean): Core {
     reader: () => opened.reader,
     prepare(draft) {
       const kind = options.kinds.get(draft.kind);
-      if (kind === undefined) throw new Failure('store-invalid', `There is no change of the kind ${draft.kind}.`);
+      if (kind === undefined) {
+        throw new Failure('store-invalid', `There is no change of the kind ${draft.kind}.`);
+      }
       // An instance of the older release would stop at a kind that it does not know.
       const active = opened.machine.meta().schema;
-      if (active === 0 && kind.since > 0) throw new Failure('store-unavailable', 'This control plane has not got the state of the cloud yet.', { host: options.self, remedy: 'Ask another control plane, or try again in a moment.' });
-      if (active < kind.since) throw new Failure('store-not-active', `The change ${draft.kind} is possible once all control planes run this release.`, { host: options.self, remedy: 'Try again when the upgrade is complete.' });
-      if (!isShallow(draft.args, MAX_DEPTH)) throw new Failure('store-invalid', `The change ${draft.kind} is not valid: it is nested more than ${MAX_DEPTH} levels deep.`);
+      if (active === 0 && kind.since > 0) {
+        throw new Failure('store-unavailable', 'This control plane has not got the state of the cloud yet.', {
+          host: options.self,
+          remedy: 'Ask another control plane, or try again in a moment.',
+        });
+      }
+      if (active < kind.since) {
+        throw new Failure(
+          'store-not-active',
+          `The change ${draft.kind} is possible once all control planes run this release.`,
+          { host: options.self, remedy: 'Try again when the upgrade is complete.' },
+        );
+      }
+      if (!isShallow(draft.args, MAX_DEPTH)) {
+        throw new Failure(
+          'store-invalid',
+          `The change ${draft.kind} is not valid: it is nested more than ${MAX_DEPTH} levels deep.`,
+        );
+      }
       const args = kind.args.safeParse(draft.args);
-      if (!args.success) throw new Failure('store-invalid', `The change ${draft.kind} is not valid: ${z.prettifyError(args.error)}.`);
+      if (!args.success) {
+        throw new Failure('store-invalid', `The change ${draft.kind} is not valid: ${z.prettifyError(args.error)}.`);
+      }
       const at = timing.wall();
-      const command: Command = { v: 1, kind: draft.kind, id: draft.id ?? ulid(at, options.random(10)), at, actor: draft.actor, ...(draft.expect === undefined ? {} : { expect: draft.expect }), args: args.data };
+      const command: Command = {
+        v: 1,
+        kind: draft.kind,
+        id: draft.id ?? ulid(at, options.random(10)),
+        at,
+        actor: draft.actor,
+        ...(draft.expect === undefined ? {} : { expect: draft.expect }),
+        args: args.data,
+      };
       const bytes = encodeEntry(command);
-      if (isFull()) throw new Failure('store-disk-full', 'There is too little free space on the disk of the cloud, so nothing can be changed.', { host: options.self, remedy: 'Free space: 7 % and 1 GiB are the least.' });
-      if (byId.size >= MAX_WAITING) throw new Failure('store-busy', `${MAX_WAITING} changes wait already.`, { host: options.self, remedy: 'Try again in a moment.' });
+      if (isFull()) {
+        throw new Failure(
+          'store-disk-full',
+          'There is too little free space on the disk of the cloud, so nothing can be changed.',
+          { host: options.self, remedy: 'Free space: 7 % and 1 GiB are the least.' },
+        );
+      }
+      if (byId.size >= MAX_WAITING) {
+        throw new Failure('store-busy', `${MAX_WAITING} changes wait already.`, {
+          host: options.self,
+          remedy: 'Try again in a moment.',
+        });
+      }
       return { command, bytes };
     },
     awaitOutcome(id) {
@@ -162,23 +229,35 @@ export function openCore(options: CoreOptions, keepLog: boolean): Core {
         outcome: promise,
         cancel() {
           waiters.delete(resolve);
-          if (waiters.size === 0 && byId.get(id) === waiters) byId.delete(id);
+          if (waiters.size === 0 && byId.get(id) === waiters) {
+            byId.delete(id);
+          }
         },
       };
     },
     waiting: () => byId.size,
     announce(entries) {
-      for (const { id, position, result } of entries) for (const resolve of byId.get(id) ?? []) resolve({ position, result });
+      for (const { id, position, result } of entries) {
+        for (const resolve of byId.get(id) ?? []) {
+          resolve({ position, result });
+        }
+      }
       reached();
       const { position } = opened.machine.meta();
-      if (entries.length > 0) for (const listener of listeners) listener({ type: 'applied', position, entries });
+      if (entries.length > 0) {
+        for (const listener of listeners) {
+          listener({ type: 'applied', position, entries });
+        }
+      }
     },
     onChange(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
     async waitFor(position, ms) {
-      if (opened.machine.meta().position >= position) return true;
+      if (opened.machine.meta().position >= position) {
+        return true;
+      }
       const over = new AbortController();
       let found = false;
       const waiter = {
@@ -210,7 +289,11 @@ export function openCore(options: CoreOptions, keepLog: boolean): Core {
     snapshotDue() {
       const { position } = opened.machine.meta();
       const entries = position - lastSnapshot.position;
-      return snapshotting === undefined && timing.now() - noSnapshot >= SNAPSHOT_AGAIN_MS && (entries >= limits.snapshotEntries || (entries > 0 && timing.now() - lastSnapshot.at >= limits.snapshotMs));
+      return (
+        snapshotting === undefined &&
+        timing.now() - noSnapshot >= SNAPSHOT_AGAIN_MS &&
+        (entries >= limits.snapshotEntries || (entries > 0 && timing.now() - lastSnapshot.at >= limits.snapshotMs))
+      );
     },
     snapshot() {
       const { machine } = opened;

@@ -13,16 +13,33 @@ interface Coded extends Error {
 }
 
 function some(error: unknown, is: (one: Coded) => boolean): boolean {
-  for (let one = error; one instanceof Error; one = one.cause) if (is(one)) return true;
+  for (let one = error; one instanceof Error; one = one.cause) {
+    if (is(one)) {
+      return true;
+    }
+  }
   return false;
 }
 
-/** Whether an error, or what caused it, tells that the database is not what was written: by SQLite's code, or by our own sentence. */
+/**
+ * Whether an error, or what caused it, tells that the database is not what was written: by SQLite's code, or by our own
+ * sentence.
+ */
 export function isDamage(error: unknown): boolean {
-  return some(error, (one) => one instanceof Damaged || (typeof one.code === 'string' && DAMAGED.test(one.code)) || SAYS.test(one.message));
+  return some(
+    error,
+    (one) =>
+      one instanceof Damaged || (typeof one.code === 'string' && DAMAGED.test(one.code)) || SAYS.test(one.message),
+  );
 }
 
-/** Whether an error, or what caused it, tells of the machine and nothing of the file: no room, no memory, no right, too many open files, a disk that does not answer. */
+/**
+ * Whether an error, or what caused it, tells of the machine and nothing of the file: no room, no memory, no right, too
+ * many open files, a disk that does not answer.
+ */
 export function isOutside(error: unknown): boolean {
-  return some(error, ({ code, syscall }) => typeof code === 'string' && (OUTSIDE.test(code) || typeof syscall === 'string'));
+  return some(
+    error,
+    ({ code, syscall }) => typeof code === 'string' && (OUTSIDE.test(code) || typeof syscall === 'string'),
+  );
 }

@@ -24,12 +24,16 @@ export async function openDatabase(file: string): Promise<Store> {
     await migrate(db, file);
     return db;
   } catch (cause) {
-    if (cause instanceof Failure) throw cause;
+    if (cause instanceof Failure) {
+      throw cause;
+    }
     throw new Failure('store', `The database ${file} cannot be opened: ${(cause as Error).message}.`, { cause });
   }
 }
 
-/** Forward only: each migration runs once, in the order of its number, in one transaction with the new `user_version`. */
+/**
+ * Forward only: each migration runs once, in the order of its number, in one transaction with the new `user_version`.
+ */
 async function migrate(db: Store, file: string): Promise<void> {
   const migrations: { version: number; sql: string }[] = [];
   for (const name of moduleNames('src/store/migrations')) {
@@ -39,10 +43,14 @@ async function migrate(db: Store, file: string): Promise<void> {
   const current = db.pragma('user_version', { simple: true }) as number;
   const newest = migrations.at(-1)?.version ?? 0;
   if (current > newest) {
-    throw new Failure('store', `The database ${file} has schema ${current}; this release knows ${newest} at most.`, { remedy: 'Run the release that wrote it, or a newer one.' });
+    throw new Failure('store', `The database ${file} has schema ${current}; this release knows ${newest} at most.`, {
+      remedy: 'Run the release that wrote it, or a newer one.',
+    });
   }
   for (const { version, sql } of migrations) {
-    if (version <= current) continue;
+    if (version <= current) {
+      continue;
+    }
     db.transaction(() => {
       db.exec(sql);
       db.pragma(`user_version = ${version}`);

@@ -10,16 +10,25 @@ interface Session {
   user: string;
 }
 
-export const endedSession = ({ id, user }: Session): Change => ({ resource: `session/${id}`, before: { user }, after: null });
+export const endedSession = ({ id, user }: Session): Change => ({
+  resource: `session/${id}`,
+  before: { user },
+  after: null,
+});
 
 /**
- * Tokens and sessions that end with what a command does to their user, by a cascade or a trigger; to be called before it.
+ * Tokens and sessions that end with what a command does to their user, by a cascade or a trigger; to be called before
+ * it.
  * @returns what says afterwards which have ended, for the command's changes
  */
 export function watchAccess(tx: Tx, user: string): () => Change[] {
   const held = (): Change[] => [
-    ...tx.all<TokenRow>('SELECT * FROM tokens WHERE owner = ? ORDER BY id', user).map((row): Change => ({ resource: `token/${row.id}`, before: viewToken(row), after: null })),
-    ...(tx.schema < SESSIONS_SCHEMA ? [] : tx.all<Session>('SELECT id, user FROM sessions WHERE user = ? ORDER BY id', user).map(endedSession)),
+    ...tx
+      .all<TokenRow>('SELECT * FROM tokens WHERE owner = ? ORDER BY id', user)
+      .map((row): Change => ({ resource: `token/${row.id}`, before: viewToken(row), after: null })),
+    ...(tx.schema < SESSIONS_SCHEMA
+      ? []
+      : tx.all<Session>('SELECT id, user FROM sessions WHERE user = ? ORDER BY id', user).map(endedSession)),
   ];
   const before = held();
   return () => {

@@ -9,7 +9,10 @@ export interface Facts {
 
 export function openFacts(db: Store, now: () => number = Date.now): Facts {
   const get = db.prepare<[string], { value: string }>('SELECT value FROM facts WHERE key = ?');
-  const put = db.prepare('INSERT INTO facts (key, value, updated_at) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at');
+  const put = db.prepare(
+    'INSERT INTO facts (key, value, updated_at) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = ' +
+      'excluded.value, updated_at = excluded.updated_at',
+  );
   return {
     get(key) {
       const row = get.get(key);

@@ -1,5 +1,20 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, closeSync, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, readSync, readdirSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { addonPath } from '../assets.ts';
@@ -11,7 +26,8 @@ import { KEEP_SNAPSHOTS, type Snapshot, type Storage } from './storage.ts';
 import { damagedLog, inTurns, verifySteps } from './verify.ts';
 
 /**
- * Pages in SQLite's -wal (16 MB of them) after which they go into the database. A change writes some ten pages, mostly the same ones: with SQLite's
+ * Pages in SQLite's -wal (16 MB of them) after which they go into the database. A change writes some ten pages, mostly
+ * the same ones: with SQLite's
  * 1000 that would be several fsyncs a second under load, in the thread that answers requests.
  */
 const CHECKPOINT_PAGES = 4000;
@@ -25,7 +41,9 @@ async function sha256Of(path: string): Promise<string> {
     const buffer = Buffer.alloc(HASH_CHUNK);
     for (;;) {
       const n = readSync(fd, buffer, 0, buffer.length, null);
-      if (n === 0) return sum.digest('hex');
+      if (n === 0) {
+        return sum.digest('hex');
+      }
       sum.update(buffer.subarray(0, n));
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -35,10 +53,15 @@ async function sha256Of(path: string): Promise<string> {
 }
 
 function forget(file: string): void {
-  for (const suffix of ['-wal', '-shm', '-journal', '']) rmSync(file + suffix, { force: true });
+  for (const suffix of ['-wal', '-shm', '-journal', '']) {
+    rmSync(file + suffix, { force: true });
+  }
 }
 
-/** Whether there is something in a file. @throws Error where the disk does not tell: what is not known to be missing is not replaced. */
+/**
+ * Whether there is something in a file. @throws Error where the disk does not tell: what is not known to be missing is
+ * not replaced.
+ */
 function holds(file: string): boolean {
   return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
@@ -55,7 +78,10 @@ function copyWhole(from: string, to: string): void {
   }
 }
 
-/** What SQLite looks at before anything else, and what no check of it tells: by a flipped bit there it takes a database for one of a newer release, that may only be read. */
+/**
+ * What SQLite looks at before anything else, and what no check of it tells: by a flipped bit there it takes a database
+ * for one of a newer release, that may only be read.
+ */
 function damagedHeader(file: string): string[] {
   const header = Buffer.alloc(20);
   const fd = openSync(file, 'r');
@@ -64,17 +90,22 @@ function damagedHeader(file: string): string[] {
   } finally {
     closeSync(fd);
   }
-  return [header[18], header[19]].every((version) => version === 1 || version === 2) ? [] : ['The header of the file is not what SQLite writes.'];
+  return [header[18], header[19]].every((version) => version === 1 || version === 2)
+    ? []
+    : ['The header of the file is not what SQLite writes.'];
 }
 
-const readMeta = (db: Store): Meta => db.prepare<[], Meta>('SELECT epoch, base, message, position, chain, schema FROM _meta').get() as Meta;
+const readMeta = (db: Store): Meta =>
+  db.prepare<[], Meta>('SELECT epoch, base, message, position, chain, schema FROM _meta').get() as Meta;
 
 /** @throws Error where SQLite finds fault with a file. */
 function inspect(file: string): Meta {
   const db = new Database(file, { nativeBinding: addonPath(), readonly: true });
   try {
     const found = db.pragma('integrity_check', { simple: true });
-    if (found !== 'ok') throw new Error(`SQLite finds fault with ${file}: ${String(found)}`);
+    if (found !== 'ok') {
+      throw new Error(`SQLite finds fault with ${file}: ${String(found)}`);
+    }
     return readMeta(db);
   } finally {
     db.close();
@@ -86,7 +117,9 @@ async function inspectWhole(file: string): Promise<Meta> {
   const db = new Database(file, { nativeBinding: addonPath(), readonly: true });
   try {
     const problems = await inTurns(verifySteps(db));
-    if (problems.length > 0) throw new Damaged(`the database is damaged: ${problems.join(' ')}`);
+    if (problems.length > 0) {
+      throw new Damaged(`the database is damaged: ${problems.join(' ')}`);
+    }
     return readMeta(db);
   } finally {
     db.close();
@@ -94,9 +127,10 @@ async function inspectWhole(file: string): Promise<Meta> {
 }
 
 /**
- * Files below `dir`, all readable by their owner only: `state.db` (with SQLite's -wal and -shm), `snapshots/<epoch>-<position>.db` each with a
- * `.json` that is written last, `incoming.db` while one is received, `aside.db` what was found damaged. A restore prepares `restoring.db`; as soon as
- * that is whole it is `restored.db`, which goes in the place of `state.db`, now or at the next start.
+ * Files below `dir`, all readable by their owner only: `state.db` (with SQLite's -wal and -shm),
+ * `snapshots/<epoch>-<position>.db` each with a `.json` that is written last, `incoming.db` while one is received,
+ * `aside.db` what was found damaged. A restore prepares `restoring.db`; as soon as that is whole it is `restored.db`,
+ * which goes in the place of `state.db`, now or at the next start.
  * @param durability FULL where nothing else has the last commits; NORMAL where the stream's fsynced copies replay them.
  */
 export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage {
@@ -107,8 +141,14 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
   const restored = join(dir, 'restored.db');
   const folder = join(dir, 'snapshots');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  for (const left of [incoming, restoring, `${current}.tmp`]) forget(left);
-  for (const name of readdirSync(folder)) if (name.endsWith('.tmp')) forget(join(folder, name));
+  for (const left of [incoming, restoring, `${current}.tmp`]) {
+    forget(left);
+  }
+  for (const name of readdirSync(folder)) {
+    if (name.endsWith('.tmp')) {
+      forget(join(folder, name));
+    }
+  }
 
   const nameOf = (s: Pick<Snapshot, 'epoch' | 'position'>): string => join(folder, `${s.epoch}-${s.position}.db`);
   const descriptionOf = (s: Snapshot): string => nameOf(s).replace(/db$/, 'json');
@@ -119,7 +159,9 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
       const snapshot = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Snapshot;
       return nameOf(snapshot) === file && existsSync(file) ? [snapshot] : [];
     } catch (error) {
-      if (isOutside(error)) throw error;
+      if (isOutside(error)) {
+        throw error;
+      }
       return [];
     }
   };
@@ -136,7 +178,13 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
   const isThere = (): boolean => holds(current);
   const moveAside = (): void => {
     // The WAL belongs to the file by its name.
-    if (isThere()) for (const suffix of ['-wal', '']) if (existsSync(current + suffix)) renameSync(current + suffix, aside + suffix);
+    if (isThere()) {
+      for (const suffix of ['-wal', '']) {
+        if (existsSync(current + suffix)) {
+          renameSync(current + suffix, aside + suffix);
+        }
+      }
+    }
     forget(current);
   };
   /** Each step leaves what makes the next call go on from there. */
@@ -148,7 +196,9 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
   const adopt = (): void => {
     syncPath(restoring);
     // Where there is no current one, that is where the log came from.
-    if (isThere()) forget(aside);
+    if (isThere()) {
+      forget(aside);
+    }
     renameSync(restoring, restored);
     syncPath(dir);
     putRestored();
@@ -156,7 +206,9 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
 
   return {
     open() {
-      if (holds(restored)) putRestored();
+      if (holds(restored)) {
+        putRestored();
+      }
       const writer = new Database(current, { nativeBinding: addonPath() });
       try {
         chmodSync(current, 0o600);
@@ -174,7 +226,9 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
       }
     },
     sync() {
-      if (existsSync(`${current}-wal`)) syncPath(`${current}-wal`);
+      if (existsSync(`${current}-wal`)) {
+        syncPath(`${current}-wal`);
+      }
     },
     missing: () => !holds(restored) && !isThere() && (holds(aside) || snapshots().length > 0),
     setAside() {
@@ -194,7 +248,9 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
     },
     prepare(from) {
       forget(restoring);
-      if (from !== undefined) copyWhole(nameOf(from), restoring);
+      if (from !== undefined) {
+        copyWhole(nameOf(from), restoring);
+      }
       const db = new Database(restoring, { nativeBinding: addonPath() });
       try {
         chmodSync(restoring, 0o600);
@@ -223,10 +279,14 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
         try {
           replaceFile(descriptionOf(snapshot), JSON.stringify(snapshot), { mode: 0o600 });
         } catch (error) {
-          if (!existsSync(descriptionOf(snapshot))) forget(nameOf(snapshot));
+          if (!existsSync(descriptionOf(snapshot))) {
+            forget(nameOf(snapshot));
+          }
           throw error;
         }
-        for (const old of snapshots().slice(KEEP_SNAPSHOTS)) drop(old);
+        for (const old of snapshots().slice(KEEP_SNAPSHOTS)) {
+          drop(old);
+        }
         return snapshot;
       } finally {
         forget(temporary);
@@ -235,7 +295,9 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
     snapshots,
     drop,
     read(snapshot, offset, length) {
-      if (!existsSync(nameOf(snapshot))) return undefined;
+      if (!existsSync(nameOf(snapshot))) {
+        return undefined;
+      }
       const fd = openSync(nameOf(snapshot), 'r');
       try {
         const buffer = Buffer.alloc(length);
@@ -258,9 +320,13 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
         async finish() {
           fsyncSync(fd);
           closeSync(fd);
-          if (bytes !== snapshot.bytes || sum.digest('hex') !== snapshot.sha256) throw new Error('the snapshot has other bytes than were announced');
+          if (bytes !== snapshot.bytes || sum.digest('hex') !== snapshot.sha256) {
+            throw new Error('the snapshot has other bytes than were announced');
+          }
           const meta = inspect(incoming);
-          if (meta.position !== snapshot.position || meta.chain !== snapshot.chain) throw new Error('the snapshot is not the announced one');
+          if (meta.position !== snapshot.position || meta.chain !== snapshot.chain) {
+            throw new Error('the snapshot is not the announced one');
+          }
         },
         abort() {
           try {
@@ -282,7 +348,9 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
           db.close();
         }
       } catch (error) {
-        if (isOutside(error)) throw error;
+        if (isOutside(error)) {
+          throw error;
+        }
         return { problems: [`SQLite: ${(error as Error).message}.`], log: [] };
       }
     },

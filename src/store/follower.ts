@@ -9,8 +9,8 @@ const MAX_PENDING_BYTES = 16 * 1024 * 1024;
 const TOGETHER = 256;
 const TOGETHER_BYTES = 128 * 1024;
 /**
- * The stream is ahead, and nothing has come for so long: the consumer is made anew. It lives on one server; where that is killed, writes wait for
- * this as they do for an election (4 to 9 s), and both have to fit into a proposal's 15 s.
+ * The stream is ahead, and nothing has come for so long: the consumer is made anew. It lives on one server; where that
+ * is killed, writes wait for this as they do for an election (4 to 9 s), and both have to fit into a proposal's 15 s.
  */
 const SILENT_CONSUMER_MS = 4_000;
 const DOUBTFUL_CONSUMER_MS = 1_000;
@@ -27,7 +27,8 @@ export interface FollowerOptions extends Pick<CoreOptions, 'timing' | 'log'> {
 /** Applies what the stream delivers. */
 export interface Follower {
   /**
-   * Follows this stream from the database's last message on, where it does not already. Called again and again; makes a silent consumer anew.
+   * Follows this stream from the database's last message on, where it does not already. Called again and again; makes a
+   * silent consumer anew.
    * @param doubtful the bus did not answer lately: the consumer may have been on a server that is gone.
    */
   follow(log: LogInfo, doubtful: boolean): Promise<void>;
@@ -50,7 +51,9 @@ function countTogether(messages: Uint8Array[]): number {
   let bytes = 0;
   let count = 0;
   for (const message of messages) {
-    if (count === TOGETHER || (count > 0 && bytes + message.length > TOGETHER_BYTES)) break;
+    if (count === TOGETHER || (count > 0 && bytes + message.length > TOGETHER_BYTES)) {
+      break;
+    }
     bytes += message.length;
     count += 1;
   }
@@ -107,13 +110,24 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
       } catch (error) {
         unsubscribe();
         const { message } = error as Error;
-        if (error instanceof Broken) core.announce(error.applied);
-        fault = { sentence: error instanceof Broken ? `This instance has stopped: ${message}.` : `The database of this instance cannot be written: ${message}.`, corrupt: isDamage(error), at: timing.now() };
+        if (error instanceof Broken) {
+          core.announce(error.applied);
+        }
+        fault = {
+          sentence:
+            error instanceof Broken
+              ? `This instance has stopped: ${message}.`
+              : `The database of this instance cannot be written: ${message}.`,
+          corrupt: isDamage(error),
+          at: timing.now(),
+        };
         log(`store: ${fault.sentence}`);
         wake();
       }
       // Others get their turn, and what comes meanwhile goes into the next transaction.
-      if (pending.length > 0) return schedule();
+      if (pending.length > 0) {
+        return schedule();
+      }
     }
     if (paused) {
       unsubscribe();
@@ -121,20 +135,28 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
     }
   }
   function schedule(): void {
-    if (scheduled) return;
+    if (scheduled) {
+      return;
+    }
     scheduled = true;
     timing.soon(() => {
-      if (scheduled) apply();
+      if (scheduled) {
+        apply();
+      }
     });
   }
 
   return {
     async follow(stream, doubtful) {
-      if (fault !== undefined || stream.epoch <= frozen) return;
+      if (fault !== undefined || stream.epoch <= frozen) {
+        return;
+      }
       const { message: last } = core.machine().meta();
       if (subscription?.epoch === stream.epoch) {
         const patience = doubtful ? DOUBTFUL_CONSUMER_MS : SILENT_CONSUMER_MS;
-        if (stream.last <= last || timing.now() - heard < patience) return;
+        if (stream.last <= last || timing.now() - heard < patience) {
+          return;
+        }
         log(`store: nothing came for ${patience / 1000} s after message ${last} of ${stream.last}`);
       }
       unsubscribe();
@@ -147,7 +169,9 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
           stream,
           expected,
           (at, bytes) => {
-            if (subscription !== mine || at < expected) return;
+            if (subscription !== mine || at < expected) {
+              return;
+            }
             heard = timing.now();
             if (at > expected) {
               log(`store: message ${at} came instead of ${expected}`);
@@ -158,25 +182,40 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
             take(bytes);
           },
           () => {
-            if (subscription !== mine) return;
+            if (subscription !== mine) {
+              return;
+            }
             apply();
             unsubscribe();
             wake();
           },
         );
-        if (subscription === mine) mine.stop = () => consumer.stop();
-        else consumer.stop();
+        if (subscription === mine) {
+          mine.stop = () => consumer.stop();
+        } else {
+          consumer.stop();
+        }
       } catch (error) {
-        if (subscription === mine) unsubscribe();
+        if (subscription === mine) {
+          unsubscribe();
+        }
         log(`store: the log cannot be followed: ${(error as Error).message}`);
       }
     },
     offer(epoch, message, bytes) {
-      if (subscription?.epoch !== epoch || message < expected) return;
-      if (message === expected) return take(bytes);
-      if (early.size < MAX_WAITING) early.set(message, bytes);
+      if (subscription?.epoch !== epoch || message < expected) {
+        return;
+      }
+      if (message === expected) {
+        return take(bytes);
+      }
+      if (early.size < MAX_WAITING) {
+        early.set(message, bytes);
+      }
       gapSince ??= timing.now();
-      if (timing.now() - gapSince < GAP_MS) return;
+      if (timing.now() - gapSince < GAP_MS) {
+        return;
+      }
       log(`store: messages ${expected} to ${message - 1} have not come for ${GAP_MS} ms`);
       apply();
       unsubscribe();
@@ -185,16 +224,22 @@ export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions)
     following: () => subscription !== undefined,
     freeze(epoch) {
       frozen = Math.max(frozen, epoch);
-      if (subscription === undefined || subscription.epoch > frozen) return;
+      if (subscription === undefined || subscription.epoch > frozen) {
+        return;
+      }
       apply();
-      while (pending.length > 0 && fault === undefined) apply();
+      while (pending.length > 0 && fault === undefined) {
+        apply();
+      }
       unsubscribe();
     },
     stop: unsubscribe,
     broken: () => fault?.sentence,
     corrupt: () => fault?.corrupt === true,
     retryAfter(ms) {
-      if (fault !== undefined && timing.now() - fault.at >= ms) fault = undefined;
+      if (fault !== undefined && timing.now() - fault.at >= ms) {
+        fault = undefined;
+      }
     },
   };
 }

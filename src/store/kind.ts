@@ -29,8 +29,9 @@ export interface Change {
 /**
  * A kind of command: `src/store/commands/KIND.ts` exports it as `command`.
  *
- * `apply` is a pure function of the database and the command: it is run by every instance, at different times, and must write the same rows
- * everywhere. A release that has to behave differently from its neighbour does so under a new schema number, or as a new kind.
+ * `apply` is a pure function of the database and the command: it is run by every instance, at different times, and must
+ * write the same rows everywhere. A release that has to behave differently from its neighbour does so under a new
+ * schema number, or as a new kind.
  */
 export interface CommandKind<Args> {
   /** What the proposer checks. Not checked again when applied: two releases might judge differently. */
@@ -39,7 +40,9 @@ export interface CommandKind<Args> {
   since: number;
   /** False: no line in the audit log, for what happens often and changes nothing that anybody has decided. */
   audited?: false;
-  /** @throws Refusal by `refuse`, or what SQLite throws where a constraint is broken; anything else stops the applier. */
+  /**
+   * @throws Refusal by `refuse`, or what SQLite throws where a constraint is broken; anything else stops the applier.
+   */
   apply(tx: Tx, command: Command<Args>): { value?: Json; changes: Change[] };
 }
 
@@ -57,7 +60,10 @@ export class Refusal extends Error {
   }
 }
 
-/** `not-active`: the kind needs a schema that is not active yet. `denied`: a rule of the resource. `invalid`: a rule of the tables. */
+/**
+ * `not-active`: the kind needs a schema that is not active yet. `denied`: a rule of the resource. `invalid`: a rule of
+ * the tables.
+ */
 export type RefusalCode = 'version-conflict' | 'not-found' | 'exists' | 'not-active' | 'denied' | 'invalid';
 
 export function refuse(code: RefusalCode, message: string): never {

@@ -57,19 +57,28 @@ export class Broken extends Error {
   /** What was applied before it. */
   applied: AppliedEntry[] = [];
   constructor(position: number, what: string, cause: unknown) {
-    super(`position ${position} (${what}) cannot be applied: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    super(
+      `position ${position} (${what}) cannot be applied: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
     this.position = position;
   }
 }
 
 /** Positions between two hashes of whole tables. */
 export const WHOLE_TABLES_EVERY = 1000;
-/** Positions for which ids, and messages for which hash and chain are kept. At 400 writes a second 8 minutes, at one a minute 19 weeks; a client repeats within seconds. */
+/**
+ * Positions for which ids, and messages for which hash and chain are kept. At 400 writes a second 8 minutes, at one a
+ * minute 19 weeks; a client repeats within seconds.
+ */
 export const KEEP_SEEN = 200_000;
 /** Rows of the audit log. */
 export const KEEP_AUDIT = 100_000;
 
-/** Rows that are never changed after they are written, so that each is hashed whole once: with the other rows of its thousand positions. */
+/**
+ * Rows that are never changed after they are written, so that each is hashed whole once: with the other rows of its
+ * thousand positions.
+ */
 const APPEND_ONLY = new Set(['audit', 'schedule_rows', 'satellite_states']);
 
 const INTERNAL = `
@@ -111,18 +120,26 @@ export const hashMessage = (message: Uint8Array): string => hash('sha256', messa
 
 /** A release may add to the internal tables; a schema that was damaged before is not taken for the new one. */
 function createInternal(db: Store): void {
-  const whole = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = '_sums'").get() === undefined || [undefined, schemaSum(db)].includes(carriedSchemaSum(db));
+  const whole =
+    db.prepare("SELECT 1 FROM sqlite_schema WHERE name = '_sums'").get() === undefined ||
+    [undefined, schemaSum(db)].includes(carriedSchemaSum(db));
   db.exec(INTERNAL);
-  if (whole && carriedSchemaSum(db) !== schemaSum(db)) carrySchemaSum(db);
+  if (whole && carriedSchemaSum(db) !== schemaSum(db)) {
+    carrySchemaSum(db);
+  }
 }
 
 /**
- * A rule of the tables that a command breaks is a refusal as well, equal on every instance: stopping there would stop all of them, for good. SQLite's
- * own sentence may be another one in the next release, its codes are not.
+ * A rule of the tables that a command breaks is a refusal as well, equal on every instance: stopping there would stop
+ * all of them, for good. SQLite's own sentence may be another one in the next release, its codes are not.
  */
 function refusalOf(error: unknown): Pick<Refusal, 'code' | 'message'> | undefined {
-  if (error instanceof Refusal) return error;
-  if (!(error instanceof Database.SqliteError) || !error.code.startsWith('SQLITE_CONSTRAINT')) return undefined;
+  if (error instanceof Refusal) {
+    return error;
+  }
+  if (!(error instanceof Database.SqliteError) || !error.code.startsWith('SQLITE_CONSTRAINT')) {
+    return undefined;
+  }
   return { code: 'invalid', message: `The change does not fit the tables of the cloud (${error.code}).` };
 }
 
@@ -139,14 +156,22 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
   const readMeta = db.prepare<[], Meta>('SELECT epoch, base, message, position, chain, schema FROM _meta');
   const readSums = db.prepare<[], { name: string; rows: number; sum: string }>('SELECT name, rows, sum FROM _sums');
   const sql = {
-    meta: db.prepare('UPDATE _meta SET epoch = @epoch, base = @base, message = @message, position = @position, chain = @chain, schema = @schema'),
+    meta: db.prepare(
+      'UPDATE _meta SET epoch = @epoch, base = @base, message = @message, position = @position, chain = @chain, ' +
+        'schema = @schema',
+    ),
     seen: db.prepare<[string], { position: number; result: string }>('SELECT position, result FROM _seen WHERE id = ?'),
     remember: db.prepare('INSERT INTO _seen (id, position, result) VALUES (?, ?, ?)'),
     history: db.prepare('INSERT INTO _history (message, hash, chain) VALUES (?, ?, ?)'),
     chain: db.prepare<[number], string>('SELECT chain FROM _history WHERE message = ?').pluck(),
-    hashes: db.prepare<[number, number], { message: number; hash: Buffer }>('SELECT message, hash FROM _history WHERE message BETWEEN ? AND ?'),
+    hashes: db.prepare<[number, number], { message: number; hash: Buffer }>(
+      'SELECT message, hash FROM _history WHERE message BETWEEN ? AND ?',
+    ),
     log: db.prepare('INSERT INTO _log (message, entry) VALUES (?, ?)'),
-    sum: db.prepare('INSERT INTO _sums (name, rows, sum) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET rows = excluded.rows, sum = excluded.sum'),
+    sum: db.prepare(
+      'INSERT INTO _sums (name, rows, sum) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET rows = excluded.rows, ' +
+        'sum = excluded.sum',
+    ),
     trimLog: db.prepare('DELETE FROM _log WHERE message <= ?'),
     begin: db.prepare('BEGIN IMMEDIATE'),
     commit: db.prepare('COMMIT'),
@@ -156,7 +181,13 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
     forgetHistory: db.prepare('DELETE FROM _history WHERE message <= ?'),
   };
   let meta = readMeta.get() as Meta;
-  const loadSums = (): Sums => new Map(readSums.all().filter((r) => r.name !== SCHEMA_SUM).map((r) => [r.name, { rows: r.rows, sum: BigInt(`0x${r.sum}`) }]));
+  const loadSums = (): Sums =>
+    new Map(
+      readSums
+        .all()
+        .filter((r) => r.name !== SCHEMA_SUM)
+        .map((r) => [r.name, { rows: r.rows, sum: BigInt(`0x${r.sum}`) }]),
+    );
   forbidImpureSql(db);
   const images = recordImages(db);
   images.watch();
@@ -165,7 +196,9 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
   const statements = new Map<string, Database.Statement>();
   const prepared = (text: string): Database.Statement => {
     let statement = statements.get(text);
-    if (statement === undefined) statements.set(text, (statement = db.prepare(text)));
+    if (statement === undefined) {
+      statements.set(text, (statement = db.prepare(text)));
+    }
     return statement;
   };
   const supported = options.schema.at(-1)?.version ?? 0;
@@ -178,9 +211,17 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
       all: <Row>(text: string, ...params: unknown[]) => prepared(text).all(...params) as Row[],
       run: (text, ...params) => prepared(text).run(...params).changes,
       activateSchema(version) {
-        if (version > supported) throw new Error(`schema ${version} is newer than this release's ${supported}`);
-        if (version <= meta.schema) throw new Refusal('exists', `Schema ${meta.schema} is active already.`);
-        for (const migration of options.schema) if (migration.version > meta.schema && migration.version <= version) db.exec(migration.sql);
+        if (version > supported) {
+          throw new Error(`schema ${version} is newer than this release's ${supported}`);
+        }
+        if (version <= meta.schema) {
+          throw new Refusal('exists', `Schema ${meta.schema} is active already.`);
+        }
+        for (const migration of options.schema) {
+          if (migration.version > meta.schema && migration.version <= version) {
+            db.exec(migration.sql);
+          }
+        }
         images.watch();
         images.setSums(new Map(summedTables(db).map((table) => [table, scanTable(db, table)])));
         meta = { ...meta, schema: version };
@@ -191,49 +232,82 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
   /** The command's audit row included, so that either both are there or, for a refusal, only that. */
   function carryOut(tx: Tx, command: Command): Result {
     const kind = options.kinds.get(command.kind);
-    if (kind === undefined) throw new Error('a kind of command that this release does not know');
+    if (kind === undefined) {
+      throw new Error('a kind of command that this release does not know');
+    }
     sql.savepoint.run();
     try {
-      if (meta.schema < kind.since) throw new Refusal('not-active', `This change needs schema ${kind.since}, and ${meta.schema} is active.`);
+      if (meta.schema < kind.since) {
+        throw new Refusal('not-active', `This change needs schema ${kind.since}, and ${meta.schema} is active.`);
+      }
       if (command.expect !== undefined) {
         const version = versionOf(tx, command.expect.resource);
-        if (version !== command.expect.version) throw new Refusal('version-conflict', `${command.expect.resource} has version ${version}, not ${command.expect.version}.`);
+        if (version !== command.expect.version) {
+          throw new Refusal(
+            'version-conflict',
+            `${command.expect.resource} has version ${version}, not ${command.expect.version}.`,
+          );
+        }
       }
       const { value, changes } = kind.apply(tx, command);
       const result: Result = value === undefined ? { ok: true } : { ok: true, value };
-      if (kind.audited !== false) audit(tx, command, result, changes);
+      if (kind.audited !== false) {
+        audit(tx, command, result, changes);
+      }
       sql.release.run();
       return result;
     } catch (error) {
       const refusal = refusalOf(error);
-      if (refusal === undefined) throw error;
+      if (refusal === undefined) {
+        throw error;
+      }
       db.exec('ROLLBACK TO command; RELEASE command');
       images.discard();
       const result: Result = { ok: false, code: refusal.code, message: refusal.message };
-      if (kind.audited !== false) audit(tx, command, result, []);
+      if (kind.audited !== false) {
+        audit(tx, command, result, []);
+      }
       return result;
     }
   }
 
   function audit(tx: Tx, command: Command, result: Result, changes: Change[]): void {
-    if (meta.schema < 1) return;
-    tx.run('INSERT INTO audit (position, id, at, actor, kind, outcome, resource, changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-      tx.position, command.id, command.at, command.actor, command.kind, result.ok ? 'ok' : result.code, changes[0]?.resource ?? command.expect?.resource ?? null, JSON.stringify(changes));
+    if (meta.schema < 1) {
+      return;
+    }
+    tx.run(
+      'INSERT INTO audit (position, id, at, actor, kind, outcome, resource, changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      tx.position,
+      command.id,
+      command.at,
+      command.actor,
+      command.kind,
+      result.ok ? 'ok' : result.code,
+      changes[0]?.resource ?? command.expect?.resource ?? null,
+      JSON.stringify(changes),
+    );
   }
 
   /** Every thousandth position: old rows go, and what the chain gets to know of whole tables. */
   function wholeTables(tx: Tx): string {
     sql.forgetSeen.run(tx.position - KEEP_SEEN);
     sql.forgetHistory.run(meta.message - KEEP_SEEN);
-    if (meta.schema < 1) return '';
-    tx.run('DELETE FROM audit WHERE position <= (SELECT position FROM audit ORDER BY position DESC LIMIT 1 OFFSET ?)', KEEP_AUDIT);
+    if (meta.schema < 1) {
+      return '';
+    }
+    tx.run(
+      'DELETE FROM audit WHERE position <= (SELECT position FROM audit ORDER BY position DESC LIMIT 1 OFFSET ?)',
+      KEEP_AUDIT,
+    );
     const sums = images.sums();
     let text = '';
     for (const table of replicatedTables(db)) {
       const newest = APPEND_ONLY.has(table);
       const found = scanTable(db, table, newest ? `position > ${tx.position - WHOLE_TABLES_EVERY}` : 'true');
       const carried = sums.get(table);
-      if (!newest && (carried?.rows !== found.rows || carried.sum !== found.sum)) throw new Error(`the table ${table} is not what was written to it`);
+      if (!newest && (carried?.rows !== found.rows || carried.sum !== found.sum)) {
+        throw new Error(`the table ${table} is not what was written to it`);
+      }
       text += `${table}=${found.rows}:${found.sum.toString(16)};`;
     }
     return text;
@@ -249,7 +323,9 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
     });
     sql.history.run(message, Buffer.from(messageHash, 'hex'), meta.chain);
     images.take();
-    if (options.keepLog) sql.log.run(message, bytes);
+    if (options.keepLog) {
+      sql.log.run(message, bytes);
+    }
     meta = { ...meta, message };
     return applied;
   }
@@ -270,19 +346,31 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
       outcome = { position, result };
       covered = text;
     }
-    if (position % WHOLE_TABLES_EVERY === 0) covered += wholeTables(tx);
+    if (position % WHOLE_TABLES_EVERY === 0) {
+      covered += wholeTables(tx);
+    }
     const { effects, sums } = images.take();
-    if (command.kind === 'schema.activate') for (const [table, s] of [...sums].sort()) if (!table.startsWith('_')) covered += `${table}=${s.rows}:${s.sum.toString(16)};`;
+    if (command.kind === 'schema.activate') {
+      for (const [table, s] of [...sums].sort()) {
+        if (!table.startsWith('_')) {
+          covered += `${table}=${s.rows}:${s.sum.toString(16)};`;
+        }
+      }
+    }
     const chain = hash('sha256', `${meta.chain}|${position}|${messageHash}|${covered}|${effects}`, 'hex');
     meta = { ...meta, position, chain };
     return { ...outcome, at: position, id: command.id, kind: command.kind, args: command.args };
   }
 
   function flush(sumsBefore: Sums, schemaBefore: number): void {
-    if (meta.schema !== schemaBefore) carrySchemaSum(db);
+    if (meta.schema !== schemaBefore) {
+      carrySchemaSum(db);
+    }
     for (const [table, s] of images.sums()) {
       const old = sumsBefore.get(table);
-      if (old?.rows !== s.rows || old.sum !== s.sum) sql.sum.run(table, s.rows, s.sum.toString(16));
+      if (old?.rows !== s.rows || old.sum !== s.sum) {
+        sql.sum.run(table, s.rows, s.sum.toString(16));
+      }
     }
     sql.meta.run(meta);
   }
@@ -302,11 +390,15 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
       step('before commit');
       sql.commit.run();
     } catch (error) {
-      if (db.inTransaction) db.exec('ROLLBACK');
+      if (db.inTransaction) {
+        db.exec('ROLLBACK');
+      }
       const schemaChanged = meta.schema !== before.meta.schema;
       const { position } = meta;
       meta = before.meta;
-      if (schemaChanged) images.watch();
+      if (schemaChanged) {
+        images.watch();
+      }
       images.setSums(before.sums);
       const failed = messages[reached];
       if (failed === undefined) {
@@ -332,9 +424,13 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
       let group: Decoded[] = [];
       const run = (): void => {
         try {
-          if (group.length > 0) applied.push(...applyTogether(group));
+          if (group.length > 0) {
+            applied.push(...applyTogether(group));
+          }
         } catch (error) {
-          if (error instanceof Broken) error.applied = [...applied, ...error.applied];
+          if (error instanceof Broken) {
+            error.applied = [...applied, ...error.applied];
+          }
           throw error;
         }
         group = [];
@@ -351,9 +447,13 @@ export function openMachine(db: Store, options: MachineOptions): Machine {
         }
         // A migration is on its own: the sums are counted anew after it.
         const migrates = commands.some((c) => c.kind === 'schema.activate');
-        if (migrates) run();
+        if (migrates) {
+          run();
+        }
         group.push({ bytes, commands });
-        if (migrates) run();
+        if (migrates) {
+          run();
+        }
       }
       run();
       return applied;

@@ -1,8 +1,8 @@
 import type { Snapshot } from './storage.ts';
 
 /**
- * The stream of one epoch. Messages are counted on through epochs: the stream's n-th is number `base` + n. A message has one or more entries, each of
- * which has a position of its own.
+ * The stream of one epoch. Messages are counted on through epochs: the stream's n-th is number `base` + n. A message
+ * has one or more entries, each of which has a position of its own.
  */
 export interface LogInfo {
   epoch: number;
@@ -48,7 +48,12 @@ export interface Pipe {
    */
   publish(log: LogInfo, message: Uint8Array): Promise<number>;
   /** Delivers the messages from `from` on, in order, without gaps. `ended` where it cannot go on. */
-  consume(log: LogInfo, from: number, deliver: (message: number, bytes: Uint8Array) => void, ended: () => void): Promise<{ stop(): void }>;
+  consume(
+    log: LogInfo,
+    from: number,
+    deliver: (message: number, bytes: Uint8Array) => void,
+    ended: () => void,
+  ): Promise<{ stop(): void }>;
   /** Drops messages below a number. */
   purge(log: LogInfo, below: number): Promise<void>;
   setReplicas(log: LogInfo, replicas: number): Promise<void>;
@@ -61,7 +66,8 @@ export interface Pipe {
 
 /**
  * What instances say to each other every 5 s, JSON on `store.announce`.
- * `message` (the last applied) and `chain` are compared; `differs` names those whose chain the sender has found to be another one.
+ * `message` (the last applied) and `chain` are compared; `differs` names those whose chain the sender has found to be
+ * another one.
  */
 export interface Announcement {
   v: 1;
@@ -86,12 +92,13 @@ export interface Announcement {
  * | question | answer |
  * | --- | --- |
  * | `freeze`: apply nothing of this epoch or earlier ones any more | JSON `Frozen` |
- * | `snapshot`: which snapshot is there, of `epoch` at least and not below `message` | JSON `Snapshot`; empty where there is none |
+ * | `snapshot`: which snapshot is there, of `epoch` at least and not below `message` | JSON `Snapshot`; empty where
+ * there is none |
  * | `chunk`: a part of that snapshot's file | the bytes; empty where the snapshot is gone |
  *
- * A snapshot is transferred by asking for its chunks in order, `WINDOW` of `CHUNK` bytes at a time: each question is the credit for one chunk and
- * acknowledges those before. The sender keeps nothing in memory. Where it has dropped the snapshot meanwhile, or 30 s
- * pass without a chunk, the transfer begins anew.
+ * A snapshot is transferred by asking for its chunks in order, `WINDOW` of `CHUNK` bytes at a time: each question is
+ * the credit for one chunk and acknowledges those before. The sender keeps nothing in memory. Where it has dropped the
+ * snapshot meanwhile, or 30 s pass without a chunk, the transfer begins anew.
  */
 export type Question =
   | { v: 1; ask: 'freeze'; epoch: number }

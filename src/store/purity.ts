@@ -3,14 +3,30 @@ import { syncBuiltinESMExports } from 'node:module';
 import type { Store } from './database.ts';
 
 /**
- * SQL functions whose answer depends on the clock, on chance, on this connection or on SQLite's release. They throw on the connection that
- * applies commands, also as a column's default: every instance has to write the same.
+ * SQL functions whose answer depends on the clock, on chance, on this connection or on SQLite's release. They throw on
+ * the connection that applies commands, also as a column's default: every instance has to write the same.
  */
 const IMPURE_SQL = [
-  'random', 'randomblob',
-  'date', 'time', 'datetime', 'julianday', 'unixepoch', 'strftime', 'timediff', 'current_timestamp', 'current_date', 'current_time',
-  'last_insert_rowid', 'changes', 'total_changes',
-  'sqlite_version', 'sqlite_source_id', 'sqlite_compileoption_used', 'sqlite_compileoption_get', 'sqlite_offset',
+  'random',
+  'randomblob',
+  'date',
+  'time',
+  'datetime',
+  'julianday',
+  'unixepoch',
+  'strftime',
+  'timediff',
+  'current_timestamp',
+  'current_date',
+  'current_time',
+  'last_insert_rowid',
+  'changes',
+  'total_changes',
+  'sqlite_version',
+  'sqlite_source_id',
+  'sqlite_compileoption_used',
+  'sqlite_compileoption_get',
+  'sqlite_offset',
 ];
 
 export function forbidImpureSql(db: Store): void {
@@ -34,7 +50,9 @@ let applying = false;
 const RealDate = Date;
 class FixedDate extends RealDate {
   constructor(...args: unknown[]) {
-    if (args.length === 0) throw new Impure('new Date()');
+    if (args.length === 0) {
+      throw new Impure('new Date()');
+    }
     super(...(args as [number]));
   }
   static override now(): number {
@@ -49,15 +67,22 @@ function forbidden(what: string): () => never {
 }
 
 let cryptoGuarded = false;
-/** Commands import by name, and such a binding is fixed: so these stay wrapped, and throw only while something is being applied. */
+/**
+ * Commands import by name, and such a binding is fixed: so these stay wrapped, and throw only while something is being
+ * applied.
+ */
 function guardCrypto(): void {
-  if (cryptoGuarded) return;
+  if (cryptoGuarded) {
+    return;
+  }
   cryptoGuarded = true;
   const names = ['randomUUID', 'randomBytes', 'randomInt', 'randomFillSync'] as const;
   for (const name of names) {
     const real = crypto[name] as (...args: unknown[]) => unknown;
     const guarded = function (this: unknown, ...args: unknown[]): unknown {
-      if (applying) throw new Impure(`crypto.${name}()`);
+      if (applying) {
+        throw new Impure(`crypto.${name}()`);
+      }
       return real.apply(this, args);
     };
     Object.defineProperty(crypto, name, { value: guarded, configurable: true, writable: true });
@@ -67,9 +92,16 @@ function guardCrypto(): void {
 
 /** Runs `work`, which is synchronous, without clock and without chance: reading either throws `Impure`. */
 export function purely<T>(work: () => T): T {
-  if (applying) return work();
+  if (applying) {
+    return work();
+  }
   guardCrypto();
-  const saved = { random: Math.random, now: performance.now, uuid: globalThis.crypto.randomUUID, values: globalThis.crypto.getRandomValues };
+  const saved = {
+    random: Math.random,
+    now: performance.now,
+    uuid: globalThis.crypto.randomUUID,
+    values: globalThis.crypto.getRandomValues,
+  };
   applying = true;
   globalThis.Date = FixedDate as DateConstructor;
   Math.random = forbidden('Math.random()');

@@ -13,25 +13,31 @@ import { spaceOf, type Space } from './space.ts';
 /**
  * The replicated state: SQLite is the truth, the log is the pipe.
  *
- *     const replica = await openReplica({ self: 'node-a', dir: '/var/lib/terrarium/cloud/state/replica', log });       // one instance
- *     const cluster = { pipe: streamPipe(nc, streams), peers: busPeers(nc, 'node-a'), instances: () => [...] };         // three or five: add it
- *     const { position, result } = await replica.propose({ kind: 'user.create', actor: 'admin', args: { name: 'eva', … } });
- *     if (!result.ok) …                                          // version-conflict, not-found, exists, denied: the same on every instance
- *     await replica.waitFor(position, 2000);                     // on another instance: read your writes
- *     replica.db.prepare('SELECT * FROM users').all();           // read-only; rows.ts has the rows' types
+ *     const replica = await openReplica({ self: 'node-a', dir: '/var/lib/terrarium/cloud/state/replica', log });  
+ *     // one instance const cluster = { pipe: streamPipe(nc, streams), peers: busPeers(nc, 'node-a'), instances: () =>
+ *     [...] };         // three or five: add it const { position, result } = await replica.propose({ kind:
+ *     'user.create', actor: 'admin', args: { name: 'eva', … } });
+ *     if (!result.ok) …                                          // version-conflict, not-found, exists, denied: the
+ *     same on every instance await replica.waitFor(position, 2000);                     // on another instance: read
+ *     your writes replica.db.prepare('SELECT * FROM users').all();           // read-only; rows.ts has the rows' types
  *
- * - A change is a command (entry.ts): its kinds are the files of commands/. `propose` answers after this instance has applied it.
+ * - A change is a command (entry.ts): its kinds are the files of commands/. `propose` answers after this instance has
+ *   applied it.
  * - Propose the same `id` again after `store-unavailable`: it is applied once, and the first result is answered.
  * - Every resource row has `version`; give it as `expect` to change only what you have seen.
  * - `replica.db` is another connection after a re-seed: take it anew each time, keep no statement across an await.
- * - Tables: schema/. A new one is a new file there; kinds that need it say `since`, and it becomes active by `schema.activate` once all support it.
+ * - Tables: schema/. A new one is a new file there; kinds that need it say `since`, and it becomes active by
+ *   `schema.activate` once all support it.
  */
 export interface Replica {
   /**
-   * Fixes time and id, has the command logged and applied, and answers what it came to. A refusal is a result, not an error.
+   * Fixes time and id, has the command logged and applied, and answers what it came to. A refusal is a result, not an
+   * error.
    * @throws Failure, with the HTTP status that fits it (`HTTP_STATUS`):
-   *   `store-invalid` and `store-too-large` the command itself; `store-disk-full` too little free space; `store-busy` too many wait;
-   *   `store-unavailable` not within 15 s: it may have been carried out or not, the same id tells; `store-stopped` this instance cannot apply;
+   *   `store-invalid` and `store-too-large` the command itself; `store-disk-full` too little free space; `store-busy`
+   *   too many wait;
+   *   `store-unavailable` not within 15 s: it may have been carried out or not, the same id tells; `store-stopped` this
+   *   instance cannot apply;
    *   `store-not-active` another instance does not know this kind yet.
    */
   propose(draft: Draft): Promise<Outcome>;
@@ -61,7 +67,9 @@ export interface Draft {
 }
 
 /** `reset`: the database was replaced as a whole, so that anything may have changed. */
-export type ChangeEvent = { type: 'applied'; position: number; entries: AppliedEntry[] } | { type: 'reset'; position: number };
+export type ChangeEvent =
+  | { type: 'applied'; position: number; entries: AppliedEntry[] }
+  | { type: 'reset'; position: number };
 
 export interface ReplicaStatus {
   mode: 'single' | 'cluster';
@@ -142,7 +150,9 @@ export const realTiming: Timing = {
       };
       const timer = setTimeout(done, ms);
       signal?.addEventListener('abort', done);
-      if (signal?.aborted === true) done();
+      if (signal?.aborted === true) {
+        done();
+      }
     }),
   soon: (work) => void setImmediate(work),
 };
@@ -178,9 +188,9 @@ export interface Instance {
 }
 
 /**
- * Opens this instance's replica. Without `cluster` the log is a table of the database, and it is ready at once. With `cluster` it finds the stream,
- * or makes it together with the others, in the background: `status().state` tells. The same folder serves both: who was one instance and is
- * opened with `cluster` beside empty ones gives them its history.
+ * Opens this instance's replica. Without `cluster` the log is a table of the database, and it is ready at once. With
+ * `cluster` it finds the stream, or makes it together with the others, in the background: `status().state` tells. The
+ * same folder serves both: who was one instance and is opened with `cluster` beside empty ones gives them its history.
  * @throws Failure `store-newer` where the database was written by a newer release.
  */
 export async function openReplica(options: ReplicaOptions): Promise<Replica> {

@@ -6,16 +6,27 @@ export const KEEP_STATES = 50;
 
 /** Ends all that a satellite has: its keys, and those of a renewal that it has not used yet. */
 export function revokeKeys(tx: Tx, row: SatelliteRow, at: number): void {
-  if (tx.schema < KEYS_SCHEMA) return;
+  if (tx.schema < KEYS_SCHEMA) {
+    return;
+  }
   const next = readRenewal(tx, row.id);
   voidKeys(tx, row.id, [row.bus_key, row.nkey, next?.bus_key ?? '', next?.nkey ?? ''], at);
-  if (next !== undefined) tx.run('DELETE FROM satellite_renewals WHERE satellite = ?', row.id);
+  if (next !== undefined) {
+    tx.run('DELETE FROM satellite_renewals WHERE satellite = ?', row.id);
+  }
 }
 
 /** A key that was revoked is void for good, for whichever satellite it is shown. */
 export function voidKeys(tx: Tx, satellite: string, keys: string[], at: number): void {
   for (const key of keys) {
-    if (key !== '' && key !== NODE_KEY) tx.run('INSERT INTO revoked_keys (key, satellite, at) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING', key, satellite, at);
+    if (key !== '' && key !== NODE_KEY) {
+      tx.run(
+        'INSERT INTO revoked_keys (key, satellite, at) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING',
+        key,
+        satellite,
+        at,
+      );
+    }
   }
 }
 
@@ -28,10 +39,15 @@ export function readSatellite(tx: Tx, id: string): SatelliteRow | undefined {
 }
 
 export function readRenewal(tx: Tx, id: string): SatelliteRenewalRow | undefined {
-  return tx.schema < RENEWALS_SCHEMA ? undefined : tx.get<SatelliteRenewalRow>('SELECT * FROM satellite_renewals WHERE satellite = ?', id);
+  return tx.schema < RENEWALS_SCHEMA
+    ? undefined
+    : tx.get<SatelliteRenewalRow>('SELECT * FROM satellite_renewals WHERE satellite = ?', id);
 }
 
-/** When the certificate of the row's key ends, milliseconds since 1970; undefined where the enrolment has not written it down. */
+/**
+ * When the certificate of the row's key ends, milliseconds since 1970; undefined where the enrolment has not written it
+ * down.
+ */
 export function certificateEnds(row: Pick<SatelliteRow, 'details'>): number | undefined {
   const { ends } = JSON.parse(row.details) as { ends?: unknown };
   return typeof ends === 'number' ? ends : undefined;
@@ -45,8 +61,37 @@ export const KEYS_SCHEMA = 4;
 export const NODE_KEY = 'node';
 
 /** Appends to the satellite's history, whose oldest entries go. */
-export function addState(tx: Tx, id: string, at: number, state: SatelliteState, why: { actor: string; reason: string }): void {
-  if (tx.schema < KEYS_SCHEMA) tx.run('INSERT INTO satellite_states (satellite, position, at, state) VALUES (?, ?, ?, ?)', id, tx.position, at, state);
-  else tx.run('INSERT INTO satellite_states (satellite, position, at, state, actor, reason) VALUES (?, ?, ?, ?, ?, ?)', id, tx.position, at, state, why.actor, why.reason);
-  tx.run('DELETE FROM satellite_states WHERE satellite = ? AND position <= (SELECT position FROM satellite_states WHERE satellite = ? ORDER BY position DESC LIMIT 1 OFFSET ?)', id, id, KEEP_STATES);
+export function addState(
+  tx: Tx,
+  id: string,
+  at: number,
+  state: SatelliteState,
+  why: { actor: string; reason: string },
+): void {
+  if (tx.schema < KEYS_SCHEMA) {
+    tx.run(
+      'INSERT INTO satellite_states (satellite, position, at, state) VALUES (?, ?, ?, ?)',
+      id,
+      tx.position,
+      at,
+      state,
+    );
+  } else {
+    tx.run(
+      'INSERT INTO satellite_states (satellite, position, at, state, actor, reason) VALUES (?, ?, ?, ?, ?, ?)',
+      id,
+      tx.position,
+      at,
+      state,
+      why.actor,
+      why.reason,
+    );
+  }
+  tx.run(
+    'DELETE FROM satellite_states WHERE satellite = ? AND position <= (SELECT position FROM satellite_states WHERE ' +
+      'satellite = ? ORDER BY position DESC LIMIT 1 OFFSET ?)',
+    id,
+    id,
+    KEEP_STATES,
+  );
 }

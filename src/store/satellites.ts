@@ -48,7 +48,14 @@ export function openSatellites(db: Store): SatelliteStore {
         lastSeen: r.last_seen,
       })),
     put: db.transaction((records: SatelliteRecord[]) => {
-      for (const r of records) put.run({ ...r, addresses: JSON.stringify(r.addresses), tables: JSON.stringify(r.tables), load: JSON.stringify(r.load) });
+      for (const r of records) {
+        put.run({
+          ...r,
+          addresses: JSON.stringify(r.addresses),
+          tables: JSON.stringify(r.tables),
+          load: JSON.stringify(r.load),
+        });
+      }
     }),
     remove: (id) => void remove.run(id),
   };

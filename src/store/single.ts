@@ -10,16 +10,24 @@ const TOGETHER = 256;
 const SCRUB_EVERY_MS = 3_600_000;
 const HOUSE_MS = 10_000;
 
-/** @returns a database that could be opened, and what is not well, one sentence @throws Error where it can be opened only when the machine is well again; it is left as it is then. */
+/**
+ * @returns a database that could be opened, and what is not well, one sentence @throws Error where it can be opened
+ *   only when the machine is well again; it is left as it is then.
+ */
 async function openOrRestore(options: CoreOptions): Promise<{ core: Core; reason: string | undefined }> {
   const { storage, log } = options;
-  if (storage.missing()) log('store: the database is missing, restoring it');
-  else {
+  if (storage.missing()) {
+    log('store: the database is missing, restoring it');
+  } else {
     try {
       return { core: openCore(options, true), reason: undefined };
     } catch (error) {
-      if (error instanceof Failure && error.code === NEWER) throw error;
-      if (!isDamage(error) && (await storage.verify()).problems.length === 0) throw error;
+      if (error instanceof Failure && error.code === NEWER) {
+        throw error;
+      }
+      if (!isDamage(error) && (await storage.verify()).problems.length === 0) {
+        throw error;
+      }
       log(`store: the database cannot be opened (${(error as Error).message}), restoring it`);
     }
   }
@@ -44,18 +52,25 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
   let held = false;
   let scrubbing: Promise<ScrubReport> | undefined;
 
-  const notApplied = (why: string): Failure => new Failure('store-stopped', why, { host: options.self, remedy: `It is tried again every ${HOUSE_MS / 1000} s.` });
+  const notApplied = (why: string): Failure =>
+    new Failure('store-stopped', why, { host: options.self, remedy: `It is tried again every ${HOUSE_MS / 1000} s.` });
   function flush(): void {
     flushing = false;
-    if (held) return;
+    if (held) {
+      return;
+    }
     if (stopped !== undefined) {
-      for (const p of queue) p.reject(notApplied(stopped));
+      for (const p of queue) {
+        p.reject(notApplied(stopped));
+      }
       queue = [];
       return;
     }
     const together = queue.slice(0, TOGETHER);
     queue = queue.slice(TOGETHER);
-    if (queue.length > 0) schedule();
+    if (queue.length > 0) {
+      schedule();
+    }
     try {
       core.announce(core.machine().apply(together.map((p) => p.bytes)));
     } catch (error) {
@@ -69,27 +84,42 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
     const rest = together.slice(applied.length);
     log(`store: ${error.message}`);
     const failed = error instanceof Broken ? rest.slice(0, 1) : rest;
-    for (const p of failed) p.reject(new Failure('store-stopped', `The change could not be carried out: ${error.message}.`, { host: options.self, cause: error }));
+    for (const p of failed) {
+      p.reject(
+        new Failure('store-stopped', `The change could not be carried out: ${error.message}.`, {
+          host: options.self,
+          cause: error,
+        }),
+      );
+    }
     queue = [...rest.slice(failed.length), ...queue];
     if (isDamage(error) && !ending.signal.aborted) {
       held = true;
       scrub().catch(say);
     }
-    if (queue.length > 0) schedule();
+    if (queue.length > 0) {
+      schedule();
+    }
   }
   function say(error: Error): void {
     log(`store: ${error.message}`);
   }
   function schedule(): void {
-    if (flushing || held) return;
+    if (flushing || held) {
+      return;
+    }
     flushing = true;
     timing.soon(flush);
   }
 
   async function snapshot(): Promise<void> {
-    if ((await core.snapshot()) === undefined) return;
+    if ((await core.snapshot()) === undefined) {
+      return;
+    }
     const oldest = storage.snapshots().at(-1);
-    if (oldest !== undefined) core.machine().trimLog(oldest.message - (options.limits ?? LIMITS).logMargin);
+    if (oldest !== undefined) {
+      core.machine().trimLog(oldest.message - (options.limits ?? LIMITS).logMargin);
+    }
   }
 
   /** One at a time: who comes meanwhile gets what it finds. */
@@ -97,7 +127,9 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
     scrubbing ??= look().finally(() => {
       scrubbing = undefined;
       held = false;
-      if (queue.length > 0) schedule();
+      if (queue.length > 0) {
+        schedule();
+      }
     });
     return scrubbing;
   }
@@ -106,17 +138,23 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
     const from = timing.now();
     const { problems, log: damaged } = await storage.verify();
     if (problems.length > 0) {
-      for (const problem of problems) log(`store: ${problem}`);
+      for (const problem of problems) {
+        log(`store: ${problem}`);
+      }
       log('store: restoring the database from its newest sound snapshot and the log');
       await restoreBeside();
       return { problems, healing: 'restored', ms: timing.now() - from };
     }
     stopped = undefined;
-    if (damaged.length === 0) return { problems, healing: 'none', ms: timing.now() - from };
+    if (damaged.length === 0) {
+      return { problems, healing: 'none', ms: timing.now() - from };
+    }
     // The tables are sound: with a snapshot of them nobody needs the log up to here.
     problems.push(`The log's entry ${damaged.join(', ')} is not what was written.`);
     const taken = await core.snapshot();
-    if (taken === undefined || taken.message < (damaged.at(-1) ?? 0)) return { problems, healing: 'none', ms: timing.now() - from };
+    if (taken === undefined || taken.message < (damaged.at(-1) ?? 0)) {
+      return { problems, healing: 'none', ms: timing.now() - from };
+    }
     core.machine().trimLog(taken.message);
     return { problems, healing: 'restored', ms: timing.now() - from };
   }
@@ -136,7 +174,9 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
   }
 
   try {
-    if (core.machine().meta().epoch === 0) core.machine().startEpoch(1);
+    if (core.machine().meta().epoch === 0) {
+      core.machine().startEpoch(1);
+    }
     await scrub();
   } catch (error) {
     core.close();
@@ -146,8 +186,12 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
   const newest = options.schema.at(-1)?.version ?? 0;
   const replica: Replica = {
     async propose(draft) {
-      if (ending.signal.aborted) throw new Failure('store-stopped', 'The cloud is ending.', { host: options.self });
-      if (stopped !== undefined) throw notApplied(stopped);
+      if (ending.signal.aborted) {
+        throw new Failure('store-stopped', 'The cloud is ending.', { host: options.self });
+      }
+      if (stopped !== undefined) {
+        throw notApplied(stopped);
+      }
       const { command, bytes } = core.prepare(draft);
       const { outcome, cancel } = core.awaitOutcome(command.id);
       const { promise: failed, reject } = Promise.withResolvers<never>();
@@ -168,7 +212,18 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
     onChange: core.onChange,
     status() {
       const { epoch, position, chain, schema: active } = core.machine().meta();
-      return { mode: 'single', state: stopped === undefined ? 'ready' : 'stopped', reason: stopped ?? reason, epoch, position, behind: 0, chain, schema: active, snapshot: storage.snapshots()[0]?.position ?? -1, peers: [] };
+      return {
+        mode: 'single',
+        state: stopped === undefined ? 'ready' : 'stopped',
+        reason: stopped ?? reason,
+        epoch,
+        position,
+        behind: 0,
+        chain,
+        schema: active,
+        snapshot: storage.snapshots()[0]?.position ?? -1,
+        peers: [],
+      };
     },
     scrub,
     snapshot,
@@ -176,7 +231,9 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
       ending.abort('over');
       await background;
       await scrubbing?.catch(say);
-      while (queue.length > 0) flush();
+      while (queue.length > 0) {
+        flush();
+      }
       core.close();
     },
   };
@@ -185,11 +242,19 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
     let scrubbed = timing.now();
     while (!ending.signal.aborted) {
       await timing.sleep(HOUSE_MS, ending.signal);
-      if (ending.signal.aborted) return;
+      if (ending.signal.aborted) {
+        return;
+      }
       try {
-        if (!core.machine().db.open) core.exchange(() => undefined);
-        if (stopped === undefined && core.snapshotDue()) await snapshot();
-        if (stopped === undefined && !core.doubtful() && timing.now() - scrubbed < SCRUB_EVERY_MS) continue;
+        if (!core.machine().db.open) {
+          core.exchange(() => undefined);
+        }
+        if (stopped === undefined && core.snapshotDue()) {
+          await snapshot();
+        }
+        if (stopped === undefined && !core.doubtful() && timing.now() - scrubbed < SCRUB_EVERY_MS) {
+          continue;
+        }
         scrubbed = timing.now();
         await scrub();
       } catch (error) {
@@ -198,7 +263,9 @@ export async function openSingle(options: CoreOptions): Promise<Replica> {
     }
   }
   try {
-    if (schema < newest) await replica.propose({ kind: 'schema.activate', actor: `cloud/${options.self}`, args: { version: newest } });
+    if (schema < newest) {
+      await replica.propose({ kind: 'schema.activate', actor: `cloud/${options.self}`, args: { version: newest } });
+    }
   } catch (error) {
     await replica.stop();
     throw error;

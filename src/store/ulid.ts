@@ -2,7 +2,8 @@
 const DIGITS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
 /**
- * An identifier that sorts by time (https://github.com/ulid/spec): 10 digits of milliseconds since 1970, 16 digits of chance.
+ * An identifier that sorts by time (https://github.com/ulid/spec): 10 digits of milliseconds since 1970, 16 digits of
+ * chance.
  * @param at milliseconds since 1970, below 2^48.
  * @param random 10 bytes.
  */
@@ -13,7 +14,9 @@ export function ulid(at: number, random: Uint8Array): string {
     rest = Math.floor(rest / 32);
   }
   let bits = 0n;
-  for (const byte of random.subarray(0, 10)) bits = (bits << 8n) | BigInt(byte);
+  for (const byte of random.subarray(0, 10)) {
+    bits = (bits << 8n) | BigInt(byte);
+  }
   let chance = '';
   for (let n = 0; n < 16; n += 1) {
     chance = `${DIGITS[Number(bits & 31n)]}${chance}`;

@@ -14,15 +14,30 @@ export function replaceSection(page: string, name: string, title: string, conten
   const end = `<!-- /bench:${name} -->`;
   const from = page.indexOf(begin);
   const to = page.indexOf(end);
-  if (from < 0 || to < from) return `${page.trimEnd()}\n\n## ${title}\n\n${begin}\n${content}\n${end}\n`;
+  if (from < 0 || to < from) {
+    return `${page.trimEnd()}\n\n## ${title}\n\n${begin}\n${content}\n${end}\n`;
+  }
   return `${page.slice(0, from + begin.length)}\n${content}\n${page.slice(to)}`;
 }
 
 /** Adds one measurement to the page and to the JSON of the last figures; those of other measurements stay. */
-export function publish(files: { page: string; json: string }, name: string, title: string, { data, markdown }: Measured): void {
+export function publish(
+  files: { page: string; json: string },
+  name: string,
+  title: string,
+  { data, markdown }: Measured,
+): void {
   const at = new Date().toISOString();
-  const figures = existsSync(files.json) ? (JSON.parse(readFileSync(files.json, 'utf8')) as Record<string, unknown>) : {};
-  writeFileSync(files.json, `${JSON.stringify({ ...figures, [name]: { at, machine: machine(), ...data } }, null, 2)}\n`);
+  const figures = existsSync(files.json)
+    ? (JSON.parse(readFileSync(files.json, 'utf8')) as Record<string, unknown>)
+    : {};
+  writeFileSync(
+    files.json,
+    `${JSON.stringify({ ...figures, [name]: { at, machine: machine(), ...data } }, null, 2)}\n`,
+  );
   const page = readFileSync(files.page, 'utf8');
-  writeFileSync(files.page, replaceSection(page, name, title, `Measured ${at.slice(0, 10)} on ${machine()}.\n\n${markdown}`));
+  writeFileSync(
+    files.page,
+    replaceSection(page, name, title, `Measured ${at.slice(0, 10)} on ${machine()}.\n\n${markdown}`),
+  );
 }

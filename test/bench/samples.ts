@@ -17,14 +17,16 @@ export function spread(samples: readonly number[]): Spread {
 export async function timed(times: number, atOnce: number, once: () => Promise<unknown>): Promise<number[]> {
   const samples: number[] = [];
   let left = times;
-  await Promise.all(Array.from({ length: atOnce }, async () => {
-    while (left > 0) {
-      left -= 1;
-      const began = performance.now();
-      await once();
-      samples.push(performance.now() - began);
-    }
-  }));
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      while (left > 0) {
+        left -= 1;
+        const began = performance.now();
+        await once();
+        samples.push(performance.now() - began);
+      }
+    }),
+  );
   return samples;
 }
 

@@ -1,9 +1,12 @@
 import t from 'tap';
-import { bootLab } from './support/lab.ts';
 import { checkCluster } from './support/cluster.ts';
+import { bootLab } from './support/lab.ts';
 
 const labs: { title: string; flags: string[] }[] = [
-  { title: 'no default route, no DNS, umask 077 and capitals in host names', flags: ['--no-route', '--no-dns', '--umask', '077', '--hostname-case'] },
+  {
+    title: 'no default route, no DNS, umask 077 and capitals in host names',
+    flags: ['--no-route', '--no-dns', '--umask', '077', '--hostname-case'],
+  },
   { title: 'IPv6 only', flags: ['--ipv6-only'] },
 ];
 

@@ -15,19 +15,31 @@ const signing = { TERRARIUM_SIGNING_KEY: privateKey.export({ format: 'pem', type
 const vendorKey = rawPublicKey(publicKey).toString('hex');
 
 async function fetchText(url: string, body?: string): Promise<string> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(5_000), ...(body === undefined ? {} : { method: 'POST', body }) });
-  if (!response.ok) throw new Error(`${url} answers ${response.status}`);
+  const response = await fetch(url, {
+    signal: AbortSignal.timeout(5_000),
+    ...(body === undefined ? {} : { method: 'POST', body }),
+  });
+  if (!response.ok) {
+    throw new Error(`${url} answers ${response.status}`);
+  }
   return await response.text();
 }
 
 /** What it answers, once it does: its pod is new. */
-const answer = (url: string): Promise<string> => eventually(() => fetchText(url), (text) => text !== '', 90_000);
+const answer = (url: string): Promise<string> =>
+  eventually(
+    () => fetchText(url),
+    (text) => text !== '',
+    90_000,
+  );
 
 t.test('an application of a vendor, from its archive to an answer', async (t) => {
   const lab = await bootLab('--nodes', '1');
   t.teardown(() => lab.down());
   const [machine] = lab.machines;
-  if (machine === undefined) throw new Error('no machine');
+  if (machine === undefined) {
+    throw new Error('no machine');
+  }
   const address = `http://${machine.address}:${PORT}`;
   const folder = join(lab.dir, 'guestbook');
   const bundle = join(lab.dir, 'guestbook.bundle');
@@ -50,7 +62,11 @@ t.test('an application of a vendor, from its archive to an answer', async (t) =>
   });
 
   await t.test('status names it', async (t) => {
-    const status = await eventually(() => lab.admin(['status', '--json']), (s) => s.exitCode === 0 && s.stdout.includes(address), 90_000);
+    const status = await eventually(
+      () => lab.admin(['status', '--json']),
+      (s) => s.exitCode === 0 && s.stdout.includes(address),
+      90_000,
+    );
     t.equal(status.exitCode, 0, status.stderr);
     t.strictSame((JSON.parse(status.stdout) as { applications: unknown }).applications, { guestbook: [address] });
     t.match((await lab.admin(['status'])).stdout, address);
@@ -58,28 +74,40 @@ t.test('an application of a vendor, from its archive to an answer', async (t) =>
 
   await t.test('it answers, and keeps what it was given when its pod goes', async (t) => {
     t.match(await answer(`${address}/`), '<h1>Guestbook</h1>');
-    t.match(await fetchText(`${address}/cgi-bin/notes`, 'kept over the death of a pod'), 'kept over the death of a pod');
+    t.match(
+      await fetchText(`${address}/cgi-bin/notes`, 'kept over the death of a pod'),
+      'kept over the death of a pod',
+    );
     const [before] = await kubeList<Pod>(lab, 'pods', '-n', 'guestbook');
     const deleted = await lab.admin(['kubectl', 'delete', 'pod', '-n', 'guestbook', before?.metadata.name ?? '']);
     t.equal(deleted.exitCode, 0, deleted.stderr);
-    const pods = await eventually(() => kubeList<Pod>(lab, 'pods', '-n', 'guestbook'), (list) => list.length === 1 && list.every((p) => p.metadata.name !== before?.metadata.name && isReady(p)), 180_000);
+    const pods = await eventually(
+      () => kubeList<Pod>(lab, 'pods', '-n', 'guestbook'),
+      (list) => list.length === 1 && list.every((p) => p.metadata.name !== before?.metadata.name && isReady(p)),
+      180_000,
+    );
     t.not(pods[0]?.metadata.name, before?.metadata.name, 'another pod');
     t.match(await answer(`${address}/cgi-bin/notes`), 'kept over the death of a pod');
   });
 
-  await t.test('the node\'s own copy carries the application: what is deleted comes back by the same command', async (t) => {
-    const verified = await lab.exec(machine.name, 'terrarium', 'bundle', 'inspect', '--files');
-    t.match(verified.stdout, 'app/guestbook/app.json');
-    t.match(verified.stdout, `signed by ${vendorKey}\n`, 'and trusts the vendor\'s key');
-    const deleted = await lab.admin(['kubectl', 'delete', 'deployment', '-n', 'guestbook', 'guestbook']);
-    t.equal(deleted.exitCode, 0, deleted.stderr);
-    const executable = join(lab.dir, 'guestbook-installer');
-    const built = await terrarium(['bundle', 'build', join(folder, 'app.yaml'), '-o', executable], { env: signing });
-    writeFileSync(join(lab.dir, 'trusted-keys'), `${vendorKey}\n`, { mode: 0o600 });
-    t.equal(built.exitCode, 0, built.stderr);
-    const again = await run([executable, 'install', '-f', lab.clusterFile], { env: { TERRARIUM_CONFIG: join(lab.dir, 'home/config.yaml'), HOME: join(lab.dir, 'home') } });
-    t.equal(again.exitCode, 0, again.stderr);
-    t.match(again.stdout, `  ${address}   (guestbook)`);
-    t.match(await answer(`${address}/cgi-bin/notes`), 'kept over the death of a pod');
-  });
+  await t.test(
+    "the node's own copy carries the application: what is deleted comes back by the same command",
+    async (t) => {
+      const verified = await lab.exec(machine.name, 'terrarium', 'bundle', 'inspect', '--files');
+      t.match(verified.stdout, 'app/guestbook/app.json');
+      t.match(verified.stdout, `signed by ${vendorKey}\n`, "and trusts the vendor's key");
+      const deleted = await lab.admin(['kubectl', 'delete', 'deployment', '-n', 'guestbook', 'guestbook']);
+      t.equal(deleted.exitCode, 0, deleted.stderr);
+      const executable = join(lab.dir, 'guestbook-installer');
+      const built = await terrarium(['bundle', 'build', join(folder, 'app.yaml'), '-o', executable], { env: signing });
+      writeFileSync(join(lab.dir, 'trusted-keys'), `${vendorKey}\n`, { mode: 0o600 });
+      t.equal(built.exitCode, 0, built.stderr);
+      const again = await run([executable, 'install', '-f', lab.clusterFile], {
+        env: { TERRARIUM_CONFIG: join(lab.dir, 'home/config.yaml'), HOME: join(lab.dir, 'home') },
+      });
+      t.equal(again.exitCode, 0, again.stderr);
+      t.match(again.stdout, `  ${address}   (guestbook)`);
+      t.match(await answer(`${address}/cgi-bin/notes`), 'kept over the death of a pod');
+    },
+  );
 });

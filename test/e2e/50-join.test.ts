@@ -1,8 +1,8 @@
+import { copyFileSync } from 'node:fs';
 import t from 'tap';
 import { checkCluster } from './support/cluster.ts';
 import { bootLab } from './support/lab.ts';
 import { TERRARIUM, type Ended } from './support/terrarium.ts';
-import { copyFileSync } from 'node:fs';
 
 /** Puts the executable where a person with a USB stick would, on a machine that has no sshd. */
 function carry(machine: string): string {
@@ -14,12 +14,15 @@ t.test('three control planes without ssh', async (t) => {
   const lab = await bootLab('--nodes', '3');
   t.teardown(() => lab.down());
   const [a, b, c] = lab.machines;
-  if (a === undefined || b === undefined || c === undefined) throw new Error('three machines');
+  if (a === undefined || b === undefined || c === undefined) {
+    throw new Error('three machines');
+  }
   for (const { name } of lab.machines) {
     await lab.exec(name, 'systemctl', 'disable', '--now', 'ssh.service', 'ssh.socket');
     carry(name);
   }
-  const on = (machine: string, ...args: string[]): Promise<Ended> => lab.exec(machine, 'env', 'HOME=/root', '/root/terrarium', ...args);
+  const on = (machine: string, ...args: string[]): Promise<Ended> =>
+    lab.exec(machine, 'env', 'HOME=/root', '/root/terrarium', ...args);
   const token = async (...args: string[]): Promise<string[]> => {
     const made = await on(a.name, 'token', 'create', ...args);
     t.equal(made.exitCode, 0, made.stderr);
@@ -29,7 +32,11 @@ t.test('three control planes without ssh', async (t) => {
   await t.test('install on the first machine', async (t) => {
     const installed = await on(a.name, 'install');
     t.equal(installed.exitCode, 0, `${installed.stderr}${installed.stdout.slice(-1500)}`);
-    t.match(installed.stdout, /terrarium join \S+ --token \S+ --ca-hash sha256:[0-9a-f]{64}/, 'prints how the others join');
+    t.match(
+      installed.stdout,
+      /terrarium join \S+ --token \S+ --ca-hash sha256:[0-9a-f]{64}/,
+      'prints how the others join',
+    );
   });
 
   const used = await token();
@@ -51,7 +58,15 @@ t.test('three control planes without ssh', async (t) => {
     const late = await on(c.name, ...short);
     t.equal(late.exitCode, 2);
     t.match(late.stderr, /ended at/);
-    const foreign = await on(c.name, 'join', a.address, '--token', 'abcdef0123.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', '--ca-hash', used.at(-1) ?? '');
+    const foreign = await on(
+      c.name,
+      'join',
+      a.address,
+      '--token',
+      'abcdef0123.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
+      '--ca-hash',
+      used.at(-1) ?? '',
+    );
     t.equal(foreign.exitCode, 2);
     t.match(foreign.stderr, /does not know the join token/);
     const wrongCa = await on(c.name, ...used.slice(0, -1), `sha256:${'0'.repeat(64)}`);

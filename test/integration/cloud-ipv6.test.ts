@@ -26,6 +26,9 @@ t.test('a cloud with nothing but IPv6: console, bus, satellite, query', async (t
     return o.satellites.counts.healthy === 1 && o.clouds[0]?.nats.role === 'single' ? o : undefined;
   });
   t.match(seen.clouds, [{ name: 'n1', state: 'healthy', nats: { role: 'single', peers: [] } }]);
-  const answer = await call(clouds, node, '/api/v1/queries', { ...asToken, body: { sql: 'select pid from processes limit 1' } });
+  const answer = await call(clouds, node, '/api/v1/queries', {
+    ...asToken,
+    body: { sql: 'select pid from processes limit 1' },
+  });
   t.match(JSON.parse(answer.body.trim().split('\n').at(-1) ?? ''), { done: true, satellites: { n1: 'rows' } });
 });

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import t from 'tap';
-import { call, until } from '../support/local-cloud.ts';
 import { openConsole, rowsOf, type ConsoleUnderTest } from '../support/console-browser.ts';
+import { call, until } from '../support/local-cloud.ts';
 
 /** Users, tokens, sessions and the audit log, and what whom is shown. */
 let console: ConsoleUnderTest;
@@ -14,7 +14,8 @@ t.before(async () => {
 });
 t.teardown(async () => console?.stop());
 
-const go = (p: Page, name: string): Promise<void> => p.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }).click();
+const go = (p: Page, name: string): Promise<void> =>
+  p.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }).click();
 const dialog = () => page.getByRole('dialog');
 const of = (name: string) => page.getByRole('group', { name: `Change ${name}` });
 const said = (text: string | RegExp): Promise<void> => page.locator('.said', { hasText: text }).waitFor();
@@ -26,7 +27,13 @@ t.test('a user is made with the keyboard alone; a dialog keeps the focus and giv
   t.equal(await page.evaluate('document.activeElement.name'), 'name');
   for (let i = 0; i < 12; i += 1) {
     await page.keyboard.press('Tab');
-    t.equal(await page.evaluate('document.activeElement === document.body || document.activeElement.closest("dialog") !== null'), true, `inside after ${i + 1} tabs`);
+    t.equal(
+      await page.evaluate(
+        'document.activeElement === document.body || document.activeElement.closest("dialog") !== null',
+      ),
+      true,
+      `inside after ${i + 1} tabs`,
+    );
   }
   await page.keyboard.press('Escape');
   await dialog().waitFor({ state: 'detached' });
@@ -42,7 +49,13 @@ t.test('a user is made with the keyboard alone; a dialog keeps the focus and giv
   await page.keyboard.press('Enter');
   await said('eva has been created.');
   await page.locator('[data-kind=users] tbody tr', { hasText: 'eva' }).waitFor();
-  t.same((await rowsOf(page, 'users')).map((r) => [r[0], r[1], r[2]]), [['admin (you)', 'admin', 'active'], ['eva', 'operator', 'has to change the password']]);
+  t.same(
+    (await rowsOf(page, 'users')).map((r) => [r[0], r[1], r[2]]),
+    [
+      ['admin (you)', 'admin', 'active'],
+      ['eva', 'operator', 'has to change the password'],
+    ],
+  );
 });
 
 t.test('what the cloud refuses is one sentence in the dialog', async (t) => {
@@ -57,14 +70,20 @@ t.test('what the cloud refuses is one sentence in the dialog', async (t) => {
 
 t.test('role, password, sessions, disabling, deleting', async (t) => {
   await of('eva').getByRole('button', { name: 'Role' }).click();
-  await dialog().getByRole('radio', { name: /viewer/ }).check();
+  await dialog()
+    .getByRole('radio', { name: /viewer/ })
+    .check();
   await dialog().getByRole('button', { name: 'Change' }).click();
   await page.locator('[data-kind=users] tbody tr', { hasText: 'eva' }).getByText('viewer', { exact: true }).waitFor();
   await of('eva').getByRole('button', { name: 'Password' }).click();
   await dialog().getByLabel('New password').fill('a newer password');
   await dialog().getByRole('button', { name: 'Set it' }).click();
   await said('eva has a new password.');
-  t.equal((await call(console.clouds, console.node, '/api/v1/login', { body: { user: 'eva', password: 'a newer password' } })).status, 200);
+  t.equal(
+    (await call(console.clouds, console.node, '/api/v1/login', { body: { user: 'eva', password: 'a newer password' } }))
+      .status,
+    200,
+  );
   await of('eva').getByRole('button', { name: 'End sessions' }).click();
   await dialog().getByRole('button', { name: 'End them' }).click();
   await said('One session of eva has ended.');
@@ -83,16 +102,26 @@ t.test('role, password, sessions, disabling, deleting', async (t) => {
 
 t.test('the audit log tells who did what, before and after, page by page', async (t) => {
   await go(page, 'Audit log');
-  const entry = page.locator('[data-kind=audit] > tbody > tr', { hasText: 'user.update' }).filter({ hasText: 'user/eva' }).last();
+  const entry = page
+    .locator('[data-kind=audit] > tbody > tr', { hasText: 'user.update' })
+    .filter({ hasText: 'user/eva' })
+    .last();
   await entry.locator('summary').press('Enter');
-  t.same(await entry.locator('.diff tbody tr').evaluateAll((trs) => trs.map((tr) => [...tr.children].map((c) => c.textContent))), [['role', 'operator', 'viewer']]);
+  t.same(
+    await entry
+      .locator('.diff tbody tr')
+      .evaluateAll((trs) => trs.map((tr) => [...tr.children].map((c) => c.textContent))),
+    [['role', 'operator', 'viewer']],
+  );
   await page.getByLabel('What').fill('user/otto');
   await page.keyboard.press('Enter');
   await until('only what is looked for', async () => ((await rowsOf(page, 'audit')).length === 1 ? true : undefined));
   t.match((await rowsOf(page, 'audit'))[0]?.[2], 'user.create');
   await page.getByRole('link', { name: 'Show all' }).click();
   await page.locator('[data-kind=audit] > tbody > tr').nth(1).waitFor();
-  for (let i = 0; i < 60; i += 1) await console.api('PUT', '/api/v1/saved-queries/again', { name: `Version ${i}`, sql: 'select 1' });
+  for (let i = 0; i < 60; i += 1) {
+    await console.api('PUT', '/api/v1/saved-queries/again', { name: `Version ${i}`, sql: 'select 1' });
+  }
   await page.getByRole('button', { name: /newer: show/ }).click();
   await page.getByRole('button', { name: 'Older ones' }).click();
   await page.locator('[data-kind=audit] > tbody > tr').nth(60).waitFor();
@@ -103,17 +132,24 @@ t.test('a token is shown once, works, and ends when it is deleted', async (t) =>
   await go(page, 'API tokens');
   await page.getByRole('button', { name: 'New token' }).click();
   await dialog().getByLabel('Name').fill('for the tests');
-  await dialog().getByRole('checkbox', { name: /^query/ }).check();
+  await dialog()
+    .getByRole('checkbox', { name: /^query/ })
+    .check();
   await dialog().getByLabel('Days until it ends').fill('3');
   await dialog().getByRole('button', { name: 'Create' }).click();
   const token = await dialog().getByRole('textbox', { name: 'Token' }).inputValue();
   t.match(token, /^trr_/);
   await dialog().getByRole('button', { name: 'Done' }).click();
-  const status = async (): Promise<number> => (await call(console.clouds, console.node, '/api/v1/satellites', { headers: { authorization: `Bearer ${token}` } })).status;
+  const status = async (): Promise<number> =>
+    (await call(console.clouds, console.node, '/api/v1/satellites', { headers: { authorization: `Bearer ${token}` } }))
+      .status;
   t.equal(await status(), 200);
   t.equal(await page.getByText(token).count(), 0);
   await page.locator('[data-kind=tokens] tbody tr', { hasText: 'for the tests' }).waitFor();
-  t.match((await rowsOf(page, 'tokens')).find((r) => r[0]?.includes('for the tests')), [/for the tests/, 'admin', 'read, query']);
+  t.match(
+    (await rowsOf(page, 'tokens')).find((r) => r[0]?.includes('for the tests')),
+    [/for the tests/, 'admin', 'read, query'],
+  );
   await page.getByRole('button', { name: 'Delete for the tests' }).click();
   await dialog().getByRole('button', { name: 'Delete' }).click();
   await page.locator('[data-kind=tokens] tbody tr', { hasText: 'for the tests' }).waitFor({ state: 'detached' });
@@ -123,7 +159,12 @@ t.test('a token is shown once, works, and ends when it is deleted', async (t) =>
 t.test('a viewer sees nothing that would be refused', async (t) => {
   const other = await console.open();
   await console.logIn(other, 'otto', 'otto has a password');
-  t.same(await other.getByRole('navigation', { name: 'Pages' }).getByRole('link').allTextContents(), ['Overview', 'Satellites', 'Schedules', 'API tokens']);
+  t.same(await other.getByRole('navigation', { name: 'Pages' }).getByRole('link').allTextContents(), [
+    'Overview',
+    'Satellites',
+    'Schedules',
+    'API tokens',
+  ]);
   await go(other, 'Satellites');
   await other.getByRole('link', { name: 'n1' }).click();
   await other.getByRole('heading', { name: 'n1' }).waitFor();

@@ -5,7 +5,9 @@ import t from 'tap';
 import { openConsole, runSql, type ConsoleUnderTest } from '../support/console-browser.ts';
 import { PASSWORD } from '../support/local-cloud.ts';
 
-/** What a machine can judge of WCAG 2.1 AA (names of controls, contrast, structure) on every page, in light and dark. */
+/**
+ * What a machine can judge of WCAG 2.1 AA (names of controls, contrast, structure) on every page, in light and dark.
+ */
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const run = (only: string): string => `axe.run(document, { runOnly: ${only} })
   .then((found) => found.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.html.slice(0, 150)).join(' | ')))`;
@@ -18,7 +20,12 @@ t.before(async () => {
   await console.api('POST', '/api/v1/tokens', { name: 'for programs', scopes: ['read'], days: 30 });
   await console.api('POST', '/api/v1/enrolment-tokens', { tags: { place: 'cellar' }, minutes: 60 });
   await console.api('PUT', '/api/v1/saved-queries/one', { name: 'One', sql: 'select 1' });
-  await console.api('PUT', '/api/v1/schedules/one', { name: 'One', sql: 'select 1', everySeconds: 86_400, tags: { place: 'cellar' } });
+  await console.api('PUT', '/api/v1/schedules/one', {
+    name: 'One',
+    sql: 'select 1',
+    everySeconds: 86_400,
+    tags: { place: 'cellar' },
+  });
   await console.api('POST', '/api/v1/schedules/one/runs');
   page = await console.open();
 });
@@ -28,9 +35,14 @@ async function violations(): Promise<string[]> {
   const all: string[] = [];
   await page.evaluate(AXE);
   // Only colours can be another matter in the dark.
-  for (const [colorScheme, only] of [['light', "['wcag2a', 'wcag2aa', 'wcag21aa', 'best-practice']"], ['dark', "{ type: 'rule', values: ['color-contrast'] }"]] as const) {
+  for (const [colorScheme, only] of [
+    ['light', "['wcag2a', 'wcag2aa', 'wcag21aa', 'best-practice']"],
+    ['dark', "{ type: 'rule', values: ['color-contrast'] }"],
+  ] as const) {
     await page.emulateMedia({ colorScheme });
-    for (const v of (await page.evaluate(run(only))) as string[]) all.push(`${colorScheme} ${v}`);
+    for (const v of (await page.evaluate(run(only))) as string[]) {
+      all.push(`${colorScheme} ${v}`);
+    }
   }
   return all;
 }
@@ -48,8 +60,17 @@ t.test('the login', async (t) => {
 });
 
 const PAGES: Record<string, string> = {
-  overview: '[data-kind=satellites] tbody th', satellites: '[data-kind=satellite-list] tbody th', 'satellites/n2': '[data-kind=states] tbody td', users: '[data-kind=users] tbody th', tokens: '[data-kind=tokens] tbody th',
-  enrolment: '[data-kind=enrolment] tbody th', audit: '[data-kind=audit] tbody td', account: '[data-kind=sessions] tbody th', schedules: '[data-kind=schedules] tbody th', 'schedules/one': '[data-kind=runs] tbody th', query: '[data-kind=schema] summary',
+  overview: '[data-kind=satellites] tbody th',
+  satellites: '[data-kind=satellite-list] tbody th',
+  'satellites/n2': '[data-kind=states] tbody td',
+  users: '[data-kind=users] tbody th',
+  tokens: '[data-kind=tokens] tbody th',
+  enrolment: '[data-kind=enrolment] tbody th',
+  audit: '[data-kind=audit] tbody td',
+  account: '[data-kind=sessions] tbody th',
+  schedules: '[data-kind=schedules] tbody th',
+  'schedules/one': '[data-kind=runs] tbody th',
+  query: '[data-kind=schema] summary',
 };
 for (const [name, there] of Object.entries(PAGES)) {
   t.test(`the page ${name}`, async (t) => {

@@ -1,7 +1,7 @@
 import type { Page, Request } from 'playwright-core';
 import t from 'tap';
-import { until } from '../support/local-cloud.ts';
 import { openConsole, rowsOf, runSql, type ConsoleUnderTest } from '../support/console-browser.ts';
+import { until } from '../support/local-cloud.ts';
 
 /** The satellites' list and pages: live states, asking one, revoking, enrolling others. */
 let console: ConsoleUnderTest;
@@ -20,12 +20,19 @@ t.before(async () => {
 });
 t.teardown(async () => console?.stop());
 
-const go = (name: string): Promise<void> => page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }).click();
+const go = (name: string): Promise<void> =>
+  page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }).click();
 
 t.test('the list is filtered and leads to a page with facts and tables', async (t) => {
   await go('Satellites');
   await page.locator('[data-kind=satellite-list] tbody tr').nth(1).waitFor();
-  t.same((await rowsOf(page, 'satellite-list')).map((r) => [r[0], r[1]]), [['n1', 'healthy'], ['n2', 'healthy']]);
+  t.same(
+    (await rowsOf(page, 'satellite-list')).map((r) => [r[0], r[1]]),
+    [
+      ['n1', 'healthy'],
+      ['n2', 'healthy'],
+    ],
+  );
   await page.getByLabel('Filter satellites').fill('n2');
   await page.getByText('1 of 2').waitFor();
   await page.getByRole('link', { name: 'n2', exact: true }).press('Enter');
@@ -64,7 +71,10 @@ t.test('name and tags are given, and found again', async (t) => {
 t.test('an operator chooses by which way it is asked', async (t) => {
   await page.getByLabel('Facts').getByText('directly where the browser reaches it, else through the cloud').waitFor();
   await page.getByRole('button', { name: 'How it is asked' }).click();
-  await page.getByRole('dialog').getByRole('radio', { name: /^cloud/ }).check();
+  await page
+    .getByRole('dialog')
+    .getByRole('radio', { name: /^cloud/ })
+    .check();
   await page.getByRole('dialog').getByRole('button', { name: 'Change' }).click();
   await page.getByLabel('Facts').getByText('through the cloud only').waitFor();
   t.match(await console.api('GET', '/api/v1/satellites/n2'), { access: 'cloud' });
@@ -109,7 +119,13 @@ t.test('an enrolment token comes as the command line for the other machine', asy
   await page.getByLabel('Good for').selectOption('15');
   await page.getByRole('button', { name: 'Make a token' }).click();
   const line = await page.getByLabel('Command line').inputValue();
-  t.match(line, new RegExp(`^echo tre_[0-9a-f]{16}_[\\w-]+ \\| sudo terrarium satellite install 127\\.0\\.0\\.1:${console.clouds.ports.console} --ca-hash sha256:[0-9a-f]{64}$`));
+  t.match(
+    line,
+    new RegExp(
+      '^echo tre_[0-9a-f]{16}_[\\w-]+ \\| sudo terrarium satellite install ' +
+        `127\\.0\\.0\\.1:${console.clouds.ports.console} --ca-hash sha256:[0-9a-f]{64}$`,
+    ),
+  );
   await page.getByRole('button', { name: 'Done' }).click();
   const id = /tre_([0-9a-f]+)_/.exec(line)?.[1] ?? '';
   await page.locator('[data-kind=enrolment] tbody tr', { hasText: id }).waitFor();

@@ -16,7 +16,10 @@ t.test('programs run with umask and PATH of our own', async (t) => {
   const result = await host.run(['sh', '-c', 'umask; echo $PATH; pwd; cat'], { input: 'input' });
   t.match(result.stdout, /^0022\n\/usr\/local\/sbin:.*\/usr\/sbin.*\n\/\ninput$/);
   t.match(await host.run(['sh', '-c', 'exit 3']), { exitCode: 3 });
-  await t.rejects(host.run(['sleep', '20'], { timeoutMs: 100 }), { name: 'Failure', message: /did not end within 0.1 s/ });
+  await t.rejects(host.run(['sleep', '20'], { timeoutMs: 100 }), {
+    name: 'Failure',
+    message: /did not end within 0.1 s/,
+  });
 });
 
 t.test('the executable is staged once, by its content, and removed again', async (t) => {
@@ -37,7 +40,16 @@ t.test('the executable is staged once, by its content, and removed again', async
   t.equal((await host.run([repaired.get(host) ?? ''])).stdout, 'staged\n', 'an altered copy is replaced');
   const broken: Host = { ...host, upload: () => Promise.reject(new Error('no upload')) };
   await t.rejects(stage([broken, host], `${program}`, {}), { message: 'no upload' });
-  t.same(readdirSync(dirname(dirname(path))).filter((n) => n.startsWith('.terrarium-') && existsSync(join(dirname(dirname(path)), n, 'terrarium')) && readFileSync(join(dirname(dirname(path)), n, 'terrarium')).equals(readFileSync(program))), [], 'a failure leaves nothing behind');
+  t.same(
+    readdirSync(dirname(dirname(path))).filter(
+      (n) =>
+        n.startsWith('.terrarium-') &&
+        existsSync(join(dirname(dirname(path)), n, 'terrarium')) &&
+        readFileSync(join(dirname(dirname(path)), n, 'terrarium')).equals(readFileSync(program)),
+    ),
+    [],
+    'a failure leaves nothing behind',
+  );
   await unstage(repaired);
   t.notOk(existsSync(dirname(path)));
 });

@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { Failure } from '../../src/errors.ts';
-import { openHost } from '../../installer/hosts/open.ts';
 import type { SshTarget } from '../../installer/cluster/spec.ts';
+import { openHost } from '../../installer/hosts/open.ts';
+import { Failure } from '../../src/errors.ts';
 import { failure } from './support/failure.ts';
 import { freePort, startSshd } from './support/sshd.ts';
 
@@ -16,7 +16,12 @@ t.test('a machine over ssh', { timeout: 300_000 }, async (t) => {
   const sshd = await startSshd(['MaxSessions 2']);
   t.teardown(() => sshd.stop());
   const options = { env: {}, knownHosts: join(dir, 'known_hosts') };
-  const target = (ssh: Partial<SshTarget> = {}) => ({ address: '127.0.0.1', name: 'n1', role: 'worker' as const, ssh: { address: '127.0.0.1', port: sshd.port, user: 'root', key: sshd.key, ...ssh } });
+  const target = (ssh: Partial<SshTarget> = {}) => ({
+    address: '127.0.0.1',
+    name: 'n1',
+    role: 'worker' as const,
+    ssh: { address: '127.0.0.1', port: sshd.port, user: 'root', key: sshd.key, ...ssh },
+  });
   const host = await openHost(target(), options);
 
   await t.test('passes arguments, input, output and exit codes through', async (t) => {
@@ -34,13 +39,18 @@ t.test('a machine over ssh', { timeout: 300_000 }, async (t) => {
 
   await t.test('with two sessions allowed, parallel programs wait for each other', async (t) => {
     const all = await Promise.all(['1', '2', '3'].map((n) => host.run(['echo', n])));
-    t.same(all.map((r) => r.stdout), ['1\n', '2\n', '3\n']);
+    t.same(
+      all.map((r) => r.stdout),
+      ['1\n', '2\n', '3\n'],
+    );
   });
 
   await t.test('no exit code of a quick program is lost', async (t) => {
     for (let n = 0; n < 40; n += 1) {
       const result = await host.run(['true']);
-      if (result.exitCode !== 0) t.fail(`run ${n}`);
+      if (result.exitCode !== 0) {
+        t.fail(`run ${n}`);
+      }
     }
     t.pass();
   });

@@ -4,9 +4,9 @@ import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { saveContext } from '../../src/context/context.ts';
 import { resetPassword } from '../../src/cli/reset-password.ts';
 import { verifyPassword } from '../../src/cloud/auth/password.ts';
+import { saveContext } from '../../src/context/context.ts';
 import { createKubeClient } from '../../src/kube/client.ts';
 import type { KubeObject, SecretObject } from '../../src/kube/types.ts';
 import { VERSION } from '../../src/version.ts';
@@ -40,14 +40,29 @@ t.before(async () => {
   symlinkSync(join(kube.root, 'bin/kubectl'), join(home, 'prefix/releases', VERSION, 'bin/kubectl'));
   symlinkSync(`releases/${VERSION}`, join(home, 'prefix/current'));
   mkdirSync(join(home, 'data'), { recursive: true });
-  writeFileSync(join(home, 'data/node.json'), JSON.stringify({ clusterId: 'c0ffee', cluster: 'test', name: 'n1', address: '127.0.0.1', role: 'control-plane', prefix: join(home, 'prefix'), data: join(home, 'data'), state: 'installed' }));
+  writeFileSync(
+    join(home, 'data/node.json'),
+    JSON.stringify({
+      clusterId: 'c0ffee',
+      cluster: 'test',
+      name: 'n1',
+      address: '127.0.0.1',
+      role: 'control-plane',
+      prefix: join(home, 'prefix'),
+      data: join(home, 'data'),
+      state: 'installed',
+    }),
+  );
   env = { PATH: process.env['PATH'], HOME: home, TERRARIUM_DATA: join(home, 'data'), NODE_NO_WARNINGS: '1' };
   const [console = 0] = await freePorts(1);
   saveContext(env, {
     name: 'test',
     clusterId: 'c0ffee',
     // The first one is dead.
-    controlPlanes: [{ name: 'n0', address: '127.0.0.9' }, { name: 'n1', address: '127.0.0.1' }],
+    controlPlanes: [
+      { name: 'n0', address: '127.0.0.9' },
+      { name: 'n1', address: '127.0.0.1' },
+    ],
     ports: { api: kube.port, console },
     ca: kube.authority.cert,
     caFingerprint: 'sha256:00',
@@ -55,16 +70,35 @@ t.before(async () => {
     kubeconfig: { ca: kube.authority.cert, clientCertificate: kube.admin.cert, clientKey: kube.admin.key },
   });
   const meta = (name: string, extra = {}): KubeObject['metadata'] => ({ name, ...extra });
-  const post = (path: string, body: unknown): Promise<KubeObject> => kube.client.request<KubeObject>(path, { method: 'POST', body });
+  const post = (path: string, body: unknown): Promise<KubeObject> =>
+    kube.client.request<KubeObject>(path, { method: 'POST', body });
   await post('/api/v1/namespaces', { metadata: meta('terrarium-system') });
   await post('/api/v1/nodes', { metadata: meta('n1', { labels: { 'node-role.kubernetes.io/control-plane': '' } }) });
   await kube.client.request('/api/v1/nodes/n1/status', {
     method: 'PATCH',
     contentType: 'application/merge-patch+json',
-    body: { status: { addresses: [{ type: 'InternalIP', address: '127.0.0.1' }], conditions: [{ type: 'Ready', status: 'Unknown', message: 'Kubelet stopped posting node status.', lastTransitionTime: new Date(Date.now() - 90 * 60_000).toISOString().replace(/\.\d+/, '') }] } },
+    body: {
+      status: {
+        addresses: [{ type: 'InternalIP', address: '127.0.0.1' }],
+        conditions: [
+          {
+            type: 'Ready',
+            status: 'Unknown',
+            message: 'Kubelet stopped posting node status.',
+            lastTransitionTime: new Date(Date.now() - 90 * 60_000).toISOString().replace(/\.\d+/, ''),
+          },
+        ],
+      },
+    },
   });
-  await post('/api/v1/namespaces/terrarium-system/configmaps', { metadata: meta('applications'), data: { shop: 'https://10.0.0.1:9000' } });
-  await post('/api/v1/namespaces/terrarium-system/secrets', { metadata: meta('credentials'), stringData: { adminPasswordHash: 'old', sessionKey: 'old', apiTokenHash: 'kept' } });
+  await post('/api/v1/namespaces/terrarium-system/configmaps', {
+    metadata: meta('applications'),
+    data: { shop: 'https://10.0.0.1:9000' },
+  });
+  await post('/api/v1/namespaces/terrarium-system/secrets', {
+    metadata: meta('credentials'),
+    stringData: { adminPasswordHash: 'old', sessionKey: 'old', apiTokenHash: 'kept' },
+  });
 });
 
 t.after(() => kube.stop());
@@ -73,11 +107,24 @@ t.test('kubectl: flags, exit codes and standard input are passed through; nothin
   const before = kubeconfigs();
   const nodes = await run(['kubectl', 'get', 'nodes', '-o', 'jsonpath={.items[*].metadata.name}', '--context', 'test']);
   t.match(nodes, { code: 0, stdout: 'n1' }, nodes.stderr);
-  t.match(await run(['kubectl', '-n', 'terrarium-system', 'get', 'configmap', 'applications', '-o', 'name']), { code: 0, stdout: 'configmap/applications\n' });
+  t.match(await run(['kubectl', '-n', 'terrarium-system', 'get', 'configmap', 'applications', '-o', 'name']), {
+    code: 0,
+    stdout: 'configmap/applications\n',
+  });
   t.match(await run(['kubectl', 'get', 'nodes', 'nope']), { code: 1, stderr: /"nope" not found/ });
-  t.match(await run(['kubectl', 'create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'typed', namespace: 'default' } })), { code: 0, stdout: 'configmap/typed created\n' });
+  t.match(
+    await run(
+      ['kubectl', 'create', '-f', '-'],
+      JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'typed', namespace: 'default' } }),
+    ),
+    { code: 0, stdout: 'configmap/typed created\n' },
+  );
   t.match(await run(['kubectl', '--help']), { code: 0, stdout: /kubectl controls the Kubernetes cluster manager/ });
-  t.match(await run(['kubectl', 'create', 'configmap', 'dashes', '--from-literal=a=b', '--', 'extra']), { code: 0, stdout: 'configmap/dashes created\n' }, 'a double dash too: without it there would be two names');
+  t.match(
+    await run(['kubectl', 'create', 'configmap', 'dashes', '--from-literal=a=b', '--', 'extra']),
+    { code: 0, stdout: 'configmap/dashes created\n' },
+    'a double dash too: without it there would be two names',
+  );
   t.strictSame(kubeconfigs(), before, 'no kubeconfig stays in the temporary folder');
 });
 
@@ -109,7 +156,10 @@ t.test('a new password is taken, all else in the Secret stays', async (t) => {
 
 t.test('without an API server the password stays, with a sentence', async (t) => {
   const client = createKubeClient({ server: 'https://127.0.0.9:1' });
-  await t.rejects(resetPassword(client), { code: 'reset-failed', message: /was not changed: the Kubernetes API at .* cannot be reached/ });
+  await t.rejects(resetPassword(client), {
+    code: 'reset-failed',
+    message: /was not changed: the Kubernetes API at .* cannot be reached/,
+  });
   client.close();
 });
 

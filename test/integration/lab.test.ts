@@ -23,7 +23,9 @@ function lab(...args: string[]): SpawnSyncReturns<string> {
 /** Standard output of a lab command that has to succeed. */
 function ok(...args: string[]): string {
   const result = lab(...args);
-  if (result.status !== 0) throw new Error(`lab ${args.join(' ')}: exit ${result.status}: ${result.stderr}`);
+  if (result.status !== 0) {
+    throw new Error(`lab ${args.join(' ')}: exit ${result.status}: ${result.stderr}`);
+  }
   return result.stdout;
 }
 
@@ -32,7 +34,10 @@ function status(): LabStatus {
 }
 
 function ssh(name: string, command: string): SpawnSyncReturns<string> {
-  return spawnSync('ssh', ['-F', `${DIR}/ssh_config`, '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=5', name, command], { encoding: 'utf8', timeout: 60_000 });
+  return spawnSync('ssh', ['-F', `${DIR}/ssh_config`, '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=5', name, command], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
 }
 
 // Not 'pid': a dead process that nobody has waited for yet still shows that one.
@@ -40,22 +45,34 @@ const KINDS = ['net', 'mnt', 'cgroup', 'uts', 'ipc'];
 
 /** Every namespace that a process on this machine is in. */
 function namespaces(): Set<string> {
-  const links = readdirSync('/proc').filter((p) => /^[0-9]+$/.test(p)).flatMap((p) => KINDS.map((k) => `/proc/${p}/ns/${k}`));
+  const links = readdirSync('/proc')
+    .filter((p) => /^[0-9]+$/.test(p))
+    .flatMap((p) => KINDS.map((k) => `/proc/${p}/ns/${k}`));
   return new Set(spawnSync('readlink', links, { encoding: 'utf8' }).stdout.split('\n'));
 }
 
 /** Everything on this machine that a lab could leave behind, seen without the lab's own code. */
 function snapshot(): Record<string, string[]> {
   const lines = (file: string): string[] => readFileSync(file, 'utf8').split('\n');
-  const cgroups = execFileSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', '*terrarium-lab*'], { encoding: 'utf8' });
+  const cgroups = execFileSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', '*terrarium-lab*'], {
+    encoding: 'utf8',
+  });
   return {
-    mounts: lines('/proc/self/mountinfo').map((l) => l.split(' ')[4] ?? '').filter((m) => /terrarium-lab|trm-/.test(m)),
-    loops: execFileSync('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE'], { encoding: 'utf8' }).split('\n').filter((l) => l.includes('terrarium-lab')),
+    mounts: lines('/proc/self/mountinfo')
+      .map((l) => l.split(' ')[4] ?? '')
+      .filter((m) => /terrarium-lab|trm-/.test(m)),
+    loops: execFileSync('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE'], { encoding: 'utf8' })
+      .split('\n')
+      .filter((l) => l.includes('terrarium-lab')),
     links: readdirSync('/sys/class/net').filter((n) => n.startsWith('trm')),
     cgroups: cgroups.split('\n').filter((l) => l !== ''),
-    processes: execFileSync('ps', ['-eo', 'stat,args'], { encoding: 'utf8' }).split('\n').filter((l) => !l.startsWith('Z') && /systemd-nspawn|terrarium-lab|trm-node/.test(l)),
+    processes: execFileSync('ps', ['-eo', 'stat,args'], { encoding: 'utf8' })
+      .split('\n')
+      .filter((l) => !l.startsWith('Z') && /systemd-nspawn|terrarium-lab|trm-node/.test(l)),
     files: ['/run/terrarium-lab', DIR].filter((f) => existsSync(f)),
-    nspawn: ['locks', 'propagate'].flatMap((d) => (existsSync(`/run/systemd/nspawn/${d}`) ? readdirSync(`/run/systemd/nspawn/${d}`) : [])),
+    nspawn: ['locks', 'propagate'].flatMap((d) =>
+      existsSync(`/run/systemd/nspawn/${d}`) ? readdirSync(`/run/systemd/nspawn/${d}`) : [],
+    ),
   };
 }
 
@@ -64,7 +81,9 @@ async function becomes<T>(t: Test, look: () => T | Promise<T>, wanted: T, messag
   const end = Date.now() + 20_000;
   for (;;) {
     const found = await look();
-    if (isDeepStrictEqual(found, wanted) || Date.now() > end) return void t.same(found, wanted, message);
+    if (isDeepStrictEqual(found, wanted) || Date.now() > end) {
+      return void t.same(found, wanted, message);
+    }
     await sleep(250);
   }
 }
@@ -74,7 +93,8 @@ const NOTHING = { processes: [], mounts: [], interfaces: [], loops: [], cgroups:
 /** Every fault on the lab of two machines that is up: seen from within, shown, and ended. */
 function faults(t: Test): void {
   const exec = (name: string, ...command: string[]): SpawnSyncReturns<string> => lab('exec', name, '--', ...command);
-  const reaches = (): boolean => exec('node-a', 'ping', '-q', '-c', '2', '-i', '0.2', '-W', '1', '10.77.0.12').status === 0;
+  const reaches = (): boolean =>
+    exec('node-a', 'ping', '-q', '-c', '2', '-i', '0.2', '-W', '1', '10.77.0.12').status === 0;
   const shown = (): string[][] => status().machines.map((m) => m.faults);
   t.ok(reaches());
 
@@ -87,7 +107,8 @@ function faults(t: Test): void {
 
   // Datagrams to a port that nobody has, as the receiver counts them.
   const arrived = (): number => Number(/^Udp: \d+ (\d+)/m.exec(exec('node-b', 'cat', '/proc/net/snmp').stdout)?.[1]);
-  const send = (from: string, to: string): SpawnSyncReturns<string> => exec(from, 'bash', '-c', `for i in 1 2 3; do echo > /dev/udp/${to}/9; sleep 0.1; done`);
+  const send = (from: string, to: string): SpawnSyncReturns<string> =>
+    exec(from, 'bash', '-c', `for i in 1 2 3; do echo > /dev/udp/${to}/9; sleep 0.1; done`);
   ok('fault', 'partition', 'node-b', '--from', 'node-a', '--one-way');
   const before = arrived();
   send('node-a', '10.77.0.12');
@@ -98,7 +119,9 @@ function faults(t: Test): void {
 
   ok('fault', 'loss', 'node-b', '--percent', '30');
   t.same(shown(), [[], ['loss 30 %']]);
-  const answered = Number(/(\d+) received/.exec(exec('node-a', 'ping', '-q', '-c', '80', '-i', '0.02', '-W', '1', '10.77.0.12').stdout)?.[1]);
+  const answered = Number(
+    /(\d+) received/.exec(exec('node-a', 'ping', '-q', '-c', '80', '-i', '0.02', '-W', '1', '10.77.0.12').stdout)?.[1],
+  );
   t.ok(answered > 0 && answered < 80, `${answered} of 80`);
   ok('fault', 'loss', 'node-b', '--percent', '100');
   t.notOk(reaches());
@@ -132,13 +155,18 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
 } else {
   t.setTimeout(600_000);
   // What a run that was killed has left.
-  if (existsSync(DIR)) ok('down');
+  if (existsSync(DIR)) {
+    ok('down');
+  }
   t.teardown(() => lab('down'));
 
   t.test('one machine: boot, exec, login, power cut, start, down, and nothing is left', async (t) => {
     const before = snapshot();
     ok('up', '--nodes', '1');
-    t.match(status(), { up: true, machines: [{ name: 'node-a', state: 'running', address: '10.77.0.11', leader: Number }] });
+    t.match(status(), {
+      up: true,
+      machines: [{ name: 'node-a', state: 'running', address: '10.77.0.11', leader: Number }],
+    });
 
     const leader = status().machines[0]?.leader ?? 0;
     const own = KINDS.map((k) => readlinkSync(`/proc/${leader}/ns/${k}`));
@@ -154,7 +182,9 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
     t.match(ok('exec', 'node-a', '--', 'systemctl', 'is-system-running', '--wait'), /^running/);
     // CAP_SYS_TIME is bit 25: the machines share this one's clock.
     for (const who of ['self', '1']) {
-      const bounding = /^CapBnd:\s+([0-9a-f]+)$/m.exec(ok('exec', 'node-a', '--', 'cat', `/proc/${who}/status`))?.[1] ?? 'f'.repeat(16);
+      const bounding =
+        /^CapBnd:\s+([0-9a-f]+)$/m.exec(ok('exec', 'node-a', '--', 'cat', `/proc/${who}/status`))?.[1] ??
+        'f'.repeat(16);
       t.equal((BigInt(`0x${bounding}`) >> 25n) & 1n, 0n, `process ${who} cannot set the clock`);
     }
 
@@ -164,11 +194,30 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
     t.match(login.stdout, /ext2\/ext3\n$/);
 
     for (const cgroup of ['memory', 'pids', 'unified'].filter((c) => existsSync(`/sys/fs/cgroup/${c}`))) {
-      t.equal(lab('exec', 'node-a', '--', 'sh', '-c', `mkdir /sys/fs/cgroup/${cgroup}/try && rmdir /sys/fs/cgroup/${cgroup}/try`).status, 0, `cgroups in ${cgroup}`);
+      t.equal(
+        lab(
+          'exec',
+          'node-a',
+          '--',
+          'sh',
+          '-c',
+          `mkdir /sys/fs/cgroup/${cgroup}/try && rmdir /sys/fs/cgroup/${cgroup}/try`,
+        ).status,
+        0,
+        `cgroups in ${cgroup}`,
+      );
     }
     ok('exec', 'node-a', '--', 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward');
     t.equal(
-      lab('exec', 'node-a', '--', 'sh', '-ec', 'mkdir -p /var/lib/o/l /var/lib/o/u /var/lib/o/w /var/lib/o/m; mount -t overlay overlay -o lowerdir=/var/lib/o/l,upperdir=/var/lib/o/u,workdir=/var/lib/o/w /var/lib/o/m').status,
+      lab(
+        'exec',
+        'node-a',
+        '--',
+        'sh',
+        '-ec',
+        'mkdir -p /var/lib/o/l /var/lib/o/u /var/lib/o/w /var/lib/o/m; mount -t overlay overlay -o ' +
+          'lowerdir=/var/lib/o/l,upperdir=/var/lib/o/u,workdir=/var/lib/o/w /var/lib/o/m',
+      ).status,
       0,
       'overlayfs on its disk',
     );
@@ -177,7 +226,12 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
     ok('stop', 'node-a');
     t.match(status(), { machines: [{ state: 'stopped', leader: undefined }] });
     await becomes(t, () => own.filter((n) => namespaces().has(n)), [], 'no process is left in a namespace of it');
-    await becomes(t, () => [snapshot()['mounts'], snapshot()['loops']], [[], []], 'a machine without power holds nothing');
+    await becomes(
+      t,
+      () => [snapshot()['mounts'], snapshot()['loops']],
+      [[], []],
+      'a machine without power holds nothing',
+    );
     const off = lab('exec', 'node-a', '--', 'true');
     t.equal(off.status, 1);
     t.match(off.stderr, /switched off.*lab start node-a/);
@@ -194,7 +248,8 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
   t.test('paused, a lab is nothing but its folder; resumed, it is what it was', async (t) => {
     const before = snapshot();
     ok('up', '--nodes', '2');
-    const identity = (): unknown => status().machines.map(({ name, address, ipv6, mac }) => ({ name, address, ipv6, mac }));
+    const identity = (): unknown =>
+      status().machines.map(({ name, address, ipv6, mac }) => ({ name, address, ipv6, mac }));
     const was = identity();
     const hostKeys = ssh('node-b', 'cat /etc/ssh/ssh_host_*_key.pub; cat /etc/machine-id').stdout;
     ok('exec', 'node-a', '--', 'sh', '-c', 'echo kept > /root/unsynced');
@@ -208,7 +263,9 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
     t.match(up.stderr, new RegExp(`${DIR} holds a paused lab`));
     t.match(up.stderr, new RegExp(`lab resume --dir ${DIR}.*lab down --dir ${DIR}`));
 
-    const other = (command: string, ...args: string[]): number | null => spawnSync(process.execPath, [MAIN, 'lab', command, ...args, '--dir', `${DIR}-2`], { cwd: '/', timeout: 120_000 }).status;
+    const other = (command: string, ...args: string[]): number | null =>
+      spawnSync(process.execPath, [MAIN, 'lab', command, ...args, '--dir', `${DIR}-2`], { cwd: '/', timeout: 120_000 })
+        .status;
     t.equal(other('up', '--nodes', '1'), 0, 'another lab can be up meanwhile');
     const early = lab('resume');
     t.equal(early.status, 1);
@@ -230,7 +287,11 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
     resume.kill('SIGKILL');
     await sleep(100);
     ok('resume');
-    t.equal(ok('exec', 'node-a', '--', 'cat', '/root/unsynced'), 'kept\n', 'a resume that was killed is completed by the next');
+    t.equal(
+      ok('exec', 'node-a', '--', 'cat', '/root/unsynced'),
+      'kept\n',
+      'a resume that was killed is completed by the next',
+    );
 
     ok('pause');
     ok('down');
@@ -238,11 +299,32 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
   });
 
   t.test('black hole, umask, capitals, no route, no DNS', async (t) => {
-    ok('up', '--nodes', '2', '--black-hole', '1400', '--umask', '077', '--hostname-case', '--no-route', '--no-dns', '--disk', '4');
-    const login = ssh('node-a', 'hostname; umask; sudo -n sh -c umask; ip route show default | wc -l; cat /etc/resolv.conf; cat /sys/class/net/ens3/mtu');
+    ok(
+      'up',
+      '--nodes',
+      '2',
+      '--black-hole',
+      '1400',
+      '--umask',
+      '077',
+      '--hostname-case',
+      '--no-route',
+      '--no-dns',
+      '--disk',
+      '4',
+    );
+    const login = ssh(
+      'node-a',
+      'hostname; umask; sudo -n sh -c umask; ip route show default | wc -l; cat /etc/resolv.conf; cat ' +
+        '/sys/class/net/ens3/mtu',
+    );
     t.equal(login.stdout, 'Node-A\n0077\n0077\n0\n1500\n');
-    for (const [from, to] of [['node-a', '10.77.0.12'], ['node-b', '10.77.0.11']] as const) {
-      const ping = (size: number): number | null => lab('exec', from, '--', 'ping', '-q', '-M', 'do', '-c', '1', '-W', '1', '-s', String(size - 28), to).status;
+    for (const [from, to] of [
+      ['node-a', '10.77.0.12'],
+      ['node-b', '10.77.0.11'],
+    ] as const) {
+      const ping = (size: number): number | null =>
+        lab('exec', from, '--', 'ping', '-q', '-M', 'do', '-c', '1', '-W', '1', '-s', String(size - 28), to).status;
       t.equal(ping(1400), 0, `1400 bytes pass from ${from}`);
       t.equal(ping(1410), 1, `1410 bytes vanish from ${from}`);
     }

@@ -30,8 +30,13 @@ const MIB = 1024 * 1024;
 const TEXT = "select replace(hex(zeroblob(131072)), '00', '€\"😀') as text";
 
 async function viaCloud(sql: string, more: object = {}): Promise<QueryLine[]> {
-  const answer = await call(clouds, node, '/api/v1/queries', { headers: auth, body: { sql, satellites: ['n1'], timeoutMs: 60_000, ...more } });
-  if (answer.status !== 200) throw new Error(answer.body);
+  const answer = await call(clouds, node, '/api/v1/queries', {
+    headers: auth,
+    body: { sql, satellites: ['n1'], timeoutMs: 60_000, ...more },
+  });
+  if (answer.status !== 200) {
+    throw new Error(answer.body);
+  }
   return linesOf(answer.body);
 }
 
@@ -47,23 +52,47 @@ async function directly(sql: string): Promise<QueryLine[]> {
   });
   const { authority } = JSON.parse((await call(clouds, node, API_PATHS.dns, { headers: auth })).body) as DnsReply;
   return new Promise((resolve, reject) => {
-    const sent = request({
-      host: '127.0.0.1', port: clouds.ports.direct, path: DIRECT_PATH, method: 'POST', agent: false, ca: authority ?? '', servername: 'n1.satellites.terrarium.internal',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', origin: `https://127.0.0.1:${clouds.ports.console}` },
-    }, (res) => {
-      const chunks: Buffer[] = [];
-      res.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject).on('end', () => resolve(linesOf(Buffer.concat(chunks).toString())));
-    });
+    const sent = request(
+      {
+        host: '127.0.0.1',
+        port: clouds.ports.direct,
+        path: DIRECT_PATH,
+        method: 'POST',
+        agent: false,
+        ca: authority ?? '',
+        servername: 'n1.satellites.terrarium.internal',
+        headers: {
+          authorization: `Bearer ${token}`,
+          'content-type': 'application/json',
+          origin: `https://127.0.0.1:${clouds.ports.console}`,
+        },
+      },
+      (res) => {
+        const chunks: Buffer[] = [];
+        res
+          .on('data', (chunk: Buffer) => chunks.push(chunk))
+          .on('error', reject)
+          .on('end', () => resolve(linesOf(Buffer.concat(chunks).toString())));
+      },
+    );
     sent.on('error', reject);
     sent.end(JSON.stringify({ sql }));
   });
 }
 
-const linesOf = (text: string): QueryLine[] => text.split('\n').filter((l) => l !== '').map((l) => JSON.parse(l) as QueryLine);
+const linesOf = (text: string): QueryLine[] =>
+  text
+    .split('\n')
+    .filter((l) => l !== '')
+    .map((l) => JSON.parse(l) as QueryLine);
 const rowsOf = (lines: QueryLine[]): unknown[][] => lines.flatMap((l) => ('rows' in l && 'sat' in l ? l.rows : []));
-const errorOf = (lines: QueryLine[]): { code: string; message: string } | undefined => lines.flatMap((l) => ('error' in l ? [l.error] : []))[0];
+const errorOf = (lines: QueryLine[]): { code: string; message: string } | undefined =>
+  lines.flatMap((l) => ('error' in l ? [l.error] : []))[0];
 
-for (const [way, run] of [['through the cloud', viaCloud], ['directly', directly]] as const) {
+for (const [way, run] of [
+  ['through the cloud', viaCloud],
+  ['directly', directly],
+] as const) {
   t.test(`a value of 1 MiB arrives whole, ${way}`, { timeout: 240_000 }, async (t) => {
     const [text] = rowsOf(await run(TEXT));
     t.equal(String(text?.[0]).length, 131072 * 4);
@@ -74,29 +103,52 @@ for (const [way, run] of [['through the cloud', viaCloud], ['directly', directly
   });
 
   t.test(`many large rows between small ones come in order, ${way}`, { timeout: 240_000 }, async (t) => {
-    const lines = await run('with recursive c(n) as (select 1 union all select n + 1 from c where n < 60) select n, zeroblob(case when n % 3 = 0 then 600000 when n % 3 = 1 then 5 else 100000 end) as b from c');
+    const lines = await run(
+      'with recursive c(n) as (select 1 union all select n + 1 from c where n < 60) select n, zeroblob(case when n ' +
+        '% 3 = 0 then 600000 when n % 3 = 1 then 5 else 100000 end) as b from c',
+    );
     t.same(errorOf(lines), undefined);
     const rows = rowsOf(lines);
-    t.same(rows.map((r) => r[0]), Array.from({ length: 60 }, (_, i) => i + 1));
-    t.same(rows.map((r) => Buffer.from((r[1] as { blob: string }).blob, 'base64').length), rows.map((_, i) => ((i + 1) % 3 === 0 ? 600_000 : (i + 1) % 3 === 1 ? 5 : 100_000)));
+    t.same(
+      rows.map((r) => r[0]),
+      Array.from({ length: 60 }, (_, i) => i + 1),
+    );
+    t.same(
+      rows.map((r) => Buffer.from((r[1] as { blob: string }).blob, 'base64').length),
+      rows.map((_, i) => ((i + 1) % 3 === 0 ? 600_000 : (i + 1) % 3 === 1 ? 5 : 100_000)),
+    );
   });
 
-  t.test(`what is larger than may be is an error with the limit and what to do, and nothing is cut, ${way}`, { timeout: 240_000 }, async (t) => {
-    const value = errorOf(await run('select zeroblob(5000000)'));
-    t.match(value, { code: 'query.too-large', message: /larger than 1064960 bytes.*substr\(\)/ });
-    const row = errorOf(await run(`select ${Array.from({ length: 5 }, () => 'zeroblob(1000000)').join(', ')}`));
-    t.match(row, { code: 'query.too-large', message: /is \d+ bytes long \(as JSON\), and 4 MiB are the most: select fewer columns, or parts of long values by substr\(\)/ });
-    t.same(rowsOf(await run('select 42')), [[42]]);
-  });
+  t.test(
+    `what is larger than may be is an error with the limit and what to do, and nothing is cut, ${way}`,
+    { timeout: 240_000 },
+    async (t) => {
+      const value = errorOf(await run('select zeroblob(5000000)'));
+      t.match(value, { code: 'query.too-large', message: /larger than 1064960 bytes.*substr\(\)/ });
+      const row = errorOf(await run(`select ${Array.from({ length: 5 }, () => 'zeroblob(1000000)').join(', ')}`));
+      t.match(row, {
+        code: 'query.too-large',
+        message:
+          /is \d+ bytes long \(as JSON\), and 4 MiB are the most: select fewer columns, or parts of long values by substr\(\)/,
+      });
+      t.same(rowsOf(await run('select 42')), [[42]]);
+    },
+  );
 }
 
 t.test('large rows in one order, and no more than were wanted', { timeout: 240_000 }, async (t) => {
   // Again and again: what a process has left over of the one must not count as what the next needs.
   for (let n = 0; n < 30; n += 1) {
-    const lines = await viaCloud('select value as n, zeroblob(700000) as b from json_each(\'[3,1,4,15,9,2,6,5]\')', { order: [{ column: 'n', descending: true }], limit: 5 });
+    const lines = await viaCloud("select value as n, zeroblob(700000) as b from json_each('[3,1,4,15,9,2,6,5]')", {
+      order: [{ column: 'n', descending: true }],
+      limit: 5,
+    });
     t.same(errorOf(lines), undefined, `time ${n}`);
     const rows = rowsOf(lines);
-    t.same(rows.map((r) => r[0]), [15, 9, 6, 5, 4]);
+    t.same(
+      rows.map((r) => r[0]),
+      [15, 9, 6, 5, 4],
+    );
     t.ok(rows.every((r) => Buffer.from((r[1] as { blob: string }).blob, 'base64').length === 700_000));
   }
   const info = JSON.parse((await call(clouds, node, '/api/v1/satellites/n1', { headers: auth })).body) as SatelliteInfo;

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
 import t from 'tap';
-import { executorClient } from '../../installer/plan/rpc.ts';
 import { readTls } from '../../installer/plan/roles.ts';
+import { executorClient } from '../../installer/plan/rpc.ts';
 import { OPERATION, exit, group, leaf, site, until } from './plan-site.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
@@ -15,16 +15,51 @@ t.test('the commands of the roles, and how an operation is looked at', async (t)
   const s = await site(t.testdir());
   t.teardown(() => s.close());
   const [, n2] = s.nodes;
-  if (n2 === undefined) throw new Error('no n2');
+  if (n2 === undefined) {
+    throw new Error('no n2');
+  }
 
-  const executor = execa(process.execPath, [MAIN, 'executor', '--operation', OPERATION, '--config', join(s.data('n2'), 'operations', OPERATION, 'executor.json')], { reject: false });
-  const client = executorClient({ operation: OPERATION, node: n2, port: s.spec.ports.executor, tls: readTls(join(s.data('n1'), 'pki')) });
+  const executor = execa(
+    process.execPath,
+    [
+      MAIN,
+      'executor',
+      '--operation',
+      OPERATION,
+      '--config',
+      join(s.data('n2'), 'operations', OPERATION, 'executor.json'),
+    ],
+    { reject: false },
+  );
+  const client = executorClient({
+    operation: OPERATION,
+    node: n2,
+    port: s.spec.ports.executor,
+    tls: readTls(join(s.data('n1'), 'pki')),
+  });
   t.teardown(() => client.close());
-  await until('n2 to answer', () => client.state().then(() => true, () => false));
-  const second = await terrarium('executor', '--operation', OPERATION, '--config', join(s.data('n2'), 'operations', OPERATION, 'executor.json'));
+  await until('n2 to answer', () =>
+    client.state().then(
+      () => true,
+      () => false,
+    ),
+  );
+  const second = await terrarium(
+    'executor',
+    '--operation',
+    OPERATION,
+    '--config',
+    join(s.data('n2'), 'operations', OPERATION, 'executor.json'),
+  );
   t.equal(second.exitCode, 1);
-  t.match(second.stderr, /^Error: n2: The executor cannot listen on 127\.0\.0\.12:\d+: another program has it\. Free the port/);
-  await t.rejects(client.leaf({ leaf: 'a', phase: 'no-such-phase', verb: 'do', input: null }, () => undefined), { code: 'unknown-phase', host: 'n2' });
+  t.match(
+    second.stderr,
+    /^Error: n2: The executor cannot listen on 127\.0\.0\.12:\d+: another program has it\. Free the port/,
+  );
+  await t.rejects(
+    client.leaf({ leaf: 'a', phase: 'no-such-phase', verb: 'do', input: null }, () => undefined),
+    { code: 'unknown-phase', host: 'n2' },
+  );
   await client.finish();
   t.equal((await executor).exitCode, 0);
 
@@ -50,14 +85,40 @@ t.test('the commands of the roles, and how an operation is looked at', async (t)
   const events = followed.stdout.split('\n').map((line) => JSON.parse(line) as { type: string });
   t.match(events[0], { type: 'plan' });
   t.match(events.at(-1), { type: 'end', ok: false, error: { code: 'test-failure', host: 'n2' } });
-  const later = await terrarium('operation', 'follow', '--data', s.data('n1'), '--operation', OPERATION, '--json', '--from', String(events.length - 1));
+  const later = await terrarium(
+    'operation',
+    'follow',
+    '--data',
+    s.data('n1'),
+    '--operation',
+    OPERATION,
+    '--json',
+    '--from',
+    String(events.length - 1),
+  );
   t.equal(later.stdout.split('\n').length, 1);
   const plain = await terrarium('operation', 'follow', '--data', s.data('n1'));
   t.equal(plain.exitCode, 1);
   t.match(plain.stdout, /n2 {2}Test fails-x … FAILED/);
-  t.match(plain.stderr, /^Error: n2: The thing of fails-x is broken\. Mend it\. The file for support is .*n2\.log on n2\.$/);
+  t.match(
+    plain.stderr,
+    /^Error: n2: The thing of fails-x is broken\. Mend it\. The file for support is .*n2\.log on n2\.$/,
+  );
 
-  const status = JSON.parse((await terrarium('operation', 'status', '--data', s.data('n1'), '--json')).stdout) as unknown;
-  t.match(status, { id: OPERATION, role: 'coordinator', state: 'failed', leaves: [{ id: 'fails-x/n2', state: 'failed', title: 'Test fails-x' }, { id: 'quick-b/n1', state: 'not started' }] });
-  t.match((await terrarium('operation', 'status', '--data', s.data('n2'))).stdout, /Operation install-0badcafe: failed \(this node carries out steps/);
+  const status = JSON.parse(
+    (await terrarium('operation', 'status', '--data', s.data('n1'), '--json')).stdout,
+  ) as unknown;
+  t.match(status, {
+    id: OPERATION,
+    role: 'coordinator',
+    state: 'failed',
+    leaves: [
+      { id: 'fails-x/n2', state: 'failed', title: 'Test fails-x' },
+      { id: 'quick-b/n1', state: 'not started' },
+    ],
+  });
+  t.match(
+    (await terrarium('operation', 'status', '--data', s.data('n2'))).stdout,
+    /Operation install-0badcafe: failed \(this node carries out steps/,
+  );
 });

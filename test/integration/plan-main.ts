@@ -2,7 +2,10 @@ import { runCoordinator, runExecutor } from '../../installer/plan/roles.ts';
 import { PLAN_FAILED } from '../../installer/plan/units.ts';
 import { loadPhase, loadProcedure } from './plan-phases.ts';
 
-/** An executor or a coordinator as the product runs it, with the test's phases: `executor ID FILE`, `coordinator ID DATA`. */
+/**
+ * An executor or a coordinator as the product runs it, with the test's phases: `executor ID FILE`, `coordinator ID
+ * DATA`.
+ */
 const [role = '', operation = '', where = ''] = process.argv.slice(2);
 const abort = new AbortController();
 process.on('SIGTERM', () => abort.abort());

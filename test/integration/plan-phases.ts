@@ -1,13 +1,13 @@
 import { appendFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Failure } from '../../src/errors.ts';
 import type { Json, Phase, PhaseContext, Procedure } from '../../installer/plan/types.ts';
+import { Failure } from '../../src/errors.ts';
 
 /**
- * Phases that leave marks in the node's data directory: `slow-NAME` takes 600 ms in three steps (`slow-long` three seconds)
- * and cannot tell that it is done before its last, `held-NAME` goes from step to step until the file `released` is there,
- * `quick-NAME` takes none, `fails-NAME` fails until the file `mended` is there. Each also writes a trace, one for its node and
- * one for all nodes together.
+ * Phases that leave marks in the node's data directory: `slow-NAME` takes 600 ms in three steps (`slow-long` three
+ * seconds) and cannot tell that it is done before its last, `held-NAME` goes from step to step until the file
+ * `released` is there, `quick-NAME` takes none, `fails-NAME` fails until the file `mended` is there. Each also writes a
+ * trace, one for its node and one for all nodes together.
  */
 export function trace(context: PhaseContext, what: string): void {
   appendFileSync(join(context.spec.data, 'trace'), `${what}\n`);
@@ -28,7 +28,9 @@ export async function loadPhase(name: string): Promise<Phase> {
       if (name.startsWith('fails-') && !existsSync(join(context.spec.data, 'mended'))) {
         throw new Failure('test-failure', `The thing of ${name} is broken.`, { remedy: 'Mend it.' });
       }
-      if (name.startsWith('crashes-')) throw new TypeError('cannot read properties of undefined');
+      if (name.startsWith('crashes-')) {
+        throw new TypeError('cannot read properties of undefined');
+      }
       for (let step = 1; name.startsWith('held-') && !existsSync(join(context.spec.data, 'released')); step += 1) {
         context.waiting(`step ${step} of ${name}`, 'not there yet');
         await sleep(200);
@@ -51,7 +53,9 @@ export async function loadPhase(name: string): Promise<Phase> {
 }
 
 export async function loadProcedure(name: string): Promise<Procedure> {
-  if (name !== 'greet') throw new Failure('unknown-procedure', `no ${name}`);
+  if (name !== 'greet') {
+    throw new Failure('unknown-procedure', `no ${name}`);
+  }
   return {
     run: async (context, args) => `hello ${(args as { name: string }).name} from ${context.node.name}`,
   };

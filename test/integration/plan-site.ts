@@ -21,7 +21,10 @@ export function group(id: string, order: 'serial' | 'parallel', children: PlanNo
   return { kind: 'group', id, title: id, order, children };
 }
 
-/** Two nodes on this machine, each with its own loopback address and data directory, as an install leaves them before it starts. */
+/**
+ * Two nodes on this machine, each with its own loopback address and data directory, as an install leaves them before it
+ * starts.
+ */
 export interface Site {
   nodes: NodeSpec[];
   spec: ClusterSpec;
@@ -52,25 +55,57 @@ export async function site(dir: string): Promise<Site> {
     { name: 'n2', address: '127.0.0.12', role: 'worker' },
   ];
   const data = (node: string): string => join(dir, node);
-  const ports = { ...Object.fromEntries(PORT_NAMES.map((n) => [n, PORTS[n].port])), executor: await freePort() } as Ports;
+  const ports = {
+    ...Object.fromEntries(PORT_NAMES.map((n) => [n, PORTS[n].port])),
+    executor: await freePort(),
+  } as Ports;
   const specOf = (node: string): ClusterSpec => ({
-    id: 'c1', name: 'test', nodes, family: 4, serviceRange: '240.96.0.0/16', ports, prefix: join(dir, 'prefix'), data: data(node), consoleName: undefined, overrides: [],
+    id: 'c1',
+    name: 'test',
+    nodes,
+    family: 4,
+    serviceRange: '240.96.0.0/16',
+    ports,
+    prefix: join(dir, 'prefix'),
+    data: data(node),
+    consoleName: undefined,
+    overrides: [],
   });
   const authority = await createAuthority('c1', new Date());
   for (const node of nodes) {
     mkdirSync(join(data(node.name), 'pki'), { recursive: true });
-    const { cert, key } = await issue(authority, { commonName: node.name, sans: [node.address], usages: ['server', 'client'], days: 1, organization: 'terrarium:node' }, new Date());
-    for (const [name, content] of Object.entries({ 'ca.crt': authority.cert, 'node.crt': cert, 'node.key': key })) writeFileSync(join(data(node.name), 'pki', name), content);
+    const { cert, key } = await issue(
+      authority,
+      {
+        commonName: node.name,
+        sans: [node.address],
+        usages: ['server', 'client'],
+        days: 1,
+        organization: 'terrarium:node',
+      },
+      new Date(),
+    );
+    for (const [name, content] of Object.entries({ 'ca.crt': authority.cert, 'node.crt': cert, 'node.key': key })) {
+      writeFileSync(join(data(node.name), 'pki', name), content);
+    }
     mkdirSync(join(data(node.name), 'operations', OPERATION), { recursive: true });
-    writeFileSync(join(data(node.name), 'operations', OPERATION, 'executor.json'), JSON.stringify({ spec: specOf(node.name), node }));
+    writeFileSync(
+      join(data(node.name), 'operations', OPERATION, 'executor.json'),
+      JSON.stringify({ spec: specOf(node.name), node }),
+    );
   }
   const children: ChildProcess[] = [];
   const start = (args: string[], env: NodeJS.ProcessEnv = {}): ChildProcess => {
-    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env['PATH'], ...env } });
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { PATH: process.env['PATH'], ...env },
+    });
     let said = '';
     child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));
     child.once('exit', () => {
-      if (said !== '') process.stderr.write(`${args[0] ?? ''}: ${said}`);
+      if (said !== '') {
+        process.stderr.write(`${args[0] ?? ''}: ${said}`);
+      }
     });
     children.push(child);
     return child;
@@ -81,26 +116,39 @@ export async function site(dir: string): Promise<Site> {
     spec: specOf('n1'),
     authority,
     data,
-    plan: (root, kind = 'install') => writeFileSync(operation('n1', 'plan.json'), JSON.stringify({ id: OPERATION, operation: kind, spec: specOf('n1'), root } satisfies Plan)),
+    plan: (root, kind = 'install') =>
+      writeFileSync(
+        operation('n1', 'plan.json'),
+        JSON.stringify({ id: OPERATION, operation: kind, spec: specOf('n1'), root } satisfies Plan),
+      ),
     executor: (node) => start(['executor', OPERATION, operation(node, 'executor.json')]),
     coordinator: (env) => start(['coordinator', OPERATION, data('n1')], env),
     again: () => retireEvents(operation('n1', 'events.jsonl')),
     events: () => readLines<PlanEvent>(operation('n1', 'events.jsonl')),
-    trace: (node) => (existsSync(join(data(node), 'trace')) ? readFileSync(join(data(node), 'trace'), 'utf8').trim().split('\n') : []),
+    trace: (node) =>
+      existsSync(join(data(node), 'trace'))
+        ? readFileSync(join(data(node), 'trace'), 'utf8')
+            .trim()
+            .split('\n')
+        : [],
     close: async () => {
       const left = children.filter((c) => c.exitCode === null && c.signalCode === null);
-      await Promise.all(left.map(async (c) => {
-        const gone = once(c, 'exit');
-        c.kill('SIGKILL');
-        await gone;
-      }));
+      await Promise.all(
+        left.map(async (c) => {
+          const gone = once(c, 'exit');
+          c.kill('SIGKILL');
+          await gone;
+        }),
+      );
     },
   };
 }
 
 /** The exit code of a process, or the signal that ended it. */
 export async function exit(child: ChildProcess): Promise<number | string> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  if (child.exitCode === null && child.signalCode === null) {
+    await once(child, 'exit');
+  }
   return child.signalCode ?? child.exitCode ?? -1;
 }
 
@@ -108,7 +156,9 @@ export async function exit(child: ChildProcess): Promise<number | string> {
 export async function until(what: string, condition: () => boolean | Promise<boolean>, ms = 45_000): Promise<void> {
   const deadline = Date.now() + ms;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`${what} did not happen within ${ms} ms`);
+    if (Date.now() > deadline) {
+      throw new Error(`${what} did not happen within ${ms} ms`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -10,14 +10,22 @@ function states(events: PlanEvent[], id: string): string[] {
 }
 t.test('a plan runs over two nodes, and again finds everything done', async (t) => {
   const s = await prepare(t);
-  s.plan(group('root', 'serial', [group('all', 'parallel', [leaf('n1', 'slow-a'), leaf('n2', 'slow-a')]), leaf('n2', 'quick-b')]));
+  s.plan(
+    group('root', 'serial', [
+      group('all', 'parallel', [leaf('n1', 'slow-a'), leaf('n2', 'slow-a')]),
+      leaf('n2', 'quick-b'),
+    ]),
+  );
   const executors = ['n1', 'n2'].map((n) => s.executor(n));
   t.equal(await exit(s.coordinator()), 0);
   t.same(await Promise.all(executors.map(exit)), [0, 0], 'the executors have been asked to finish');
   t.same(s.trace('n2'), ['start slow-a', 'end slow-a', 'start quick-b', 'end quick-b']);
   t.same(states(s.events(), 'slow-a/n1'), ['in progress', 'completed']);
   t.ok(s.events().some((e) => e.type === 'waiting' && e.for === 'step 2 of slow-a' && e.cause === 'not there yet'));
-  t.ok(s.events().some((e) => e.type === 'log' && e.line.includes('hello slow-a from n1')), 'the input came from a procedure');
+  t.ok(
+    s.events().some((e) => e.type === 'log' && e.line.includes('hello slow-a from n1')),
+    'the input came from a procedure',
+  );
   t.ok(s.events().some((e) => e.type === 'progress' && e.fraction === 1));
   t.match(ends(s.events()), [{ ok: true }]);
   const log = join(s.data('n2'), 'operations', OPERATION, 'n2.log');
@@ -34,14 +42,28 @@ t.test('a plan runs over two nodes, and again finds everything done', async (t) 
 
 t.test('a failed leaf lets its siblings finish, starts nothing after it, and is resumed', async (t) => {
   const s = await prepare(t);
-  s.plan(group('root', 'serial', [group('all', 'parallel', [leaf('n1', 'slow-a'), leaf('n2', 'fails-x')]), leaf('n1', 'quick-b')]));
+  s.plan(
+    group('root', 'serial', [
+      group('all', 'parallel', [leaf('n1', 'slow-a'), leaf('n2', 'fails-x')]),
+      leaf('n1', 'quick-b'),
+    ]),
+  );
   s.executor('n1');
   s.executor('n2');
   t.equal(await exit(s.coordinator()), 10);
   t.same(states(s.events(), 'slow-a/n1'), ['in progress', 'completed']);
   t.same(states(s.events(), 'quick-b/n1'), []);
   const [end] = ends(s.events());
-  t.match(end, { ok: false, error: { code: 'test-failure', host: 'n2', message: 'The thing of fails-x is broken.', remedy: /^Mend it\. .*n2\.log on n2/ }, log: { node: 'n2' } });
+  t.match(end, {
+    ok: false,
+    error: {
+      code: 'test-failure',
+      host: 'n2',
+      message: 'The thing of fails-x is broken.',
+      remedy: /^Mend it\. .*n2\.log on n2/,
+    },
+    log: { node: 'n2' },
+  });
   t.equal(readJournal(join(s.data('n1'), 'operations', OPERATION, 'journal.jsonl')).get('fails-x/n2')?.state, 'failed');
 
   writeFileSync(join(s.data('n2'), 'mended'), '');
@@ -58,7 +80,11 @@ t.test('a bug in a phase is one sentence that names step and host', async (t) =>
   s.plan(group('root', 'serial', [leaf('n2', 'crashes-x')]));
   s.executor('n2');
   t.equal(await exit(s.coordinator()), 10);
-  t.match(ends(s.events())[0]?.error, { code: 'internal', host: 'n2', message: 'Test crashes-x failed: cannot read properties of undefined.' });
+  t.match(ends(s.events())[0]?.error, {
+    code: 'internal',
+    host: 'n2',
+    message: 'Test crashes-x failed: cannot read properties of undefined.',
+  });
 });
 
 t.test('kill -9 of an executor: said, waited for, and the leaf is completed by the next one', async (t) => {
@@ -106,20 +132,29 @@ t.test('uninstall undoes each leaf', async (t) => {
   t.same(states(s.events(), 'quick-a/n1'), ['in progress', 'rolled back']);
 });
 
-t.test('a coordinator that is killed at its very end and started again tells the end, and needs no executors', async (t) => {
-  const s = await prepare(t);
-  s.plan(group('root', 'serial', [leaf('n2', 'fails-x')]));
-  s.executor('n2');
-  t.equal(await exit(s.coordinator()), 10);
-  const told = s.events();
-  t.equal(await exit(s.coordinator()), 10, 'after the end: the same outcome');
-  t.same(s.events(), told);
+t.test(
+  'a coordinator that is killed at its very end and started again tells the end, and needs no executors',
+  async (t) => {
+    const s = await prepare(t);
+    s.plan(group('root', 'serial', [leaf('n2', 'fails-x')]));
+    s.executor('n2');
+    t.equal(await exit(s.coordinator()), 10);
+    const told = s.events();
+    t.equal(await exit(s.coordinator()), 10, 'after the end: the same outcome');
+    t.same(s.events(), told);
 
-  const path = join(s.data('n1'), 'operations', OPERATION, 'events.jsonl');
-  writeFileSync(path, readFileSync(path, 'utf8').split('\n').filter((line) => !line.includes('"end"')).join('\n'));
-  const before = Date.now();
-  t.equal(await exit(s.coordinator()), 10);
-  t.comment(`told the end after ${Date.now() - before} ms`);
-  const [end] = ends(told);
-  t.same(ends(s.events()), [{ ...end, at: ends(s.events())[0]?.at }]);
-});
+    const path = join(s.data('n1'), 'operations', OPERATION, 'events.jsonl');
+    writeFileSync(
+      path,
+      readFileSync(path, 'utf8')
+        .split('\n')
+        .filter((line) => !line.includes('"end"'))
+        .join('\n'),
+    );
+    const before = Date.now();
+    t.equal(await exit(s.coordinator()), 10);
+    t.comment(`told the end after ${Date.now() - before} ms`);
+    const [end] = ends(told);
+    t.same(ends(s.events()), [{ ...end, at: ends(s.events())[0]?.at }]);
+  },
+);

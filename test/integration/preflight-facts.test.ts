@@ -10,9 +10,11 @@ import { gatherFacts } from '../../installer/preflight/facts/gather.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'facts-'));
 const at = join(dir, 'mnt');
-const run = (program: string, ...args: string[]): string => execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+const run = (program: string, ...args: string[]): string =>
+  execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
 const facts = (): Promise<Facts> => gatherFacts({ prefix: join(at, 'opt'), data: join(at, 'data'), ports: [] }, {});
-const judge = (f: Facts): Finding[] => (check as HostCheck).judge({ facts: f } as Member, {} as Parameters<HostCheck['judge']>[1]);
+const judge = (f: Facts): Finding[] =>
+  (check as HostCheck).judge({ facts: f } as Member, {} as Parameters<HostCheck['judge']>[1]);
 
 // A disk of its own, on which the kernel is told to find an error.
 t.test('errors of the disk that holds our folders', { timeout: 300_000 }, async (t) => {
@@ -31,21 +33,36 @@ t.test('errors of the disk that holds our folders', { timeout: 300_000 }, async 
   t.teardown(() => run('umount', at));
 
   const good = await facts();
-  t.match(good.storage.disks.find((d) => d.mountPoint === at), { devices: [name], ext4Errors: 0, thinPool: null, quotas: [] });
-  t.same(judge(good).filter((f) => f.message.includes(at)), []);
+  t.match(
+    good.storage.disks.find((d) => d.mountPoint === at),
+    { devices: [name], ext4Errors: 0, thinPool: null, quotas: [] },
+  );
+  t.same(
+    judge(good).filter((f) => f.message.includes(at)),
+    [],
+  );
   t.same(good.kernelLog?.diskErrors.filter((l) => l.includes(name)) ?? [], []);
 
   writeFileSync(`/sys/fs/ext4/${name}/trigger_fs_error`, 'this is a test');
   const bad = await facts();
   const found = judge(bad).map((f) => f.message);
-  t.ok(found.some((m) => m.startsWith(`The file system of ${at} (${name}) has recorded an error`)), found.join('\n'));
-  if (bad.kernelLog === null) t.comment('the log of the kernel cannot be read here');
-  else t.match(bad.kernelLog.diskErrors.at(-1), new RegExp(`EXT4-fs error \\(device ${name}\\): .*this is a test`));
+  t.ok(
+    found.some((m) => m.startsWith(`The file system of ${at} (${name}) has recorded an error`)),
+    found.join('\n'),
+  );
+  if (bad.kernelLog === null) {
+    t.comment('the log of the kernel cannot be read here');
+  } else {
+    t.match(bad.kernelLog.diskErrors.at(-1), new RegExp(`EXT4-fs error \\(device ${name}\\): .*this is a test`));
+  }
 
   // The same device, but no longer the same file system.
   run('umount', at);
   run('mkfs.ext4', '-q', '-F', disk);
   run('mount', disk, at);
   const anew = await facts();
-  t.same(judge(anew).filter((f) => f.message.includes(name)), []);
+  t.same(
+    judge(anew).filter((f) => f.message.includes(name)),
+    [],
+  );
 });

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { clusterPorts } from '../../installer/cluster/spec.ts';
-import { runMatrix } from '../../installer/preflight/matrix/run.ts';
-import type { Pair } from '../../installer/preflight/matrix/result.ts';
+import type { ClusterContext } from '../../installer/preflight/check.ts';
 import { check as checksumCheck } from '../../installer/preflight/checks/checksum-errors.ts';
 import { check as mtuCheck } from '../../installer/preflight/checks/mtu.ts';
 import { check as portCheck } from '../../installer/preflight/checks/port-blocked.ts';
 import { check as optionCheck } from '../../installer/preflight/checks/syn-option.ts';
-import type { ClusterContext } from '../../installer/preflight/check.ts';
+import type { Pair } from '../../installer/preflight/matrix/result.ts';
+import { runMatrix } from '../../installer/preflight/matrix/run.ts';
 import { makeNetwork } from './support/netns.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'matrix-'));
@@ -27,7 +27,11 @@ const ports = clusterPorts({ ports: undefined });
 async function matrix(family: 4 | 6 = 4): Promise<Pair[]> {
   const hosts = network.nodes.map((node, i) => ({
     host: network.host(i, family),
-    member: { name: node.name, address: family === 4 ? node.ipv4 : node.ipv6, role: i < 2 ? ('control-plane' as const) : ('worker' as const) },
+    member: {
+      name: node.name,
+      address: family === 4 ? node.ipv4 : node.ipv6,
+      role: i < 2 ? ('control-plane' as const) : ('worker' as const),
+    },
     program,
   }));
   return await runMatrix(hosts, ports, { helper });
@@ -46,7 +50,16 @@ t.test('all is well, over IPv4 and IPv6', { timeout: 300_000 }, async (t) => {
     t.equal(pairs.length, 6);
     t.same(messages(pairs), []);
     for (const pair of pairs) {
-      t.match(pair, { synOption: 'kept', bulk: true, checksumErrors: 0, mtu: { device: 'eth0', deviceMtu: 1500, passes: 1500, told: null } }, `${pair.from} → ${pair.to}`);
+      t.match(
+        pair,
+        {
+          synOption: 'kept',
+          bulk: true,
+          checksumErrors: 0,
+          mtu: { device: 'eth0', deviceMtu: 1500, passes: 1500, told: null },
+        },
+        `${pair.from} → ${pair.to}`,
+      );
       t.ok(pair.roundTripsMs.length > 3);
       t.ok(Math.abs(pair.skew?.ms ?? 99) <= (pair.skew?.errorMs ?? 0), 'one clock');
     }
@@ -73,7 +86,10 @@ t.test('a black hole is told with the size that passes', { timeout: 300_000 }, a
     network.rules(2, ['meta length > 1400 drop']);
     const pairs = await matrix(family);
     network.rules(2, []);
-    t.same(messages(pairs).toSorted(), ['n1 → n3: frames larger than 1400 bytes vanish though eth0 says 1500.', 'n2 → n3: frames larger than 1400 bytes vanish though eth0 says 1500.']);
+    t.same(messages(pairs).toSorted(), [
+      'n1 → n3: frames larger than 1400 bytes vanish though eth0 says 1500.',
+      'n2 → n3: frames larger than 1400 bytes vanish though eth0 says 1500.',
+    ]);
   }
 });
 
@@ -100,7 +116,9 @@ t.test('a stripped SYN option is told', { timeout: 300_000 }, async (t) => {
 
 t.test('packets with a wrong checksum are counted where they arrive', { timeout: 300_000 }, async (t) => {
   // Before the kernel looks at the checksum of the IP header.
-  const table = 'table netdev hostile { chain c { type filter hook ingress device eth0 priority 0; meta length > 1000 numgen inc mod 5 == 0 ip checksum set 1; }; }';
+  const table =
+    'table netdev hostile { chain c { type filter hook ingress device eth0 priority 0; meta length > 1000 numgen ' +
+    'inc mod 5 == 0 ip checksum set 1; }; }';
   t.match(await network.host(1, 4).run(['nft', table]), { exitCode: 0 });
   const pairs = await matrix();
   await network.host(1, 4).run(['nft', 'delete table netdev hostile']);
@@ -114,7 +132,10 @@ t.test('a port that another program holds is tried as it is', { timeout: 300_000
   const script = `require('node:net').createServer((s) => s.destroy()).listen(${ports.agent}, () => console.log('up'))`;
   let running: Promise<unknown> = Promise.resolve();
   await new Promise<void>((resolve) => {
-    running = network.host(0, 4).run([process.execPath, '-e', script], { signal: stop.signal, onStdout: () => resolve() }).catch(() => undefined);
+    running = network
+      .host(0, 4)
+      .run([process.execPath, '-e', script], { signal: stop.signal, onStdout: () => resolve() })
+      .catch(() => undefined);
   });
   const pairs = await matrix();
   stop.abort();

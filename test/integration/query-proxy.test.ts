@@ -1,11 +1,25 @@
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import t from 'tap';
-import type { QueryLine } from '../../src/cloud/api.ts';
-import { createQueryProxy, type QueryProxy, type QuerySpec } from '../../src/cloud/queries.ts';
 import { connectBus } from '../../src/bus/connect.ts';
-import { CREDITS, LOST_MS, PART_CHARS, STILL_READ_MS, cancelSchema, creditSchema, decode, encode, messagesOf, queryRequestSchema, type Frame, type PartFrame, type QueryRequest } from '../../src/bus/frames.ts';
+import {
+  CREDITS,
+  LOST_MS,
+  PART_CHARS,
+  STILL_READ_MS,
+  cancelSchema,
+  creditSchema,
+  decode,
+  encode,
+  messagesOf,
+  queryRequestSchema,
+  type Frame,
+  type PartFrame,
+  type QueryRequest,
+} from '../../src/bus/frames.ts';
 import { BusServer } from '../../src/bus/server.ts';
 import { subjects } from '../../src/bus/subjects.ts';
+import type { QueryLine } from '../../src/cloud/api.ts';
+import { createQueryProxy, type QueryProxy, type QuerySpec } from '../../src/cloud/queries.ts';
 import { NATS_SERVER, busFiles, freePorts, type BusFiles } from '../support/bus-files.ts';
 import { until } from '../support/local-cloud.ts';
 
@@ -23,14 +37,30 @@ t.before(async () => {
   server = new BusServer({
     binary: NATS_SERVER,
     log: () => undefined,
-    settings: { node: 'n1', address: '127.0.0.1', port, clusterPort: 0, websocketPort, clusterId: 'test', tlsDir: `${files.data('n1')}/cloud/tls`, stateDir: `${files.data('n1')}/cloud/state` },
+    settings: {
+      node: 'n1',
+      address: '127.0.0.1',
+      port,
+      clusterPort: 0,
+      websocketPort,
+      clusterId: 'test',
+      tlsDir: `${files.data('n1')}/cloud/tls`,
+      stateDir: `${files.data('n1')}/cloud/state`,
+    },
     topology: { servers: [{ name: 'n1', address: '127.0.0.1' }], satellites: known, jetstream: false },
   });
   await server.start();
   const servers = [`127.0.0.1:${port}`];
   cloud = await connectBus({ servers, tls: files.cloudTls('n1'), name: 'cloud' });
-  for (const s of known) satellites.set(s, await connectBus({ servers, tls: files.satelliteTls(s), name: s }));
-  proxy = createQueryProxy({ instance: 'n1', nc: cloud, isKnown: (sat) => [...known, 'silent'].includes(sat), log: () => undefined });
+  for (const s of known) {
+    satellites.set(s, await connectBus({ servers, tls: files.satelliteTls(s), name: s }));
+  }
+  proxy = createQueryProxy({
+    instance: 'n1',
+    nc: cloud,
+    isKnown: (sat) => [...known, 'silent'].includes(sat),
+    log: () => undefined,
+  });
 });
 
 t.teardown(async () => {
@@ -50,16 +80,29 @@ interface Fake {
 }
 
 /** A satellite that answers each request by `answer`. */
-async function fake(sat: string, answer: (request: QueryRequest, send: (frame: Frame) => void, self: Fake) => void): Promise<Fake> {
+async function fake(
+  sat: string,
+  answer: (request: QueryRequest, send: (frame: Frame) => void, self: Fake) => void,
+): Promise<Fake> {
   const nc = satellites.get(sat);
-  if (nc === undefined) throw new Error(`no satellite ${sat}`);
+  if (nc === undefined) {
+    throw new Error(`no satellite ${sat}`);
+  }
   const subscriptions: Subscription[] = [];
-  const self: Fake = { requests: [], credits: 0, grants: [], cancelled: [], stop: () => subscriptions.forEach((s) => s.unsubscribe()) };
+  const self: Fake = {
+    requests: [],
+    credits: 0,
+    grants: [],
+    cancelled: [],
+    stop: () => subscriptions.forEach((s) => s.unsubscribe()),
+  };
   subscriptions.push(
     nc.subscribe(subjects.query(sat), {
       callback: (_, msg) => {
         const request = decode(queryRequestSchema, msg.string());
-        if (request === undefined || msg.reply === undefined) throw new Error('not a request');
+        if (request === undefined || msg.reply === undefined) {
+          throw new Error('not a request');
+        }
         const reply = msg.reply;
         self.requests.push(request);
         self.credits = request.credits;
@@ -70,7 +113,9 @@ async function fake(sat: string, answer: (request: QueryRequest, send: (frame: F
       callback: (_, msg) => {
         const credit = decode(creditSchema, msg.string());
         // As above.
-        if (credit !== undefined && !self.requests.some((r) => r.q === credit.q)) return;
+        if (credit !== undefined && !self.requests.some((r) => r.q === credit.q)) {
+          return;
+        }
         self.credits += credit?.credits ?? Number.NaN;
         self.grants.push(credit?.credits ?? Number.NaN);
       },
@@ -79,7 +124,9 @@ async function fake(sat: string, answer: (request: QueryRequest, send: (frame: F
       callback: (_, msg) => {
         const q = decode(cancelSchema, msg.string())?.q ?? 'unreadable';
         // The cancel of the test before may still be on its way.
-        if (q === 'unreadable' || self.requests.some((r) => r.q === q)) self.cancelled.push(q);
+        if (q === 'unreadable' || self.requests.some((r) => r.q === q)) {
+          self.cancelled.push(q);
+        }
       },
     }),
   );
@@ -92,40 +139,73 @@ interface Outcome {
   done: Extract<QueryLine, { done: true }>;
 }
 
-async function run(sats: string[], options: { write?: (line: QueryLine) => Promise<void>; signal?: AbortSignal; timeoutMs?: number; merge?: QuerySpec['merge'] } = {}): Promise<Outcome> {
+async function run(
+  sats: string[],
+  options: {
+    write?: (line: QueryLine) => Promise<void>;
+    signal?: AbortSignal;
+    timeoutMs?: number;
+    merge?: QuerySpec['merge'];
+  } = {},
+): Promise<Outcome> {
   const lines: QueryLine[] = [];
   const write = async (line: QueryLine): Promise<void> => {
     lines.push(line);
     await options.write?.(line);
   };
-  await proxy.run({ sql: 'select 1', satellites: sats, timeoutMs: options.timeoutMs ?? 10_000, maxRows: 1000, maxBytes: 1e6, merge: options.merge }, { write }, options.signal ?? new AbortController().signal);
+  await proxy.run(
+    {
+      sql: 'select 1',
+      satellites: sats,
+      timeoutMs: options.timeoutMs ?? 10_000,
+      maxRows: 1000,
+      maxBytes: 1e6,
+      merge: options.merge,
+    },
+    { write },
+    options.signal ?? new AbortController().signal,
+  );
   const done = lines.at(-1);
-  if (done === undefined || !('done' in done)) throw new Error('no end');
+  if (done === undefined || !('done' in done)) {
+    throw new Error('no end');
+  }
   return { lines, done };
 }
 
-t.test('rows, none, an error, a refusal, one unknown and one not connected: the states sum to what was asked', async (t) => {
-  const fakes = [
-    await fake('s1', ({ q }, send) => {
-      send({ q, sat: 's1', alive: true });
-      send({ q, sat: 's1', seq: 0, columns: ['a'], rows: [[1], [2]] });
-      send({ q, sat: 's1', seq: 1, rows: [[3]] });
-      send({ q, sat: 's1', seq: 2, end: { rows: 3, ms: 1.5, truncated: 'rows' } });
-    }),
-    await fake('s2', ({ q }, send) => {
-      send({ q, sat: 's2', seq: 0, columns: ['a'], rows: [] });
-      send({ q, sat: 's2', seq: 1, end: { rows: 0, ms: 1 } });
-    }),
-    await fake('s3', ({ q }, send) => send({ q, sat: 's3', seq: 0, error: { code: 'query.denied', message: 'no' } })),
-  ];
-  const { lines, done } = await run(['s1', 's2', 's3', 'silent', 'nobody']);
-  t.same(done.satellites, { s1: 'rows', s2: 'empty', s3: 'denied', silent: 'lost', nobody: 'error' });
-  t.equal(done.rows, 3);
-  t.match(lines.filter((l) => 'sat' in l && l.sat === 's1'), [{ seq: 0, columns: ['a'], rows: [[1], [2]] }, { seq: 1, rows: [[3]] }, { end: { rows: 3, truncated: 'rows' } }]);
-  t.match(lines.find((l) => 'error' in l && l.sat === 'silent'), { error: { code: 'satellite.lost' } });
-  t.match(lines.find((l) => 'error' in l && l.sat === 'nobody'), { error: { code: 'satellite.unknown' } });
-  fakes.forEach((f) => f.stop());
-});
+t.test(
+  'rows, none, an error, a refusal, one unknown and one not connected: the states sum to what was asked',
+  async (t) => {
+    const fakes = [
+      await fake('s1', ({ q }, send) => {
+        send({ q, sat: 's1', alive: true });
+        send({ q, sat: 's1', seq: 0, columns: ['a'], rows: [[1], [2]] });
+        send({ q, sat: 's1', seq: 1, rows: [[3]] });
+        send({ q, sat: 's1', seq: 2, end: { rows: 3, ms: 1.5, truncated: 'rows' } });
+      }),
+      await fake('s2', ({ q }, send) => {
+        send({ q, sat: 's2', seq: 0, columns: ['a'], rows: [] });
+        send({ q, sat: 's2', seq: 1, end: { rows: 0, ms: 1 } });
+      }),
+      await fake('s3', ({ q }, send) => send({ q, sat: 's3', seq: 0, error: { code: 'query.denied', message: 'no' } })),
+    ];
+    const { lines, done } = await run(['s1', 's2', 's3', 'silent', 'nobody']);
+    t.same(done.satellites, { s1: 'rows', s2: 'empty', s3: 'denied', silent: 'lost', nobody: 'error' });
+    t.equal(done.rows, 3);
+    t.match(
+      lines.filter((l) => 'sat' in l && l.sat === 's1'),
+      [{ seq: 0, columns: ['a'], rows: [[1], [2]] }, { seq: 1, rows: [[3]] }, { end: { rows: 3, truncated: 'rows' } }],
+    );
+    t.match(
+      lines.find((l) => 'error' in l && l.sat === 'silent'),
+      { error: { code: 'satellite.lost' } },
+    );
+    t.match(
+      lines.find((l) => 'error' in l && l.sat === 'nobody'),
+      { error: { code: 'satellite.unknown' } },
+    );
+    fakes.forEach((f) => f.stop());
+  },
+);
 
 t.test('a gap in the batches is an error, not fewer rows', async (t) => {
   const s1 = await fake('s1', ({ q }, send) => {
@@ -135,14 +215,19 @@ t.test('a gap in the batches is an error, not fewer rows', async (t) => {
   });
   const { lines, done } = await run(['s1']);
   t.same(done.satellites, { s1: 'error' });
-  t.match(lines.find((l) => 'error' in l), { error: { code: 'bus.gap' } });
+  t.match(
+    lines.find((l) => 'error' in l),
+    { error: { code: 'bus.gap' } },
+  );
   await until('the cancel', () => (s1.cancelled.length === 1 ? true : undefined));
   s1.stop();
 });
 
 t.test('more batches than credits are refused', async (t) => {
   const s1 = await fake('s1', ({ q }, send) => {
-    for (let seq = 0; seq < CREDITS + 1; seq += 1) send({ q, sat: 's1', seq, rows: [[seq]] });
+    for (let seq = 0; seq < CREDITS + 1; seq += 1) {
+      send({ q, sat: 's1', seq, rows: [[seq]] });
+    }
   });
   const held = Promise.withResolvers<void>();
   const running = run(['s1'], { write: () => held.promise });
@@ -150,34 +235,67 @@ t.test('more batches than credits are refused', async (t) => {
   held.resolve();
   const { lines, done } = await running;
   t.same(done.satellites, { s1: 'error' });
-  t.match(lines.find((l) => 'error' in l), { error: { code: 'bus.credit' } });
+  t.match(
+    lines.find((l) => 'error' in l),
+    { error: { code: 'bus.credit' } },
+  );
   s1.stop();
 });
 
-t.test('a batch that comes in parts is put together; one that lacks a part, or has others than it says, is an error', async (t) => {
-  const value = 'x'.repeat(3 * PART_CHARS);
-  const parts = (q: string, seq: number): PartFrame[] => messagesOf(encode({ q, sat: 's1', seq, columns: ['a'], rows: [[value]] }), { q, sat: 's1', seq }).map((m) => JSON.parse(m) as PartFrame);
-  const cases: [string, (frames: PartFrame[], q: string) => Frame[], string | undefined][] = [
-    ['as they are', (frames) => frames, undefined],
-    ['with signs of life between', (frames, q) => frames.flatMap((f): Frame[] => [f, { q, sat: 's1', alive: true }]), undefined],
-    ['one missing', (frames) => frames.filter((_, i) => i !== 1), 'bus.gap'],
-    ['the first missing', (frames) => frames.slice(1), 'bus.gap'],
-    ['a batch in the midst', (frames, q) => [...frames.slice(0, 2), { q, sat: 's1', seq: 0, rows: [[1]] }], 'bus.gap'],
-    ['of another satellite', (frames) => frames.map((f) => ({ ...f, text: f.text.replace('"sat":"s1"', '"sat":"s2"') })), 'bus.frame'],
-    ['no batch at all', (frames) => frames.map((f) => ({ ...f, text: 'x' })), 'bus.frame'],
-  ];
-  for (const [what, frames, code] of cases) {
-    const s1 = await fake('s1', ({ q }, send) => {
-      for (const frame of frames(parts(q, 0), q)) send(frame);
-      send({ q, sat: 's1', seq: 1, end: { rows: 1, ms: 1 } });
-    });
-    const { lines, done } = await run(['s1']);
-    t.same(done.satellites, { s1: code === undefined ? 'rows' : 'error' }, what);
-    if (code === undefined) t.ok(lines.some((l) => 'rows' in l && 'sat' in l && l.rows[0]?.[0] === value), what);
-    else t.match(lines.find((l) => 'error' in l), { error: { code } }, what);
-    s1.stop();
-  }
-});
+t.test(
+  'a batch that comes in parts is put together; one that lacks a part, or has others than it says, is an error',
+  async (t) => {
+    const value = 'x'.repeat(3 * PART_CHARS);
+    const parts = (q: string, seq: number): PartFrame[] =>
+      messagesOf(encode({ q, sat: 's1', seq, columns: ['a'], rows: [[value]] }), { q, sat: 's1', seq }).map(
+        (m) => JSON.parse(m) as PartFrame,
+      );
+    const cases: [string, (frames: PartFrame[], q: string) => Frame[], string | undefined][] = [
+      ['as they are', (frames) => frames, undefined],
+      [
+        'with signs of life between',
+        (frames, q) => frames.flatMap((f): Frame[] => [f, { q, sat: 's1', alive: true }]),
+        undefined,
+      ],
+      ['one missing', (frames) => frames.filter((_, i) => i !== 1), 'bus.gap'],
+      ['the first missing', (frames) => frames.slice(1), 'bus.gap'],
+      [
+        'a batch in the midst',
+        (frames, q) => [...frames.slice(0, 2), { q, sat: 's1', seq: 0, rows: [[1]] }],
+        'bus.gap',
+      ],
+      [
+        'of another satellite',
+        (frames) => frames.map((f) => ({ ...f, text: f.text.replace('"sat":"s1"', '"sat":"s2"') })),
+        'bus.frame',
+      ],
+      ['no batch at all', (frames) => frames.map((f) => ({ ...f, text: 'x' })), 'bus.frame'],
+    ];
+    for (const [what, frames, code] of cases) {
+      const s1 = await fake('s1', ({ q }, send) => {
+        for (const frame of frames(parts(q, 0), q)) {
+          send(frame);
+        }
+        send({ q, sat: 's1', seq: 1, end: { rows: 1, ms: 1 } });
+      });
+      const { lines, done } = await run(['s1']);
+      t.same(done.satellites, { s1: code === undefined ? 'rows' : 'error' }, what);
+      if (code === undefined) {
+        t.ok(
+          lines.some((l) => 'rows' in l && 'sat' in l && l.rows[0]?.[0] === value),
+          what,
+        );
+      } else {
+        t.match(
+          lines.find((l) => 'error' in l),
+          { error: { code } },
+          what,
+        );
+      }
+      s1.stop();
+    }
+  },
+);
 
 t.test('what comes in parts costs as many credits, and all of them come back', async (t) => {
   const cost = 4;
@@ -186,12 +304,17 @@ t.test('what comes in parts costs as many credits, and all of them come back', a
     const value = 'x'.repeat((cost - 1) * PART_CHARS);
     const next = (): void => {
       while (self.credits > 0 && sent < 40) {
-        for (const m of messagesOf(encode({ q, sat: 's1', seq: sent, rows: [[value]] }), { q, sat: 's1', seq: sent })) send(JSON.parse(m) as Frame);
+        for (const m of messagesOf(encode({ q, sat: 's1', seq: sent, rows: [[value]] }), { q, sat: 's1', seq: sent })) {
+          send(JSON.parse(m) as Frame);
+        }
         self.credits -= cost;
         sent += 1;
       }
-      if (sent < 40) setTimeout(next, 5);
-      else send({ q, sat: 's1', seq: 40, end: { rows: 40, ms: 1 } });
+      if (sent < 40) {
+        setTimeout(next, 5);
+      } else {
+        send({ q, sat: 's1', seq: 40, end: { rows: 40, ms: 1 } });
+      }
     };
     next();
   });
@@ -227,25 +350,40 @@ t.test('credits come back as the reader takes batches, and only then', async (t)
   gate.resolve();
   const { lines, done } = await running;
   t.same(done.satellites, { s1: 'rows' });
-  t.same(lines.flatMap((l) => ('rows' in l && 'seq' in l ? l.rows.map((r) => r[0]) : [])), Array.from({ length: total }, (_, i) => i), 'all of them, in order');
+  t.same(
+    lines.flatMap((l) => ('rows' in l && 'seq' in l ? l.rows.map((r) => r[0]) : [])),
+    Array.from({ length: total }, (_, i) => i),
+    'all of them, in order',
+  );
   s1.stop();
 });
 
 t.test('what is under way is bounded for a query, not for each of its satellites', async (t) => {
-  for (const [asked, credits] of [[16, CREDITS], [17, 15], [100, 2], [1_000, 1]] as const) {
+  for (const [asked, credits] of [
+    [16, CREDITS],
+    [17, 15],
+    [100, 2],
+    [1_000, 1],
+  ] as const) {
     const total = 20;
     let sent = 0;
     const s1 = await fake('s1', ({ q }, send, self) => {
       const timer = setInterval(() => {
         send({ q, sat: 's1', alive: true });
-        for (; self.credits > 0 && sent < total; sent += 1, self.credits -= 1) send({ q, sat: 's1', seq: sent, rows: [[sent]] });
-        if (sent < total) return;
+        for (; self.credits > 0 && sent < total; sent += 1, self.credits -= 1) {
+          send({ q, sat: 's1', seq: sent, rows: [[sent]] });
+        }
+        if (sent < total) {
+          return;
+        }
         clearInterval(timer);
         send({ q, sat: 's1', seq: sent, end: { rows: sent, ms: 1 } });
       }, 5);
     });
     const gate = Promise.withResolvers<void>();
-    const running = run(['s1', ...Array.from({ length: asked - 1 }, (_, n) => `unknown${n}`)], { write: () => gate.promise });
+    const running = run(['s1', ...Array.from({ length: asked - 1 }, (_, n) => `unknown${n}`)], {
+      write: () => gate.promise,
+    });
     await until(`what each of ${asked} may send`, () => (sent >= credits ? true : undefined));
     await new Promise((resolve) => setTimeout(resolve, 200));
     t.same([s1.requests[0]?.credits, sent], [credits, credits], `${asked} satellites`);
@@ -261,8 +399,12 @@ t.test('who waits for another satellite hears that there is a reader, and goes o
   const s1 = await fake('s1', ({ q }, send, self) => {
     const timer = setInterval(() => {
       send({ q, sat: 's1', alive: true });
-      for (; self.credits > 0 && sent < CREDITS + 1; sent += 1, self.credits -= 1) send({ q, sat: 's1', seq: sent, columns: ['a'], rows: [[sent]] });
-      if (sent < CREDITS + 1) return;
+      for (; self.credits > 0 && sent < CREDITS + 1; sent += 1, self.credits -= 1) {
+        send({ q, sat: 's1', seq: sent, columns: ['a'], rows: [[sent]] });
+      }
+      if (sent < CREDITS + 1) {
+        return;
+      }
       clearInterval(timer);
       send({ q, sat: 's1', seq: sent, end: { rows: sent, ms: 1 } });
     }, 100);
@@ -277,7 +419,10 @@ t.test('who waits for another satellite hears that there is a reader, and goes o
       send({ q, sat: 's2', seq: 1, end: { rows: 1, ms: 1 } });
     };
   });
-  const running = run(['s1', 's2'], { timeoutMs: 60_000, merge: { order: [{ column: 'a', descending: false }], limit: undefined } });
+  const running = run(['s1', 's2'], {
+    timeoutMs: 60_000,
+    merge: { order: [{ column: 'a', descending: false }], limit: undefined },
+  });
   await until('all that may be sent', () => (sent === CREDITS ? true : undefined));
   await until('two words of the reader', () => (s1.grants.length === 2 ? true : undefined), 2 * STILL_READ_MS + 5_000);
   t.same(s1.grants, [0, 0]);
@@ -285,7 +430,10 @@ t.test('who waits for another satellite hears that there is a reader, and goes o
   first();
   const { lines, done } = await running;
   t.same(done.satellites, { s1: 'rows', s2: 'rows' });
-  t.same(lines.flatMap((l) => ('rows' in l && 'seq' in l ? l.rows.map((r) => r[0]) : [])), [...Array.from({ length: CREDITS + 1 }, (_, i) => i), 1000]);
+  t.same(
+    lines.flatMap((l) => ('rows' in l && 'seq' in l ? l.rows.map((r) => r[0]) : [])),
+    [...Array.from({ length: CREDITS + 1 }, (_, i) => i), 1000],
+  );
   s1.stop();
   s2.stop();
 });
@@ -301,27 +449,48 @@ t.test('a satellite that falls silent is lost, and the others go on', async (t) 
   const began = Date.now();
   const { lines, done } = await run(['s1', 's2']);
   t.same(done.satellites, { s1: 'lost', s2: 'rows' });
-  t.match(lines.find((l) => 'error' in l), { sat: 's1', error: { code: 'satellite.lost' } });
+  t.match(
+    lines.find((l) => 'error' in l),
+    { sat: 's1', error: { code: 'satellite.lost' } },
+  );
   t.comment(`ended after ${Date.now() - began} ms, of which ${LOST_MS} are the silence`);
   fakes.forEach((f) => f.stop());
 });
 
 t.test('a satellite that is alive but never ends is stopped some time after the limit', async (t) => {
   const timers: NodeJS.Timeout[] = [];
-  const s1 = await fake('s1', ({ q }, send) => void timers.push(setInterval(() => send({ q, sat: 's1', alive: true }), 200)));
+  const s1 = await fake(
+    's1',
+    ({ q }, send) => void timers.push(setInterval(() => send({ q, sat: 's1', alive: true }), 200)),
+  );
   const { lines, done } = await run(['s1'], { timeoutMs: 100 });
   timers.forEach((timer) => clearInterval(timer));
   t.same(done.satellites, { s1: 'error' });
-  t.match(lines.find((l) => 'error' in l), { error: { code: 'query.timeout' } });
+  t.match(
+    lines.find((l) => 'error' in l),
+    { error: { code: 'query.timeout' } },
+  );
   s1.stop();
 });
 
 t.test('a reader that takes nothing is a problem of its own, and cancels the query at the satellite', async (t) => {
   const s1 = await fake('s1', ({ q }, send) => send({ q, sat: 's1', seq: 0, columns: ['a'], rows: [[1]] }));
-  const strict = createQueryProxy({ instance: 'n1', nc: cloud, isKnown: () => true, log: () => undefined, idleMs: 500 });
-  const stalled = strict.run({ sql: 'select 1', satellites: ['s1'], timeoutMs: 10_000, maxRows: 1000, maxBytes: 1e6 }, { write: () => new Promise(() => undefined) }, new AbortController().signal);
+  const strict = createQueryProxy({
+    instance: 'n1',
+    nc: cloud,
+    isKnown: () => true,
+    log: () => undefined,
+    idleMs: 500,
+  });
+  const stalled = strict.run(
+    { sql: 'select 1', satellites: ['s1'], timeoutMs: 10_000, maxRows: 1000, maxBytes: 1e6 },
+    { write: () => new Promise(() => undefined) },
+    new AbortController().signal,
+  );
   const error: unknown = await stalled.catch((thrown: unknown) => thrown);
-  t.match(error, { problem: { status: 408, type: 'urn:terrarium:problem:idle-reader', title: 'The reader took nothing for 0.5 s.' } });
+  t.match(error, {
+    problem: { status: 408, type: 'urn:terrarium:problem:idle-reader', title: 'The reader took nothing for 0.5 s.' },
+  });
   await until('the cancel', () => (s1.cancelled[0] === s1.requests[0]?.q ? true : undefined));
   strict.stop();
   s1.stop();
@@ -352,24 +521,41 @@ t.test('a batch is passed on as it came, but for one that holds more than a batc
         ` {"q":"${q}","sat":"s1","seq":3,"rows":[[4]]}`,
         `{"q":"${q}","sat":"s1","seq":4,"end":{"rows":4,"ms":1}}`,
       ];
-      for (const text of texts) msg.respond(text);
+      for (const text of texts) {
+        msg.respond(text);
+      }
     },
   });
   await nc.flush();
   const lines: QueryLine[] = [];
-  await proxy.run({ sql: 'select 1', satellites: ['s1'], timeoutMs: 10_000, maxRows: 1000, maxBytes: 1e6 }, { write: async (line, json) => {
-    lines.push(line);
-    jsons.push(json);
-  } }, new AbortController().signal);
+  await proxy.run(
+    { sql: 'select 1', satellites: ['s1'], timeoutMs: 10_000, maxRows: 1000, maxBytes: 1e6 },
+    {
+      write: async (line, json) => {
+        lines.push(line);
+        jsons.push(json);
+      },
+    },
+    new AbortController().signal,
+  );
   subscription.unsubscribe();
-  t.same(lines.flatMap((l) => ('seq' in l && 'rows' in l ? l.rows : [])), [[1], [2], [3], [4]]);
+  t.same(
+    lines.flatMap((l) => ('seq' in l && 'rows' in l ? l.rows : [])),
+    [[1], [2], [3], [4]],
+  );
   t.same(JSON.parse(jsons[0] ?? ''), lines[0]);
-  t.same(jsons.slice(1).filter((j) => j !== undefined), [], 'neither what would say more than a batch, nor what is no line');
+  t.same(
+    jsons.slice(1).filter((j) => j !== undefined),
+    [],
+    'neither what would say more than a batch, nor what is no line',
+  );
   t.notOk('done' in (lines[1] as object) || 'id' in (lines[1] as object));
 });
 
 t.test('no answer of one satellite is taken for another', async (t) => {
-  const s1 = await fake('s1', ({ q }, send) => send({ q, sat: 's2', seq: 0, error: { code: 'query.denied', message: 'forged' } }));
+  const s1 = await fake('s1', ({ q }, send) =>
+    send({ q, sat: 's2', seq: 0, error: { code: 'query.denied', message: 'forged' } }),
+  );
   const { lines } = await run(['s1']);
   t.match(lines, [{ sat: 's1', error: { code: 'bus.frame' } }, { done: true }]);
   s1.stop();

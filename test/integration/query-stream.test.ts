@@ -15,7 +15,12 @@ t.before(async () => {
   clouds = await localClouds([node]);
   await clouds.start(node);
   satellite = spawn(process.execPath, ['src/main.ts', 'satellite'], { env: clouds.env(node), stdio: 'ignore' });
-  await until('the satellite', async () => ((await call(clouds, node, '/api/v1/satellites/n1', { headers: token })).status === 200 ? true : undefined), 30_000);
+  await until(
+    'the satellite',
+    async () =>
+      (await call(clouds, node, '/api/v1/satellites/n1', { headers: token })).status === 200 ? true : undefined,
+    30_000,
+  );
 });
 t.teardown(async () => {
   satellite.kill('SIGTERM');
@@ -25,14 +30,24 @@ t.teardown(async () => {
 
 const rows = (lines: QueryLine[]): unknown[] => lines.flatMap((l) => ('seq' in l && 'rows' in l ? l.rows : []));
 const ENDLESS = 'with recursive c(x) as (select 1 union all select x + 1 from c)';
-const activeQueries = async (): Promise<number> => Number(/^terrarium_queries\S* (\d+)$/m.exec((await call(clouds, node, '/metrics', { headers: token })).body)?.[1]);
+const activeQueries = async (): Promise<number> =>
+  Number(/^terrarium_queries\S* (\d+)$/m.exec((await call(clouds, node, '/metrics', { headers: token })).body)?.[1]);
 
 t.test('rows come as over HTTP, many queries at once on one connection', async (t) => {
   const socket = await querySocket(clouds, node, token);
   const lines = await socket.ask({ sql: 'select 6 * 7 as answer' });
-  t.match(lines, [{ sat: 'n1', seq: 0, columns: ['answer'], rows: [[42]] }, { sat: 'n1', end: { rows: 1 } }, { done: true, satellites: { n1: 'rows' }, rows: 1 }]);
-  const all = await Promise.all(Array.from({ length: 8 }, (_, i) => socket.ask({ sql: `select ${i}`, satellites: ['n1'] })));
-  t.same(all.map(rows), Array.from({ length: 8 }, (_, i) => [[i]]));
+  t.match(lines, [
+    { sat: 'n1', seq: 0, columns: ['answer'], rows: [[42]] },
+    { sat: 'n1', end: { rows: 1 } },
+    { done: true, satellites: { n1: 'rows' }, rows: 1 },
+  ]);
+  const all = await Promise.all(
+    Array.from({ length: 8 }, (_, i) => socket.ask({ sql: `select ${i}`, satellites: ['n1'] })),
+  );
+  t.same(
+    all.map(rows),
+    Array.from({ length: 8 }, (_, i) => [[i]]),
+  );
   await socket.close();
 });
 
@@ -40,11 +55,18 @@ t.test('what is wrong with a query is a problem of that query; the connection go
   const socket = await querySocket(clouds, node, token);
   await t.rejects(socket.ask({ sql: '' }), /invalid-body/);
   await t.rejects(socket.ask({ sql: 'select 1', more: 1 } as never), /invalid-body/);
-  t.match((await socket.ask({ sql: 'select 1', satellites: ['nobody'] })).at(-1), { done: true, satellites: { nobody: 'error' } });
-  const said = new Promise<StreamLine>((resolve) => socket.ws.on('message', (data) => {
-    const line = JSON.parse(String(data)) as StreamLine;
-    if ('problem' in line) resolve(line);
-  }));
+  t.match((await socket.ask({ sql: 'select 1', satellites: ['nobody'] })).at(-1), {
+    done: true,
+    satellites: { nobody: 'error' },
+  });
+  const said = new Promise<StreamLine>((resolve) =>
+    socket.ws.on('message', (data) => {
+      const line = JSON.parse(String(data)) as StreamLine;
+      if ('problem' in line) {
+        resolve(line);
+      }
+    }),
+  );
   socket.say({ id: 'twice', query: { sql: `${ENDLESS} select max(x) from c` } });
   socket.say({ id: 'twice', query: { sql: 'select 1' } });
   t.match(await said, { id: 'twice', problem: { status: 409 } });
@@ -65,7 +87,9 @@ t.test('a cancelled query ends at the satellite, and so do those of a connection
 
 t.test('a ping comes back from the satellite', async (t) => {
   const socket = await querySocket(clouds, node, token);
-  for (const data of ['hello!', '', 'ü'.repeat(256)]) t.ok((await socket.ping('n1', data)) > 0, data.slice(0, 10));
+  for (const data of ['hello!', '', 'ü'.repeat(256)]) {
+    t.ok((await socket.ping('n1', data)) > 0, data.slice(0, 10));
+  }
   await t.rejects(socket.ping('nobody', 'hello!'), /not-found/);
   const all = await Promise.all(Array.from({ length: 100 }, (_, i) => socket.ping('n1', `ping ${i}`)));
   t.equal(all.length, 100);
@@ -73,7 +97,21 @@ t.test('a ping comes back from the satellite', async (t) => {
 });
 
 t.test('what is no request closes the connection', async (t) => {
-  for (const nonsense of ['', '{', '[]', '{"id":"a"}', '{"id":"","cancel":true}', '{"id":"a","cancel":false}', '{"id":"a","query":{},"more":1}', 'null', '{"id":"a","ping":{"satellite":"n1"}}', `{"id":"a","ping":{"satellite":"n1","data":"${'x'.repeat(257)}"}}`, '['.repeat(100_000), `{"id":"a","query":${'['.repeat(65)}${']'.repeat(65)}}`, Buffer.from([1, 2])]) {
+  for (const nonsense of [
+    '',
+    '{',
+    '[]',
+    '{"id":"a"}',
+    '{"id":"","cancel":true}',
+    '{"id":"a","cancel":false}',
+    '{"id":"a","query":{},"more":1}',
+    'null',
+    '{"id":"a","ping":{"satellite":"n1"}}',
+    `{"id":"a","ping":{"satellite":"n1","data":"${'x'.repeat(257)}"}}`,
+    '['.repeat(100_000),
+    `{"id":"a","query":${'['.repeat(65)}${']'.repeat(65)}}`,
+    Buffer.from([1, 2]),
+  ]) {
     const socket = await querySocket(clouds, node, token);
     const closed = once(socket.ws, 'close');
     socket.ws.send(nonsense);
@@ -99,24 +137,52 @@ t.test('who may open it: by a token, or by the cookie from a page of ours', asyn
     ['the cookie, from nowhere', { cookie }, 403],
     ['the cookie, from null', { cookie, origin: 'null' }, 403],
   ];
-  for (const [who, headers, status] of refused) await t.rejects(querySocket(clouds, node, headers), new RegExp(`Unexpected server response: ${status}`), who);
-  const created = await call(clouds, node, '/api/v1/users', { headers: token, body: { name: 'looker', role: 'viewer', password: PASSWORD, mustChangePassword: false } });
+  for (const [who, headers, status] of refused) {
+    await t.rejects(querySocket(clouds, node, headers), new RegExp(`Unexpected server response: ${status}`), who);
+  }
+  const created = await call(clouds, node, '/api/v1/users', {
+    headers: token,
+    body: { name: 'looker', role: 'viewer', password: PASSWORD, mustChangePassword: false },
+  });
   t.equal(created.status, 201, created.body);
-  const viewer = JSON.parse((await call(clouds, node, '/api/v1/login', { body: { user: 'looker', password: PASSWORD } })).body) as { token: string };
-  await t.rejects(querySocket(clouds, node, { authorization: `Bearer ${viewer.token}` }), /403/, 'a viewer may not query');
+  const viewer = JSON.parse(
+    (await call(clouds, node, '/api/v1/login', { body: { user: 'looker', password: PASSWORD } })).body,
+  ) as { token: string };
+  await t.rejects(
+    querySocket(clouds, node, { authorization: `Bearer ${viewer.token}` }),
+    /403/,
+    'a viewer may not query',
+  );
 
   const socket = await querySocket(clouds, node, { cookie, origin: own });
   t.same(rows(await socket.ask({ sql: 'select 1' })), [[1]]);
   const closed = once(socket.ws, 'close');
-  t.equal((await call(clouds, node, '/api/v1/logout', { method: 'POST', headers: { cookie, 'x-terrarium-client': 'test' } })).status, 204);
+  t.equal(
+    (await call(clouds, node, '/api/v1/logout', { method: 'POST', headers: { cookie, 'x-terrarium-client': 'test' } }))
+      .status,
+    204,
+  );
   t.same((await closed).map(String), ['1008', 'session'], 'it does not outlive the session');
 });
 
 t.test('elsewhere there is no WebSocket, and here nothing else', async (t) => {
   const answer = await call(clouds, node, '/api/v1/queries/stream', { headers: token });
   t.equal(answer.status, 404);
-  for (const path of ['/', '/api/v1/queries', '/api/v1/watch', '/constructor']) t.equal((await call(clouds, node, path, { headers: { ...token, connection: 'upgrade', upgrade: 'websocket' } })).status, 404, path);
-  t.equal((await call(clouds, node, '/api/v1/queries/stream', { headers: { ...token, connection: 'upgrade', upgrade: 'h2c' } })).status, 426);
+  for (const path of ['/', '/api/v1/queries', '/api/v1/watch', '/constructor']) {
+    t.equal(
+      (await call(clouds, node, path, { headers: { ...token, connection: 'upgrade', upgrade: 'websocket' } })).status,
+      404,
+      path,
+    );
+  }
+  t.equal(
+    (
+      await call(clouds, node, '/api/v1/queries/stream', {
+        headers: { ...token, connection: 'upgrade', upgrade: 'h2c' },
+      })
+    ).status,
+    426,
+  );
 });
 
 t.test('a ping of a satellite that is gone says so', async (t) => {
@@ -124,20 +190,35 @@ t.test('a ping of a satellite that is gone says so', async (t) => {
   satellite.kill('SIGSTOP');
   await t.rejects(socket.ping('n1', 'hello!'), /satellite-lost.*has not answered/);
   satellite.kill('SIGCONT');
-  await until('an answer', () => socket.ping('n1', 'hello!').then(() => true as const, () => undefined), 30_000);
+  await until(
+    'an answer',
+    () =>
+      socket.ping('n1', 'hello!').then(
+        () => true as const,
+        () => undefined,
+      ),
+    30_000,
+  );
   await socket.close();
 });
 
-t.test('a connection with more than 200 requests that are not answered yet is closed, however many were before', async (t) => {
-  const socket = await querySocket(clouds, node, token);
-  for (let round = 0; round < 3; round += 1) await Promise.all(Array.from({ length: 100 }, (_, i) => socket.ping('n1', String(i))));
-  satellite.kill('SIGSTOP');
-  const closed = once(socket.ws, 'close');
-  for (let i = 0; i < 200; i += 1) socket.say({ id: `p${i}`, ping: { satellite: 'n1', data: 'hello!' } });
-  await t.rejects(socket.ask({ sql: '' }), /too many requests/);
-  t.same((await closed).map(String), ['1008', 'too many requests']);
-  satellite.kill('SIGCONT');
-});
+t.test(
+  'a connection with more than 200 requests that are not answered yet is closed, however many were before',
+  async (t) => {
+    const socket = await querySocket(clouds, node, token);
+    for (let round = 0; round < 3; round += 1) {
+      await Promise.all(Array.from({ length: 100 }, (_, i) => socket.ping('n1', String(i))));
+    }
+    satellite.kill('SIGSTOP');
+    const closed = once(socket.ws, 'close');
+    for (let i = 0; i < 200; i += 1) {
+      socket.say({ id: `p${i}`, ping: { satellite: 'n1', data: 'hello!' } });
+    }
+    await t.rejects(socket.ask({ sql: '' }), /too many requests/);
+    t.same((await closed).map(String), ['1008', 'too many requests']);
+    satellite.kill('SIGCONT');
+  },
+);
 
 t.test('it says goodbye when the instance stops', async (t) => {
   const socket = await querySocket(clouds, node, token);

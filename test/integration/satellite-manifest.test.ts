@@ -25,7 +25,12 @@ t.teardown(async () => {
   rmSync(dir, { recursive: true });
 });
 
-const ask = (method: string, path: string, body?: unknown): Promise<Answer> => call(clouds, node, path, { method, headers: { authorization: `Bearer ${API_TOKEN}` }, ...(body === undefined ? {} : { body }) });
+const ask = (method: string, path: string, body?: unknown): Promise<Answer> =>
+  call(clouds, node, path, {
+    method,
+    headers: { authorization: `Bearer ${API_TOKEN}` },
+    ...(body === undefined ? {} : { body }),
+  });
 
 interface Done {
   exitCode: number | undefined;
@@ -42,33 +47,94 @@ function kubectl(args: string[], input?: string): Promise<Done> {
     writeFileSync(join(dir, name), content, { mode: 0o600 });
     return join(dir, name);
   };
-  const access = ['--server', `https://127.0.0.1:${kube.port}`, '--certificate-authority', file('ca', kube.authority.cert), '--client-certificate', file('cert', kube.admin.cert), '--client-key', file('key', kube.admin.key)];
+  const access = [
+    '--server',
+    `https://127.0.0.1:${kube.port}`,
+    '--certificate-authority',
+    file('ca', kube.authority.cert),
+    '--client-certificate',
+    file('cert', kube.admin.cert),
+    '--client-key',
+    file('key', kube.admin.key),
+  ];
   return run(join(kube.root, 'bin/kubectl'), [...access, ...args], input);
 }
 
 t.test('another cluster takes it, and what it starts enrols once', { timeout: 300_000 }, async (t) => {
-  const answer = await ask('POST', ENROLMENT_PATHS.manifests, { id: 'other.cluster', namespace: 'far', storage: '2Gi', tags: { kind: 'cluster' }, image: 'registry.example:5000/terrarium:1' });
+  const answer = await ask('POST', ENROLMENT_PATHS.manifests, {
+    id: 'other.cluster',
+    namespace: 'far',
+    storage: '2Gi',
+    tags: { kind: 'cluster' },
+    image: 'registry.example:5000/terrarium:1',
+  });
   t.equal(answer.status, 201, answer.body);
   const { manifest } = JSON.parse(answer.body) as ManifestReply;
-  t.same(parseAllDocuments(manifest).map((d) => (d.toJS() as { kind: string }).kind), ['Namespace', 'ServiceAccount', 'ClusterRole', 'ClusterRoleBinding', 'Secret', 'PersistentVolumeClaim', 'Deployment']);
+  t.same(
+    parseAllDocuments(manifest).map((d) => (d.toJS() as { kind: string }).kind),
+    [
+      'Namespace',
+      'ServiceAccount',
+      'ClusterRole',
+      'ClusterRoleBinding',
+      'Secret',
+      'PersistentVolumeClaim',
+      'Deployment',
+    ],
+  );
   const applied = await kubectl(['apply', '--validate=strict', '-f', '-'], manifest);
   t.equal(applied.exitCode, 0, applied.stderr);
   t.equal(applied.stdout.match(/ created$/gm)?.length, 7, applied.stdout);
   const again = await kubectl(['apply', '--validate=strict', '-f', '-'], manifest);
   t.equal(again.exitCode, 0, again.stderr);
   t.equal(again.stdout.match(/ unchanged$/gm)?.length, 7, again.stdout);
-  const wrong = await kubectl(['apply', '--validate=strict', '-f', '-'], manifest.replace('readOnlyRootFilesystem', 'readOnlyRoot'));
+  const wrong = await kubectl(
+    ['apply', '--validate=strict', '-f', '-'],
+    manifest.replace('readOnlyRootFilesystem', 'readOnlyRoot'),
+  );
   t.match(wrong, { exitCode: 1, stderr: /unknown field/ }, 'an unknown field would have been told');
 
-  const deployment = JSON.parse((await kubectl(['-n', 'far', 'get', 'deployment', 'terrarium-satellite', '-o', 'json'])).stdout) as { spec: { template: { spec: { securityContext: object; initContainers: { command: string[]; securityContext: object }[]; containers: { image: string; command: string[] }[] } } } };
+  const deployment = JSON.parse(
+    (await kubectl(['-n', 'far', 'get', 'deployment', 'terrarium-satellite', '-o', 'json'])).stdout,
+  ) as {
+    spec: {
+      template: {
+        spec: {
+          securityContext: object;
+          initContainers: { command: string[]; securityContext: object }[];
+          containers: { image: string; command: string[] }[];
+        };
+      };
+    };
+  };
   const { spec } = deployment.spec.template;
-  t.match(spec, { securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } }, containers: [{ image: 'registry.example:5000/terrarium:1', command: ['/usr/local/bin/terrarium', 'satellite'], securityContext: { capabilities: { drop: ['ALL'] }, readOnlyRootFilesystem: true } }] });
-  const secret = JSON.parse((await kubectl(['-n', 'far', 'get', 'secret', 'terrarium-satellite', '-o', 'json'])).stdout) as { data: { token: string } };
+  t.match(spec, {
+    securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+    containers: [
+      {
+        image: 'registry.example:5000/terrarium:1',
+        command: ['/usr/local/bin/terrarium', 'satellite'],
+        securityContext: { capabilities: { drop: ['ALL'] }, readOnlyRootFilesystem: true },
+      },
+    ],
+  });
+  const secret = JSON.parse(
+    (await kubectl(['-n', 'far', 'get', 'secret', 'terrarium-satellite', '-o', 'json'])).stdout,
+  ) as { data: { token: string } };
   mkdirSync(join(dir, 'token'));
   writeFileSync(join(dir, 'token/token'), Buffer.from(secret.data.token, 'base64'));
   const [, ...args] = spec.initContainers[0]?.command ?? [];
-  const enrol = (): Promise<Done> => run(process.execPath, ['src/main.ts', ...args.map((a) => a.replace('/etc/terrarium-token', join(dir, 'token')).replace('/var/lib/terrarium', join(dir, 'data')))]);
+  const enrol = (): Promise<Done> =>
+    run(process.execPath, [
+      'src/main.ts',
+      ...args.map((a) =>
+        a.replace('/etc/terrarium-token', join(dir, 'token')).replace('/var/lib/terrarium', join(dir, 'data')),
+      ),
+    ]);
   t.match(await enrol(), { exitCode: 0, stdout: /^other\.cluster has enrolled/ });
   t.match(await enrol(), { exitCode: 0, stdout: /has enrolled already/ }, 'at its next start');
-  t.match(JSON.parse((await ask('GET', '/api/v1/satellites/other.cluster')).body), { state: 'enrolled', tags: { kind: 'cluster' } });
+  t.match(JSON.parse((await ask('GET', '/api/v1/satellites/other.cluster')).body), {
+    state: 'enrolled',
+    tags: { kind: 'cluster' },
+  });
 });

@@ -27,13 +27,27 @@ let root: string;
 
 type Ended = { end?: { rows: number }; error?: { code: string; message: string } };
 
-function run(sql: string, credits = 16, timeoutMs = 60_000): { ticket: Ticket; done: Promise<Ended>; frames: string[] } {
+function run(
+  sql: string,
+  credits = 16,
+  timeoutMs = 60_000,
+): { ticket: Ticket; done: Promise<Ended>; frames: string[] } {
   const frames: string[] = [];
   let ended: (outcome: Ended) => void;
   const done = new Promise<Ended>((resolve) => {
     ended = resolve;
   });
-  const ticket = pool.run({ q: 'query0001', sat: 'n1', sql, timeoutMs, maxRows: 1_000_000, maxBytes: 100_000_000, credits, onBatch: (frame) => frames.push(frame), onEnd: (outcome) => ended(outcome) });
+  const ticket = pool.run({
+    q: 'query0001',
+    sat: 'n1',
+    sql,
+    timeoutMs,
+    maxRows: 1_000_000,
+    maxBytes: 100_000_000,
+    credits,
+    onBatch: (frame) => frames.push(frame),
+    onEnd: (outcome) => ended(outcome),
+  });
   return { ticket, done, frames };
 }
 
@@ -42,7 +56,10 @@ function children(): number[] {
     .filter((pid) => /^\d+$/.test(pid))
     .filter((pid) => {
       try {
-        return new RegExp(`^PPid:\\s+${process.pid}$`, 'm').test(readFileSync(`/proc/${pid}/status`, 'utf8')) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('sql-worker');
+        return (
+          new RegExp(`^PPid:\\s+${process.pid}$`, 'm').test(readFileSync(`/proc/${pid}/status`, 'utf8')) &&
+          readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('sql-worker')
+        );
       } catch {
         return false;
       }
@@ -53,7 +70,14 @@ function children(): number[] {
 t.before(async () => {
   process.argv[1] = join(import.meta.dirname, '../../src/main.ts');
   root = mkdtempSync(join(tmpdir(), 'terrarium-pool-'));
-  pool = new Pool({ tables: await loadTables(), env, history: undefined, notes: () => ({}), now: () => now, keepMs: 1_000 });
+  pool = new Pool({
+    tables: await loadTables(),
+    env,
+    history: undefined,
+    notes: () => ({}),
+    now: () => now,
+    keepMs: 1_000,
+  });
 });
 t.after(() => {
   pool.close();
@@ -86,32 +110,39 @@ t.test('while all are taken a spare one waits, and four are the most', async (t)
   t.equal(pool.counts.queued, 1);
   first.ticket.stop();
   t.match(await waits.done, { end: { rows: 1 } });
-  for (const { ticket } of more) ticket.stop();
+  for (const { ticket } of more) {
+    ticket.stop();
+  }
 });
 
-t.test('who waits too long is refused, and who stops waiting is forgotten; credit given meanwhile counts', async (t) => {
-  const running = Array.from({ length: 3 }, () => run(ENDLESS));
-  const held = run(MANY, 1);
-  await until('it to wait for credit', () => (held.frames.length === 1 ? true : undefined));
-  const next = run('select 1');
-  const stopped = run('select 2');
-  const granted = run(MANY, 1);
-  granted.ticket.grant(10);
-  stopped.ticket.stop();
-  t.equal(pool.counts.queued, 2);
-  // Its process takes the next one at once: nothing else than this test decides how long they wait.
-  held.ticket.grant(10);
-  t.match(await held.done, { end: { rows: 2000 } });
-  t.match(await next.done, { end: { rows: 1 } }, 'the first in the queue is the first to run');
-  t.match(await granted.done, { end: { rows: 2000 } });
-  const late = run(ENDLESS);
-  const tooLate = run('select 3');
-  const from = Date.now();
-  t.match(await tooLate.done, { error: { code: 'query.busy', message: /within 5 s/ } });
-  t.ok(Date.now() - from > QUEUE_MS - 50);
-  for (const { ticket } of [...running, late]) ticket.stop();
-  t.equal(pool.counts.running, 0);
-});
+t.test(
+  'who waits too long is refused, and who stops waiting is forgotten; credit given meanwhile counts',
+  async (t) => {
+    const running = Array.from({ length: 3 }, () => run(ENDLESS));
+    const held = run(MANY, 1);
+    await until('it to wait for credit', () => (held.frames.length === 1 ? true : undefined));
+    const next = run('select 1');
+    const stopped = run('select 2');
+    const granted = run(MANY, 1);
+    granted.ticket.grant(10);
+    stopped.ticket.stop();
+    t.equal(pool.counts.queued, 2);
+    // Its process takes the next one at once: nothing else than this test decides how long they wait.
+    held.ticket.grant(10);
+    t.match(await held.done, { end: { rows: 2000 } });
+    t.match(await next.done, { end: { rows: 1 } }, 'the first in the queue is the first to run');
+    t.match(await granted.done, { end: { rows: 2000 } });
+    const late = run(ENDLESS);
+    const tooLate = run('select 3');
+    const from = Date.now();
+    t.match(await tooLate.done, { error: { code: 'query.busy', message: /within 5 s/ } });
+    t.ok(Date.now() - from > QUEUE_MS - 50);
+    for (const { ticket } of [...running, late]) {
+      ticket.stop();
+    }
+    t.equal(pool.counts.running, 0);
+  },
+);
 
 t.test('a queue has an end', async (t) => {
   const running = Array.from({ length: 4 }, () => run(ENDLESS));
@@ -120,12 +151,16 @@ t.test('a queue has an end', async (t) => {
   void Promise.race(waiting.map((w) => w.done)).then(() => (queued -= 1));
   t.match(await run('select 1').done, { error: { code: 'query.busy' } });
   t.equal(queued, MAX_QUEUED, 'at once, and not when its time or that of another is over');
-  for (const { ticket } of [...waiting, ...running]) ticket.stop();
+  for (const { ticket } of [...waiting, ...running]) {
+    ticket.stop();
+  }
   t.strictSame({ ...pool.counts, warm: 0 }, { running: 0, queued: 0, warm: 0 });
 });
 
 t.test('a statement that was stopped for its memory twice within an hour is denied for an hour', async (t) => {
-  const greedy = "with recursive c(x) as (select 1 union all select x + 1 from c) select count(distinct hex(randomblob(9000)) || x) from c";
+  const greedy =
+    'with recursive c(x) as (select 1 union all select x + 1 from c) select count(distinct hex(randomblob(9000)) ' +
+    '|| x) from c';
   t.match(await run(greedy).done, { error: { code: 'query.memory' } });
   now += 3_700_000;
   t.match(await run(greedy).done, { error: { code: 'query.memory' } }, 'the first time is forgotten');
@@ -142,11 +177,20 @@ t.test('a statement that was stopped for its memory twice within an hour is deni
 t.test('what one statement did is not seen by the next', async (t) => {
   const first = run('select count(*) from processes');
   await first.done;
-  const second = run('select (select count(*) from processes), (select count(*) from processes p join processes q using (pid))');
+  const second = run(
+    'select (select count(*) from processes), (select count(*) from processes p join processes q using (pid))',
+  );
   await second.done;
   const [[n = 0, m] = []] = (JSON.parse(second.frames[0] ?? '{}') as { rows: number[][] }).rows;
-  t.ok(n === m && n < 1.5 * Number((JSON.parse(first.frames[0] ?? '{}') as { rows: number[][] }).rows[0]?.[0]) + 50, `${n} and ${m} rows`);
-  const cut = run('with recursive c(x) as (select 1 union all select x + 1 from c) select x, y.pid from c, (select pid from processes limit 1) y limit 3000', 100);
+  t.ok(
+    n === m && n < 1.5 * Number((JSON.parse(first.frames[0] ?? '{}') as { rows: number[][] }).rows[0]?.[0]) + 50,
+    `${n} and ${m} rows`,
+  );
+  const cut = run(
+    'with recursive c(x) as (select 1 union all select x + 1 from c) select x, y.pid from c, (select pid from ' +
+      'processes limit 1) y limit 3000',
+    100,
+  );
   t.match(await cut.done, { end: { rows: 3000 } });
   t.match(await run("select json('{')").done, { error: { code: 'query.syntax' } });
   t.match(await run('select count(*) from processes').done, { end: { rows: 1 } });
@@ -156,7 +200,9 @@ t.test('a process that ends by itself is an error of its statement, not of the n
   await run('select 1').done;
   const lost = run(ENDLESS);
   await sleep(500);
-  for (const pid of children()) process.kill(pid, 'SIGKILL');
+  for (const pid of children()) {
+    process.kill(pid, 'SIGKILL');
+  }
   t.match(await lost.done, { error: { code: 'query.internal', message: /ended early \(SIGKILL\)/ } });
   // The spare one was killed, too, and that has to be noticed.
   await until('that to be noticed', () => (pool.counts.warm === 0 ? true : undefined));
@@ -169,11 +215,21 @@ t.test('a reader that takes nothing for long is left alone; each credit begins t
   const server = new BusServer({
     binary: NATS_SERVER,
     log: () => undefined,
-    settings: { node: 'n1', address: '127.0.0.1', port, clusterPort: 0, websocketPort, clusterId: 'test', tlsDir: `${files.data('n1')}/cloud/tls`, stateDir: `${files.data('n1')}/cloud/state` },
+    settings: {
+      node: 'n1',
+      address: '127.0.0.1',
+      port,
+      clusterPort: 0,
+      websocketPort,
+      clusterId: 'test',
+      tlsDir: `${files.data('n1')}/cloud/tls`,
+      stateDir: `${files.data('n1')}/cloud/state`,
+    },
     topology: { servers: [{ name: 'n1', address: '127.0.0.1' }], satellites: ['n1'], jetstream: false },
   });
   await server.start();
-  const connect = (tls: Parameters<typeof connectBus>[0]['tls']): Promise<NatsConnection> => connectBus({ servers: [`127.0.0.1:${port}`], tls, name: 'test' });
+  const connect = (tls: Parameters<typeof connectBus>[0]['tls']): Promise<NatsConnection> =>
+    connectBus({ servers: [`127.0.0.1:${port}`], tls, name: 'test' });
   const satellite = await connect(files.satelliteTls('n1'));
   const cloud = await connect(files.cloudTls('n1'));
   const queries = new Queries({ nc: satellite, sat: 'n1', pool, log: () => undefined, idleMs: IDLE_MS });
@@ -183,11 +239,17 @@ t.test('a reader that takes nothing for long is left alone; each credit begins t
   cloud.subscribe(reply, {
     callback: (_, msg) => {
       const frame = decode(frameSchema, msg.string());
-      if (frame !== undefined && !('alive' in frame)) frames.push(frame);
+      if (frame !== undefined && !('alive' in frame)) {
+        frames.push(frame);
+      }
     },
   });
   const sql = 'with recursive c(x) as (select 1 union all select x + 1 from c) select x from c';
-  cloud.publish(subjects.query('n1'), encode({ q: 'idle00001', sql, timeoutMs: 60_000, maxRows: 1_000_000, maxBytes: 100_000_000, credits: 1 }), { reply });
+  cloud.publish(
+    subjects.query('n1'),
+    encode({ q: 'idle00001', sql, timeoutMs: 60_000, maxRows: 1_000_000, maxBytes: 100_000_000, credits: 1 }),
+    { reply },
+  );
   for (let i = 1; i <= 4; i += 1) {
     await until(`batch ${i}`, () => (frames.length === i ? true : undefined), 3_000);
     // Together longer than it may idle, each far shorter.
@@ -206,10 +268,16 @@ t.test('a reader that takes nothing for long is left alone; each credit begins t
     cloud.subscribe(subjects.reply('n1', q, 'n1'), {
       callback: (_, msg) => {
         const frame = decode(frameSchema, msg.string());
-        if (frame !== undefined && !('alive' in frame)) found.push(frame);
+        if (frame !== undefined && !('alive' in frame)) {
+          found.push(frame);
+        }
       },
     });
-    cloud.publish(subjects.query('n1'), encode({ q, sql: text, timeoutMs: 20_000, maxRows: 1_000_000, maxBytes: 100_000_000, credits: 1 }), { reply: subjects.reply('n1', q, 'n1') });
+    cloud.publish(
+      subjects.query('n1'),
+      encode({ q, sql: text, timeoutMs: 20_000, maxRows: 1_000_000, maxBytes: 100_000_000, credits: 1 }),
+      { reply: subjects.reply('n1', q, 'n1') },
+    );
     return { answers: () => found, credit: (credits) => cloud.publish(subjects.credit('n1'), encode({ q, credits })) };
   };
   const waits = again('idle00002', sql);
@@ -224,7 +292,10 @@ t.test('a reader that takes nothing for long is left alone; each credit begins t
   await until('its end without a reader', () => (waits.answers().length === 3 ? true : undefined), 3_000);
   t.match(waits.answers()[2], { error: { code: 'query.idle-reader' } });
 
-  const large = again('idle00003', 'with recursive c(x) as (select 1 union all select x + 1 from c) select hex(zeroblob(200000)) from c');
+  const large = again(
+    'idle00003',
+    'with recursive c(x) as (select 1 union all select x + 1 from c) select hex(zeroblob(200000)) from c',
+  );
   await until('a batch of several parts', () => (large.answers().length === 4 ? true : undefined), 3_000);
   large.credit(1);
   await until('its end, though it got a credit', () => (large.answers().length === 5 ? true : undefined), 3_000);

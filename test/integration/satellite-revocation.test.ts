@@ -11,11 +11,33 @@ import { createNkey, signByNkey } from '../../src/bus/nkey.ts';
 import { ENROLMENT_PATHS, type EnrolReply } from '../../src/cloud/satellites-api.ts';
 import { createRequest } from '../../src/pki/authority.ts';
 import { rawWebSocket, type RawClient, type RawOptions } from '../support/bus-websocket.ts';
-import { admittedBy, connectOnceTo, cutFrom, enrolAt, enrolmentToken, persistentAt, webSocketTo, type Enrolled, type Trying } from '../support/enrolled.ts';
-import { API_TOKEN, call, localClouds, until, type Answer, type LocalClouds, type LocalNode } from '../support/local-cloud.ts';
+import {
+  admittedBy,
+  connectOnceTo,
+  cutFrom,
+  enrolAt,
+  enrolmentToken,
+  persistentAt,
+  webSocketTo,
+  type Enrolled,
+  type Trying,
+} from '../support/enrolled.ts';
+import {
+  API_TOKEN,
+  call,
+  localClouds,
+  until,
+  type Answer,
+  type LocalClouds,
+  type LocalNode,
+} from '../support/local-cloud.ts';
 
 /** Three clouds with their nats-servers, and satellites of other machines with clients of their own. */
-const nodes: [LocalNode, LocalNode, LocalNode] = [{ name: 'n1', address: '127.0.0.1' }, { name: 'n2', address: '127.0.0.2' }, { name: 'n3', address: '127.0.0.3' }];
+const nodes: [LocalNode, LocalNode, LocalNode] = [
+  { name: 'n1', address: '127.0.0.1' },
+  { name: 'n2', address: '127.0.0.2' },
+  { name: 'n3', address: '127.0.0.3' },
+];
 const auth = { authorization: `Bearer ${API_TOKEN}` };
 let clouds: LocalClouds;
 const running = new Map<string, ChildProcess>();
@@ -26,53 +48,110 @@ t.before(async () => {
 });
 t.teardown(() => clouds.stop());
 t.afterEach((t) => {
-  if (!t.passing()) t.comment(clouds.output.join('').split('\n').slice(-150).join('\n'));
+  if (!t.passing()) {
+    t.comment(clouds.output.join('').split('\n').slice(-150).join('\n'));
+  }
 });
 
-const ask = (node: LocalNode, method: string, path: string, body?: unknown): Promise<Answer> => call(clouds, node, path, { method, headers: auth, ...(body === undefined ? {} : { body }) });
+const ask = (node: LocalNode, method: string, path: string, body?: unknown): Promise<Answer> =>
+  call(clouds, node, path, { method, headers: auth, ...(body === undefined ? {} : { body }) });
 
 const token = (node = nodes[0]): Promise<string> => enrolmentToken(clouds, node);
 const enrol = (id: string, node = nodes[0]): Promise<Enrolled> => enrolAt(clouds, id, node);
-const byWebSocket = (seed: string | undefined, node: LocalNode, more?: Partial<RawOptions>): Promise<RawClient> => webSocketTo(clouds, seed, node, more);
+const byWebSocket = (seed: string | undefined, node: LocalNode, more?: Partial<RawOptions>): Promise<RawClient> =>
+  webSocketTo(clouds, seed, node, more);
 /** One try at one server. */
 const connectOnce = (tls: BusTls, node: LocalNode): Promise<NatsConnection> => connectOnceTo(clouds, tls, node);
 const admitted = (tls: BusTls, node: LocalNode): Promise<NatsConnection> => admittedBy(clouds, tls, node);
 const persistent = (satellite: Enrolled, servers: LocalNode[]): Trying => persistentAt(clouds, satellite, servers);
 
 const beat = (nc: NatsConnection, id: string): void =>
-  nc.publish(`heartbeat.${id}`, encode({ id, node: id, version: '0', addresses: [], tables: [], load: [0, 0, 0], startedAt: new Date().toISOString() }));
+  nc.publish(
+    `heartbeat.${id}`,
+    encode({
+      id,
+      node: id,
+      version: '0',
+      addresses: [],
+      tables: [],
+      load: [0, 0, 0],
+      startedAt: new Date().toISOString(),
+    }),
+  );
 
 /**
- * Waits until it is cut. A server that is starting, or whose nats-server is, admits until it has heard of the revocation; how soon that is, is measured by
- * `./build.sh bench revocation`.
+ * Waits until it is cut. A server that is starting, or whose nats-server is, admits until it has heard of the
+ * revocation; how soon that is, is measured by `./build.sh bench revocation`.
  */
 async function cut(t: Test, trying: Trying, from: number): Promise<void> {
-  t.comment([...(await cutFrom(trying, from))].map(([name, ms]) => `${name}: connected last ${ms} ms after`).join(', '));
+  t.comment(
+    [...(await cutFrom(trying, from))].map(([name, ms]) => `${name}: connected last ${ms} ms after`).join(', '),
+  );
 }
 
 t.test('a satellite enrols with a token of one use; the same request gives the same answer', async (t) => {
   const first = await enrol('far.example');
-  t.same(first.reply.clouds, nodes.map((n) => `${n.address}:${clouds.ports.nats}`));
-  const again = await call(clouds, nodes[1], ENROLMENT_PATHS.enrol, { body: { ...first.body, id: 'far.example', token: first.token } });
+  t.same(
+    first.reply.clouds,
+    nodes.map((n) => `${n.address}:${clouds.ports.nats}`),
+  );
+  const again = await call(clouds, nodes[1], ENROLMENT_PATHS.enrol, {
+    body: { ...first.body, id: 'far.example', token: first.token },
+  });
   t.same(JSON.parse(again.body), first.reply, 'by another instance too');
   const other = await createRequest('x');
-  const spent = await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { token: first.token, id: 'other', request: other.csr } });
+  const spent = await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, {
+    body: { token: first.token, id: 'other', request: other.csr },
+  });
   t.match(spent, { status: 403, body: /used up/ });
   const fresh = await token();
-  t.match(await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { token: fresh, id: 'far.example', request: other.csr } }), { status: 409, body: /There is another satellite far\.example already/ });
-  t.match(await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { token: fresh, id: 'n2', request: other.csr } }), { status: 409, body: /n2 is a node of the cluster/ });
-  t.match(await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { token: fresh, id: 'other', request: 'nothing' } }), { status: 400 });
-  t.match(await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { token: `${fresh}x`, id: 'other', request: other.csr } }), { status: 403, body: /does not exist/ });
-  const twice = await Promise.all([0, 1, 2].map((n) => call(clouds, nodes[n] ?? nodes[0], ENROLMENT_PATHS.enrol, { body: { token: fresh, id: 'twice', request: other.csr } })));
-  t.same(twice.map((a) => a.status), [200, 200, 200], 'three at once by three instances');
+  t.match(
+    await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, {
+      body: { token: fresh, id: 'far.example', request: other.csr },
+    }),
+    { status: 409, body: /There is another satellite far\.example already/ },
+  );
+  t.match(
+    await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { token: fresh, id: 'n2', request: other.csr } }),
+    { status: 409, body: /n2 is a node of the cluster/ },
+  );
+  t.match(
+    await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { token: fresh, id: 'other', request: 'nothing' } }),
+    { status: 400 },
+  );
+  t.match(
+    await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, {
+      body: { token: `${fresh}x`, id: 'other', request: other.csr },
+    }),
+    { status: 403, body: /does not exist/ },
+  );
+  const twice = await Promise.all(
+    [0, 1, 2].map((n) =>
+      call(clouds, nodes[n] ?? nodes[0], ENROLMENT_PATHS.enrol, {
+        body: { token: fresh, id: 'twice', request: other.csr },
+      }),
+    ),
+  );
+  t.same(
+    twice.map((a) => a.status),
+    [200, 200, 200],
+    'three at once by three instances',
+  );
   t.equal(new Set(twice.map((a) => (JSON.parse(a.body) as EnrolReply).certificate)).size, 1, 'get one certificate');
-  t.notMatch((await ask(nodes[0], 'GET', '/api/v1/audit?limit=500')).body, fresh.slice(-20), 'no token in the audit log');
+  t.notMatch(
+    (await ask(nodes[0], 'GET', '/api/v1/audit?limit=500')).body,
+    fresh.slice(-20),
+    'no token in the audit log',
+  );
 });
 
 t.test('its certificate is good for its own subjects, on every server, and for nothing else', async (t) => {
   const { tls } = await enrol('mine');
   await enrol('theirs');
-  const cloud = await connect({ servers: `127.0.0.1:${clouds.ports.nats}`, tls: { ...clouds.files.cloudTls('n1'), handshakeFirst: true } });
+  const cloud = await connect({
+    servers: `127.0.0.1:${clouds.ports.nats}`,
+    tls: { ...clouds.files.cloudTls('n1'), handshakeFirst: true },
+  });
   const heard: string[] = [];
   cloud.subscribe('>', { callback: (_, msg) => void (msg.string() === 'forged' && heard.push(msg.subject)) });
   await cloud.flush();
@@ -81,14 +160,42 @@ t.test('its certificate is good for its own subjects, on every server, and for n
     const refused: string[] = [];
     const leaked: string[] = [];
     void (async () => {
-      for await (const s of nc.status()) if (s.type === 'error') refused.push(s.error.message);
+      for await (const s of nc.status()) {
+        if (s.type === 'error') {
+          refused.push(s.error.message);
+        }
+      }
     })();
-    const reads = ['satellite.theirs.>', 'satellite.theirs.query', '>', 'heartbeat.*', 'reply.>', 'cloud.*', '$SYS.>', '$JS.API.>', '_INBOX.>'];
-    for (const subject of reads) nc.subscribe(subject, { callback: (error, msg) => (error === null ? void leaked.push(msg.subject) : undefined) });
-    const writes = ['heartbeat.theirs', 'reply.n1.abcdefgh.theirs', 'satellite.theirs.query', 'satellite.mine.query', 'cloud.n1', '$JS.API.INFO', '$SYS.REQ.SERVER.PING'];
-    for (const subject of writes) nc.publish(subject, 'forged');
+    const reads = [
+      'satellite.theirs.>',
+      'satellite.theirs.query',
+      '>',
+      'heartbeat.*',
+      'reply.>',
+      'cloud.*',
+      '$SYS.>',
+      '$JS.API.>',
+      '_INBOX.>',
+    ];
+    for (const subject of reads) {
+      nc.subscribe(subject, { callback: (error, msg) => (error === null ? void leaked.push(msg.subject) : undefined) });
+    }
+    const writes = [
+      'heartbeat.theirs',
+      'reply.n1.abcdefgh.theirs',
+      'satellite.theirs.query',
+      'satellite.mine.query',
+      'cloud.n1',
+      '$JS.API.INFO',
+      '$SYS.REQ.SERVER.PING',
+    ];
+    for (const subject of writes) {
+      nc.publish(subject, 'forged');
+    }
     await nc.flush();
-    await until(`${reads.length + writes.length} refusals by ${node.name}`, () => (refused.length >= reads.length + writes.length ? true : undefined));
+    await until(`${reads.length + writes.length} refusals by ${node.name}`, () =>
+      refused.length >= reads.length + writes.length ? true : undefined,
+    );
     cloud.publish('satellite.theirs.query', 'secret');
     await cloud.flush();
     await nc.flush();
@@ -99,57 +206,121 @@ t.test('its certificate is good for its own subjects, on every server, and for n
   await cloud.close();
 });
 
-t.test("by WebSocket a satellite is confined to its own subjects too, and nobody comes in there in another's name", async (t) => {
-  const { seed, tls } = await enrol('mine.ws');
-  await enrol('theirs.ws');
-  const cloud = await connect({ servers: `127.0.0.1:${clouds.ports.nats}`, tls: { ...clouds.files.cloudTls('n1'), handshakeFirst: true } });
-  const heard: string[] = [];
-  cloud.subscribe('>', { callback: (_, msg) => void (msg.string() === 'forged' && heard.push(msg.subject)) });
-  await cloud.flush();
-  for (const node of nodes) {
-    const client = await until(`${node.name} to admit it`, () => byWebSocket(seed, node).catch(() => undefined));
-    const reads = ['satellite.theirs_ws.>', 'satellite.theirs_ws.query', '>', 'heartbeat.*', 'reply.>', 'cloud.*', '$SYS.>', '$JS.API.>', '_INBOX.>'];
-    reads.forEach((subject, i) => client.send(`SUB ${subject} ${i + 10}\r\n`));
-    const writes = ['heartbeat.theirs_ws', 'reply.n1.abcdefgh.theirs_ws', 'satellite.theirs_ws.query', 'satellite.mine_ws.query', 'cloud.n1', '$JS.API.INFO', '$SYS.REQ.SERVER.PING'];
-    for (const subject of writes) client.send(`PUB ${subject} 6\r\nforged\r\n`);
-    client.send('SUB satellite.mine_ws.> 1\r\n');
-    await client.ping();
-    t.equal(client.lines.filter((l) => /^-ERR 'Permissions Violation/i.test(l)).length, reads.length + writes.length, node.name);
-    cloud.publish('satellite.theirs_ws.query', 'secret');
-    cloud.publish('satellite.mine_ws.query', 'own');
+t.test(
+  "by WebSocket a satellite is confined to its own subjects too, and nobody comes in there in another's name",
+  async (t) => {
+    const { seed, tls } = await enrol('mine.ws');
+    await enrol('theirs.ws');
+    const cloud = await connect({
+      servers: `127.0.0.1:${clouds.ports.nats}`,
+      tls: { ...clouds.files.cloudTls('n1'), handshakeFirst: true },
+    });
+    const heard: string[] = [];
+    cloud.subscribe('>', { callback: (_, msg) => void (msg.string() === 'forged' && heard.push(msg.subject)) });
     await cloud.flush();
-    await until('its own message', () => (client.lines.includes('own') ? true : undefined));
-    t.same(client.lines.filter((l) => l.startsWith('MSG')).map((l) => l.split(' ')[2]), ['1']);
-    client.close();
-  }
-  t.same(heard, []);
-  await cloud.close();
+    for (const node of nodes) {
+      const client = await until(`${node.name} to admit it`, () => byWebSocket(seed, node).catch(() => undefined));
+      const reads = [
+        'satellite.theirs_ws.>',
+        'satellite.theirs_ws.query',
+        '>',
+        'heartbeat.*',
+        'reply.>',
+        'cloud.*',
+        '$SYS.>',
+        '$JS.API.>',
+        '_INBOX.>',
+      ];
+      reads.forEach((subject, i) => client.send(`SUB ${subject} ${i + 10}\r\n`));
+      const writes = [
+        'heartbeat.theirs_ws',
+        'reply.n1.abcdefgh.theirs_ws',
+        'satellite.theirs_ws.query',
+        'satellite.mine_ws.query',
+        'cloud.n1',
+        '$JS.API.INFO',
+        '$SYS.REQ.SERVER.PING',
+      ];
+      for (const subject of writes) {
+        client.send(`PUB ${subject} 6\r\nforged\r\n`);
+      }
+      client.send('SUB satellite.mine_ws.> 1\r\n');
+      await client.ping();
+      t.equal(
+        client.lines.filter((l) => /^-ERR 'Permissions Violation/i.test(l)).length,
+        reads.length + writes.length,
+        node.name,
+      );
+      cloud.publish('satellite.theirs_ws.query', 'secret');
+      cloud.publish('satellite.mine_ws.query', 'own');
+      await cloud.flush();
+      await until('its own message', () => (client.lines.includes('own') ? true : undefined));
+      t.same(
+        client.lines.filter((l) => l.startsWith('MSG')).map((l) => l.split(' ')[2]),
+        ['1'],
+      );
+      client.close();
+    }
+    t.same(heard, []);
+    await cloud.close();
 
-  const [node] = nodes;
-  const names = [cloudClientIdentity('n1'), enrolledIdentity('mine.ws', 'x')].map(busName);
-  const stranger = createNkey();
-  const mine = { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile), ca: clouds.files.authority.cert };
-  const attempts: [string, string | undefined, Partial<RawOptions>][] = [
-    ['without anything', undefined, {}],
-    ['by an nkey that nobody knows', stranger.seed, {}],
-    ["by another's nkey, not signed by it", stranger.seed, { fields: { nkey: createNkey().publicKey } }],
-    ...[...names, BUS_SERVER_NAME].flatMap((user): [string, undefined, Partial<RawOptions>][] => [
-      [`as ${user}, without password`, undefined, { fields: { user, pass: '' } }],
-      [`as ${user}, with a certificate of its own`, undefined, { fields: { user }, options: mine }],
-    ]),
-  ];
-  for (const [what, by, more] of attempts) await t.rejects(byWebSocket(by, node, more), what);
-  await t.rejects(byWebSocket(seed, node, { options: { ca: clouds.files.authority.cert, origin: 'https://127.0.0.1' } }), { message: /403/ }, 'no page of a browser');
-  for (const path of ['/bus?x=1', '/bus/', '/leafnode', '/mqtt', '/']) await t.rejects(rawWebSocket({ url: `wss://${node.address}:${clouds.ports.console}${path}`, options: { ca: clouds.files.authority.cert }, seed }), { message: /404/ }, path);
-  const direct = `wss://${node.address}:${clouds.ports.natsWebsocket}/`;
-  await t.rejects(rawWebSocket({ url: direct, options: { ca: clouds.files.authority.cert, servername: BUS_SERVER_NAME } as RawOptions['options'], seed }), 'the listener on loopback wants a certificate');
-  const silent = new WebSocket(`wss://${node.address}:${clouds.ports.console}/bus`, { ca: clouds.files.authority.cert });
-  const opened = Date.now();
-  await once(silent, 'close', { signal: AbortSignal.timeout(20_000) });
-  t.comment(`who says nothing is cut after ${Date.now() - opened} ms`);
-  const onTls = await connect({ servers: `${node.address}:${clouds.ports.nats}`, tls: { ...clouds.files.satelliteTls('n2'), handshakeFirst: true }, authenticator: () => ({ nkey: stranger.publicKey, sig: '' }), reconnect: false, timeout: 3_000 }).catch(() => undefined);
-  t.equal(onTls, undefined, 'by an nkey on the TLS port');
-});
+    const [node] = nodes;
+    const names = [cloudClientIdentity('n1'), enrolledIdentity('mine.ws', 'x')].map(busName);
+    const stranger = createNkey();
+    const mine = { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile), ca: clouds.files.authority.cert };
+    const attempts: [string, string | undefined, Partial<RawOptions>][] = [
+      ['without anything', undefined, {}],
+      ['by an nkey that nobody knows', stranger.seed, {}],
+      ["by another's nkey, not signed by it", stranger.seed, { fields: { nkey: createNkey().publicKey } }],
+      ...[...names, BUS_SERVER_NAME].flatMap((user): [string, undefined, Partial<RawOptions>][] => [
+        [`as ${user}, without password`, undefined, { fields: { user, pass: '' } }],
+        [`as ${user}, with a certificate of its own`, undefined, { fields: { user }, options: mine }],
+      ]),
+    ];
+    for (const [what, by, more] of attempts) {
+      await t.rejects(byWebSocket(by, node, more), what);
+    }
+    await t.rejects(
+      byWebSocket(seed, node, { options: { ca: clouds.files.authority.cert, origin: 'https://127.0.0.1' } }),
+      { message: /403/ },
+      'no page of a browser',
+    );
+    for (const path of ['/bus?x=1', '/bus/', '/leafnode', '/mqtt', '/']) {
+      await t.rejects(
+        rawWebSocket({
+          url: `wss://${node.address}:${clouds.ports.console}${path}`,
+          options: { ca: clouds.files.authority.cert },
+          seed,
+        }),
+        { message: /404/ },
+        path,
+      );
+    }
+    const direct = `wss://${node.address}:${clouds.ports.natsWebsocket}/`;
+    await t.rejects(
+      rawWebSocket({
+        url: direct,
+        options: { ca: clouds.files.authority.cert, servername: BUS_SERVER_NAME } as RawOptions['options'],
+        seed,
+      }),
+      'the listener on loopback wants a certificate',
+    );
+    const silent = new WebSocket(`wss://${node.address}:${clouds.ports.console}/bus`, {
+      ca: clouds.files.authority.cert,
+    });
+    const opened = Date.now();
+    await once(silent, 'close', { signal: AbortSignal.timeout(20_000) });
+    t.comment(`who says nothing is cut after ${Date.now() - opened} ms`);
+    const onTls = await connect({
+      servers: `${node.address}:${clouds.ports.nats}`,
+      tls: { ...clouds.files.satelliteTls('n2'), handshakeFirst: true },
+      authenticator: () => ({ nkey: stranger.publicKey, sig: '' }),
+      reconnect: false,
+      timeout: 3_000,
+    }).catch(() => undefined);
+    t.equal(onTls, undefined, 'by an nkey on the TLS port');
+  },
+);
 
 t.test('a revoked satellite is cut on three servers, and stays cut; nobody else is disturbed', async (t) => {
   const gone = await enrol('gone');
@@ -161,7 +332,9 @@ t.test('a revoked satellite is cut on three servers, and stays cut; nobody else 
   void stayer.closed().then(() => (disturbed = true));
   const client = await admitted(gone.tls, nodes[0]);
   beat(client, 'gone');
-  await until('its heartbeat to be heard', async () => ((await ask(nodes[2], 'GET', '/api/v1/satellites/gone')).body.includes('"healthy"') ? true : undefined));
+  await until('its heartbeat to be heard', async () =>
+    (await ask(nodes[2], 'GET', '/api/v1/satellites/gone')).body.includes('"healthy"') ? true : undefined,
+  );
   await client.close();
   const trying = persistent(gone, nodes);
   await until('a connection to each server by both ways', () => (trying.lastUp.size === 6 ? true : undefined));
@@ -176,24 +349,34 @@ t.test('a revoked satellite is cut on three servers, and stays cut; nobody else 
   }
   await trying.stop();
   t.notOk(disturbed);
-  const again = async (id: string): Promise<Answer> => call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { ...gone.body, id, token: await token() } });
+  const again = async (id: string): Promise<Answer> =>
+    call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { ...gone.body, id, token: await token() } });
   t.match(await again('gone'), { status: 403, body: /revoked for good/ });
   t.match(await again('somebody.else'), { status: 403, body: /revoked for good/ }, 'nor by another name');
   t.equal((await ask(nodes[2], 'DELETE', '/api/v1/satellites/gone')).status, 204);
   t.match(await again('gone'), { status: 403, body: /revoked for good/ }, 'nor when it has been forgotten');
   const { request: fresh } = (await enrol('fresh')).body;
   const forged = { key: createNkey().publicKey, signature: signByNkey(createNkey(), fresh) };
-  t.match(await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, { body: { request: (await createRequest('y')).csr, nkey: forged, id: 'forged', token: await token() } }), { status: 400, body: /has not signed/ });
+  t.match(
+    await call(clouds, nodes[0], ENROLMENT_PATHS.enrol, {
+      body: { request: (await createRequest('y')).csr, nkey: forged, id: 'forged', token: await token() },
+    }),
+    { status: 400, body: /has not signed/ },
+  );
   const renewed = await enrol('gone');
   await (await admitted(renewed.tls, nodes[2])).close();
-  for (const node of nodes) await t.rejects(connectOnce(gone.tls, node), 'with a new key it may come back; the old one stays void');
+  for (const node of nodes) {
+    await t.rejects(connectOnce(gone.tls, node), 'with a new key it may come back; the old one stays void');
+  }
   clearInterval(beating);
   await stayer.close();
 });
 
 t.test('also while one server restarts, and on one that was down', async (t) => {
   const gone = await enrol('gone2');
-  for (const node of nodes) await (await admitted(gone.tls, node)).close();
+  for (const node of nodes) {
+    await (await admitted(gone.tls, node)).close();
+  }
   const [, second, third] = nodes;
   const child = running.get(third.name);
   child?.kill('SIGTERM');
@@ -216,15 +399,22 @@ t.test('also while one server restarts, and on one that was down', async (t) => 
 
 /** nats-server of a cloud's process. */
 function natsOf(cloud: ChildProcess | undefined): number {
-  const children = readFileSync(`/proc/${cloud?.pid}/task/${cloud?.pid}/children`, 'utf8').trim().split(' ').map(Number);
+  const children = readFileSync(`/proc/${cloud?.pid}/task/${cloud?.pid}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .map(Number);
   const found = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('nats-server'));
-  if (found === undefined) throw new Error('this cloud has no nats-server');
+  if (found === undefined) {
+    throw new Error('this cloud has no nats-server');
+  }
   return found;
 }
 
 t.test('also while one server restarts and another has been down since before', { timeout: 240_000 }, async (t) => {
   const gone = await enrol('gone3');
-  for (const node of nodes) await (await admitted(gone.tls, node)).close();
+  for (const node of nodes) {
+    await (await admitted(gone.tls, node)).close();
+  }
   const [first, second, third] = nodes;
   const child = running.get(third.name);
   child?.kill('SIGTERM');
@@ -233,12 +423,20 @@ t.test('also while one server restarts and another has been down since before', 
   await until('connections to the others by both ways', () => (trying.lastUp.size === 4 ? true : undefined));
   process.kill(natsOf(running.get(second.name)), 'SIGKILL');
   const asked = Date.now();
-  const acknowledged = await until('the revocation to be acknowledged', async () => ((await ask(first, 'POST', '/api/v1/satellites/gone3/revoke')).status === 204 ? Date.now() : undefined), 90_000);
+  const acknowledged = await until(
+    'the revocation to be acknowledged',
+    async () => ((await ask(first, 'POST', '/api/v1/satellites/gone3/revoke')).status === 204 ? Date.now() : undefined),
+    90_000,
+  );
   t.comment(`acknowledged after ${acknowledged - asked} ms`);
   await cut(t, trying, acknowledged);
   running.set(third.name, await clouds.start(third));
   await (await admitted((await enrol('after3')).tls, third)).close();
-  t.same([...trying.lastUp.keys()].filter((name) => name.startsWith(third.name)), [], 'not for a moment on the one that was down');
+  t.same(
+    [...trying.lastUp.keys()].filter((name) => name.startsWith(third.name)),
+    [],
+    'not for a moment on the one that was down',
+  );
   await trying.stop();
 });
 
@@ -246,27 +444,41 @@ t.test("a node's own satellite can be revoked, and admitted again", async (t) =>
   const tls = clouds.files.satelliteTls('n2');
   await (await admitted(tls, nodes[0])).close();
   t.equal((await ask(nodes[0], 'POST', '/api/v1/satellites/n2/revoke')).status, 204);
-  const refused = (node: LocalNode): Promise<boolean> => connectOnce(tls, node).then((nc) => nc.close().then(() => false), () => true);
-  for (const node of nodes) await until(`${node.name} to refuse it`, async () => ((await refused(node)) ? true : undefined));
+  const refused = (node: LocalNode): Promise<boolean> =>
+    connectOnce(tls, node).then(
+      (nc) => nc.close().then(() => false),
+      () => true,
+    );
+  for (const node of nodes) {
+    await until(`${node.name} to refuse it`, async () => ((await refused(node)) ? true : undefined));
+  }
   t.equal((await ask(nodes[0], 'DELETE', '/api/v1/satellites/n2')).status, 204);
-  for (const node of nodes) await (await admitted(tls, node)).close();
+  for (const node of nodes) {
+    await (await admitted(tls, node)).close();
+  }
 });
 
-t.test('a server without quorum cuts everybody off after 10 s, and admits them when it has one again', { timeout: 300_000 }, async (t) => {
-  const [first, second, third] = nodes;
-  const { tls } = await enrol('lonely');
-  const nc = await admitted(tls, first);
-  let closedAt: number | undefined;
-  void nc.closed().then(() => (closedAt = Date.now()));
-  const at = Date.now();
-  await Promise.all([second, third].map(async (node) => {
-    const child = running.get(node.name);
-    child?.kill('SIGTERM');
-    await until(`${node.name} to stop`, () => (child?.exitCode !== null ? true : undefined), 45_000);
-  }));
-  await until('the connection to be cut', () => closedAt, 25_000);
-  t.comment(`cut ${(closedAt ?? 0) - at} ms after the others were told to stop`);
-  await t.rejects(connectOnce(tls, first));
-  await Promise.all([second, third].map(async (node) => running.set(node.name, await clouds.start(node))));
-  await (await until('to be admitted again', () => connectOnce(tls, first).catch(() => undefined), 30_000)).close();
-});
+t.test(
+  'a server without quorum cuts everybody off after 10 s, and admits them when it has one again',
+  { timeout: 300_000 },
+  async (t) => {
+    const [first, second, third] = nodes;
+    const { tls } = await enrol('lonely');
+    const nc = await admitted(tls, first);
+    let closedAt: number | undefined;
+    void nc.closed().then(() => (closedAt = Date.now()));
+    const at = Date.now();
+    await Promise.all(
+      [second, third].map(async (node) => {
+        const child = running.get(node.name);
+        child?.kill('SIGTERM');
+        await until(`${node.name} to stop`, () => (child?.exitCode !== null ? true : undefined), 45_000);
+      }),
+    );
+    await until('the connection to be cut', () => closedAt, 25_000);
+    t.comment(`cut ${(closedAt ?? 0) - at} ms after the others were told to stop`);
+    await t.rejects(connectOnce(tls, first));
+    await Promise.all([second, third].map(async (node) => running.set(node.name, await clouds.start(node))));
+    await (await until('to be admitted again', () => connectOnce(tls, first).catch(() => undefined), 30_000)).close();
+  },
+);

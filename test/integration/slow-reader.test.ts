@@ -33,7 +33,9 @@ t.teardown(async () => {
 });
 
 /** Rows of a thousand bytes. */
-const ROWS = `with recursive c(x) as (select 1 union all select x + 1 from c where x < ${MEGABYTES * 1000}) select x, hex(randomblob(495)) from c`;
+const ROWS =
+  `with recursive c(x) as (select 1 union all select x + 1 from c where x < ${MEGABYTES * 1000}) select x, ` +
+  'hex(randomblob(495)) from c';
 const QUERY = { sql: ROWS, maxRows: 1_000_000, maxBytes: 1024 ** 3, timeoutMs: 60_000, satellites: ['fast'] };
 
 t.test(`${MEGABYTES} MB to a reader of 1 MB/s: memory stays bounded on all sides`, { timeout: 0 }, async (t) => {
@@ -42,25 +44,39 @@ t.test(`${MEGABYTES} MB to a reader of 1 MB/s: memory stays bounded on all sides
   await collectGarbage(cloudPid);
   const kept = { from: resident(cloudPid), half: undefined as Promise<number> | undefined };
   const pids: Record<string, number> = { satellite: satellite.pid };
-  for (const pid of childrenOf(cloudPid)) pids['nats-server'] = pid;
-  for (const [i, pid] of childrenOf(satellite.pid).entries()) pids[`statement ${i}`] = pid;
+  for (const pid of childrenOf(cloudPid)) {
+    pids['nats-server'] = pid;
+  }
+  for (const [i, pid] of childrenOf(satellite.pid).entries()) {
+    pids[`statement ${i}`] = pid;
+  }
   // One that has not had a statement yet grows to what the other one has already.
   const used = Math.max(...childrenOf(satellite.pid).map(resident));
-  const before = Object.entries(pids).map(([name, pid]) => ({ name, from: name.startsWith('statement') ? used : resident(pid), most: watchResident(pid) }));
+  const before = Object.entries(pids).map(([name, pid]) => ({
+    name,
+    from: name.startsWith('statement') ? used : resident(pid),
+    most: watchResident(pid),
+  }));
   let bytes = 0;
   let rows = 0;
   const began = Date.now();
   socket.ws.on('message', (data: Buffer) => {
     bytes += data.length;
-    if (bytes > (MEGABYTES * 1_000_000) / 2) kept.half ??= collectGarbage(cloudPid).then(() => resident(cloudPid));
+    if (bytes > (MEGABYTES * 1_000_000) / 2) {
+      kept.half ??= collectGarbage(cloudPid).then(() => resident(cloudPid));
+    }
     const ahead = (bytes / RATE) * 1000 - (Date.now() - began);
-    if (ahead < 20) return;
+    if (ahead < 20) {
+      return;
+    }
     socket.ws.pause();
     void sleep(ahead).then(() => socket.ws.resume());
   });
   let last: unknown;
   await socket.ask(QUERY, (line) => {
-    if ('seq' in line && 'rows' in line) rows += line.rows.length;
+    if ('seq' in line && 'rows' in line) {
+      rows += line.rows.length;
+    }
     last = line;
   });
   const took = (Date.now() - began) / 1000;
@@ -68,9 +84,16 @@ t.test(`${MEGABYTES} MB to a reader of 1 MB/s: memory stays bounded on all sides
   t.equal(rows, MEGABYTES * 1000, 'every row arrived');
   t.ok(took > MEGABYTES * 0.9, `the reader took ${took.toFixed(0)} s`);
   const grown = ((await kept.half) ?? Infinity) - kept.from;
-  t.ok(grown < MAX_GROWTH, `cloud: ${(kept.from / 1024 ** 2).toFixed(0)} MiB, half-way and without garbage ${(grown / 1024 ** 2).toFixed(1)} MiB more`);
+  t.ok(
+    grown < MAX_GROWTH,
+    `cloud: ${(kept.from / 1024 ** 2).toFixed(0)} MiB, half-way and without garbage ` +
+      `${(grown / 1024 ** 2).toFixed(1)} MiB more`,
+  );
   for (const { name, from, most } of before) {
     const more = most() - from;
-    t.ok(more < MAX_GROWTH, `${name}: ${(from / 1024 ** 2).toFixed(0)} MiB, at most ${(more / 1024 ** 2).toFixed(1)} MiB more`);
+    t.ok(
+      more < MAX_GROWTH,
+      `${name}: ${(from / 1024 ** 2).toFixed(0)} MiB, at most ${(more / 1024 ** 2).toFixed(1)} MiB more`,
+    );
   }
 });

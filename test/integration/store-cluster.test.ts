@@ -1,4 +1,14 @@
-import { closeSync, openSync, readFileSync, readSync, readdirSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readFileSync,
+  readSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
@@ -22,17 +32,24 @@ let cluster: TestCluster;
 const member = (n: number): Member => cluster.members[n] as Member;
 const replica = (n: number): Replica => member(n).replica as Replica;
 /** 20 writers of 20 writes a second; each has its own replica, and goes to another one after a failure. */
-const writers = (): Load => startWriters(20, 50, (writer, attempt) => {
-  const m = cluster.members[(writer + attempt) % cluster.members.length];
-  return m === avoided ? undefined : m?.replica;
-});
+const writers = (): Load =>
+  startWriters(20, 50, (writer, attempt) => {
+    const m = cluster.members[(writer + attempt) % cluster.members.length];
+    return m === avoided ? undefined : m?.replica;
+  });
 /** Nobody writes by this one: what it answers is of another history. */
 let avoided: Member | undefined;
-const note = (name: string) => ({ kind: 'audit.note', actor: 'test', args: { resource: name, before: null, after: null } });
+const note = (name: string) => ({
+  kind: 'audit.note',
+  actor: 'test',
+  args: { resource: name, before: null, after: null },
+});
 
 async function leader(): Promise<string> {
   const nc = cluster.members.find((m) => m.connection !== undefined)?.connection;
-  if (nc === undefined) throw new Error('nobody is connected');
+  if (nc === undefined) {
+    throw new Error('nobody is connected');
+  }
   return until('a leader', async () => {
     try {
       const info = await (await jetstreamManager(nc)).streams.info(`LOG_${replica(0).status().epoch}`);
@@ -43,7 +60,9 @@ async function leader(): Promise<string> {
   });
 }
 
-/** While writers write, `work`; afterwards everything acknowledged is there once, on all instances, and they are equal. */
+/**
+ * While writers write, `work`; afterwards everything acknowledged is there once, on all instances, and they are equal.
+ */
 async function underLoad(t: Test, work: () => Promise<void>): Promise<void> {
   const load = writers();
   const from = cluster.log.length;
@@ -58,8 +77,13 @@ async function underLoad(t: Test, work: () => Promise<void>): Promise<void> {
   } finally {
     await load.stop();
   }
-  for (const m of cluster.members) t.same(lostOrTwice((m.replica as Replica).db, load), [], m.name);
-  t.comment(`${load.acknowledged.size} acknowledged, ${load.failed.length} tries failed, slowest ${load.slowest()} ms: ${[...new Set(load.failed)].join(' | ')}`);
+  for (const m of cluster.members) {
+    t.same(lostOrTwice((m.replica as Replica).db, load), [], m.name);
+  }
+  t.comment(
+    `${load.acknowledged.size} acknowledged, ${load.failed.length} tries failed, slowest ${load.slowest()} ms: ` +
+      `${[...new Set(load.failed)].join(' | ')}`,
+  );
 }
 
 t.before(async () => {
@@ -70,20 +94,39 @@ t.before(async () => {
 t.teardown(() => cluster.stop());
 
 t.test('three empty servers: one history, read where it was not written', async (t) => {
-  const users = await Promise.all(['eva', 'max', 'eva'].map((name, n) => replica(n).propose({ kind: 'user.create', actor: 'test', args: { name, role: 'admin', passwordHash: 'h', mustChangePassword: false } })));
+  const users = await Promise.all(
+    ['eva', 'max', 'eva'].map((name, n) =>
+      replica(n).propose({
+        kind: 'user.create',
+        actor: 'test',
+        args: { name, role: 'admin', passwordHash: 'h', mustChangePassword: false },
+      }),
+    ),
+  );
   t.equal(users.filter((o) => o.result.ok).length, 2);
-  t.match(users.find((o) => !o.result.ok), { result: { code: 'exists' } });
+  t.match(
+    users.find((o) => !o.result.ok),
+    { result: { code: 'exists' } },
+  );
   for (let n = 0; n < 20; n += 1) {
     const { position } = await replica(n % 3).propose(note(`n${n}`));
     t.ok(await replica((n + 1) % 3).waitFor(position, 45_000));
-    t.equal(replica((n + 1) % 3).db.prepare('SELECT resource FROM audit WHERE position = ?').pluck().get(position), `n${n}`);
+    t.equal(
+      replica((n + 1) % 3)
+        .db.prepare('SELECT resource FROM audit WHERE position = ?')
+        .pluck()
+        .get(position),
+      `n${n}`,
+    );
   }
   const draft = { ...note('twice'), id: '01ARZ3NDEKTSV4RRFFQ69G5FAV' };
   const answers = await Promise.all([0, 1, 2].map((n) => replica(n).propose(draft)));
   t.same(answers[1], answers[0]);
   t.same(answers[2], answers[0]);
   const nc = member(0).connection;
-  if (nc === undefined) throw new Error('not connected');
+  if (nc === undefined) {
+    throw new Error('not connected');
+  }
   const { config } = await (await jetstreamManager(nc)).streams.info('LOG_1');
   t.match(config, { num_replicas: 3, storage: 'file', discard: 'new', max_bytes: 1e9, deny_delete: true });
   await cluster.equal();
@@ -98,7 +141,9 @@ t.test('a bit flipped anywhere in a block file is found', async (t) => {
   const check = async (): Promise<{ damaged: number; payloads: string }> => {
     const seen = { damaged: 0, payloads: '' };
     for await (const record of readBlocks(streams, 'LOG_1')) {
-      if (!record.sound) seen.damaged += 1;
+      if (!record.sound) {
+        seen.damaged += 1;
+      }
       seen.payloads += `${record.payload.toString('latin1')}\n`;
     }
     return seen;
@@ -113,7 +158,9 @@ t.test('a bit flipped anywhere in a block file is found', async (t) => {
     copy[at] = (copy[at] as number) ^ (1 << Math.floor(random() * 8));
     writeFileSync(join(streams, 'LOG_1/msgs/1.blk'), copy);
     const { damaged, payloads } = await check();
-    if (damaged === 0 && payloads === whole.payloads) t.fail(`seed ${seed}: byte ${at}`);
+    if (damaged === 0 && payloads === whole.payloads) {
+      t.fail(`seed ${seed}: byte ${at}`);
+    }
   }
 });
 
@@ -131,7 +178,9 @@ t.test('20 writers while the leader of the stream is killed -9 and an instance i
 });
 
 t.test('every cloud is restarted politely, one after the other: no write fails', async (t) => {
-  const load = startWriters(20, 50, (writer, attempt) => [0, 1, 2].map((k) => cluster.members[(writer + attempt + k) % 3]?.replica).find((r) => r !== undefined));
+  const load = startWriters(20, 50, (writer, attempt) =>
+    [0, 1, 2].map((k) => cluster.members[(writer + attempt + k) % 3]?.replica).find((r) => r !== undefined),
+  );
   try {
     await sleep(1000);
     for (const m of cluster.members) {
@@ -147,14 +196,18 @@ t.test('every cloud is restarted politely, one after the other: no write fails',
     await load.stop();
   }
   await cluster.equal();
-  for (const m of cluster.members) t.same(lostOrTwice((m.replica as Replica).db, load), [], m.name);
+  for (const m of cluster.members) {
+    t.same(lostOrTwice((m.replica as Replica).db, load), [], m.name);
+  }
   t.ok(load.slowest() < 15_000, `${load.acknowledged.size} acknowledged, slowest ${load.slowest()} ms`);
 });
 
 t.test('the stream is deleted under load: a new epoch, nothing lost', async (t) => {
   const before = replica(0).status();
   const nc = member(1).connection;
-  if (nc === undefined) throw new Error('not connected');
+  if (nc === undefined) {
+    throw new Error('not connected');
+  }
   await underLoad(t, async () => {
     await (await jetstreamManager(nc)).streams.delete(`LOG_${before.epoch}`);
     await until('the next epoch', () => (replica(0).status().epoch > before.epoch ? true : undefined), 30_000);
@@ -166,7 +219,9 @@ t.test('the stream is deleted under load: a new epoch, nothing lost', async (t) 
 /** Flips a bit of the last message's payload that is a while from the end of the newest block. */
 function flipInBlock(m: Member, epoch: number): string {
   const folder = join(m.streams, `LOG_${epoch}`, 'msgs');
-  const name = readdirSync(folder).filter((f) => f.endsWith('.blk')).sort((a, b) => Number.parseInt(b, 10) - Number.parseInt(a, 10))[0] as string;
+  const name = readdirSync(folder)
+    .filter((f) => f.endsWith('.blk'))
+    .sort((a, b) => Number.parseInt(b, 10) - Number.parseInt(a, 10))[0] as string;
   const file = join(folder, name);
   const offset = Math.floor(statSync(file).size / 2);
   const fd = openSync(file, 'r+');
@@ -185,16 +240,26 @@ for (const whose of ['leader', 'follower'] as const) {
       const name = await leader();
       const m = cluster.members.find((x) => (x.name === name) === (whose === 'leader')) as Member;
       flipInBlock(m, epoch);
-      for (const other of cluster.members) if (other !== m) t.match(await (other.replica as Replica).scrub(), { problems: [] });
+      for (const other of cluster.members) {
+        if (other !== m) {
+          t.match(await (other.replica as Replica).scrub(), { problems: [] });
+        }
+      }
       const from = Date.now();
       const report = await (m.replica as Replica).scrub();
       t.ok(Date.now() - from < 10_000, `found within ${Date.now() - from} ms`);
       t.equal(report.healing, 'rebuilding');
       t.ok(report.problems.length > 0);
-      await until('the next epoch', () => (cluster.members.every((x) => (x.replica as Replica).status().epoch > epoch) ? true : undefined), 30_000);
+      await until(
+        'the next epoch',
+        () => (cluster.members.every((x) => (x.replica as Replica).status().epoch > epoch) ? true : undefined),
+        30_000,
+      );
       await sleep(1000);
     });
-    for (const x of cluster.members) t.same((await (x.replica as Replica).scrub()).problems, []);
+    for (const x of cluster.members) {
+      t.same((await (x.replica as Replica).scrub()).problems, []);
+    }
   });
 }
 
@@ -215,7 +280,11 @@ t.test('a bit flipped in a database under work is found by its scrub, and the in
     const report = await replica(2).scrub();
     t.ok(report.ms < 10_000);
     t.match(report, { healing: 'reseeding', problems: [/./] });
-    await until('re-seeded', () => (cluster.log.slice(before).some((l) => l.includes('n3 store: re-seeded at')) ? true : undefined), 30_000);
+    await until(
+      're-seeded',
+      () => (cluster.log.slice(before).some((l) => l.includes('n3 store: re-seeded at')) ? true : undefined),
+      30_000,
+    );
   });
   t.same((await replica(2).scrub()).problems, []);
 });
@@ -231,8 +300,16 @@ t.test('an instance that has applied something else is the odd one out, and re-s
     machine.close();
     const before = cluster.log.length;
     await cluster.open(member(1));
-    await until('re-seeded', () => (cluster.log.slice(before).some((l) => l.includes('n2 store: re-seeded at')) ? true : undefined), 40_000);
-    t.ok(cluster.log.slice(before).some((l) => l.includes('n2 store: The hash chain is another one than on most instances.')));
+    await until(
+      're-seeded',
+      () => (cluster.log.slice(before).some((l) => l.includes('n2 store: re-seeded at')) ? true : undefined),
+      40_000,
+    );
+    t.ok(
+      cluster.log
+        .slice(before)
+        .some((l) => l.includes('n2 store: The hash chain is another one than on most instances.')),
+    );
     avoided = undefined;
   });
 });
@@ -256,11 +333,17 @@ t.test('the log is dropped below the snapshots, and who was away for longer re-s
     const before = cluster.log.length;
     await cluster.close(member(2));
     const nc = member(0).connection;
-    if (nc === undefined) throw new Error('not connected');
+    if (nc === undefined) {
+      throw new Error('not connected');
+    }
     const manager = await jetstreamManager(nc);
     // The closed instance has applied no more than this.
     const { last_seq: reached } = (await manager.streams.info(`LOG_${epoch}`)).state;
-    await until('the log to begin later', async () => ((await manager.streams.info(`LOG_${epoch}`)).state.first_seq > reached + 1 ? true : undefined), 60_000);
+    await until(
+      'the log to begin later',
+      async () => ((await manager.streams.info(`LOG_${epoch}`)).state.first_seq > reached + 1 ? true : undefined),
+      60_000,
+    );
     await cluster.open(member(2));
     await cluster.ready([member(2)]);
     t.ok(cluster.log.slice(before).some((l) => l.includes('The log begins at message')));
@@ -273,7 +356,9 @@ t.test('replicated writes cost little more than raw publishes to a stream of thr
   await cluster.open(member(0), LIMITS);
   await cluster.ready([member(0)]);
   const nc = member(0).connection;
-  if (nc === undefined) throw new Error('not connected');
+  if (nc === undefined) {
+    throw new Error('not connected');
+  }
   const manager = await jetstreamManager(nc);
   await manager.streams.add({ name: 'RAW', subjects: ['raw'], num_replicas: 3 });
   const js = jetstream(nc);
@@ -289,17 +374,34 @@ t.test('replicated writes cost little more than raw publishes to a stream of thr
   };
   const rate = async (work: () => Promise<unknown>): Promise<number> => {
     const from = performance.now();
-    await Promise.all(Array.from({ length: 64 }, async () => {
-      for (let n = 0; n < 30; n += 1) await work();
-    }));
+    await Promise.all(
+      Array.from({ length: 64 }, async () => {
+        for (let n = 0; n < 30; n += 1) {
+          await work();
+        }
+      }),
+    );
     return (64 * 30) / ((performance.now() - from) / 1000);
   };
   const raw = (): Promise<unknown> => js.publish('raw', payload);
-  const replicated = (): Promise<unknown> => replica(0).propose({ kind: 'query.put', actor: 'bench', args: { id: 'bench', owner: 'eva', name: 'b', sql: 'x'.repeat(300), details: {} } });
+  const replicated = (): Promise<unknown> =>
+    replica(0).propose({
+      kind: 'query.put',
+      actor: 'bench',
+      args: { id: 'bench', owner: 'eva', name: 'b', sql: 'x'.repeat(300), details: {} },
+    });
   await median(raw);
   await median(replicated);
-  const figures = { raw: await median(raw), replicated: await median(replicated), rawRate: await rate(raw), replicatedRate: await rate(replicated) };
-  t.comment(`one at a time, p50: raw ${figures.raw.toFixed(2)} ms, replicated ${figures.replicated.toFixed(2)} ms; 64 at once: raw ${figures.rawRate.toFixed(0)}/s, replicated ${figures.replicatedRate.toFixed(0)}/s`);
+  const figures = {
+    raw: await median(raw),
+    replicated: await median(replicated),
+    rawRate: await rate(raw),
+    replicatedRate: await rate(replicated),
+  };
+  t.comment(
+    `one at a time, p50: raw ${figures.raw.toFixed(2)} ms, replicated ${figures.replicated.toFixed(2)} ms; 64 at ` +
+      `once: raw ${figures.rawRate.toFixed(0)}/s, replicated ${figures.replicatedRate.toFixed(0)}/s`,
+  );
   t.ok(figures.replicatedRate > 100, 'see docs/benchmarks.md for measured figures; this only finds what is absurd');
   await manager.streams.delete('RAW');
 });

@@ -11,10 +11,18 @@ t.test('one instance becomes three under 20 writers, with nothing acknowledged l
   cluster = await startCluster(3, true);
   const [first, ...others] = cluster.members as [Member, ...Member[]];
   const single = await cluster.openSingle(first);
-  await single.propose({ kind: 'user.create', actor: 'test', args: { name: 'eva', role: 'admin', passwordHash: 'h', mustChangePassword: false } });
+  await single.propose({
+    kind: 'user.create',
+    actor: 'test',
+    args: { name: 'eva', role: 'admin', passwordHash: 'h', mustChangePassword: false },
+  });
   // Writers know the first instance only, until the others are ready.
   let grown = false;
-  const load = startWriters(20, 50, (writer, attempt) => (grown ? cluster.members[(writer + attempt) % 3] : first)?.replica);
+  const load = startWriters(
+    20,
+    50,
+    (writer, attempt) => (grown ? cluster.members[(writer + attempt) % 3] : first)?.replica,
+  );
   await sleep(2000);
   t.match(single.status(), { mode: 'single', state: 'ready', epoch: 1 });
   const alone = single.position();
@@ -32,5 +40,8 @@ t.test('one instance becomes three under 20 writers, with nothing acknowledged l
     t.ok(replica.position() > alone, 'positions count on');
     t.equal(replica.db.prepare('SELECT count(*) FROM users').pluck().get(), 1);
   }
-  t.comment(`${load.acknowledged.size} acknowledged, slowest ${load.slowest()} ms, ${load.failed.length} tries failed: ${[...new Set(load.failed)].join(' | ')}`);
+  t.comment(
+    `${load.acknowledged.size} acknowledged, slowest ${load.slowest()} ms, ${load.failed.length} tries failed: ` +
+      `${[...new Set(load.failed)].join(' | ')}`,
+  );
 });

@@ -6,7 +6,17 @@ import { openDatabase } from '../../src/store/database.ts';
 import { openFacts } from '../../src/store/facts.ts';
 import { openSatellites, type SatelliteRecord } from '../../src/store/satellites.ts';
 
-const satellite: SatelliteRecord = { id: 'n1', node: 'n1', version: '0.1.0', addresses: ['10.0.0.1', 'fd00::1'], tables: [{ name: 'processes', columns: ['pid'] }], load: [0.5, 1, 2], startedAt: '2026-01-01T00:00:00.000Z', firstSeen: 1, lastSeen: 2 };
+const satellite: SatelliteRecord = {
+  id: 'n1',
+  node: 'n1',
+  version: '0.1.0',
+  addresses: ['10.0.0.1', 'fd00::1'],
+  tables: [{ name: 'processes', columns: ['pid'] }],
+  load: [0.5, 1, 2],
+  startedAt: '2026-01-01T00:00:00.000Z',
+  firstSeen: 1,
+  lastSeen: 2,
+};
 
 t.test('a new database is readable by its owner only, and syncs each commit', async (t) => {
   const file = join(t.testdir(), 'deeper/cloud.db');
@@ -14,7 +24,14 @@ t.test('a new database is readable by its owner only, and syncs each commit', as
   t.equal(statSync(file).mode & 0o777, 0o600);
   t.equal(db.pragma('journal_mode', { simple: true }), 'wal');
   t.equal(db.pragma('synchronous', { simple: true }), 2);
-  t.ok(db.prepare<[], { strict: number }>("SELECT strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'").all().every((r) => r.strict === 1));
+  t.ok(
+    db
+      .prepare<[], { strict: number }>(
+        "SELECT strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'",
+      )
+      .all()
+      .every((r) => r.strict === 1),
+  );
   db.close();
 });
 
@@ -47,5 +64,8 @@ t.test('a database of a newer release, or none at all, is refused by a sentence'
 });
 
 t.test("a satellite's state by its silence", async (t) => {
-  t.same([0, 14_999, 15_000, 29_999, 30_000].map((silence) => stateOf(1000, 1000 + silence)), ['healthy', 'healthy', 'degraded', 'degraded', 'unreachable']);
+  t.same(
+    [0, 14_999, 15_000, 29_999, 30_000].map((silence) => stateOf(1000, 1000 + silence)),
+    ['healthy', 'healthy', 'degraded', 'degraded', 'unreachable'],
+  );
 });

@@ -15,8 +15,15 @@ export interface BusCount {
 export async function busCount(clouds: LocalClouds, node: LocalNode): Promise<BusCount> {
   const dir = join(clouds.files.data(node.name), 'cloud/tls');
   const tls = { caFile: join(dir, 'ca.crt'), certFile: join(dir, 'server.crt'), keyFile: join(dir, 'server.key') };
-  const nc: NatsConnection = await connectBus({ servers: [`${node.address}:${clouds.ports.nats}`], tls, name: 'count', onlyThese: true });
-  const ask = async <T>(what: string): Promise<T> => (await nc.request(`$SYS.REQ.SERVER.${nc.info?.server_id}.${what}`, '{}', { timeout: 5_000 })).json<{ data: T }>().data;
+  const nc: NatsConnection = await connectBus({
+    servers: [`${node.address}:${clouds.ports.nats}`],
+    tls,
+    name: 'count',
+    onlyThese: true,
+  });
+  const ask = async <T>(what: string): Promise<T> =>
+    (await nc.request(`$SYS.REQ.SERVER.${nc.info?.server_id}.${what}`, '{}', { timeout: 5_000 })).json<{ data: T }>()
+      .data;
   // The first request subscribes to its answers.
   await ask('VARZ');
   return {

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cloudClientIdentity, cloudServerIdentity, satelliteIdentity } from '../../src/bus/identities.ts';
 import type { BusTls } from '../../src/bus/connect.ts';
+import { cloudClientIdentity, cloudServerIdentity, satelliteIdentity } from '../../src/bus/identities.ts';
 import { createAuthority, issue, type Identity, type KeyPair } from '../../src/pki/authority.ts';
 import { testProgram } from './programs.ts';
 
@@ -41,12 +41,17 @@ export async function busFiles(nodes: { name: string; address: string }[]): Prom
   for (const node of nodes) {
     await put(join(data(node.name), 'cloud/tls'), 'server', cloudServerIdentity(node));
     clouds.set(node.name, await put(join(data(node.name), 'cloud/tls'), 'client', cloudClientIdentity(node.name)));
-    satellites.set(node.name, await put(join(data(node.name), 'satellite/tls'), 'client', satelliteIdentity(node.name)));
+    satellites.set(
+      node.name,
+      await put(join(data(node.name), 'satellite/tls'), 'client', satelliteIdentity(node.name)),
+    );
     mkdirSync(join(data(node.name), 'cloud/state'), { recursive: true });
   }
   const of = (map: Map<string, BusTls>, node: string): BusTls => {
     const tls = map.get(node);
-    if (tls === undefined) throw new Error(`no certificates for ${node}`);
+    if (tls === undefined) {
+      throw new Error(`no certificates for ${node}`);
+    }
     return tls;
   };
   return {
@@ -63,9 +68,13 @@ export async function busFiles(nodes: { name: string; address: string }[]): Prom
 /** `n` ports that are free now on loopback. */
 export async function freePorts(n: number): Promise<number[]> {
   const servers = await Promise.all(
-    Array.from({ length: n }, () => new Promise<ReturnType<typeof createServer>>((resolve) => {
-      const server = createServer().listen(0, '127.0.0.1', () => resolve(server));
-    })),
+    Array.from(
+      { length: n },
+      () =>
+        new Promise<ReturnType<typeof createServer>>((resolve) => {
+          const server = createServer().listen(0, '127.0.0.1', () => resolve(server));
+        }),
+    ),
   );
   const ports = servers.map((s) => (s.address() as { port: number }).port);
   await Promise.all(servers.map((s) => new Promise((resolve) => s.close(resolve))));

@@ -33,42 +33,68 @@ export async function rawWebSocket({ url, options, fields = {}, seed }: RawOptio
   const ended = new Promise<void>((resolve) => {
     socket.once('close', () => {
       over = true;
-      for (const w of waiting.splice(0)) w.reject(new Error(`the connection has ended: ${lines.at(-1) ?? 'nothing was said'}`));
+      for (const w of waiting.splice(0)) {
+        w.reject(new Error(`the connection has ended: ${lines.at(-1) ?? 'nothing was said'}`));
+      }
       resolve();
     });
   });
   let wake = (): void => undefined;
   socket.on('message', (data: Buffer) => {
     for (const line of data.toString('latin1').split('\r\n')) {
-      if (line === '') continue;
-      if (line === 'PING') socket.send('PONG\r\n');
-      else if (line === 'PONG') waiting.shift()?.resolve();
-      else lines.push(line);
+      if (line === '') {
+        continue;
+      }
+      if (line === 'PING') {
+        socket.send('PONG\r\n');
+      } else if (line === 'PONG') {
+        waiting.shift()?.resolve();
+      } else {
+        lines.push(line);
+      }
     }
     wake();
   });
   socket.on('error', () => undefined);
   await once(socket, 'open', { signal: AbortSignal.timeout(TRY_MS) });
   while (!lines.some((l) => l.startsWith('INFO '))) {
-    await Promise.race([new Promise<void>((resolve) => (wake = resolve)), ended, new Promise((_, reject) => setTimeout(() => reject(new Error('no INFO')), TRY_MS).unref())]);
-    if (over) throw new Error('ended before INFO');
+    await Promise.race([
+      new Promise<void>((resolve) => (wake = resolve)),
+      ended,
+      new Promise((_, reject) => setTimeout(() => reject(new Error('no INFO')), TRY_MS).unref()),
+    ]);
+    if (over) {
+      throw new Error('ended before INFO');
+    }
   }
   const info = JSON.parse(lines.find((l) => l.startsWith('INFO '))?.slice(5) ?? '{}') as { nonce?: string };
   const pair = seed === undefined ? undefined : nkeys.fromSeed(Buffer.from(seed, 'latin1'));
-  const login = pair === undefined ? {} : { nkey: pair.getPublicKey(), sig: Buffer.from(pair.sign(Buffer.from(info.nonce ?? '', 'latin1'))).toString('base64url') };
+  const login =
+    pair === undefined
+      ? {}
+      : {
+          nkey: pair.getPublicKey(),
+          sig: Buffer.from(pair.sign(Buffer.from(info.nonce ?? '', 'latin1'))).toString('base64url'),
+        };
   const client: RawClient = {
     lines,
     send: (text) => socket.send(text),
-    ping: () => new Promise((resolve, reject) => {
-      if (over) return reject(new Error('the connection has ended'));
-      waiting.push({ resolve, reject });
-      socket.send('PING\r\n');
-    }),
+    ping: () =>
+      new Promise((resolve, reject) => {
+        if (over) {
+          return reject(new Error('the connection has ended'));
+        }
+        waiting.push({ resolve, reject });
+        socket.send('PING\r\n');
+      }),
     isClosed: () => over,
     closed: ended,
     close: () => socket.terminate(),
   };
-  client.send(`CONNECT ${JSON.stringify({ verbose: false, pedantic: false, lang: 'test', version: '0', protocol: 1, headers: true, no_responders: true, ...login, ...fields })}\r\n`);
+  client.send(
+    'CONNECT ' +
+      `${JSON.stringify({ verbose: false, pedantic: false, lang: 'test', version: '0', protocol: 1, headers: true, no_responders: true, ...login, ...fields })}\r\n`,
+  );
   await client.ping();
   return client;
 }

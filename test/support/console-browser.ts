@@ -26,11 +26,22 @@ export interface ConsoleUnderTest {
   stop(): Promise<void>;
 }
 
-/** @param satellites names of nodes whose satellites run from the beginning; the first one has the cloud. @param known satellites that the test itself beats for */
-export async function openConsole(satellites: string[], silent: string[] = [], known: string[] = []): Promise<ConsoleUnderTest> {
-  if (!existsSync(join(process.env['TERRARIUM_CONSOLE'] ?? 'build/console', 'index.html'))) throw new Error('build/console is missing: run ./build.sh first');
+/**
+ * @param satellites names of nodes whose satellites run from the beginning; the first one has the cloud. @param known
+ *   satellites that the test itself beats for
+ */
+export async function openConsole(
+  satellites: string[],
+  silent: string[] = [],
+  known: string[] = [],
+): Promise<ConsoleUnderTest> {
+  if (!existsSync(join(process.env['TERRARIUM_CONSOLE'] ?? 'build/console', 'index.html'))) {
+    throw new Error('build/console is missing: run ./build.sh first');
+  }
   const [first, ...workers] = [...satellites, ...silent];
-  if (first === undefined) throw new Error('a console needs a node');
+  if (first === undefined) {
+    throw new Error('a console needs a node');
+  }
   const node: LocalNode = { name: first, address: '127.0.0.1' };
   const clouds = await localClouds([node], { satellites: workers, known });
   const children: ChildProcess[] = [];
@@ -39,10 +50,18 @@ export async function openConsole(satellites: string[], silent: string[] = [], k
     clouds,
     node,
     complaints,
-    browser: await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] }),
+    browser: await chromium.launch({
+      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-dev-shm-usage'],
+    }),
     url: (address = '') => `https://127.0.0.1:${clouds.ports.console}/${address}`,
     async open() {
-      const context = await under.browser.newContext({ ignoreHTTPSErrors: true, colorScheme: 'light', viewport: { width: 1360, height: 900 }, acceptDownloads: true });
+      const context = await under.browser.newContext({
+        ignoreHTTPSErrors: true,
+        colorScheme: 'light',
+        viewport: { width: 1360, height: 900 },
+        acceptDownloads: true,
+      });
       const page = await context.newPage();
       page.setDefaultTimeout(PATIENCE_MS);
       page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
@@ -54,30 +73,48 @@ export async function openConsole(satellites: string[], silent: string[] = [], k
       await page.getByLabel('User').fill(user);
       await page.getByLabel('Password').fill(password);
       await page.keyboard.press('Enter');
-      // Who has a password that was made up for him is asked for one of his own; the cloud's tests have the first administrator.
-      if (user === 'admin') await page.getByRole('button', { name: 'Later' }).press('Enter');
+      // Who has a password that was made up for him is asked for one of his own; the cloud's tests have the first
+      // administrator.
+      if (user === 'admin') {
+        await page.getByRole('button', { name: 'Later' }).press('Enter');
+      }
       await page.getByRole('heading', { name: 'Overview' }).waitFor();
     },
     async satellite(name) {
-      const child = spawn(process.execPath, ['src/main.ts', 'satellite'], { env: clouds.env({ name, address: '127.0.0.1' }), stdio: 'ignore' });
+      const child = spawn(process.execPath, ['src/main.ts', 'satellite'], {
+        env: clouds.env({ name, address: '127.0.0.1' }),
+        stdio: 'ignore',
+      });
       children.push(child);
-      await until(`satellite ${name} to be heard`, async () => {
-        const list = (await under.api('GET', '/api/v1/satellites')) as { items: { id: string; state: string }[] };
-        return list.items.some((s) => s.id === name && s.state === 'healthy') ? true : undefined;
-      }, PATIENCE_MS);
+      await until(
+        `satellite ${name} to be heard`,
+        async () => {
+          const list = (await under.api('GET', '/api/v1/satellites')) as { items: { id: string; state: string }[] };
+          return list.items.some((s) => s.id === name && s.state === 'healthy') ? true : undefined;
+        },
+        PATIENCE_MS,
+      );
       return child;
     },
     async user(name, role, password) {
       await under.api('POST', '/api/v1/users', { name, role, password, mustChangePassword: false });
     },
     async api(method, path, body) {
-      const answer = await call(clouds, node, path, { method, headers: { authorization: `Bearer ${API_TOKEN}` }, ...(body === undefined ? {} : { body }) });
-      if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`);
+      const answer = await call(clouds, node, path, {
+        method,
+        headers: { authorization: `Bearer ${API_TOKEN}` },
+        ...(body === undefined ? {} : { body }),
+      });
+      if (answer.status >= 300) {
+        throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`);
+      }
       return answer.body === '' ? undefined : (JSON.parse(answer.body) as unknown);
     },
     async stop() {
       await under.browser.close();
-      for (const child of children) child.kill('SIGKILL');
+      for (const child of children) {
+        child.kill('SIGKILL');
+      }
       await clouds.stop();
     },
   };
@@ -91,7 +128,10 @@ export async function openConsole(satellites: string[], silent: string[] = [], k
   return under;
 }
 
-/** Runs a query on the query page by its keys, which do nothing while there is nobody to ask yet, or while the query before is about its end. */
+/**
+ * Runs a query on the query page by its keys, which do nothing while there is nobody to ask yet, or while the query
+ * before is about its end.
+ */
 export async function runSql(page: Page, sql: string): Promise<void> {
   const editor = page.getByLabel('SQL', { exact: true });
   await editor.fill(sql);
@@ -101,5 +141,7 @@ export async function runSql(page: Page, sql: string): Promise<void> {
 
 /** The cells of a table by its kind, as text. */
 export function rowsOf(page: Page, kind: string): Promise<string[][]> {
-  return page.locator(`[data-kind=${kind}] > tbody > tr`).evaluateAll((trs) => trs.map((tr) => [...tr.children].map((c) => c.textContent ?? '')));
+  return page
+    .locator(`[data-kind=${kind}] > tbody > tr`)
+    .evaluateAll((trs) => trs.map((tr) => [...tr.children].map((c) => c.textContent ?? '')));
 }

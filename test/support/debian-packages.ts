@@ -16,7 +16,9 @@ async function debianPackage(name: string): Promise<string> {
       await execa('apt-get', ['update', ...APT], { reject: false });
       done = await download();
     }
-    if (done.exitCode !== 0) throw new Error(`apt-get download ${name} failed:\n${done.all}`);
+    if (done.exitCode !== 0) {
+      throw new Error(`apt-get download ${name} failed:\n${done.all}`);
+    }
   });
   return join(dir, readdirSync(dir).find((file) => file.endsWith('.deb')) ?? '');
 }
@@ -24,5 +26,7 @@ async function debianPackage(name: string): Promise<string> {
 /** Unpacks packages of Debian's into a folder, without running their scripts. @throws Error with what apt-get said */
 export async function unpackDebian(dir: string, ...names: string[]): Promise<void> {
   mkdirSync(dir, { recursive: true });
-  for (const name of names) execFileSync('dpkg-deb', ['-x', await debianPackage(name), dir]);
+  for (const name of names) {
+    execFileSync('dpkg-deb', ['-x', await debianPackage(name), dir]);
+  }
 }

@@ -21,8 +21,14 @@ export interface Enrolled {
 }
 
 export async function enrolmentToken(clouds: LocalClouds, node: LocalNode): Promise<string> {
-  const answer = await call(clouds, node, ENROLMENT_PATHS.tokens, { method: 'POST', headers: { authorization: `Bearer ${API_TOKEN}` }, body: {} });
-  if (answer.status !== 201) throw new Error(answer.body);
+  const answer = await call(clouds, node, ENROLMENT_PATHS.tokens, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${API_TOKEN}` },
+    body: {},
+  });
+  if (answer.status !== 201) {
+    throw new Error(answer.body);
+  }
   return (JSON.parse(answer.body) as { token: string }).token;
 }
 
@@ -33,7 +39,9 @@ export async function enrolAt(clouds: LocalClouds, id: string, node: LocalNode):
   const body = { request: csr, nkey: { key: nkey.publicKey, signature: signByNkey(nkey, csr) } };
   const secret = await enrolmentToken(clouds, node);
   const answer = await call(clouds, node, ENROLMENT_PATHS.enrol, { body: { token: secret, id, ...body } });
-  if (answer.status !== 200) throw new Error(answer.body);
+  if (answer.status !== 200) {
+    throw new Error(answer.body);
+  }
   const reply = JSON.parse(answer.body) as EnrolReply;
   const dir = join(clouds.files.root, 'enrolled', `${id}-${Math.random()}`);
   mkdirSync(dir, { recursive: true });
@@ -46,14 +54,31 @@ export async function enrolAt(clouds: LocalClouds, id: string, node: LocalNode):
 
 /** One try at one server. */
 export function connectOnceTo(clouds: LocalClouds, tls: BusTls, node: LocalNode): Promise<NatsConnection> {
-  return connect({ servers: `${node.address}:${clouds.ports.nats}`, tls: { ...tls, handshakeFirst: true }, reconnect: false, timeout: 3_000, ignoreClusterUpdates: true });
+  return connect({
+    servers: `${node.address}:${clouds.ports.nats}`,
+    tls: { ...tls, handshakeFirst: true },
+    reconnect: false,
+    timeout: 3_000,
+    ignoreClusterUpdates: true,
+  });
 }
 
-export const admittedBy = (clouds: LocalClouds, tls: BusTls, node: LocalNode): Promise<NatsConnection> => until(`${node.name} to admit it`, () => connectOnceTo(clouds, tls, node).catch(() => undefined));
+export const admittedBy = (clouds: LocalClouds, tls: BusTls, node: LocalNode): Promise<NatsConnection> =>
+  until(`${node.name} to admit it`, () => connectOnceTo(clouds, tls, node).catch(() => undefined));
 
 /** The other way: the console's port. @param seed of its nkey; without one it says nothing of itself */
-export function webSocketTo(clouds: LocalClouds, seed: string | undefined, node: LocalNode, more: Partial<RawOptions> = {}): Promise<RawClient> {
-  return rawWebSocket({ url: `wss://${node.address}:${clouds.ports.console}/bus`, options: { ca: clouds.files.authority.cert }, ...(seed === undefined ? {} : { seed }), ...more });
+export function webSocketTo(
+  clouds: LocalClouds,
+  seed: string | undefined,
+  node: LocalNode,
+  more: Partial<RawOptions> = {},
+): Promise<RawClient> {
+  return rawWebSocket({
+    url: `wss://${node.address}:${clouds.ports.console}/bus`,
+    options: { ca: clouds.files.authority.cert },
+    ...(seed === undefined ? {} : { seed }),
+    ...more,
+  });
 }
 
 /** One connection, by either way. */
@@ -96,7 +121,17 @@ export function persistentAt(clouds: LocalClouds, { tls, seed }: Enrolled, serve
       while (!stopped && !nc.isClosed()) {
         // An answer of the server, and not the mere socket: it is connected.
         const closed = nc.closed.then(() => false);
-        if (await Promise.race([nc.ping().then(() => true, () => false), closed])) lastUp.set(name, Date.now());
+        if (
+          await Promise.race([
+            nc.ping().then(
+              () => true,
+              () => false,
+            ),
+            closed,
+          ])
+        ) {
+          lastUp.set(name, Date.now());
+        }
         await sleep(20);
       }
       await nc.close();
@@ -120,6 +155,10 @@ const CUT_FOR_MS = 3_000;
  * @returns milliseconds from `from` until it was connected last, by way
  */
 export async function cutFrom({ lastUp }: Trying, from: number): Promise<Map<string, number>> {
-  await until('it to be cut everywhere', () => ([...lastUp.values()].every((up) => Date.now() - up > CUT_FOR_MS) ? true : undefined), 60_000);
+  await until(
+    'it to be cut everywhere',
+    () => ([...lastUp.values()].every((up) => Date.now() - up > CUT_FOR_MS) ? true : undefined),
+    60_000,
+  );
   return new Map([...lastUp].map(([name, up]) => [name, up - from]));
 }

@@ -6,7 +6,8 @@ import { until } from './local-cloud.ts';
 const INSPECTOR = 'http://127.0.0.1:9229/json/list';
 
 /**
- * Makes a Node process collect its garbage, as it would when memory is short: what it holds then is what it needs. How much garbage there is besides is chance.
+ * Makes a Node process collect its garbage, as it would when memory is short: what it holds then is what it needs. How
+ * much garbage there is besides is chance.
  * The process's inspector stays open.
  */
 export async function collectGarbage(pid: number): Promise<void> {
@@ -21,5 +22,7 @@ export async function collectGarbage(pid: number): Promise<void> {
   ws.send(JSON.stringify({ id: 1, method: 'HeapProfiler.collectGarbage' }));
   const [answer] = (await once(ws, 'message')) as [RawData];
   ws.close();
-  if (!String(answer).startsWith('{"id":1,"result"')) throw new Error(`the inspector: ${String(answer)}`);
+  if (!String(answer).startsWith('{"id":1,"result"')) {
+    throw new Error(`the inspector: ${String(answer)}`);
+  }
 }

@@ -16,7 +16,10 @@ const FAILED_MS = 15_000;
 /** After this a writer gives up. */
 const LOST_MS = 180_000;
 const TRY_MS = 5_000;
-/** The audit log keeps so many writes, by which they are checked; the rest is for what else it holds. Writers that have made them wait for the end. */
+/**
+ * The audit log keeps so many writes, by which they are checked; the rest is for what else it holds. Writers that have
+ * made them wait for the end.
+ */
 const MOST_WRITES = KEEP_AUDIT * 0.7;
 /** A write that took longer had met what was broken. */
 const STALL_MS = 1_000;
@@ -59,19 +62,39 @@ export function startHttpWriters(count: number, everyMs: number, access: Access)
 
   function put(address: string, key: string, id: string, seen: number, n: number): Promise<number> {
     const body = JSON.stringify({ name: `write ${n}`, sql: `select '${'x'.repeat(200)}'`, details: { n } });
-    const headers = { authorization: `Bearer ${access.token}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), [COMMAND_HEADER]: id, [MIN_SEQ_HEADER]: String(seen) };
+    const headers = {
+      authorization: `Bearer ${access.token}`,
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      [COMMAND_HEADER]: id,
+      [MIN_SEQ_HEADER]: String(seen),
+    };
     return new Promise((resolve, reject) => {
-      const asked = request({ host: address, port: access.port, path: `${API_PATHS.savedQueries}/${key}`, method: 'PUT', agent, headers, timeout: TRY_MS }, (answer) => {
-        answer.setEncoding('utf8');
-        let text = '';
-        answer.on('data', (chunk: string) => (text += chunk));
-        answer.on('error', reject);
-        answer.on('end', () => {
-          const status = answer.statusCode ?? 0;
-          if (status >= 200 && status < 300) resolve(Number(answer.headers[SEQ_HEADER.toLowerCase()]));
-          else reject(new Error(`${status} ${text.slice(0, 300)}`));
-        });
-      });
+      const asked = request(
+        {
+          host: address,
+          port: access.port,
+          path: `${API_PATHS.savedQueries}/${key}`,
+          method: 'PUT',
+          agent,
+          headers,
+          timeout: TRY_MS,
+        },
+        (answer) => {
+          answer.setEncoding('utf8');
+          let text = '';
+          answer.on('data', (chunk: string) => (text += chunk));
+          answer.on('error', reject);
+          answer.on('end', () => {
+            const status = answer.statusCode ?? 0;
+            if (status >= 200 && status < 300) {
+              resolve(Number(answer.headers[SEQ_HEADER.toLowerCase()]));
+            } else {
+              reject(new Error(`${status} ${text.slice(0, 300)}`));
+            }
+          });
+        },
+      );
       // The socket's own timeout begins with its last byte; this is the try's.
       const timer = setTimeout(() => asked.destroy(new Error(`no answer within ${TRY_MS / 1000} s`)), TRY_MS);
       asked.on('error', reject);
@@ -98,16 +121,24 @@ export function startHttpWriters(count: number, everyMs: number, access: Access)
         } catch (error) {
           const why = (error as Error).message.replace(/\d{2,}/g, 'N').slice(0, 160);
           written.repeated.set(why, (written.repeated.get(why) ?? 0) + 1);
-          if (Date.now() - began > LOST_MS) throw new Error(`writer ${writer} has waited ${LOST_MS / 1000} s: ${(error as Error).message}`, { cause: error });
+          if (Date.now() - began > LOST_MS) {
+            throw new Error(`writer ${writer} has waited ${LOST_MS / 1000} s: ${(error as Error).message}`, {
+              cause: error,
+            });
+          }
           at += 1;
           await sleep(100);
         }
       }
       const took = Date.now() - began;
       written.slowest = Math.max(written.slowest, took);
-      if (took > FAILED_MS) written.failed.push(`writer ${writer}: ${took} ms`);
+      if (took > FAILED_MS) {
+        written.failed.push(`writer ${writer}: ${took} ms`);
+      }
       counts[writer] = (counts[writer] ?? 0) + 1;
-      if (took > STALL_MS) stalledMs[writer] = (stalledMs[writer] ?? 0) + took;
+      if (took > STALL_MS) {
+        stalledMs[writer] = (stalledMs[writer] ?? 0) + took;
+      }
       await sleep(Math.max(0, everyMs - took));
     }
   }
@@ -123,21 +154,46 @@ export function startHttpWriters(count: number, everyMs: number, access: Access)
       const between = Math.min(...counts.map((n, writer) => n / ((ms - (stalledMs[writer] ?? 0)) / 1000)));
       await writers.finally(() => agent.destroy());
       const { acknowledged, failed, slowest, repeated } = written;
-      return `${acknowledged.size} acknowledged, ${all.toFixed(1)} a second by the slowest writer, ${between.toFixed(1)} outside of writes over a second, slowest write ${slowest} ms, ${failed.length} failed; repeated: ${[...repeated].map(([why, n]) => `${n} × ${why}`).join(' | ')}`;
+      return (
+        `${acknowledged.size} acknowledged, ${all.toFixed(1)} a second by the slowest writer, ${between.toFixed(1)} ` +
+        `outside of writes over a second, slowest write ${slowest} ms, ${failed.length} failed; repeated: ` +
+        `${[...repeated].map(([why, n]) => `${n} × ${why}`).join(' | ')}`
+      );
     },
   };
 }
 
-/** The state's tables in the folder of one instance (`…/cloud/state/state`), each row as text; `_meta` says how far it has come. */
+/**
+ * The state's tables in the folder of one instance (`…/cloud/state/state`), each row as text; `_meta` says how far it
+ * has come.
+ */
 function tablesIn(folder: string): Map<string, string[]> {
   const copy = mkdtempSync(join(tmpdir(), 'terrarium-database-'));
   try {
     // Without its -shm, which SQLite makes anew from the -wal.
-    for (const file of ['state.db', 'state.db-wal']) if (existsSync(join(folder, file))) cpSync(join(folder, file), join(copy, file));
+    for (const file of ['state.db', 'state.db-wal']) {
+      if (existsSync(join(folder, file))) {
+        cpSync(join(folder, file), join(copy, file));
+      }
+    }
     const db = new Database(join(copy, 'state.db'));
     try {
-      const names = db.prepare<[], { name: string }>("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name").all();
-      const rows = new Map(names.map(({ name }) => [name, db.prepare(`SELECT * FROM "${name}"`).all().map((row) => JSON.stringify(row)).sort()]));
+      const names = db
+        .prepare<[], { name: string }>(
+          "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name " +
+            "NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name",
+        )
+        .all();
+      const rows = new Map(
+        names.map(({ name }) => [
+          name,
+          db
+            .prepare(`SELECT * FROM "${name}"`)
+            .all()
+            .map((row) => JSON.stringify(row))
+            .sort(),
+        ]),
+      );
       return rows.set('_meta', [JSON.stringify(db.prepare('SELECT epoch, position, chain FROM _meta').get())]);
     } finally {
       db.close();
@@ -152,34 +208,62 @@ async function settledTables(folders: string[]): Promise<Map<string, string[]>[]
   const end = Date.now() + 90_000;
   for (;;) {
     const all = folders.map(tablesIn);
-    if (Date.now() > end || all.every((tables) => tables.get('_meta')?.[0] === all[0]?.get('_meta')?.[0])) return all;
+    if (Date.now() > end || all.every((tables) => tables.get('_meta')?.[0] === all[0]?.get('_meta')?.[0])) {
+      return all;
+    }
     await sleep(500);
   }
 }
 
-/** Nothing acknowledged is lost or applied twice, and the databases are equal row by row. @param folders as of `tablesIn`, by node */
+/**
+ * Nothing acknowledged is lost or applied twice, and the databases are equal row by row. @param folders as of
+ * `tablesIn`, by node
+ */
 export async function checkWritten(t: Test, folders: Record<string, string>, written: Written): Promise<void> {
-  if (written.acknowledged.size > KEEP_AUDIT) throw new Error(`${written.acknowledged.size} writes are more than the audit log keeps: it cannot tell whether one is lost`);
+  if (written.acknowledged.size > KEEP_AUDIT) {
+    throw new Error(
+      `${written.acknowledged.size} writes are more than the audit log keeps: it cannot tell whether one is lost`,
+    );
+  }
   const nodes = Object.keys(folders);
   const [first, ...others] = await settledTables(Object.values(folders));
-  if (first === undefined) throw new Error('no database');
+  if (first === undefined) {
+    throw new Error('no database');
+  }
   for (const [i, other] of others.entries()) {
     t.strictSame([...other.keys()], [...first.keys()]);
     for (const [table, rows] of first) {
       const theirs = other.get(table) ?? [];
       const at = rows.findIndex((row, n) => row !== theirs[n]);
-      t.ok(rows.length === theirs.length && at < 0, `${table} is the same on ${nodes[0]} and ${nodes[i + 1]}: ${rows.length} and ${theirs.length} rows${at < 0 ? '' : `, ${rows[at]} and ${theirs[at]}`}`);
+      t.ok(
+        rows.length === theirs.length && at < 0,
+        `${table} is the same on ${nodes[0]} and ${nodes[i + 1]}: ${rows.length} and ${theirs.length} ` +
+          `rows${at < 0 ? '' : `, ${rows[at]} and ${theirs[at]}`}`,
+      );
     }
   }
-  const writes = (first.get('audit') ?? []).map((row) => JSON.parse(row) as { id: string; position: number; outcome: string }).filter(({ outcome }) => outcome === 'ok');
-  t.strictSame(misplaced(writes, written.acknowledged).slice(0, 5), [], `${written.acknowledged.size} acknowledged writes, each there once`);
+  const writes = (first.get('audit') ?? [])
+    .map((row) => JSON.parse(row) as { id: string; position: number; outcome: string })
+    .filter(({ outcome }) => outcome === 'ok');
+  t.strictSame(
+    misplaced(writes, written.acknowledged).slice(0, 5),
+    [],
+    `${written.acknowledged.size} acknowledged writes, each there once`,
+  );
 }
 
 /**
- * While the writers write, `work`; then, when `settled`, nothing is lost, nothing is there twice, and the databases are equal. How it went is a comment.
+ * While the writers write, `work`; then, when `settled`, nothing is lost, nothing is there twice, and the databases are
+ * equal. How it went is a comment.
  * @param folders as of `tablesIn`, by node
  */
-export async function underLoad(t: Test, { written, stop }: Writers, folders: Record<string, string>, work: () => Promise<void>, settled: () => Promise<void> = async () => undefined): Promise<Written> {
+export async function underLoad(
+  t: Test,
+  { written, stop }: Writers,
+  folders: Record<string, string>,
+  work: () => Promise<void>,
+  settled: () => Promise<void> = async () => undefined,
+): Promise<Written> {
   await sleep(3_000);
   try {
     await work();

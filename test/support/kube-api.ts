@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createAuthority, issue, type KeyPair } from '../../src/pki/authority.ts';
 import { createKubeClient, type KubeClient } from '../../src/kube/client.ts';
+import { createAuthority, issue, type KeyPair } from '../../src/pki/authority.ts';
 import { freePorts } from './bus-files.ts';
 import { until } from './local-cloud.ts';
 import { testProgram } from './programs.ts';
@@ -34,8 +34,16 @@ export async function kubeApi(): Promise<KubeApi> {
   const [port = 0, etcdClient = 0, etcdPeer = 0] = await freePorts(3);
   const now = new Date();
   const authority = await createAuthority('test', now);
-  const server = await issue(authority, { commonName: 'kube-apiserver', sans: ['127.0.0.1', 'localhost'], usages: ['server'], days: 1 }, now);
-  const admin = await issue(authority, { commonName: 'admin', organization: 'system:masters', sans: [], usages: ['client'], days: 1 }, now);
+  const server = await issue(
+    authority,
+    { commonName: 'kube-apiserver', sans: ['127.0.0.1', 'localhost'], usages: ['server'], days: 1 },
+    now,
+  );
+  const admin = await issue(
+    authority,
+    { commonName: 'admin', organization: 'system:masters', sans: [], usages: ['client'], days: 1 },
+    now,
+  );
   const put = (name: string, content: string): string => {
     writeFileSync(join(root, name), content, { mode: 0o600 });
     return join(root, name);
@@ -45,12 +53,32 @@ export async function kubeApi(): Promise<KubeApi> {
   const signing = put('sa.key', serviceAccounts.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
   const verifying = put('sa.pub', serviceAccounts.publicKey.export({ type: 'spki', format: 'pem' }).toString());
   mkdirSync(join(root, 'bin'));
-  for (const name of ['kube-apiserver', 'kubectl']) symlinkSync(KUBE, join(root, 'bin', name));
+  for (const name of ['kube-apiserver', 'kubectl']) {
+    symlinkSync(KUBE, join(root, 'bin', name));
+  }
   const log: string[] = [];
   const etcdUrl = `http://127.0.0.1:${etcdClient}`;
   const peerUrl = `http://127.0.0.1:${etcdPeer}`;
   const children = [
-    run(ETCD, ['--data-dir', join(root, 'etcd'), '--listen-client-urls', etcdUrl, '--advertise-client-urls', etcdUrl, '--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl, '--initial-cluster', `default=${peerUrl}`, '--unsafe-no-fsync'], log),
+    run(
+      ETCD,
+      [
+        '--data-dir',
+        join(root, 'etcd'),
+        '--listen-client-urls',
+        etcdUrl,
+        '--advertise-client-urls',
+        etcdUrl,
+        '--listen-peer-urls',
+        peerUrl,
+        '--initial-advertise-peer-urls',
+        peerUrl,
+        '--initial-cluster',
+        `default=${peerUrl}`,
+        '--unsafe-no-fsync',
+      ],
+      log,
+    ),
     run(
       join(root, 'bin/kube-apiserver'),
       [
@@ -72,12 +100,19 @@ export async function kubeApi(): Promise<KubeApi> {
       log,
     ),
   ];
-  const client = createKubeClient({ server: `https://127.0.0.1:${port}`, ca: authority.cert, cert: admin.cert, key: admin.key });
+  const client = createKubeClient({
+    server: `https://127.0.0.1:${port}`,
+    ca: authority.cert,
+    cert: admin.cert,
+    key: admin.key,
+  });
   const stop = async (): Promise<void> => {
     client.close();
     await Promise.all(
       children.map(async (child) => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
+        if (child.exitCode !== null || child.signalCode !== null) {
+          return;
+        }
         child.kill('SIGKILL');
         await once(child, 'exit');
       }),
@@ -85,7 +120,15 @@ export async function kubeApi(): Promise<KubeApi> {
     rmSync(root, { recursive: true, force: true });
   };
   try {
-    await until('an API server that is ready', () => client.open('/readyz').then((answer) => answer.resume() && true, () => undefined), 60_000);
+    await until(
+      'an API server that is ready',
+      () =>
+        client.open('/readyz').then(
+          (answer) => answer.resume() && true,
+          () => undefined,
+        ),
+      60_000,
+    );
   } catch (error) {
     await stop();
     throw new Error(`${(error as Error).message}\n${log.join('').slice(-4000)}`, { cause: error });

@@ -13,8 +13,9 @@ import { startWriters, writesIn, type Load } from './store-load.ts';
 import { ROOMY, contents } from './store-temp.ts';
 
 /**
- * Runs in a machine whose power is cut: three instances with their nats-servers, and one that is alone. At the first boot it writes until the cut and tells
- * each acknowledgement on the console, `ACK KIND ID POSITION`; at the next one it tells what there is, `HAVE KIND ID POSITION`, and whether the three are `EQUAL`.
+ * Runs in a machine whose power is cut: three instances with their nats-servers, and one that is alone. At the first
+ * boot it writes until the cut and tells each acknowledgement on the console, `ACK KIND ID POSITION`; at the next one
+ * it tells what there is, `HAVE KIND ID POSITION`, and whether the three are `EQUAL`.
  */
 const STATE = '/state';
 const BEFORE = join(STATE, 'bus');
@@ -38,34 +39,69 @@ const stateDir = (node: string): string => join(root, node, 'cloud/state');
 
 async function openThree(): Promise<Replica[]> {
   const topology = { servers: nodes, satellites: [], jetstream: true };
-  const servers = nodes.map(({ name, address }) => new BusServer({
-    binary: NATS_SERVER, topology, log: (line) => (/ERR|WRN|FTL/.test(line) ? say(`${name} ${line}`) : undefined),
-    settings: { node: name, address, ...PORTS, clusterId: 'test', tlsDir: tlsDir(name), stateDir: stateDir(name) },
-  }));
+  const servers = nodes.map(
+    ({ name, address }) =>
+      new BusServer({
+        binary: NATS_SERVER,
+        topology,
+        log: (line) => (/ERR|WRN|FTL/.test(line) ? say(`${name} ${line}`) : undefined),
+        settings: { node: name, address, ...PORTS, clusterId: 'test', tlsDir: tlsDir(name), stateDir: stateDir(name) },
+      }),
+  );
   await Promise.all(servers.map((s) => s.start()));
-  return Promise.all(nodes.map(async ({ name }) => {
-    const tls = { caFile: join(tlsDir(name), 'ca.crt'), certFile: join(tlsDir(name), 'client.crt'), keyFile: join(tlsDir(name), 'client.key') };
-    const nc = await connectBus({ servers: nodes.map(({ address }) => `${address}:${PORTS.port}`), tls, name, inOrder: true, onlyThese: true });
-    const pipe = streamPipe(nc, join(root, name, STREAMS));
-    return openReplica({ self: name, dir: join(STATE, name), log: (line) => say(`${name} ${line}`), space: () => ROOMY, cluster: { pipe, peers: busPeers(nc, name), instances: () => nodes.map((n) => ({ name: n.name })) } });
-  }));
+  return Promise.all(
+    nodes.map(async ({ name }) => {
+      const tls = {
+        caFile: join(tlsDir(name), 'ca.crt'),
+        certFile: join(tlsDir(name), 'client.crt'),
+        keyFile: join(tlsDir(name), 'client.key'),
+      };
+      const nc = await connectBus({
+        servers: nodes.map(({ address }) => `${address}:${PORTS.port}`),
+        tls,
+        name,
+        inOrder: true,
+        onlyThese: true,
+      });
+      const pipe = streamPipe(nc, join(root, name, STREAMS));
+      return openReplica({
+        self: name,
+        dir: join(STATE, name),
+        log: (line) => say(`${name} ${line}`),
+        space: () => ROOMY,
+        cluster: { pipe, peers: busPeers(nc, name), instances: () => nodes.map((n) => ({ name: n.name })) },
+      });
+    }),
+  );
 }
 
 /** For as long as it takes: whoever has booted us is the one who is impatient. */
 async function atOnePlace(replicas: Replica[]): Promise<void> {
   const place = (r: Replica): string => `${r.status().state} ${r.status().epoch} ${r.position()}`;
-  while (!replicas.every((r) => place(r).startsWith('ready') && place(r) === place(replicas[0] as Replica))) await sleep(500);
+  while (!replicas.every((r) => place(r).startsWith('ready') && place(r) === place(replicas[0] as Replica))) {
+    await sleep(500);
+  }
 }
 
-const alone = await openReplica({ self: 'one', dir: join(STATE, 'one'), log: (line) => say(`one ${line}`), space: () => ROOMY });
+const alone = await openReplica({
+  self: 'one',
+  dir: join(STATE, 'one'),
+  log: (line) => say(`one ${line}`),
+  space: () => ROOMY,
+});
 const three = await openThree();
 await atOnePlace(three);
 say(again ? 'SECOND BOOT' : 'FIRST BOOT');
 if (again) {
   const [one, ...others] = three.map((r) => JSON.stringify(contents(r.db)));
   say(others.every((o) => o === one) ? 'EQUAL' : 'DIFFERENT');
-  for (const [kind, replica] of [['one', alone], ['three', three[0] as Replica]] as const) {
-    for (const { id, position } of writesIn(replica.db)) say(`HAVE ${kind} ${id} ${position}`);
+  for (const [kind, replica] of [
+    ['one', alone],
+    ['three', three[0] as Replica],
+  ] as const) {
+    for (const { id, position } of writesIn(replica.db)) {
+      say(`HAVE ${kind} ${id} ${position}`);
+    }
   }
   say('END');
   process.exit(0);
@@ -77,7 +113,9 @@ const loads: [string, Load, told: number][] = [
 for (;;) {
   for (const load of loads) {
     const news = [...load[1].acknowledged].slice(load[2]);
-    for (const [id, position] of news) say(`ACK ${load[0]} ${id} ${position}`);
+    for (const [id, position] of news) {
+      say(`ACK ${load[0]} ${id} ${position}`);
+    }
     load[2] += news.length;
   }
   await sleep(10);

@@ -15,15 +15,25 @@ export interface QuerySocket {
 }
 
 /** @throws Error `Unexpected server response: STATUS` where it is refused */
-export async function querySocket(clouds: LocalClouds, node: LocalNode, headers: Record<string, string>): Promise<QuerySocket> {
-  const ws = new WebSocket(`wss://${node.address}:${clouds.ports.console}${API_PATHS.queryStream}`, { ca: clouds.files.authority.cert, headers, perMessageDeflate: false });
+export async function querySocket(
+  clouds: LocalClouds,
+  node: LocalNode,
+  headers: Record<string, string>,
+): Promise<QuerySocket> {
+  const ws = new WebSocket(`wss://${node.address}:${clouds.ports.console}${API_PATHS.queryStream}`, {
+    ca: clouds.files.authority.cert,
+    headers,
+    perMessageDeflate: false,
+  });
   const asked = new Map<string, { onLine(line: StreamLine): void; lost(error: Error): void }>();
   ws.on('message', (data) => {
     const line = JSON.parse(String(data)) as StreamLine;
     asked.get(line.id)?.onLine(line);
   });
   ws.on('close', (code, reason) => {
-    for (const { lost } of asked.values()) lost(new Error(`closed: ${code} ${String(reason)}`));
+    for (const { lost } of asked.values()) {
+      lost(new Error(`closed: ${code} ${String(reason)}`));
+    }
   });
   await once(ws, 'open');
   let last = 0;
@@ -39,11 +49,20 @@ export async function querySocket(clouds: LocalClouds, node: LocalNode, headers:
           asked.set(id, {
             lost: reject,
             onLine(line) {
-              if ('problem' in line) return reject(new Error(JSON.stringify(line.problem)));
-              if ('pong' in line) return reject(new Error('not asked for'));
-              if (onLine === undefined) lines.push(line);
-              else onLine(line);
-              if ('done' in line) resolve();
+              if ('problem' in line) {
+                return reject(new Error(JSON.stringify(line.problem)));
+              }
+              if ('pong' in line) {
+                return reject(new Error('not asked for'));
+              }
+              if (onLine === undefined) {
+                lines.push(line);
+              } else {
+                onLine(line);
+              }
+              if ('done' in line) {
+                resolve();
+              }
             },
           });
           say({ id, query });
@@ -60,8 +79,11 @@ export async function querySocket(clouds: LocalClouds, node: LocalNode, headers:
           asked.set(id, {
             lost: reject,
             onLine(line) {
-              if ('pong' in line && line.pong.data === data) resolve(line.pong.ms);
-              else reject(new Error(JSON.stringify('problem' in line ? line.problem : line)));
+              if ('pong' in line && line.pong.data === data) {
+                resolve(line.pong.ms);
+              } else {
+                reject(new Error(JSON.stringify('problem' in line ? line.problem : line)));
+              }
             },
           });
           say({ id, ping: { satellite, data } });
@@ -71,7 +93,9 @@ export async function querySocket(clouds: LocalClouds, node: LocalNode, headers:
       }
     },
     async close() {
-      if (ws.readyState === ws.CLOSED) return;
+      if (ws.readyState === ws.CLOSED) {
+        return;
+      }
       const closed = once(ws, 'close');
       ws.close();
       await closed;

@@ -19,8 +19,9 @@ export interface TestSatellite {
 }
 
 /**
- * How it is run. `pod`: as the container of manifests/satellite.yaml; `service`: as its unit (src/satellite/service/unit.ts). Neither a runtime
- * nor systemd is used: user, groups, capabilities and the limit of memory are set by hand as they would be, and nothing else is.
+ * How it is run. `pod`: as the container of manifests/satellite.yaml; `service`: as its unit
+ * (src/satellite/service/unit.ts). Neither a runtime nor systemd is used: user, groups, capabilities and the limit of
+ * memory are set by hand as they would be, and nothing else is.
  */
 export type RunAs = 'pod' | 'service';
 
@@ -35,21 +36,35 @@ const GROUPS: Record<RunAs, string> = { pod: '--groups=0', service: '--clear-gro
 
 /** Sources in a folder that only their owner can enter are run as that one. */
 export function mayRun(uid: number): boolean {
-  return spawnSync(process.execPath, ['-e', `require('node:fs').readFileSync(${JSON.stringify(resolve('src/main.ts'))})`], { uid, gid: uid }).status === 0;
+  return (
+    spawnSync(process.execPath, ['-e', `require('node:fs').readFileSync(${JSON.stringify(resolve('src/main.ts'))})`], {
+      uid,
+      gid: uid,
+    }).status === 0
+  );
 }
 
 function restricted(runAs: RunAs, data: string): string[] {
   const uid = UIDS[runAs];
   const user = mayRun(uid) ? [`--reuid=${uid}`, `--regid=${uid}`, GROUPS[runAs]] : [];
-  if (user.length > 0) execFileSync('chown', ['-R', `${uid}:${uid}`, data]);
+  if (user.length > 0) {
+    execFileSync('chown', ['-R', `${uid}:${uid}`, data]);
+  }
   return ['setpriv', ...user, '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all', '--'];
 }
 
-export function testSatellite(clouds: LocalClouds, node: LocalNode, id: string, { runAs, group }: SatelliteOptions = {}): TestSatellite {
+export function testSatellite(
+  clouds: LocalClouds,
+  node: LocalNode,
+  id: string,
+  { runAs, group }: SatelliteOptions = {},
+): TestSatellite {
   const proc = join(clouds.files.data(id), 'proc');
   mkdirSync(join(proc, 'sys/kernel'), { recursive: true });
   writeFileSync(join(proc, 'sys/kernel/hostname'), `${id}\n`);
-  for (const name of ['loadavg', 'stat', 'uptime', 'meminfo']) symlinkSync(join('/proc', name), join(proc, name));
+  for (const name of ['loadavg', 'stat', 'uptime', 'meminfo']) {
+    symlinkSync(join('/proc', name), join(proc, name));
+  }
   // Statements run as nobody.
   chmodSync(clouds.files.root, 0o755);
   let child: ChildProcess | undefined;
@@ -61,25 +76,49 @@ export function testSatellite(clouds: LocalClouds, node: LocalNode, id: string, 
     },
     start() {
       startedAt = Date.now();
-      const command = [...(group?.enter ?? []), ...(runAs === undefined ? [] : restricted(runAs, clouds.files.data(id))), ...clouds.command, 'satellite'];
+      const command = [
+        ...(group?.enter ?? []),
+        ...(runAs === undefined ? [] : restricted(runAs, clouds.files.data(id))),
+        ...clouds.command,
+        'satellite',
+      ];
       child = spawn(command[0] ?? '', command.slice(1), {
-        env: { ...process.env, TERRARIUM_NODE: id, TERRARIUM_DATA: clouds.files.data(id), TERRARIUM_CLOUDS: `${node.address}:${clouds.ports.nats}`, TERRARIUM_CLUSTER_CONFIG: clouds.configFile, TERRARIUM_SERVICE_ACCOUNT: join(clouds.files.root, 'none'), TERRARIUM_POD_LOGS: join(clouds.files.root, 'none'), TERRARIUM_PROC: proc },
+        env: {
+          ...process.env,
+          TERRARIUM_NODE: id,
+          TERRARIUM_DATA: clouds.files.data(id),
+          TERRARIUM_CLOUDS: `${node.address}:${clouds.ports.nats}`,
+          TERRARIUM_CLUSTER_CONFIG: clouds.configFile,
+          TERRARIUM_SERVICE_ACCOUNT: join(clouds.files.root, 'none'),
+          TERRARIUM_POD_LOGS: join(clouds.files.root, 'none'),
+          TERRARIUM_PROC: proc,
+        },
         stdio: 'ignore',
       });
     },
     async kill() {
-      if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+      if (child === undefined || child.exitCode !== null || child.signalCode !== null) {
+        return;
+      }
       const gone = once(child, 'exit');
       child.kill('SIGKILL');
       await gone;
     },
     async heard() {
-      await until(`${id} to be heard`, async () => {
-        const answer = await call(clouds, node, `/api/v1/satellites/${id}`, { headers: { authorization: `Bearer ${API_TOKEN}` } });
-        if (answer.status !== 200) return undefined;
-        const info = JSON.parse(answer.body) as SatelliteInfo;
-        return Date.parse(info.startedAt) >= startedAt && Date.parse(info.lastSeen) >= startedAt ? true : undefined;
-      }, 180_000);
+      await until(
+        `${id} to be heard`,
+        async () => {
+          const answer = await call(clouds, node, `/api/v1/satellites/${id}`, {
+            headers: { authorization: `Bearer ${API_TOKEN}` },
+          });
+          if (answer.status !== 200) {
+            return undefined;
+          }
+          const info = JSON.parse(answer.body) as SatelliteInfo;
+          return Date.parse(info.startedAt) >= startedAt && Date.parse(info.lastSeen) >= startedAt ? true : undefined;
+        },
+        180_000,
+      );
     },
   };
 }

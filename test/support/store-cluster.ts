@@ -1,8 +1,8 @@
 import { existsSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { connectBus } from '../../src/bus/connect.ts';
 import type { Topology } from '../../src/bus/config.ts';
+import { connectBus } from '../../src/bus/connect.ts';
 import { busPeers } from '../../src/bus/instances.ts';
 import { BusServer, type BusServerOptions } from '../../src/bus/server.ts';
 import { streamPipe } from '../../src/bus/stream.ts';
@@ -28,7 +28,10 @@ export interface Member {
   replica?: Replica;
 }
 
-/** Real nats-servers over TLS on loopback addresses, each with a replica in this process that is connected to its own server first. */
+/**
+ * Real nats-servers over TLS on loopback addresses, each with a replica in this process that is connected to its own
+ * server first.
+ */
 export interface TestCluster {
   members: Member[];
   log: string[];
@@ -39,7 +42,10 @@ export interface TestCluster {
   openSingle(member: Member): Promise<Replica>;
   /** All servers become a cluster with JetStream. */
   grow(): Promise<void>;
-  /** From now on these are the registered instances: servers learn of it, and those of them that have not run yet are started. */
+  /**
+   * From now on these are the registered instances: servers learn of it, and those of them that have not run yet are
+   * started.
+   */
   register(members: Member[]): Promise<void>;
   close(member: Member): Promise<void>;
   /** As `close`, and its server ends by a SIGKILL and is not started again. */
@@ -52,7 +58,12 @@ export interface TestCluster {
 
 /** Bytes, on the fullest of their file systems. */
 function roomOf(dirs: string[]): number {
-  return Math.min(...dirs.filter((dir) => existsSync(dir)).map((dir) => statfsSync(dir)).map(({ bavail, bsize }) => bavail * bsize));
+  return Math.min(
+    ...dirs
+      .filter((dir) => existsSync(dir))
+      .map((dir) => statfsSync(dir))
+      .map(({ bavail, bsize }) => bavail * bsize),
+  );
 }
 
 /**
@@ -60,20 +71,40 @@ function roomOf(dirs: string[]): number {
  * @param prepare gets each member's folder, with all of its files in it, before anything is started.
  * @param spare so many of them, the last ones, have no part in it until `register`.
  */
-export async function startCluster(count: number, alone = false, prepare: (dir: string) => void = () => undefined, spare = 0): Promise<TestCluster> {
+export async function startCluster(
+  count: number,
+  alone = false,
+  prepare: (dir: string) => void = () => undefined,
+  spare = 0,
+): Promise<TestCluster> {
   const nodes = Array.from({ length: count }, (_, i) => ({ name: `n${i + 1}`, address: `127.0.0.${i + 1}` }));
   const files = await busFiles(nodes);
-  for (const { name } of nodes) prepare(files.data(name));
+  for (const { name } of nodes) {
+    prepare(files.data(name));
+  }
   const [port = 0, clusterPort = 0, websocketPort = 0] = await freePorts(3);
   let registered = nodes.slice(0, count - spare);
   const topology: Topology = { servers: registered, satellites: [], jetstream: true };
   const streamsOf = (name: string): string => join(files.data(name), STREAMS);
   const log: string[] = [];
   const started = Date.now();
-  const note = (name: string, line: string): void => void log.push(`${((Date.now() - started) / 1000).toFixed(2)} ${name} ${line}`);
+  const note = (name: string, line: string): void =>
+    void log.push(`${((Date.now() - started) / 1000).toFixed(2)} ${name} ${line}`);
   const optionsOf = ({ name, address }: (typeof nodes)[number]): BusServerOptions => ({
-    binary: NATS_SERVER, topology: alone && name === 'n1' ? { servers: nodes.slice(0, 1), satellites: [], jetstream: false } : topology, log: (line) => note(name, line), roomy: () => roomOf([files.data(name), dirname(streamsOf(name))]) > 16e6,
-    settings: { node: name, address, port, clusterPort, websocketPort, clusterId: 'test', tlsDir: join(files.data(name), 'cloud/tls'), stateDir: join(files.data(name), 'cloud/state') },
+    binary: NATS_SERVER,
+    topology: alone && name === 'n1' ? { servers: nodes.slice(0, 1), satellites: [], jetstream: false } : topology,
+    log: (line) => note(name, line),
+    roomy: () => roomOf([files.data(name), dirname(streamsOf(name))]) > 16e6,
+    settings: {
+      node: name,
+      address,
+      port,
+      clusterPort,
+      websocketPort,
+      clusterId: 'test',
+      tlsDir: join(files.data(name), 'cloud/tls'),
+      stateDir: join(files.data(name), 'cloud/state'),
+    },
   });
   const members: Member[] = nodes.map((node) => ({
     name: node.name,
@@ -90,16 +121,34 @@ export async function startCluster(count: number, alone = false, prepare: (dir: 
     async open(member, limits = { snapshotEntries: 400, snapshotMs: 60_000, logMargin: 50 }) {
       const own = nodes.findIndex((n) => n.name === member.name);
       const servers = [...nodes.slice(own), ...nodes.slice(0, own)].map((n) => `${n.address}:${port}`);
-      member.connection = await connectBus({ servers, tls: files.cloudTls(member.name), name: `cloud ${member.name}`, inOrder: true, onlyThese: true });
+      member.connection = await connectBus({
+        servers,
+        tls: files.cloudTls(member.name),
+        name: `cloud ${member.name}`,
+        inOrder: true,
+        onlyThese: true,
+      });
       member.replica = await openReplica({
-        self: member.name, dir: member.dir, log: (line) => note(member.name, line), space: () => ROOMY,
+        self: member.name,
+        dir: member.dir,
+        log: (line) => note(member.name, line),
+        space: () => ROOMY,
         limits,
-        cluster: { pipe: streamPipe(member.connection, member.streams), peers: busPeers(member.connection, member.name), instances: () => registered.map(({ name }) => ({ name })) },
+        cluster: {
+          pipe: streamPipe(member.connection, member.streams),
+          peers: busPeers(member.connection, member.name),
+          instances: () => registered.map(({ name }) => ({ name })),
+        },
       });
       return member.replica;
     },
     async openSingle(member) {
-      member.replica = await openReplica({ self: member.name, dir: member.dir, log: (line) => note(member.name, line), space: () => ROOMY });
+      member.replica = await openReplica({
+        self: member.name,
+        dir: member.dir,
+        log: (line) => note(member.name, line),
+        space: () => ROOMY,
+      });
       return member.replica;
     },
     async grow() {
@@ -109,18 +158,24 @@ export async function startCluster(count: number, alone = false, prepare: (dir: 
     async register(some) {
       registered = nodes.filter((n) => some.some((m) => m.name === n.name));
       const next = { ...topology, servers: registered };
-      await Promise.all(some.map(async (m) => {
-        m.options = { ...m.options, topology: next };
-        if (m.server.starts > 0) return m.server.apply(next);
-        m.server = new BusServer(m.options);
-        return m.server.start();
-      }));
+      await Promise.all(
+        some.map(async (m) => {
+          m.options = { ...m.options, topology: next };
+          if (m.server.starts > 0) {
+            return m.server.apply(next);
+          }
+          m.server = new BusServer(m.options);
+          return m.server.start();
+        }),
+      );
     },
     async kill(member) {
       const { pid } = member.server;
       // Said before the signal, which else counts as a crash.
       const stopped = member.server.stop();
-      if (pid !== undefined) process.kill(pid, 'SIGKILL');
+      if (pid !== undefined) {
+        process.kill(pid, 'SIGKILL');
+      }
       await Promise.all([stopped, cluster.close(member)]);
     },
     async close(member) {
@@ -132,23 +187,40 @@ export async function startCluster(count: number, alone = false, prepare: (dir: 
       delete member.connection;
     },
     async ready(some = members) {
-      await until('all ready', () => (some.every((m) => m.replica?.status().state === 'ready') ? true : undefined), 60_000).catch((error: Error) => {
+      await until(
+        'all ready',
+        () => (some.every((m) => m.replica?.status().state === 'ready') ? true : undefined),
+        60_000,
+      ).catch((error: Error) => {
         throw new Error(`${error.message}\n${JSON.stringify(some.map((m) => m.replica?.status()))}\n${log.join('\n')}`);
       });
     },
     async equal() {
-      await until('one position', () => {
-        const places = members.map((m) => `${m.replica?.status().state} ${m.replica?.status().epoch} ${m.replica?.position()}`);
-        return places.every((p) => p === places[0] && p.startsWith('ready')) ? true : undefined;
-      }, 60_000).catch((error: Error) => {
-        throw new Error(`${error.message}\n${JSON.stringify(members.map((m) => m.replica?.status()))}\n${log.join('\n')}`);
+      await until(
+        'one position',
+        () => {
+          const places = members.map(
+            (m) => `${m.replica?.status().state} ${m.replica?.status().epoch} ${m.replica?.position()}`,
+          );
+          return places.every((p) => p === places[0] && p.startsWith('ready')) ? true : undefined;
+        },
+        60_000,
+      ).catch((error: Error) => {
+        throw new Error(
+          `${error.message}\n${JSON.stringify(members.map((m) => m.replica?.status()))}\n${log.join('\n')}`,
+        );
       });
       const [first, ...rest] = members.map((m) => ({ name: m.name, rows: contents((m.replica as Replica).db) }));
       for (const other of rest) {
         for (const [table, rows] of Object.entries(first?.rows ?? {})) {
           const theirs = other.rows[table] ?? [];
           const different = rows.findIndex((row, i) => row !== theirs[i]);
-          if (rows.length !== theirs.length || different >= 0) throw new Error(`${table} differs on ${first?.name} (${rows.length} rows) and ${other.name} (${theirs.length}): ${String(rows[different])} | ${String(theirs[different])}`);
+          if (rows.length !== theirs.length || different >= 0) {
+            throw new Error(
+              `${table} differs on ${first?.name} (${rows.length} rows) and ${other.name} (${theirs.length}): ` +
+                `${String(rows[different])} | ${String(theirs[different])}`,
+            );
+          }
         }
       }
     },

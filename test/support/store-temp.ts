@@ -15,11 +15,37 @@ let made = 0;
 /** A command with values that follow from how many were made before. */
 export function entryOf(kind: string, args: unknown, more: Partial<Command> = {}): Buffer {
   made += 1;
-  return encodeEntry({ v: 1, kind, id: ulid(1000 + made, new Uint8Array(10).fill(made % 256)), at: 1000 + made, actor: 'test', args, ...more });
+  return encodeEntry({
+    v: 1,
+    kind,
+    id: ulid(1000 + made, new Uint8Array(10).fill(made % 256)),
+    at: 1000 + made,
+    actor: 'test',
+    args,
+    ...more,
+  });
 }
 
-/** All rows of all tables that instances have in common, in an order of their own; what `_log`, `_sums` and `_meta` hold is not compared. */
+/**
+ * All rows of all tables that instances have in common, in an order of their own; what `_log`, `_sums` and `_meta` hold
+ * is not compared.
+ */
 export function contents(db: Store): Record<string, unknown[]> {
-  const tables = db.prepare<[], string>("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT IN ('_log', '_meta') ORDER BY name").pluck().all();
-  return Object.fromEntries(tables.map((table) => [table, db.prepare(`SELECT * FROM "${table}"`).all().map((row) => JSON.stringify(row)).sort()]));
+  const tables = db
+    .prepare<[], string>(
+      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT " +
+        "IN ('_log', '_meta') ORDER BY name",
+    )
+    .pluck()
+    .all();
+  return Object.fromEntries(
+    tables.map((table) => [
+      table,
+      db
+        .prepare(`SELECT * FROM "${table}"`)
+        .all()
+        .map((row) => JSON.stringify(row))
+        .sort(),
+    ]),
+  );
 }

@@ -2,14 +2,21 @@ import Database from 'better-sqlite3';
 import { addonPath } from '../../src/assets.ts';
 import type { Store } from '../../src/store/database.ts';
 import type { Meta } from '../../src/store/machine.ts';
-import { NotLogged, type Announcement, type LogInfo, type Peers, type Pipe, type Question } from '../../src/store/pipe.ts';
+import {
+  NotLogged,
+  type Announcement,
+  type LogInfo,
+  type Peers,
+  type Pipe,
+  type Question,
+} from '../../src/store/pipe.ts';
 import type { Timing } from '../../src/store/replica.ts';
 import { KEEP_SNAPSHOTS, type Snapshot, type Storage } from '../../src/store/storage.ts';
 import { atOnce, verifySteps } from '../../src/store/verify.ts';
 
 /**
- * A world for the property test: one virtual clock, one stream, messages that take their time or are lost, machines that crash. Everything is decided
- * by one random generator, and there is no real waiting.
+ * A world for the property test: one virtual clock, one stream, messages that take their time or are lost, machines
+ * that crash. Everything is decided by one random generator, and there is no real waiting.
  */
 export interface World {
   now(): number;
@@ -33,13 +40,21 @@ export function makeWorld(random: () => number): World {
     [events[a], events[b]] = [events[b] as (typeof events)[number], events[a] as (typeof events)[number]];
   };
   const pop = (): (typeof events)[number] | undefined => {
-    if (events.length === 0) return undefined;
+    if (events.length === 0) {
+      return undefined;
+    }
     swap(0, events.length - 1);
     const least = events.pop();
-    for (let i = 0; ; ) {
+    for (let i = 0; ;) {
       let least_ = i;
-      for (const child of [2 * i + 1, 2 * i + 2]) if (child < events.length && before(child, least_)) least_ = child;
-      if (least_ === i) return least;
+      for (const child of [2 * i + 1, 2 * i + 2]) {
+        if (child < events.length && before(child, least_)) {
+          least_ = child;
+        }
+      }
+      if (least_ === i) {
+        return least;
+      }
       swap(i, least_);
       i = least_;
     }
@@ -50,9 +65,11 @@ export function makeWorld(random: () => number): World {
     at(delay, work) {
       made += 1;
       events.push({ at: now + delay, order: made, work });
-      for (let i = events.length - 1; i > 0; ) {
+      for (let i = events.length - 1; i > 0;) {
         const parent = (i - 1) >> 1;
-        if (!before(i, parent)) return;
+        if (!before(i, parent)) {
+          return;
+        }
         swap(i, parent);
         i = parent;
       }
@@ -60,8 +77,12 @@ export function makeWorld(random: () => number): World {
     async run(until, end) {
       for (;;) {
         await new Promise((resolve) => setImmediate(resolve));
-        if (until()) return true;
-        if ((events[0]?.at ?? Infinity) > end) return false;
+        if (until()) {
+          return true;
+        }
+        if ((events[0]?.at ?? Infinity) > end) {
+          return false;
+        }
         const next = pop() as (typeof events)[number];
         now = Math.max(now, next.at);
         next.work();
@@ -87,20 +108,28 @@ export function timingOf(world: World, life: Life): Timing {
     wall: world.now,
     sleep: (ms, signal) =>
       new Promise((resolve) => {
-        if (signal?.aborted === true) return resolve();
+        if (signal?.aborted === true) {
+          return resolve();
+        }
         let over = false;
         const wake = (): void => {
-          if (over) return;
+          if (over) {
+            return;
+          }
           over = true;
           signal?.removeEventListener('abort', wake);
-          if (life.alive) resolve();
+          if (life.alive) {
+            resolve();
+          }
         };
         signal?.addEventListener('abort', wake);
         world.at(ms, wake);
       }),
     soon: (work) =>
       world.at(0, () => {
-        if (life.alive) surviving(work);
+        if (life.alive) {
+          surviving(work);
+        }
       }),
   };
 }
@@ -110,7 +139,9 @@ export function surviving(work: () => void): void {
   try {
     work();
   } catch (error) {
-    if (!(error instanceof Crash)) throw error;
+    if (!(error instanceof Crash)) {
+      throw error;
+    }
   }
 }
 
@@ -125,17 +156,29 @@ export interface Disk {
   open: Store | undefined;
 }
 
-export const emptyDisk = (): Disk => ({ database: undefined, snapshots: [], aside: undefined, durable: undefined, open: undefined });
+export const emptyDisk = (): Disk => ({
+  database: undefined,
+  snapshots: [],
+  aside: undefined,
+  durable: undefined,
+  open: undefined,
+});
 
 function fromBytes(bytes: Buffer | undefined): Store {
-  return bytes === undefined ? new Database(':memory:', { nativeBinding: addonPath() }) : new Database(bytes, { nativeBinding: addonPath() });
+  return bytes === undefined
+    ? new Database(':memory:', { nativeBinding: addonPath() })
+    : new Database(bytes, { nativeBinding: addonPath() });
 }
 
 /** Keeps what was committed, as a crash of the process does. */
 export function unplug(disk: Disk): void {
   const db = disk.open;
-  if (db === undefined || !db.open) return;
-  if (db.inTransaction) db.exec('ROLLBACK');
+  if (db === undefined || !db.open) {
+    return;
+  }
+  if (db.inTransaction) {
+    db.exec('ROLLBACK');
+  }
   disk.database = db.serialize();
   db.close();
   disk.open = undefined;
@@ -144,7 +187,9 @@ export function unplug(disk: Disk): void {
 export function diskStorage(disk: Disk, life: Life): Storage {
   let incoming: Buffer | undefined;
   const alive = (name: string): void => {
-    if (!life.alive) throw new Crash();
+    if (!life.alive) {
+      throw new Crash();
+    }
     life.step(name);
   };
   return {
@@ -156,7 +201,9 @@ export function diskStorage(disk: Disk, life: Life): Storage {
       const close = db.close.bind(db);
       db.close = () => {
         if (disk.open === db) {
-          if (db.inTransaction) db.exec('ROLLBACK');
+          if (db.inTransaction) {
+            db.exec('ROLLBACK');
+          }
           disk.database = db.serialize();
           disk.open = undefined;
         }
@@ -176,12 +223,17 @@ export function diskStorage(disk: Disk, life: Life): Storage {
     },
     replace(by) {
       alive('replace');
-      disk.database = by === 'received' ? incoming : disk.snapshots.find((s) => s.meta.epoch === by.epoch && s.meta.position === by.position)?.bytes;
+      disk.database =
+        by === 'received'
+          ? incoming
+          : disk.snapshots.find((s) => s.meta.epoch === by.epoch && s.meta.position === by.position)?.bytes;
     },
     async snapshot(writer) {
       alive('snapshot');
       const bytes = writer.serialize();
-      const meta = writer.prepare<[], Meta>('SELECT epoch, base, message, position, chain, schema FROM _meta').get() as Meta;
+      const meta = writer
+        .prepare<[], Meta>('SELECT epoch, base, message, position, chain, schema FROM _meta')
+        .get() as Meta;
       alive('snapshot copied');
       const snapshot = { meta: { ...meta, bytes: bytes.length, sha256: '' }, bytes };
       disk.snapshots = [snapshot, ...disk.snapshots].slice(0, KEEP_SNAPSHOTS);
@@ -190,7 +242,10 @@ export function diskStorage(disk: Disk, life: Life): Storage {
     },
     snapshots: () => disk.snapshots.map((s) => s.meta),
     drop: () => undefined,
-    read: ({ epoch, position }, offset, length) => disk.snapshots.find((s) => s.meta.epoch === epoch && s.meta.position === position)?.bytes.subarray(offset, offset + length),
+    read: ({ epoch, position }, offset, length) =>
+      disk.snapshots
+        .find((s) => s.meta.epoch === epoch && s.meta.position === position)
+        ?.bytes.subarray(offset, offset + length),
     receive(snapshot) {
       const chunks: Uint8Array[] = [];
       return {
@@ -201,7 +256,9 @@ export function diskStorage(disk: Disk, life: Life): Storage {
         async finish() {
           alive('received');
           incoming = Buffer.concat(chunks);
-          if (incoming.length !== snapshot.bytes) throw new Error('the snapshot has other bytes than were announced');
+          if (incoming.length !== snapshot.bytes) {
+            throw new Error('the snapshot has other bytes than were announced');
+          }
         },
         abort: () => undefined,
       };
@@ -228,7 +285,10 @@ export interface Network {
   streams: Map<number, Stream>;
   /** Nobody gets an answer of the stream until then: an election. */
   silentUntil: number;
-  handlers: Map<string, { life: Life; heard?: (a: Announcement) => void; answer?: (q: Question) => Promise<Uint8Array> }>;
+  handlers: Map<
+    string,
+    { life: Life; heard?: (a: Announcement) => void; answer?: (q: Question) => Promise<Uint8Array> }
+  >;
   deleteStreams(): void;
 }
 
@@ -238,7 +298,11 @@ export function makeNetwork(): Network {
     silentUntil: 0,
     handlers: new Map(),
     deleteStreams() {
-      for (const stream of network.streams.values()) for (const consumer of stream.consumers) consumer.end();
+      for (const stream of network.streams.values()) {
+        for (const consumer of stream.consumers) {
+          consumer.end();
+        }
+      }
       network.streams.clear();
     },
   };
@@ -250,22 +314,30 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
   /** An answer of the server after a while: lost with the life, or on the way there or back. */
   function call<T>(name: string, work: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (!life.alive) return;
+      if (!life.alive) {
+        return;
+      }
       const back = (settle: () => void): void =>
         world.at(world.random() * 5, () => {
-          if (life.alive) settle();
+          if (life.alive) {
+            settle();
+          }
         });
       life.step(`${name} asked`);
       world.at(world.random() * 5, () => {
         const lost = world.now() < network.silentUntil || world.random() < losses;
-        if (lost) return world.at(1500, () => back(() => reject(new NotLogged('timeout', false))));
+        if (lost) {
+          return world.at(1500, () => back(() => reject(new NotLogged('timeout', false))));
+        }
         let answer: T;
         try {
           answer = work();
         } catch (error) {
           return back(() => reject(error as Error));
         }
-        if (world.random() < losses) return world.at(1500, () => back(() => reject(new NotLogged('timeout', false))));
+        if (world.random() < losses) {
+          return world.at(1500, () => back(() => reject(new NotLogged('timeout', false))));
+        }
         back(() => {
           try {
             life.step(`${name} answered`);
@@ -279,7 +351,9 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
   }
   const streamOf = (epoch: number): Stream => {
     const stream = network.streams.get(epoch);
-    if (stream === undefined) throw new NotLogged('no such stream', false);
+    if (stream === undefined) {
+      throw new NotLogged('no such stream', false);
+    }
     return stream;
   };
   const lastOf = (s: Stream): number => s.log.base + s.messages.length;
@@ -293,14 +367,26 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
     create: ({ epoch, base, chain, replicas }) =>
       call('create', () => {
         const there = network.streams.get(epoch);
-        if (there !== undefined && (there.log.base !== base || there.log.chain !== chain)) throw new Error('there is another one');
-        if (there === undefined) network.streams.set(epoch, { log: { epoch, base, chain, replicas, first: base + 1 }, messages: [], consumers: new Set() });
+        if (there !== undefined && (there.log.base !== base || there.log.chain !== chain)) {
+          throw new Error('there is another one');
+        }
+        if (there === undefined) {
+          network.streams.set(epoch, {
+            log: { epoch, base, chain, replicas, first: base + 1 },
+            messages: [],
+            consumers: new Set(),
+          });
+        }
       }),
     remove: (upTo) =>
       call('remove', () => {
         for (const [epoch, stream] of network.streams) {
-          if (epoch > upTo) continue;
-          for (const consumer of stream.consumers) consumer.end();
+          if (epoch > upTo) {
+            continue;
+          }
+          for (const consumer of stream.consumers) {
+            consumer.end();
+          }
           network.streams.delete(epoch);
         }
       }),
@@ -308,7 +394,9 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
       call('publish', () => {
         const stream = streamOf(epoch);
         stream.messages.push(message);
-        for (const consumer of stream.consumers) consumer.deliver();
+        for (const consumer of stream.consumers) {
+          consumer.deliver();
+        }
         return lastOf(stream);
       }),
     consume: (log, from, deliver, ended) =>
@@ -327,7 +415,9 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
               consumer.queue.push(message);
               world.at(world.random() * lag, () => {
                 const due = consumer.queue.shift();
-                if (due === undefined || !life.alive || consumer.stopped) return;
+                if (due === undefined || !life.alive || consumer.stopped) {
+                  return;
+                }
                 consumer.next += 1;
                 ahead -= 1;
                 surviving(() => {
@@ -340,10 +430,14 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
           queue: [] as number[],
           end(): void {
             // What had been sent still arrives, or not.
-            if (world.random() < 0.5) consumer.stopped = true;
+            if (world.random() < 0.5) {
+              consumer.stopped = true;
+            }
             stream.consumers.delete(consumer);
             world.at(world.random() * 4000, () => {
-              if (life.alive && !consumer.stopped) surviving(ended);
+              if (life.alive && !consumer.stopped) {
+                surviving(ended);
+              }
             });
           },
         };
@@ -370,14 +464,22 @@ export function pipeOf(world: World, network: Network, life: Life, losses: numbe
 }
 
 export function peersOf(world: World, network: Network, self: string, life: Life, losses: number): Peers {
-  const own = { life } as { life: Life; heard?: (a: Announcement) => void; answer?: (q: Question) => Promise<Uint8Array> };
+  const own = { life } as {
+    life: Life;
+    heard?: (a: Announcement) => void;
+    answer?: (q: Question) => Promise<Uint8Array>;
+  };
   network.handlers.set(self, own);
   return {
     announce(announcement) {
       for (const [name, other] of network.handlers) {
-        if (name === self) continue;
+        if (name === self) {
+          continue;
+        }
         world.at(world.random() * 5, () => {
-          if (other.life.alive && world.random() >= losses) surviving(() => other.heard?.(structuredClone(announcement)));
+          if (other.life.alive && world.random() >= losses) {
+            surviving(() => other.heard?.(structuredClone(announcement)));
+          }
         });
       }
     },
@@ -385,15 +487,22 @@ export function peersOf(world: World, network: Network, self: string, life: Life
     ask: (instance, question, ms) =>
       new Promise((resolve, reject) => {
         world.at(ms, () => {
-          if (life.alive) reject(new Error('timeout'));
+          if (life.alive) {
+            reject(new Error('timeout'));
+          }
         });
         world.at(world.random() * 5, () => {
           const other = network.handlers.get(instance);
-          if (other?.answer === undefined || !other.life.alive || world.random() < losses) return;
+          if (other?.answer === undefined || !other.life.alive || world.random() < losses) {
+            return;
+          }
           void other.answer(structuredClone(question)).then(
-            (bytes) => world.at(world.random() * 5, () => {
-              if (life.alive && other.life.alive) resolve(bytes);
-            }),
+            (bytes) =>
+              world.at(world.random() * 5, () => {
+                if (life.alive && other.life.alive) {
+                  resolve(bytes);
+                }
+              }),
             () => undefined,
           );
         });

@@ -1,14 +1,25 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { SYSTEM_PATH } from '../../installer/system-path.ts';
 import { unpackDebian } from './debian-packages.ts';
 
 /**
- * An emulated machine with a kernel of Debian's, a disk of its own and nothing around it: unlike a lab machine, which shares its kernel with us, it
- * loses what only its memory held when it is cut off. No KVM is needed; everything is ten times slower than here.
+ * An emulated machine with a kernel of Debian's, a disk of its own and nothing around it: unlike a lab machine, which
+ * shares its kernel with us, it loses what only its memory held when it is cut off. No KVM is needed; everything is ten
+ * times slower than here.
  */
 export interface VirtualMachine {
   /** All that it has written to its console. */
@@ -37,7 +48,14 @@ export interface MachineContent {
 }
 
 /** Debian packages that this needs beside what every Debian has. */
-const PACKAGES = { 'qemu-system-x86_64': 'qemu-system-x86', cpio: 'cpio', modprobe: 'kmod', 'mke2fs': 'e2fsprogs', busybox: 'busybox-static', xz: 'xz-utils' };
+const PACKAGES = {
+  'qemu-system-x86_64': 'qemu-system-x86',
+  cpio: 'cpio',
+  modprobe: 'kmod',
+  mke2fs: 'e2fsprogs',
+  busybox: 'busybox-static',
+  xz: 'xz-utils',
+};
 /** Those of /sbin are not in everybody's PATH. */
 const ENV = { PATH: SYSTEM_PATH };
 /** Debian's kernel has these as modules; without them it finds no root. */
@@ -64,35 +82,51 @@ async function checkPrograms(): Promise<void> {
   const missing: string[] = [];
   for (const [program, pkg] of Object.entries(PACKAGES)) {
     const found = await execa('which', [program], { reject: false, env: ENV });
-    if (found.exitCode !== 0) missing.push(pkg);
+    if (found.exitCode !== 0) {
+      missing.push(pkg);
+    }
   }
-  if (missing.length > 0) throw new Error(`Debian packages are missing: ${missing.join(' ')}; ./build.sh test installs them`);
+  if (missing.length > 0) {
+    throw new Error(`Debian packages are missing: ${missing.join(' ')}; ./build.sh test installs them`);
+  }
 }
 
 /** The name of Debian's kernel package for machines like this one. */
 async function kernelPackage(): Promise<string> {
   const { stdout } = await execa('apt-cache', ['depends', 'linux-image-amd64']);
   const name = /Depends: (linux-image-[0-9]\S+)/.exec(stdout)?.[1];
-  if (name === undefined) throw new Error(`linux-image-amd64 names no kernel:\n${stdout}`);
+  if (name === undefined) {
+    throw new Error(`linux-image-amd64 names no kernel:\n${stdout}`);
+  }
   return name;
 }
 
 async function makeInitrd(dir: string, modules: string, version: string): Promise<string> {
   const root = join(dir, 'initrd.d');
-  for (const name of ['bin', 'proc', 'sys', 'dev', 'root', 'mods']) mkdirSync(join(root, name), { recursive: true });
+  for (const name of ['bin', 'proc', 'sys', 'dev', 'root', 'mods']) {
+    mkdirSync(join(root, name), { recursive: true });
+  }
   copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
   writeFileSync(join(root, 'init'), INITRD_INIT, { mode: 0o755 });
   const files = new Set<string>();
   for (const name of MODULES) {
     const { stdout } = await execa('modprobe', ['-d', modules, '-S', version, '--show-depends', name], { env: ENV });
-    for (const [, file = ''] of stdout.matchAll(/^insmod (\S+)/gm)) files.add(file);
+    for (const [, file = ''] of stdout.matchAll(/^insmod (\S+)/gm)) {
+      files.add(file);
+    }
   }
   for (const [i, file] of [...files].entries()) {
-    const bytes = file.endsWith('.xz') ? (await execa('xz', ['-dc', file], { encoding: 'buffer' })).stdout : readFileSync(file);
+    const bytes = file.endsWith('.xz')
+      ? (await execa('xz', ['-dc', file], { encoding: 'buffer' })).stdout
+      : readFileSync(file);
     writeFileSync(join(root, 'mods', `${100 + i}-${basename(file, '.xz')}`), bytes);
   }
   const names = readdirSync(root, { recursive: true }).map(String);
-  const { stdout } = await execa('cpio', ['-o', '-H', 'newc', '--quiet'], { cwd: root, input: names.join('\n'), encoding: 'buffer' });
+  const { stdout } = await execa('cpio', ['-o', '-H', 'newc', '--quiet'], {
+    cwd: root,
+    input: names.join('\n'),
+    encoding: 'buffer',
+  });
   const file = join(dir, 'initrd');
   writeFileSync(file, stdout);
   return file;
@@ -100,16 +134,22 @@ async function makeInitrd(dir: string, modules: string, version: string): Promis
 
 async function makeDisk(dir: string, { files, programs, command }: MachineContent): Promise<string> {
   const root = join(dir, 'root.d');
-  for (const name of ['bin', 'sbin', 'proc', 'sys', 'dev', 'tmp']) mkdirSync(join(root, name), { recursive: true });
+  for (const name of ['bin', 'sbin', 'proc', 'sys', 'dev', 'tmp']) {
+    mkdirSync(join(root, name), { recursive: true });
+  }
   const put = (there: string, here: string): void => {
     mkdirSync(dirname(join(root, there)), { recursive: true });
     cpSync(here, join(root, there), { recursive: true, verbatimSymlinks: true });
   };
   put('/bin/busybox', realpathSync('/bin/busybox'));
-  for (const [there, here] of Object.entries(files)) put(there, here);
+  for (const [there, here] of Object.entries(files)) {
+    put(there, here);
+  }
   for (const program of programs) {
     const { stdout } = await execa('ldd', [files[program] ?? program], { reject: false });
-    for (const [, library = ''] of stdout.matchAll(/(\/\S+) \(0x/g)) put(library, realpathSync(library));
+    for (const [, library = ''] of stdout.matchAll(/(\/\S+) \(0x/g)) {
+      put(library, realpathSync(library));
+    }
     chmodSync(join(root, program), 0o755);
   }
   writeFileSync(join(root, 'sbin/init'), rootInit(command), { mode: 0o755 });
@@ -127,19 +167,49 @@ export async function buildMachine(dir: string, content: MachineContent): Promis
   const version = name.slice('vmlinuz-'.length);
   const modules = existsSync(join(unpacked, 'lib/modules')) ? unpacked : join(unpacked, 'usr');
   await execa('depmod', ['-b', modules, version], { env: ENV });
-  return { kernel: join(unpacked, 'boot', name), initrd: await makeInitrd(dir, modules, version), disk: await makeDisk(dir, content) };
+  return {
+    kernel: join(unpacked, 'boot', name),
+    initrd: await makeInitrd(dir, modules, version),
+    disk: await makeDisk(dir, content),
+  };
 }
 
 /** @param consoleFile is written anew */
 export function bootMachine({ kernel, initrd, disk }: MachineImage, consoleFile: string): VirtualMachine {
   writeFileSync(consoleFile, '');
-  const child = spawn('qemu-system-x86_64', [
-    '-machine', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '2048',
-    '-kernel', kernel, '-initrd', initrd, '-append', 'console=ttyS0 quiet panic=1 mitigations=off',
-    // What the machine has flushed is in our page cache, which a kill leaves alone; what it has not is nowhere.
-    '-drive', `file=${disk},format=raw,if=virtio,cache=writeback`,
-    '-nographic', '-monitor', 'none', '-serial', `file:${consoleFile}`, '-nic', 'none', '-no-reboot',
-  ], { stdio: 'ignore' });
+  const child = spawn(
+    'qemu-system-x86_64',
+    [
+      '-machine',
+      'q35',
+      '-accel',
+      'tcg,thread=multi',
+      '-cpu',
+      'max',
+      '-smp',
+      '2',
+      '-m',
+      '2048',
+      '-kernel',
+      kernel,
+      '-initrd',
+      initrd,
+      '-append',
+      'console=ttyS0 quiet panic=1 mitigations=off',
+      // What the machine has flushed is in our page cache, which a kill leaves alone; what it has not is nowhere.
+      '-drive',
+      `file=${disk},format=raw,if=virtio,cache=writeback`,
+      '-nographic',
+      '-monitor',
+      'none',
+      '-serial',
+      `file:${consoleFile}`,
+      '-nic',
+      'none',
+      '-no-reboot',
+    ],
+    { stdio: 'ignore' },
+  );
   const ended = once(child, 'exit');
   const running = (): boolean => child.exitCode === null && child.signalCode === null;
   return {
@@ -147,7 +217,9 @@ export function bootMachine({ kernel, initrd, disk }: MachineImage, consoleFile:
     running,
     ended,
     async cut() {
-      if (!running()) return;
+      if (!running()) {
+        return;
+      }
       child.kill('SIGKILL');
       await ended;
     },

@@ -3,10 +3,29 @@ import { phaseTimes } from '../bench/phases.ts';
 import { replaceSection } from '../bench/report.ts';
 import { spread, timed } from '../bench/samples.ts';
 
-const leaf = (id: string, phase: string) => ({ kind: 'leaf', id, phase, node: id.split('/')[1], title: `the ${phase}` });
+const leaf = (id: string, phase: string) => ({
+  kind: 'leaf',
+  id,
+  phase,
+  node: id.split('/')[1],
+  title: `the ${phase}`,
+});
 const plan = {
   spec: { nodes: [{}, {}] },
-  root: { kind: 'group', id: 'all', order: 'serial', children: [{ kind: 'group', id: 'p', order: 'parallel', children: [leaf('p/a/images', 'images'), leaf('p/b/images', 'images')] }, leaf('x/a/ready', 'ready')] },
+  root: {
+    kind: 'group',
+    id: 'all',
+    order: 'serial',
+    children: [
+      {
+        kind: 'group',
+        id: 'p',
+        order: 'parallel',
+        children: [leaf('p/a/images', 'images'), leaf('p/b/images', 'images')],
+      },
+      leaf('x/a/ready', 'ready'),
+    ],
+  },
 };
 const at = (s: number): string => new Date(1_000_000 + s * 1000).toISOString();
 
@@ -22,7 +41,14 @@ t.test('phases of an install out of its events', async (t) => {
     { type: 'leaf', at: at(10), id: 'x/a/ready', state: 'completed' },
   ];
   t.same(phaseTimes(`${events.map((e) => JSON.stringify(e)).join('\n')}\n`, 1_000_000), [
-    { phase: 'before', title: 'connect, copy the executable, check the machines', nodes: 2, from: 0, to: 3000, busy: 3000 },
+    {
+      phase: 'before',
+      title: 'connect, copy the executable, check the machines',
+      nodes: 2,
+      from: 0,
+      to: 3000,
+      busy: 3000,
+    },
     { phase: 'images', title: 'the images', nodes: 2, from: 3000, to: 7000, busy: 4000 },
     { phase: 'ready', title: 'the ready', nodes: 1, from: 9000, to: 10_000, busy: 1000 },
   ]);
@@ -31,7 +57,10 @@ t.test('phases of an install out of its events', async (t) => {
 
 t.test('a measurement replaces its own figures on the page and nothing else', async (t) => {
   const page = replaceSection(replaceSection('# Page\n', 'a', 'A', 'one'), 'b', 'B', 'two');
-  t.equal(page, '# Page\n\n## A\n\n<!-- bench:a -->\none\n<!-- /bench:a -->\n\n## B\n\n<!-- bench:b -->\ntwo\n<!-- /bench:b -->\n');
+  t.equal(
+    page,
+    '# Page\n\n## A\n\n<!-- bench:a -->\none\n<!-- /bench:a -->\n\n## B\n\n<!-- bench:b -->\ntwo\n<!-- /bench:b -->\n',
+  );
   const edited = page.replace('## A', '## A, renamed');
   t.equal(replaceSection(edited, 'a', 'A', 'three'), edited.replace('one', 'three'));
 });

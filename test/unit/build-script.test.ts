@@ -16,17 +16,30 @@ interface Machine {
  * @param programs by name: a line of shell each.
  */
 function machine(t: Test, programs: Record<string, string>): Machine {
-  const dir = t.testdir({ 'package.json': '{}', 'package-lock.json': '{}', installer: { components: { toolchain: { 'go.sum': 'golang.org/toolchain v1-go1.linux-amd64 h1:x=\n' } } }, bin: {} });
+  const dir = t.testdir({
+    'package.json': '{}',
+    'package-lock.json': '{}',
+    installer: { components: { toolchain: { 'go.sum': 'golang.org/toolchain v1-go1.linux-amd64 h1:x=\n' } } },
+    bin: {},
+  });
   cpSync(SCRIPT, join(dir, 'build.sh'));
   const log = join(dir, 'log');
   for (const [name, line] of Object.entries(programs)) {
     const path = join(dir, 'bin', name);
-    writeFileSync(path, `#!/bin/bash\necho "${name} $*" >>${log}\nfails() { [[ $(grep -c "$1" ${log}) -le $2 ]]; }\ncd ${dir}\n${line}\n`);
+    writeFileSync(
+      path,
+      `#!/bin/bash\necho "${name} $*" >>${log}\nfails() { [[ $(grep -c "$1" ${log}) -le $2 ]]; }\ncd ${dir}\n${line}\n`,
+    );
     chmodSync(path, 0o755);
   }
   mkdirSync(join(dir, 'home'));
   return {
-    build: (args, environment = {}) => spawnSync('/bin/bash', [join(dir, 'build.sh'), ...args], { encoding: 'utf8', env: { PATH: `${join(dir, 'bin')}:/usr/bin:/bin`, HOME: join(dir, 'home'), ...environment }, timeout: 60_000 }),
+    build: (args, environment = {}) =>
+      spawnSync('/bin/bash', [join(dir, 'build.sh'), ...args], {
+        encoding: 'utf8',
+        env: { PATH: `${join(dir, 'bin')}:/usr/bin:/bin`, HOME: join(dir, 'home'), ...environment },
+        timeout: 60_000,
+      }),
     ran: () => (existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : []),
   };
 }
@@ -39,8 +52,12 @@ const NEW_MACHINE = {
   sleep: 'exit 0',
   'dpkg-query': 'exit 1',
   'apt-get': 'case "$*" in *update*) ! fails "apt-get.*update" 2 ;; *) ! fails "apt-get.*install" 1 ;; esac',
-  npm: `fails "^npm" 3 && exit 1; mkdir -p ${NODE}; printf '#!/bin/bash\\necho built\\n' >${NODE}/node; chmod +x ${NODE}/node`,
-  go: `fails "^go " 3 && exit 1; mkdir -p ${GO}/bin ${GO}/pkg/tool/linux_amd64; touch ${GO}/bin/go ${GO}/pkg/tool/linux_amd64/asm`,
+  npm:
+    `fails "^npm" 3 && exit 1; mkdir -p ${NODE}; printf '#!/bin/bash\\necho built\\n' >${NODE}/node; chmod +x ` +
+    `${NODE}/node`,
+  go:
+    `fails "^go " 3 && exit 1; mkdir -p ${GO}/bin ${GO}/pkg/tool/linux_amd64; touch ${GO}/bin/go ` +
+    `${GO}/pkg/tool/linux_amd64/asm`,
 };
 
 t.test('a registry that fails some times does not end the build', async (t) => {

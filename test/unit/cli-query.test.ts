@@ -1,9 +1,9 @@
 import { PassThrough } from 'node:stream';
 import t from 'tap';
-import type { QueryLine, ScheduleRun } from '../../src/cloud/api.ts';
 import type { Io } from '../../src/cli/command.ts';
 import { printerFor } from '../../src/cli/query-printer.ts';
 import { printRun } from '../../src/cli/schedule-results.ts';
+import type { QueryLine, ScheduleRun } from '../../src/cloud/api.ts';
 import type { CloudClient } from '../../src/context/client.ts';
 import { explain } from '../../src/errors.ts';
 
@@ -13,19 +13,29 @@ const part = { q: 'abcdefgh', sat: 'n1' };
 function terminal(): { io: Io; out(): string; err(): string } {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const all = (stream: PassThrough) => (): string => String(stream.read() ?? '');
-  return { io: { stdout, stderr, stdin: new PassThrough(), env: {}, signal: new AbortController().signal }, out: all(stdout), err: all(stderr) };
+  return {
+    io: { stdout, stderr, stdin: new PassThrough(), env: {}, signal: new AbortController().signal },
+    out: all(stdout),
+    err: all(stderr),
+  };
 }
 
 function printed(options: { json?: boolean; csv?: boolean }, ...lines: QueryLine[]): { out: string; err: string } {
   const { io, out, err } = terminal();
   const printer = printerFor(io, options);
-  for (const line of lines) printer.print(line);
+  for (const line of lines) {
+    printer.print(line);
+  }
   printer.finish();
   return { out: out(), err: err() };
 }
 
 t.test('what satellites say cannot steer the terminal: columns, values, errors, names', async (t) => {
-  const { out, err } = printed({}, { ...part, seq: 0, columns: [`a${EVIL}`], rows: [[`b${EVIL}`]] }, { ...part, sat: `x${EVIL}`, error: { code: 'x', message: `c${EVIL}` } });
+  const { out, err } = printed(
+    {},
+    { ...part, seq: 0, columns: [`a${EVIL}`], rows: [[`b${EVIL}`]] },
+    { ...part, sat: `x${EVIL}`, error: { code: 'x', message: `c${EVIL}` } },
+  );
   t.match(out, /satellite +a/);
   t.match(err, /c/);
   // eslint-disable-next-line no-control-regex
@@ -35,7 +45,15 @@ t.test('what satellites say cannot steer the terminal: columns, values, errors, 
 t.test('nor can what is said of a run, or a failure that quotes it', async (t) => {
   const { io, err } = terminal();
   const client = { async *lines() {} } as unknown as CloudClient;
-  const run = { schedule: 's', number: 1, state: 'failed', reason: `because${EVIL}`, cut: '', rows: 0, kept: 0 } as unknown as ScheduleRun;
+  const run = {
+    schedule: 's',
+    number: 1,
+    state: 'failed',
+    reason: `because${EVIL}`,
+    cut: '',
+    rows: 0,
+    kept: 0,
+  } as unknown as ScheduleRun;
   await printRun(client, run, printerFor(io, {}), io);
   process.exitCode = 0;
   const said = err() + explain({ code: 'x', message: `no ${EVIL}`, remedy: 'Two\nlines.' });
@@ -46,7 +64,13 @@ t.test('nor can what is said of a run, or a failure that quotes it', async (t) =
 
 t.test('what was cut off says by which option there is more', async (t) => {
   t.match(printed({}, { ...part, end: { rows: 5, ms: 1, truncated: 'rows' } }).err, /n1: .*5 rows.*--max-rows/);
-  for (const format of [{}, { csv: true }, { json: true }]) t.match(printed(format, { ...part, end: { rows: 5, ms: 1, truncated: 'bytes' } }).err, /n1: .*5 rows.*--max-bytes/, JSON.stringify(format));
+  for (const format of [{}, { csv: true }, { json: true }]) {
+    t.match(
+      printed(format, { ...part, end: { rows: 5, ms: 1, truncated: 'bytes' } }).err,
+      /n1: .*5 rows.*--max-bytes/,
+      JSON.stringify(format),
+    );
+  }
 });
 
 t.end();

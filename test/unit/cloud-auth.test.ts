@@ -15,7 +15,9 @@ t.test('a password fits its own hash only', async (t) => {
 });
 
 t.test('what is no hash lets nobody in', async (t) => {
-  for (const bad of ['', 'pässword', 'scrypt$1$8$1$AAAA$BBBB', 'scrypt$30$8$1$AAAA$BBBB', 'scrypt$10$8$1$AAAA$']) t.notOk(await verifyPassword('pässword', bad), bad);
+  for (const bad of ['', 'pässword', 'scrypt$1$8$1$AAAA$BBBB', 'scrypt$30$8$1$AAAA$BBBB', 'scrypt$10$8$1$AAAA$']) {
+    t.notOk(await verifyPassword('pässword', bad), bad);
+  }
   t.notOk(await verifyPassword('', 'scrypt$10$8$1$AAAA$QQ=='), 'too short to mean anything');
 });
 
@@ -34,7 +36,10 @@ t.test('a session is idle after half an hour without use, wherever it was used',
   use.heard('a', now + 10 * IDLE_MS);
   now += IDLE_MS + 1;
   t.equal(use.use('a', 1_000_000), true, 'a clock that is ahead gives no more time');
-  t.same(told, [['a', 1_000_000], ['a', 1_000_000 + IDLE_MS]]);
+  t.same(told, [
+    ['a', 1_000_000],
+    ['a', 1_000_000 + IDLE_MS],
+  ]);
   t.end();
 });
 
@@ -54,7 +59,9 @@ t.test('others are told of a use once a minute, and a new instance gives every s
 t.test('secrets: 256 bits, and only their hash is kept', (t) => {
   const { token, id } = createSession();
   t.strictSame(splitPosition(withPosition(token, 123_456)), { token, position: 123_456 });
-  for (const odd of ['', 'x', '.', `${token}.`, `${token}.-1`, `${token}.99999999999`]) t.equal(splitPosition(odd).position, 0, odd);
+  for (const odd of ['', 'x', '.', `${token}.`, `${token}.-1`, `${token}.99999999999`]) {
+    t.equal(splitPosition(odd).position, 0, odd);
+  }
   t.match(token, /^trs_[A-Za-z0-9_-]{43}$/);
   t.equal(id, hashSecret(token));
   const made = createToken();
@@ -64,7 +71,14 @@ t.test('secrets: 256 bits, and only their hash is kept', (t) => {
 });
 
 t.test('a role has the rights of the one below it', (t) => {
-  for (const [less, more] of [['viewer', 'operator'], ['operator', 'admin']] as const) for (const scope of scopesOf(less)) t.ok(scopesOf(more).includes(scope), `${more} ${scope}`);
+  for (const [less, more] of [
+    ['viewer', 'operator'],
+    ['operator', 'admin'],
+  ] as const) {
+    for (const scope of scopesOf(less)) {
+      t.ok(scopesOf(more).includes(scope), `${more} ${scope}`);
+    }
+  }
   t.notOk(scopesOf('viewer').includes('query'));
   t.notOk(scopesOf('operator').includes('admin'));
   t.end();
@@ -73,7 +87,9 @@ t.test('a role has the rights of the one below it', (t) => {
 t.test('failed logins: five free, then growing waits, never for good', async (t) => {
   let now = 0;
   const throttle = createThrottle(() => now);
-  for (let i = 0; i < 5; i += 1) t.equal(throttle.attempt('admin', 'a'), 0, `attempt ${i}`);
+  for (let i = 0; i < 5; i += 1) {
+    t.equal(throttle.attempt('admin', 'a'), 0, `attempt ${i}`);
+  }
   t.equal(throttle.attempt('admin', 'a'), 1000);
   t.equal(throttle.attempt('admin', 'b'), 0, 'another address is not held up');
   now += 400;
@@ -95,7 +111,9 @@ t.test('of many guesses at once five are looked at; one that is not looked at co
   const throttle = createThrottle(() => now);
   t.equal(Array.from({ length: 50 }, () => throttle.attempt('admin', 'a')).filter((wait) => wait === 0).length, 5);
   now += 999;
-  for (let i = 0; i < 1000; i += 1) t.equal(throttle.attempt('admin', 'a') > 0, true);
+  for (let i = 0; i < 1000; i += 1) {
+    t.equal(throttle.attempt('admin', 'a') > 0, true);
+  }
   now += 1;
   t.equal(throttle.attempt('admin', 'a'), 0, 'whoever kept trying has made nobody wait longer');
   t.equal(throttle.attempt('eva', 'a'), 0, 'nor used up the minute of the others there');
@@ -106,20 +124,27 @@ t.test('of many guesses at once five are looked at; one that is not looked at co
 
 t.test('a whole /64 is one client', async (t) => {
   const throttle = createThrottle(() => 0);
-  const looked = Array.from({ length: 50 }, (_, i) => throttle.attempt('admin', `fd00:1:2:3::${i.toString(16)}`)).filter((wait) => wait === 0);
+  const looked = Array.from({ length: 50 }, (_, i) =>
+    throttle.attempt('admin', `fd00:1:2:3::${i.toString(16)}`),
+  ).filter((wait) => wait === 0);
   t.equal(looked.length, 5);
   t.equal(throttle.attempt('admin', 'fd00:1:2:4::1'), 0);
 });
 
-t.test('one address has fifty attempts a minute, whatever the names, but those that have logged in from there', async (t) => {
-  let now = 0;
-  const throttle = createThrottle(() => now);
-  t.equal(throttle.attempt('eva', 'a'), 0);
-  throttle.succeeded('eva', 'a');
-  for (let i = 1; i < 50; i += 1) t.equal(throttle.attempt(`user${i}`, 'a'), 0);
-  t.ok(throttle.attempt('another', 'a') > 0);
-  t.equal(throttle.attempt('another', 'b'), 0);
-  t.equal(throttle.attempt('eva', 'a'), 0, 'who tries names there keeps nobody out who works there');
-  now += 60_000;
-  t.equal(throttle.attempt('another', 'a'), 0);
-});
+t.test(
+  'one address has fifty attempts a minute, whatever the names, but those that have logged in from there',
+  async (t) => {
+    let now = 0;
+    const throttle = createThrottle(() => now);
+    t.equal(throttle.attempt('eva', 'a'), 0);
+    throttle.succeeded('eva', 'a');
+    for (let i = 1; i < 50; i += 1) {
+      t.equal(throttle.attempt(`user${i}`, 'a'), 0);
+    }
+    t.ok(throttle.attempt('another', 'a') > 0);
+    t.equal(throttle.attempt('another', 'b'), 0);
+    t.equal(throttle.attempt('eva', 'a'), 0, 'who tries names there keeps nobody out who works there');
+    now += 60_000;
+    t.equal(throttle.attempt('another', 'a'), 0);
+  },
+);

@@ -19,8 +19,14 @@ t.test('values are one line of text', async (t) => {
 });
 
 t.test('widths and alignment come from names and first rows', async (t) => {
-  const rows = [{ sat: 'n1', values: [null, 'x'.repeat(500), 'ab'] }, { sat: 'n1', values: [12, 1, 'abcdefgh'] }];
+  const rows = [
+    { sat: 'n1', values: [null, 'x'.repeat(500), 'ab'] },
+    { sat: 'n1', values: [12, 1, 'abcdefgh'] },
+  ];
   t.same(widthsOf(['n', 'long', 'text'], rows), [5, 48, 8]);
-  t.same([0, 1, 2].map((i) => isNumeric(i, rows)), [true, false, false]);
+  t.same(
+    [0, 1, 2].map((i) => isNumeric(i, rows)),
+    [true, false, false],
+  );
   t.equal(isNumeric(0, [{ sat: 'n1', values: [null] }]), false, 'nothing is no number');
 });

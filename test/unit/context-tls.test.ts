@@ -1,5 +1,5 @@
-import { createServer, type Server } from 'node:https';
 import { once } from 'node:events';
+import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
 import { askConsole, reason } from '../../src/context/ask.ts';
@@ -40,7 +40,8 @@ async function ask(port: number, extra: Partial<Context> = {}): Promise<string> 
   }
 }
 
-const leaf = (authority: KeyPair, ...sans: string[]): Promise<KeyPair> => issue(authority, { commonName: 'x', sans, usages: ['server'], days: 1 }, now);
+const leaf = (authority: KeyPair, ...sans: string[]): Promise<KeyPair> =>
+  issue(authority, { commonName: 'x', sans, usages: ['server'], days: 1 }, now);
 
 t.before(async () => {
   own = await createAuthority('own', now);
@@ -56,7 +57,11 @@ t.test('a certificate of the cluster, by address or by name', async (t) => {
 t.test('anybody else is refused, with the reason', async (t) => {
   t.equal(await ask(await serve(await leaf(own, 'n2', '127.0.0.2'))), 'its certificate is for another machine');
   t.equal(await ask(await serve(await leaf(foreign, '127.0.0.1'))), "its certificate is not of this cluster's CA");
-  const past = await issue(own, { commonName: 'x', sans: ['127.0.0.1'], usages: ['server'], days: 1 }, new Date(now.getTime() - 10 * 86_400_000));
+  const past = await issue(
+    own,
+    { commonName: 'x', sans: ['127.0.0.1'], usages: ['server'], days: 1 },
+    new Date(now.getTime() - 10 * 86_400_000),
+  );
   t.equal(await ask(await serve(past)), 'its certificate has expired');
   t.equal(await ask(1), 'the connection was refused');
 });
@@ -67,7 +72,10 @@ t.test("the customer's own certificate, given with its CA or alone", async (t) =
   t.equal(await ask(port, { consoleName: 'console.example', consoleCa: foreign.cert }), 'ok');
   t.equal(await ask(port, { consoleName: 'console.example', consoleCa: pair.cert }), 'ok');
   t.equal(await ask(port, { consoleCa: pair.cert }), 'ok', 'without a name given, by the names in it');
-  t.equal(await ask(port, { consoleName: 'other.example', consoleCa: foreign.cert }), 'its certificate is for another machine');
+  t.equal(
+    await ask(port, { consoleName: 'other.example', consoleCa: foreign.cert }),
+    'its certificate is for another machine',
+  );
   t.equal(await ask(port, { consoleName: 'console.example' }), "its certificate is not of this cluster's CA");
 });
 

@@ -2,8 +2,15 @@ import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync, existsSy
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { NodeInfo } from '../../src/cloud/api.ts';
+import {
+  contextPath,
+  findContext,
+  loadContext,
+  removeContext,
+  saveContext,
+  type Context,
+} from '../../src/context/context.ts';
 import { currentPlanes, refreshContext } from '../../src/context/refresh.ts';
-import { contextPath, findContext, loadContext, removeContext, saveContext, type Context } from '../../src/context/context.ts';
 
 function context(name: string, clusterId: string, extra: Partial<Context> = {}): Context {
   return {
@@ -95,22 +102,41 @@ t.test('TERRARIUM_CONFIG names another file', async (t) => {
   t.ok(existsSync(env.TERRARIUM_CONFIG));
 });
 
-const info = (name: string, address: string): NodeInfo => ({ name, address, role: 'control-plane', ready: true, version: '', createdAt: '' });
+const info = (name: string, address: string): NodeInfo => ({
+  name,
+  address,
+  role: 'control-plane',
+  ready: true,
+  version: '',
+  createdAt: '',
+});
 
 t.test('control planes that joined later are learnt, gone ones forgotten, the current cluster stays', async (t) => {
   const env = home(t);
   saveContext(env, context('a', 'id1'));
   saveContext(env, context('b', 'id2'));
   const worker: NodeInfo = { ...info('w1', '10.77.0.14'), role: 'worker' };
-  refreshContext(env, loadContext(env, 'a'), { kubernetes: { reachable: true }, nodes: [info('n2', '10.77.0.12'), info('n3', '10.77.0.13'), worker] });
-  t.strictSame(loadContext(env, 'a').controlPlanes.map((p) => p.name), ['n2', 'n3']);
+  refreshContext(env, loadContext(env, 'a'), {
+    kubernetes: { reachable: true },
+    nodes: [info('n2', '10.77.0.12'), info('n3', '10.77.0.13'), worker],
+  });
+  t.strictSame(
+    loadContext(env, 'a').controlPlanes.map((p) => p.name),
+    ['n2', 'n3'],
+  );
   t.equal(loadContext(env).name, 'b');
-  t.strictSame(loadContext(env, 'b').controlPlanes.map((p) => p.name), ['n1']);
+  t.strictSame(
+    loadContext(env, 'b').controlPlanes.map((p) => p.name),
+    ['n1'],
+  );
 });
 
 t.test('a cloud that cannot reach Kubernetes makes nothing forgotten', async (t) => {
   const known = [{ name: 'n1', address: '10.77.0.11' }];
   t.strictSame(currentPlanes(known, { kubernetes: { reachable: false }, nodes: [] }), known);
   t.strictSame(currentPlanes(known, { kubernetes: { reachable: true }, nodes: [] }), known);
-  t.strictSame(currentPlanes(known, { kubernetes: { reachable: false }, nodes: [info('n2', '10.77.0.12')] }).map((p) => p.name), ['n2', 'n1']);
+  t.strictSame(
+    currentPlanes(known, { kubernetes: { reachable: false }, nodes: [info('n2', '10.77.0.12')] }).map((p) => p.name),
+    ['n2', 'n1'],
+  );
 });

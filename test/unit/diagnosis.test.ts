@@ -15,14 +15,28 @@ function node(name: string, ready = true, seconds = 0): NodeObject {
     metadata: { name, labels: { 'node-role.kubernetes.io/control-plane': '' } },
     status: {
       addresses: [{ type: 'InternalIP', address: address(name) }],
-      conditions: [{ type: 'Ready', status: ready ? 'True' : 'Unknown', lastTransitionTime: before(seconds), message: ready ? 'ok' : 'Kubelet stopped posting node status.' }],
+      conditions: [
+        {
+          type: 'Ready',
+          status: ready ? 'True' : 'Unknown',
+          lastTransitionTime: before(seconds),
+          message: ready ? 'ok' : 'Kubelet stopped posting node status.',
+        },
+      ],
       nodeInfo: { kubeletVersion: 'v1.36.3' },
     },
   };
 }
 
 function pod(name: string, on: string, ready = true): PodObject {
-  return { metadata: { name, namespace: 'kube-system' }, spec: { nodeName: on, hostNetwork: true }, status: { phase: 'Running', conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', message: 'it crashed' }] } };
+  return {
+    metadata: { name, namespace: 'kube-system' },
+    spec: { nodeName: on, hostNetwork: true },
+    status: {
+      phase: 'Running',
+      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', message: 'it crashed' }],
+    },
+  };
 }
 
 function healthy(): Survey & { kubernetes: NonNullable<Survey['kubernetes']>; overview: Overview } {
@@ -30,7 +44,11 @@ function healthy(): Survey & { kubernetes: NonNullable<Survey['kubernetes']>; ov
   return {
     at,
     planes: names.map((name): PlaneHealth => ({ name, address: address(name), api: ok, console: ok })),
-    kubernetes: { nodes: names.map((n) => node(n)), pods: names.map((n) => pod(`etcd-${n}`, n)), applications: { shop: 'https://10.77.0.11:9000\nhttps://10.77.0.12:9000' } },
+    kubernetes: {
+      nodes: names.map((n) => node(n)),
+      pods: names.map((n) => pod(`etcd-${n}`, n)),
+      applications: { shop: 'https://10.77.0.11:9000\nhttps://10.77.0.12:9000' },
+    },
     kubernetesError: undefined,
     overview: {
       cluster: { id: 'id', name: 'test', version: '0.1.0' },
@@ -40,8 +58,21 @@ function healthy(): Survey & { kubernetes: NonNullable<Survey['kubernetes']>; ov
       nodes: [],
       pods: [],
       applications: [],
-      clouds: names.map((name): CloudInfo => ({ name, node: name, ready: true, state: 'healthy', version: '0.1.0', nats, lastSeen: before(1) })),
-      satellites: { version: 1, counts: { healthy: 3, degraded: 0, unreachable: 0, enrolled: 0, revoked: 0 }, concerns: [], missing: [] },
+      clouds: names.map((name): CloudInfo => ({
+        name,
+        node: name,
+        ready: true,
+        state: 'healthy',
+        version: '0.1.0',
+        nats,
+        lastSeen: before(1),
+      })),
+      satellites: {
+        version: 1,
+        counts: { healthy: 3, degraded: 0, unreachable: 0, enrolled: 0, revoked: 0 },
+        concerns: [],
+        missing: [],
+      },
     },
     overviewError: undefined,
   };
@@ -54,7 +85,13 @@ function silent({ satellites }: Overview, brief: SatelliteBrief): void {
 }
 
 t.test('a healthy cluster has no problems', async (t) => {
-  t.match(diagnose(healthy()), { healthy: true, reachable: true, problems: [], etcd: { ready: 3, members: 3 }, applications: { shop: ['https://10.77.0.11:9000', 'https://10.77.0.12:9000'] } });
+  t.match(diagnose(healthy()), {
+    healthy: true,
+    reachable: true,
+    problems: [],
+    etcd: { ready: 3, members: 3 },
+    applications: { shop: ['https://10.77.0.11:9000', 'https://10.77.0.12:9000'] },
+  });
 });
 
 t.test('a machine without power is named once, and not again by what ran on it', async (t) => {
@@ -67,7 +104,8 @@ t.test('a machine without power is named once, and not again by what ran on it',
   silent(found.overview, { id: 'n1', node: 'n1', name: 'n1', state: 'unreachable', lastSeen: before(40) });
   const { problems, etcd } = diagnose(found);
   t.strictSame(problems, [
-    'n1 (10.77.0.11): unreachable: API server and console do not answer (no connection within 2 s); Kubernetes says NotReady since 12 s (Kubelet stopped posting node status)',
+    'n1 (10.77.0.11): unreachable: API server and console do not answer (no connection within 2 s); Kubernetes ' +
+      'says NotReady since 12 s (Kubelet stopped posting node status)',
   ]);
   t.strictSame(etcd, { ready: 2, members: 3 });
 });
@@ -75,7 +113,9 @@ t.test('a machine without power is named once, and not again by what ran on it',
 t.test('single parts are named with their machine', async (t) => {
   const found = healthy();
   Object.assign(found.planes[1] ?? {}, { api: { answers: true, ready: false, why: 'not ready: etcd' } });
-  Object.assign(found.planes[2] ?? {}, { console: { answers: false, ready: false, why: 'the connection was refused' } });
+  Object.assign(found.planes[2] ?? {}, {
+    console: { answers: false, ready: false, why: 'the connection was refused' },
+  });
   Object.assign(found.overview.clouds[2] ?? {}, { state: 'unreachable' });
   found.kubernetes.pods.push(pod('kube-scheduler-n1', 'n1', false));
   silent(found.overview, { id: 'n2', node: 'n2', name: 'n2', state: 'degraded', lastSeen: before(17) });
@@ -90,8 +130,16 @@ t.test('single parts are named with their machine', async (t) => {
 t.test('a warning is no problem, and not told of an instance that is not well anyway', async (t) => {
   const found = healthy();
   Object.assign(found.overview.clouds[0] ?? {}, { warning: 'Only 12 % are free.' });
-  Object.assign(found.overview.clouds[1] ?? {}, { warning: 'Only 8 % are free.', state: 'not-ready', reason: 'The disk is full.' });
-  t.match(diagnose(found), { healthy: false, warnings: ['cloud n1: Only 12 % are free'], problems: ['cloud n2 is not-ready: The disk is full'] });
+  Object.assign(found.overview.clouds[1] ?? {}, {
+    warning: 'Only 8 % are free.',
+    state: 'not-ready',
+    reason: 'The disk is full.',
+  });
+  t.match(diagnose(found), {
+    healthy: false,
+    warnings: ['cloud n1: Only 12 % are free'],
+    problems: ['cloud n2 is not-ready: The disk is full'],
+  });
   found.overview.clouds.splice(1, 1);
   t.match(diagnose(found), { healthy: true, problems: [] });
 });
@@ -106,7 +154,10 @@ t.test('of many satellites the worst are named and the others counted', async (t
   const found = healthy();
   silent(found.overview, { id: 'far', node: 'far', name: 'far', state: 'unreachable', lastSeen: before(40) });
   found.overview.satellites.counts.degraded += 9;
-  t.strictSame(diagnose(found).problems, ['satellite far is unreachable: last heard 40 s ago', '9 more satellites are not healthy; `terrarium get satellites` lists them']);
+  t.strictSame(diagnose(found).problems, [
+    'satellite far is unreachable: last heard 40 s ago',
+    '9 more satellites are not healthy; `terrarium get satellites` lists them',
+  ]);
 });
 
 t.test('a finished job is no problem', async (t) => {
@@ -117,7 +168,12 @@ t.test('a finished job is no problem', async (t) => {
 
 t.test('nothing answers', async (t) => {
   const dead = { answers: false, ready: false, why: 'there is no route to it' };
-  const state = diagnose({ ...healthy(), planes: names.map((name) => ({ name, address: address(name), api: dead, console: dead })), kubernetes: undefined, overview: undefined });
+  const state = diagnose({
+    ...healthy(),
+    planes: names.map((name) => ({ name, address: address(name), api: dead, console: dead })),
+    kubernetes: undefined,
+    overview: undefined,
+  });
   t.match(state, { healthy: false, reachable: false });
   t.equal(state.problems.length, 5);
 });

@@ -1,5 +1,5 @@
-import { X509Certificate, createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
+import { X509Certificate, createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -9,9 +9,9 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import fc from 'fast-check';
 import t from 'tap';
 import { satelliteNameIn, zoneName } from '../../installer/cluster/zone.ts';
-import { MAX_SKEW_MS, TOKEN_MS, directAskSchema, type DirectAsk } from '../../src/bus/direct.ts';
 import { ed25519Key, keyName, keyProof, provenKey } from '../../src/bus/direct-keys.ts';
 import { readToken, signToken } from '../../src/bus/direct-token.ts';
+import { MAX_SKEW_MS, TOKEN_MS, directAskSchema, type DirectAsk } from '../../src/bus/direct.ts';
 import { CERTIFICATE_DAYS, createDirectAuthority, signEndpoint } from '../../src/cloud/direct/authority.ts';
 import { createTokenSigner } from '../../src/cloud/direct/tokens.ts';
 import { issue, type Identity } from '../../src/pki/authority.ts';
@@ -53,7 +53,13 @@ function world(): World {
     since: START - 1_000,
     token: (more = {}) => signer.sign({ ...query, sql: SQL, ...more }),
     get judge() {
-      return (judge ??= createJudge({ sat: 'n1', now: () => w.satellite, since: w.since, key: (n) => (n === name ? key : undefined), ahead: () => w.ahead }));
+      return (judge ??= createJudge({
+        sat: 'n1',
+        now: () => w.satellite,
+        since: w.since,
+        key: (n) => (n === name ? key : undefined),
+        ahead: () => w.ahead,
+      }));
     },
   };
   return w;
@@ -72,7 +78,9 @@ t.test('a token is good once, for its satellite, statement and time, with its li
   const kept = w.token();
   t.match(code(w, kept, 'select 2'), /^403 direct.sql/);
   t.equal(code(w, kept), 'ok', 'a wrong statement has not used it up');
-  for (const none of ['', 'x', 'trd_x.y', `${token}x`, token.replace('trd_', 'trr_')]) t.match(code(w, none), /^401 direct.token: This is no token/);
+  for (const none of ['', 'x', 'trd_x.y', `${token}x`, token.replace('trd_', 'trr_')]) {
+    t.match(code(w, none), /^401 direct.token: This is no token/);
+  }
   t.match(code(world(), token), /^401 .*instance of the cloud that is not known/);
   t.equal(world().judge.unknownKey(token)?.length, 16);
   t.equal(w.judge.unknownKey(token), undefined);
@@ -89,7 +97,10 @@ t.test('time, and whose clock is wrong', async (t) => {
   late.satellite = START - MAX_SKEW_MS;
   t.equal(code(late, late.token()), 'ok');
   late.satellite = START - MAX_SKEW_MS - 1000;
-  t.match(code(late, late.token()), /^401 direct.clock: The clock of n1 is 31 s behind the cloud's; at most 30 s are allowed/);
+  t.match(
+    code(late, late.token()),
+    /^401 direct.clock: The clock of n1 is 31 s behind the cloud's; at most 30 s are allowed/,
+  );
   const early = world();
   early.satellite = START + 100_000;
   early.ahead = 100_000;
@@ -119,15 +130,26 @@ t.test('a token from before a start is refused, one from after it is not, whatev
 });
 
 t.test('whatever is changed of a token, it is refused', async (t) => {
-  fc.assert(fc.property(fc.nat(), fc.nat(63), (at, by) => {
-    const w = world();
-    const token = w.token();
-    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-    const place = at % token.length;
-    const changed = token.slice(0, place) + alphabet[by] + token.slice(place + 1);
-    if (changed === token || Buffer.from(changed.split('.')[1] ?? '', 'base64url').equals(Buffer.from(token.split('.')[1] ?? '', 'base64url')) && changed.split('.')[0] === token.split('.')[0]) return true;
-    return code(w, changed).startsWith('401');
-  }), { numRuns: 500 });
+  fc.assert(
+    fc.property(fc.nat(), fc.nat(63), (at, by) => {
+      const w = world();
+      const token = w.token();
+      const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+      const place = at % token.length;
+      const changed = token.slice(0, place) + alphabet[by] + token.slice(place + 1);
+      if (
+        changed === token ||
+        (Buffer.from(changed.split('.')[1] ?? '', 'base64url').equals(
+          Buffer.from(token.split('.')[1] ?? '', 'base64url'),
+        ) &&
+          changed.split('.')[0] === token.split('.')[0])
+      ) {
+        return true;
+      }
+      return code(w, changed).startsWith('401');
+    }),
+    { numRuns: 500 },
+  );
   const { privateKey } = generateKeyPairSync('ed25519');
   const w = world();
   const claims = readToken(w.token())?.claims;
@@ -138,11 +160,17 @@ t.test('the authority can sign for satellites of its zone, and for nobody else',
   const now = new Date();
   const authority = await createDirectAuthority('terrarium.internal', now);
   const verified = async (purpose: string, identity: Partial<Identity>): Promise<boolean> => {
-    const { cert } = await issue(authority, { commonName: 'x', sans: ['n1.satellites.terrarium.internal'], usages: ['server'], days: 1, ...identity }, now);
+    const { cert } = await issue(
+      authority,
+      { commonName: 'x', sans: ['n1.satellites.terrarium.internal'], usages: ['server'], days: 1, ...identity },
+      now,
+    );
     writeFileSync(join(dir, 'ca.crt'), authority.cert);
     writeFileSync(join(dir, 'leaf.crt'), cert);
     try {
-      execFileSync('openssl', ['verify', '-purpose', purpose, '-CAfile', join(dir, 'ca.crt'), join(dir, 'leaf.crt')], { stdio: 'pipe' });
+      execFileSync('openssl', ['verify', '-purpose', purpose, '-CAfile', join(dir, 'ca.crt'), join(dir, 'leaf.crt')], {
+        stdio: 'pipe',
+      });
       return true;
     } catch {
       return false;
@@ -150,7 +178,15 @@ t.test('the authority can sign for satellites of its zone, and for nobody else',
   };
   t.ok(await verified('sslserver', {}));
   t.notOk(await verified('sslclient', { usages: ['client'] }), 'no client, so nothing on the bus');
-  for (const other of ['console.terrarium.internal', 'satellites.terrarium.internal.example', 'example.com', '10.0.0.1', 'fd00::1']) t.notOk(await verified('sslserver', { sans: [other] }), other);
+  for (const other of [
+    'console.terrarium.internal',
+    'satellites.terrarium.internal.example',
+    'example.com',
+    '10.0.0.1',
+    'fd00::1',
+  ]) {
+    t.notOk(await verified('sslserver', { sans: [other] }), other);
+  }
 });
 
 t.test("a satellite's certificate: one name, 90 days, renewed after 60 %", async (t) => {
@@ -160,9 +196,26 @@ t.test("a satellite's certificate: one name, 90 days, renewed after 60 %", async
   const made = makeKey();
   const key = provenKey('n1', { id: 'ab', key: made.spki, proof: made.proof('n1', 'ab') });
   t.ok(key);
-  for (const [sat, id] of [['n2', 'ab'], ['n1', 'ac']] as const) t.equal(provenKey(sat, { id, key: made.spki, proof: made.proof('n1', 'ab') }), undefined, 'of another satellite, or another time');
+  for (const [sat, id] of [
+    ['n2', 'ab'],
+    ['n1', 'ac'],
+  ] as const) {
+    t.equal(
+      provenKey(sat, { id, key: made.spki, proof: made.proof('n1', 'ab') }),
+      undefined,
+      'of another satellite, or another time',
+    );
+  }
   const other = generateKeyPairSync('ec', { namedCurve: 'P-384' });
-  t.equal(provenKey('n1', { id: 'ab', key: other.publicKey.export({ type: 'spki', format: 'der' }).toString('base64url'), proof: sign('sha256', keyProof('n1', 'ab'), other.privateKey).toString('base64url') }), undefined, 'P-256 only');
+  t.equal(
+    provenKey('n1', {
+      id: 'ab',
+      key: other.publicKey.export({ type: 'spki', format: 'der' }).toString('base64url'),
+      proof: sign('sha256', keyProof('n1', 'ab'), other.privateKey).toString('base64url'),
+    }),
+    undefined,
+    'P-256 only',
+  );
   t.equal(provenKey('n1', { id: 'ab', key: 'nonsense', proof: 'nonsense' }), undefined);
 
   const cert = await signEndpoint(authority, zone, 'n1', key ?? Buffer.alloc(0), now);
@@ -171,11 +224,15 @@ t.test("a satellite's certificate: one name, 90 days, renewed after 60 %", async
   t.ok(Math.abs(shown.validToDate.getTime() - now.getTime() - CERTIFICATE_DAYS * DAY_MS) < 2000);
   t.ok(shown.checkPrivateKey(createPrivateKey(made.key)));
   const pair = { cert, key: made.key };
-  const renewal = (renewAt(pair) - shown.validFromDate.getTime()) / (shown.validToDate.getTime() - shown.validFromDate.getTime());
+  const renewal =
+    (renewAt(pair) - shown.validFromDate.getTime()) / (shown.validToDate.getTime() - shown.validFromDate.getTime());
   t.ok(Math.abs(renewal - RENEW_AFTER) < 0.001);
   t.ok(fits(pair, satelliteNameIn(zone, 'n1'), authority.cert));
   t.notOk(fits(pair, satelliteNameIn(zone, 'n2'), authority.cert));
-  t.notOk(fits(pair, satelliteNameIn(zone, 'n1'), (await createDirectAuthority(zone, now)).cert), 'by another authority');
+  t.notOk(
+    fits(pair, satelliteNameIn(zone, 'n1'), (await createDirectAuthority(zone, now)).cert),
+    'by another authority',
+  );
   t.notOk(fits({ ...pair, key: makeKey().key }, satelliteNameIn(zone, 'n1'), authority.cert), 'with another key');
 
   const file = join(dir, 'state/endpoint.pem');
@@ -196,18 +253,46 @@ t.test('a certificate that cannot be stored is used all the same', async (t) => 
   let hear: (error: null, msg: { string(): string }) => void = () => undefined;
   const answer = async ({ id, key, proof }: DirectAsk): Promise<void> => {
     const asked = provenKey('n1', { id, key, proof });
-    const certificate = asked === undefined ? {} : { certificate: await signEndpoint(authority, zone, 'n1', asked, new Date()) };
-    hear(null, { string: () => JSON.stringify({ id, at: Date.now(), listen: true, port: 7449, name: satelliteNameIn(zone, 'n1'), origins: [], keys: [], authority: authority.cert, ...certificate }) });
+    const certificate =
+      asked === undefined ? {} : { certificate: await signEndpoint(authority, zone, 'n1', asked, new Date()) };
+    hear(null, {
+      string: () =>
+        JSON.stringify({
+          id,
+          at: Date.now(),
+          listen: true,
+          port: 7449,
+          name: satelliteNameIn(zone, 'n1'),
+          origins: [],
+          keys: [],
+          authority: authority.cert,
+          ...certificate,
+        }),
+    });
   };
   const nc = {
-    subscribe: (_: string, options: { callback: typeof hear }) => ((hear = options.callback), { unsubscribe: () => undefined }),
+    subscribe: (_: string, options: { callback: typeof hear }) => (
+      (hear = options.callback),
+      { unsubscribe: () => undefined }
+    ),
     publish: (_: string, ask: string) => void answer(directAskSchema.parse(JSON.parse(ask))),
-    status: async function* () { yield* []; },
+    status: async function* () {
+      yield* [];
+    },
   } as unknown as NatsConnection;
-  const direct = startDirect({ sat: 'n1', pool: {} as Pool, data, address: '127.0.0.1', port: 0, log: (line) => lines.push(line) });
+  const direct = startDirect({
+    sat: 'n1',
+    pool: {} as Pool,
+    data,
+    address: '127.0.0.1',
+    port: 0,
+    log: (line) => lines.push(line),
+  });
   t.teardown(() => direct.stop());
   direct.attach(nc);
-  for (const end = Date.now() + 45_000; direct.port() === undefined && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 50));
+  for (const end = Date.now() + 45_000; direct.port() === undefined && Date.now() < end;) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
   t.type(direct.port(), 'number');
   t.match(lines.join('\n'), /direct: the certificate was not stored: ENOTDIR.*\ndirect: has a certificate/);
 });
@@ -217,7 +302,13 @@ t.test('the endpoint closes, though somebody has connected and says nothing', as
   const authority = await createDirectAuthority(zone, new Date());
   const made = makeKey();
   const key = provenKey('n1', { id: 'ab', key: made.spki, proof: made.proof('n1', 'ab') });
-  const endpoint = createEndpoint({ pool: {} as Pool, closed: () => undefined, origins: () => [], check: () => Promise.reject(new Error('nobody asks')), judge: () => ({ status: 401, code: 'x', message: 'x' }) });
+  const endpoint = createEndpoint({
+    pool: {} as Pool,
+    closed: () => undefined,
+    origins: () => [],
+    check: () => Promise.reject(new Error('nobody asks')),
+    judge: () => ({ status: 401, code: 'x', message: 'x' }),
+  });
   endpoint.show({ cert: await signEndpoint(authority, zone, 'n1', key ?? Buffer.alloc(0), new Date()), key: made.key });
   await endpoint.listen('127.0.0.1', 0);
   const socket = connect(endpoint.port() ?? 0, '127.0.0.1');
@@ -233,6 +324,10 @@ t.test('the endpoint closes, though somebody has connected and says nothing', as
 });
 
 t.test('names of zones', async (t) => {
-  for (const good of ['terrarium.internal', 'a.b.example.com', 'x-1.example']) t.ok(zoneName.safeParse(good).success, good);
-  for (const bad of ['internal', 'Terrarium.internal', 'a..b', '.a.b', 'a.b.', '-a.b', 'a b.c', 'a.1']) t.notOk(zoneName.safeParse(bad).success, bad);
+  for (const good of ['terrarium.internal', 'a.b.example.com', 'x-1.example']) {
+    t.ok(zoneName.safeParse(good).success, good);
+  }
+  for (const bad of ['internal', 'Terrarium.internal', 'a..b', '.a.b', 'a.b.', '-a.b', 'a b.c', 'a.1']) {
+    t.notOk(zoneName.safeParse(bad).success, bad);
+  }
 });

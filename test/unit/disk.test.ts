@@ -22,22 +22,44 @@ t.test('a disk that gets full warns first, then says why nothing can be changed'
 t.test('it is looked at once a second, and one that cannot be looked at is not written to', async (t) => {
   let now = 0;
   let looks = 0;
-  const disk = watchDisk(() => {
-    looks += 1;
-    if (now > 1_000) throw new Error('EIO');
-    return { free: 50 * GIB, total: 100 * GIB };
-  }, () => now);
-  for (let i = 0; i < 10; i += 1) t.same([disk.free(), disk.full(), disk.low()], [0.5, undefined, undefined]);
+  const disk = watchDisk(
+    () => {
+      looks += 1;
+      if (now > 1_000) {
+        throw new Error('EIO');
+      }
+      return { free: 50 * GIB, total: 100 * GIB };
+    },
+    () => now,
+  );
+  for (let i = 0; i < 10; i += 1) {
+    t.same([disk.free(), disk.full(), disk.low()], [0.5, undefined, undefined]);
+  }
   t.equal(looks, 1);
   now = 1_001;
-  t.same([disk.free(), disk.full(), disk.low()], [undefined, 'It cannot be told how much of the disk of the cloud is free: EIO.', undefined]);
+  t.same(
+    [disk.free(), disk.full(), disk.low()],
+    [undefined, 'It cannot be told how much of the disk of the cloud is free: EIO.', undefined],
+  );
   t.equal(looks, 2);
 });
 
 t.test("the console's name leads to who is healthy; where nobody is, to who answers", async (t) => {
   const servers = ['n1', 'n2', 'n3'].map((name, i) => ({ name, address: `10.0.0.${i + 1}` }));
-  const cloud = (name: string, state: CloudInfo['state']): CloudInfo => ({ name, node: name, state, ready: state === 'healthy', version: '', nats: { role: 'none', peers: [], version: '' }, lastSeen: '' });
-  const named = (...states: CloudInfo['state'][]): string[] => consoleServers(servers, states.map((state, i) => cloud(`n${i + 1}`, state))).map((s) => s.name);
+  const cloud = (name: string, state: CloudInfo['state']): CloudInfo => ({
+    name,
+    node: name,
+    state,
+    ready: state === 'healthy',
+    version: '',
+    nats: { role: 'none', peers: [], version: '' },
+    lastSeen: '',
+  });
+  const named = (...states: CloudInfo['state'][]): string[] =>
+    consoleServers(
+      servers,
+      states.map((state, i) => cloud(`n${i + 1}`, state)),
+    ).map((s) => s.name);
   t.same(named('healthy', 'not-ready', 'healthy'), ['n1', 'n3']);
   t.same(named('not-ready', 'unreachable', 'not-ready'), ['n1', 'n3']);
   t.same(named('unreachable', 'unreachable', 'unreachable'), []);

@@ -20,7 +20,9 @@ t.test('the first at once, and then each name and address once a minute with how
   failures.failed('eva', '10.0.0.1');
   t.match(written, [{ user: 'eva', address: '10.0.0.1', count: 1, first: 1_000_000, last: 1_000_000 }]);
   pass(1_000);
-  for (let i = 0; i < 99; i += 1) failures.failed('eva', '10.0.0.1');
+  for (let i = 0; i < 99; i += 1) {
+    failures.failed('eva', '10.0.0.1');
+  }
   pass(1_000);
   failures.failed('eva', '10.0.0.1');
   t.equal(written.length, 1);
@@ -49,28 +51,47 @@ t.test('who tries thousands of names fills neither the log nor the memory, and a
       failures.failed(`name${tries}`, `10.0.${minute}.${i % 256}`);
       tries += 1;
     }
-    for (let s = 0; s < 60; s += 1) pass(1_000);
+    for (let s = 0; s < 60; s += 1) {
+      pass(1_000);
+    }
   }
   pass(20 * 60_000);
   t.ok(written.length >= 20 && written.length <= 20 + 80 + 2, `${written.length} entries in 80 minutes`);
   const rest = written.filter((e) => e.user === '*');
   t.ok(rest.length >= 1 && rest.length <= 9);
   t.match(rest[0], { address: '*', first: 1_000_000 });
-  t.equal(written.reduce((n, e) => n + e.count, 0), tries, 'the entries sum up to all of them');
+  t.equal(
+    written.reduce((n, e) => n + e.count, 0),
+    tries,
+    'the entries sum up to all of them',
+  );
   t.equal(counts.yes + counts.no, tries);
 });
 
 t.test('of what was typed as a name only what can be one is kept: it may be a password', async (t) => {
   const { failures, written, pass } = watched(t);
-  for (const typed of ['Correct Horse Battery', 'S3cret!', 'a\u001b[31m\n\u202eb', 'x'.repeat(65), '*', '']) failures.failed(typed, '10.0.0.1');
+  for (const typed of ['Correct Horse Battery', 'S3cret!', 'a\u001b[31m\n\u202eb', 'x'.repeat(65), '*', '']) {
+    failures.failed(typed, '10.0.0.1');
+  }
   failures.failed('eva@example.com', '10.0.0.1');
   pass(60_000);
-  t.same(written.map((e) => [e.user, e.count]), [['(no user name)', 1], ['eva@example.com', 1], ['(no user name)', 5]]);
+  t.same(
+    written.map((e) => [e.user, e.count]),
+    [
+      ['(no user name)', 1],
+      ['eva@example.com', 1],
+      ['(no user name)', 5],
+    ],
+  );
 });
 
 t.test('that the log takes nothing now is no matter for who logs in', async (t) => {
   const said: string[] = [];
-  const failures = createFailedLogins({ record: () => Promise.reject(new Error('no quorum')), counted: () => undefined, log: (line) => said.push(line) });
+  const failures = createFailedLogins({
+    record: () => Promise.reject(new Error('no quorum')),
+    counted: () => undefined,
+    log: (line) => said.push(line),
+  });
   t.teardown(() => failures.stop());
   failures.failed('eva', '10.0.0.1');
   await new Promise((resolve) => setImmediate(resolve));

@@ -7,10 +7,19 @@ import { guarded } from '../../src/guarded.ts';
 t.test('what throws is logged, and again only after a minute', async (t) => {
   const lines: string[] = [];
   let now = 0;
-  const work = guarded('work', (line) => lines.push(line.split('\n')[0] ?? ''), (what: string) => {
-    if (what === 'later') return Promise.reject(new Error(what));
-    if (what !== 'well') throw what === 'text' ? what : new Error(what);
-  }, () => now);
+  const work = guarded(
+    'work',
+    (line) => lines.push(line.split('\n')[0] ?? ''),
+    (what: string) => {
+      if (what === 'later') {
+        return Promise.reject(new Error(what));
+      }
+      if (what !== 'well') {
+        throw what === 'text' ? what : new Error(what);
+      }
+    },
+    () => now,
+  );
   // One place of each, so that it has one stack.
   for (const what of ['well', 'first', 'first', 'text', 'later', 'first']) {
     t.doesNotThrow(() => work(what));
@@ -29,13 +38,22 @@ t.test('a message of which the taking throws does not end the reading of the con
   const lines: string[] = [];
   const taken: string[] = [];
   let callback: ((error: Error | null, msg: Msg) => void) | undefined;
-  const nc = { subscribe: (_: string, options: { callback: typeof callback; queue?: string }) => ((callback = options.callback), { queue: options.queue }) } as unknown as NatsConnection;
+  const nc = {
+    subscribe: (_: string, options: { callback: typeof callback; queue?: string }) => (
+      (callback = options.callback),
+      { queue: options.queue }
+    ),
+  } as unknown as NatsConnection;
   const subscription: unknown = listen(nc, 'a.b', { queue: 'q', log: (line) => lines.push(line) }, (msg) => {
-    if (msg.subject === 'bad') throw new Error('no');
+    if (msg.subject === 'bad') {
+      throw new Error('no');
+    }
     taken.push(msg.subject);
   });
   t.same(subscription, { queue: 'q' });
-  for (const subject of ['good', 'bad', 'good']) t.doesNotThrow(() => callback?.(null, { subject } as Msg));
+  for (const subject of ['good', 'bad', 'good']) {
+    t.doesNotThrow(() => callback?.(null, { subject } as Msg));
+  }
   t.doesNotThrow(() => callback?.(new Error('not permitted'), {} as Msg), 'there is no message then');
   t.same(taken, ['good', 'good']);
   t.match(lines, [/^bus: a message on a\.b was not taken: Error: no/]);

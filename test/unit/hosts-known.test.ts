@@ -6,7 +6,7 @@ import { fingerprint, keyType, knownKeys, remember } from '../../installer/hosts
 // A public key as it stands in a .pub file, with the fingerprint that ssh-keygen -l tells.
 const KEY = Buffer.from('AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g', 'base64');
 
-t.test('host keys are kept in OpenSSH\'s form', async (t) => {
+t.test("host keys are kept in OpenSSH's form", async (t) => {
   const file = join(t.testdir({}), 'sub', 'known_hosts');
   t.same(knownKeys(file, '192.0.2.1', 22), []);
   remember(file, '192.0.2.1', 22, KEY);
@@ -19,8 +19,13 @@ t.test('host keys are kept in OpenSSH\'s form', async (t) => {
 });
 
 t.test('several names and keys of one host', async (t) => {
-  const dir = t.testdir({ known_hosts: '# comment\n192.0.2.1,2001:db8::1 ssh-rsa AAAA\n192.0.2.1 ssh-ed25519 BBBB\nbroken\n' });
-  t.same(knownKeys(join(dir, 'known_hosts'), '192.0.2.1', 22), [{ type: 'ssh-rsa', key: 'AAAA' }, { type: 'ssh-ed25519', key: 'BBBB' }]);
+  const dir = t.testdir({
+    known_hosts: '# comment\n192.0.2.1,2001:db8::1 ssh-rsa AAAA\n192.0.2.1 ssh-ed25519 BBBB\nbroken\n',
+  });
+  t.same(knownKeys(join(dir, 'known_hosts'), '192.0.2.1', 22), [
+    { type: 'ssh-rsa', key: 'AAAA' },
+    { type: 'ssh-ed25519', key: 'BBBB' },
+  ]);
   t.equal(knownKeys(join(dir, 'known_hosts'), '2001:db8::1', 22).length, 1);
 });
 

@@ -1,8 +1,8 @@
 import t from 'tap';
+import type { NodeSpec } from '../../installer/cluster/spec.ts';
 import { joinOperation, joinPlan, withNode } from '../../installer/operations/join.ts';
 import { leavesOf, parsePlan } from '../../installer/plan/schema.ts';
 import { moduleNames } from '../../src/modules.ts';
-import type { NodeSpec } from '../../installer/cluster/spec.ts';
 import { testSpec } from '../fixtures/spec.ts';
 
 const known = testSpec(3);
@@ -14,9 +14,18 @@ for (const role of ['control-plane', 'worker'] as const) {
     const plan = parsePlan(JSON.parse(JSON.stringify(joinPlan(withNode(known, second, node), second, node))));
     const leaves = leavesOf(plan.root);
     const phases = moduleNames('installer/phases');
-    for (const leaf of leaves) t.ok(phases.includes(leaf.phase), `${leaf.phase} is a phase`);
-    t.match(leaves.find((l) => l.phase === 'node-ready'), { node: 'n2', args: { node: 'n9' } }, 'the coordinator waits for the node by its name, which survives the way over disk');
-    t.notOk(leaves.some((l) => l.phase === 'stack-ready'), 'and not for everybody');
+    for (const leaf of leaves) {
+      t.ok(phases.includes(leaf.phase), `${leaf.phase} is a phase`);
+    }
+    t.match(
+      leaves.find((l) => l.phase === 'node-ready'),
+      { node: 'n2', args: { node: 'n9' } },
+      'the coordinator waits for the node by its name, which survives the way over disk',
+    );
+    t.notOk(
+      leaves.some((l) => l.phase === 'stack-ready'),
+      'and not for everybody',
+    );
     t.same([...new Set(leaves.map((l) => l.node))].sort(), ['n2', 'n9'], 'no third machine has anything to do');
     t.match(leaves.at(-1), { phase: 'complete', node: 'n9' });
   });

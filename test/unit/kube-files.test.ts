@@ -2,18 +2,21 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseAllDocuments } from 'yaml';
-import { DEFAULT_DATA } from '../../installer/cluster/spec.ts';
+import { baseFiles } from '../../installer/bundle/contents.ts';
 import { PORTS } from '../../installer/cluster/ports.ts';
+import { DEFAULT_DATA } from '../../installer/cluster/spec.ts';
+import { CLOUD_UID, SATELLITE_UID } from '../../installer/node/stack-credentials.ts';
 import { nodeInfo, podInfo } from '../../src/cloud/kubernetes.ts';
 import { parseKubeconfig } from '../../src/kube/kubeconfig.ts';
-import { baseFiles } from '../../installer/bundle/contents.ts';
-import { CLOUD_UID, SATELLITE_UID } from '../../installer/node/stack-credentials.ts';
 import { renderManifest } from '../../src/kube/manifest.ts';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 t.test('placeholders are filled, and one without a value is a failure', async (t) => {
-  t.equal(renderManifest('port: ${PORT_CONSOLE} ${A}${A} $A ${lower}', { PORT_CONSOLE: 8443, A: 'x$&' }), 'port: 8443 x$&x$& $A ${lower}');
+  t.equal(
+    renderManifest('port: ${PORT_CONSOLE} ${A}${A} $A ${lower}', { PORT_CONSOLE: 8443, A: 'x$&' }),
+    'port: 8443 x$&x$& $A ${lower}',
+  );
   t.throws(() => renderManifest('${MISSING}', {}), { code: 'bad-manifest', message: /MISSING/ });
 });
 
@@ -33,25 +36,62 @@ users: [{name: u, user: {client-certificate-data: ${base64('CERT')}, client-key-
 t.test('a node whose kubelet has fallen silent is not ready, and says why', async (t) => {
   const info = nodeInfo({
     metadata: { name: 'n3', labels: { 'node-role.kubernetes.io/control-plane': '' } },
-    status: { addresses: [{ type: 'Hostname', address: 'n3' }, { type: 'InternalIP', address: '10.0.0.3' }], conditions: [{ type: 'Ready', status: 'Unknown', message: 'Kubelet stopped posting node status.' }] },
+    status: {
+      addresses: [
+        { type: 'Hostname', address: 'n3' },
+        { type: 'InternalIP', address: '10.0.0.3' },
+      ],
+      conditions: [{ type: 'Ready', status: 'Unknown', message: 'Kubelet stopped posting node status.' }],
+    },
   });
-  t.match(info, { ready: false, reason: 'Kubelet stopped posting node status.', role: 'control-plane', address: '10.0.0.3' });
+  t.match(info, {
+    ready: false,
+    reason: 'Kubelet stopped posting node status.',
+    role: 'control-plane',
+    address: '10.0.0.3',
+  });
 });
 
 t.test('a pod that waits says what for', async (t) => {
   const info = podInfo({
     metadata: { name: 'p', namespace: 'x' },
     spec: { hostNetwork: true, nodeName: 'n1' },
-    status: { phase: 'Pending', conditions: [{ type: 'Ready', status: 'False', reason: 'ContainersNotReady' }], containerStatuses: [{ name: 'c', ready: false, restartCount: 2, state: { waiting: { reason: 'ErrImageNeverPull', message: 'Container image "x" is not present' } } }] },
+    status: {
+      phase: 'Pending',
+      conditions: [{ type: 'Ready', status: 'False', reason: 'ContainersNotReady' }],
+      containerStatuses: [
+        {
+          name: 'c',
+          ready: false,
+          restartCount: 2,
+          state: { waiting: { reason: 'ErrImageNeverPull', message: 'Container image "x" is not present' } },
+        },
+      ],
+    },
   });
-  t.match(info, { ready: false, reason: 'Container image "x" is not present', restarts: 2, hostNetwork: true, node: 'n1' });
+  t.match(info, {
+    ready: false,
+    reason: 'Container image "x" is not present',
+    restarts: 2,
+    hostNetwork: true,
+    node: 'n1',
+  });
 });
 
 interface Workload {
   kind: string;
   metadata: { name: string };
   rules?: { resources: string[]; verbs: string[]; resourceNames?: string[] }[];
-  spec?: { template?: { spec: { hostNetwork: boolean; automountServiceAccountToken: boolean; securityContext: { runAsNonRoot: boolean }; containers: { image: string; imagePullPolicy: string; securityContext: Record<string, unknown> }[] } } };
+  spec?: {
+    template?: {
+      spec: {
+        hostNetwork: boolean;
+        automountServiceAccountToken: boolean;
+        securityContext: { runAsNonRoot: boolean };
+        containers: { image: string; imagePullPolicy: string; securityContext: Record<string, unknown> }[];
+      };
+    };
+  };
 }
 
 t.test('both users of the stack are known in its image', async (t) => {
@@ -66,26 +106,62 @@ t.test('both users of the stack are known in its image', async (t) => {
 });
 
 t.test('the manifests of the stack', async (t) => {
-  const ports = Object.fromEntries(Object.entries(PORTS).map(([n, p]) => [`PORT_${n.replace(/[A-Z]/g, (c) => `_${c}`).toUpperCase()}`, p.port]));
-  const values = { ...ports, VERSION: '0.1.0', DATA: DEFAULT_DATA, IMAGE: 'terrarium.local/terrarium:0.1.0', CLOUD_UID: 65500, SATELLITE_UID: 65501, LOOPBACK: '127.0.0.1' };
+  const ports = Object.fromEntries(
+    Object.entries(PORTS).map(([n, p]) => [`PORT_${n.replace(/[A-Z]/g, (c) => `_${c}`).toUpperCase()}`, p.port]),
+  );
+  const values = {
+    ...ports,
+    VERSION: '0.1.0',
+    DATA: DEFAULT_DATA,
+    IMAGE: 'terrarium.local/terrarium:0.1.0',
+    CLOUD_UID: 65500,
+    SATELLITE_UID: 65501,
+    LOOPBACK: '127.0.0.1',
+  };
   const files = readdirSync('manifests').filter((f) => f.endsWith('.yaml'));
-  const objects = files.flatMap((f) => parseAllDocuments(renderManifest(readFileSync(join('manifests', f), 'utf8'), values)).map((d) => {
-    t.same(d.errors, [], f);
-    return d.toJS() as Workload;
-  }));
-  t.match(objects.find((o) => o.kind === 'StorageClass'), { reclaimPolicy: 'Retain' }, 'as the volumes that the agent makes');
+  const objects = files.flatMap((f) =>
+    parseAllDocuments(renderManifest(readFileSync(join('manifests', f), 'utf8'), values)).map((d) => {
+      t.same(d.errors, [], f);
+      return d.toJS() as Workload;
+    }),
+  );
+  t.match(
+    objects.find((o) => o.kind === 'StorageClass'),
+    { reclaimPolicy: 'Retain' },
+    'as the volumes that the agent makes',
+  );
   const sets = objects.filter((o) => o.kind === 'DaemonSet');
   t.same(sets.map((s) => s.metadata.name).sort(), ['cloud', 'satellite']);
   for (const { metadata, spec } of sets) {
     const pod = spec?.template?.spec;
     const container = pod?.containers[0];
     t.match(pod, { hostNetwork: true, securityContext: { runAsNonRoot: true } }, metadata.name);
-    t.match(container, { image: values.IMAGE, imagePullPolicy: 'Never', securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } } }, metadata.name);
+    t.match(
+      container,
+      {
+        image: values.IMAGE,
+        imagePullPolicy: 'Never',
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        },
+      },
+      metadata.name,
+    );
   }
-  const satellite = objects.filter((o) => o.metadata.name.endsWith('satellite') && o.rules !== undefined).flatMap((o) => o.rules ?? []);
+  const satellite = objects
+    .filter((o) => o.metadata.name.endsWith('satellite') && o.rules !== undefined)
+    .flatMap((o) => o.rules ?? []);
   t.match(satellite, [{ resources: ['pods', 'events'], verbs: ['list', 'watch'] }], 'a satellite sees pods and events');
   t.equal(satellite.length, 1, 'and nothing else');
-  const rules = objects.filter((o) => o.metadata.name.endsWith('cloud') && o.rules !== undefined).flatMap((o) => o.rules ?? []);
+  const rules = objects
+    .filter((o) => o.metadata.name.endsWith('cloud') && o.rules !== undefined)
+    .flatMap((o) => o.rules ?? []);
   t.same([...new Set(rules.flatMap((r) => r.verbs))].sort(), ['get', 'list', 'watch'], 'the cloud only reads');
-  for (const rule of rules) if (rule.resources.includes('secrets')) t.same(rule.resourceNames, ['credentials'], 'and one Secret only');
+  for (const rule of rules) {
+    if (rule.resources.includes('secrets')) {
+      t.same(rule.resourceNames, ['credentials'], 'and one Secret only');
+    }
+  }
 });

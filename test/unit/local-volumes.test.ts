@@ -2,7 +2,12 @@ import t from 'tap';
 import { volumeFor, waitsFor } from '../../src/agent/volumes.ts';
 
 const claim = {
-  metadata: { name: 'data', namespace: 'shop', uid: 'u-1', annotations: { 'volume.kubernetes.io/selected-node': 'n2' } },
+  metadata: {
+    name: 'data',
+    namespace: 'shop',
+    uid: 'u-1',
+    annotations: { 'volume.kubernetes.io/selected-node': 'n2' },
+  },
   spec: { storageClassName: 'local', accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '3Gi' } } },
 };
 

@@ -1,15 +1,26 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
-import { copyFileSync, existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { zstdCompressSync } from 'node:zlib';
 import t from 'tap';
 import { bytesEntry } from '../../installer/bundle/entries.ts';
+import type { SigningKey } from '../../installer/bundle/sign.ts';
 import { unpackRelease } from '../../installer/bundle/unpack.ts';
 import { assemble, writeBundle } from '../../installer/bundle/write.ts';
 import type { NewEntry } from '../../installer/bundle/write.ts';
-import type { SigningKey } from '../../installer/bundle/sign.ts';
 import { payloadAssets } from '../../src/assets.ts';
 import { Failure } from '../../src/errors.ts';
 import { FOOTER_SIZE } from '../../src/payload/format.ts';
@@ -25,7 +36,12 @@ const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).dig
 function newKey(): SigningKey & { hex: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   const raw = rawPublicKey(publicKey);
-  return { publicKey: raw, hex: raw.toString('hex'), development: false, sign: (bytes) => sign(null, bytes, privateKey) };
+  return {
+    publicKey: raw,
+    hex: raw.toString('hex'),
+    development: false,
+    sign: (bytes) => sign(null, bytes, privateKey),
+  };
 }
 
 /** The smallest ELF file: a header that says there is nothing else. */
@@ -57,15 +73,50 @@ function entries(): NewEntry[] {
     bytesEntry('bin/ctr', Buffer.from('ctr '.repeat(2000)), 0o755),
     bytesEntry('cni/loopback', Buffer.from('loopback'), 0o755),
     bytesEntry('images.json', Buffer.from('[]')),
-    { entry: { path: blob, size: layer.length, sha256: sha256(layer), mode: 0o644, stored: { size: layer.length, sha256: sha256(layer), compression: 'none' } }, source: { bytes: layer } },
-    { entry: { path: 'bin/kube', size: kube.length, sha256: sha256(kube), mode: 0o755, inside: { path: blob, offset: 512, compression: 'zstd' } } },
-    { entry: { path: 'blobs/core', size: coreTar.length, sha256: sha256(coreTar), mode: 0o644, core: { before: before.toString('base64'), after: 1024 } } },
+    {
+      entry: {
+        path: blob,
+        size: layer.length,
+        sha256: sha256(layer),
+        mode: 0o644,
+        stored: { size: layer.length, sha256: sha256(layer), compression: 'none' },
+      },
+      source: { bytes: layer },
+    },
+    {
+      entry: {
+        path: 'bin/kube',
+        size: kube.length,
+        sha256: sha256(kube),
+        mode: 0o755,
+        inside: { path: blob, offset: 512, compression: 'zstd' },
+      },
+    },
+    {
+      entry: {
+        path: 'blobs/core',
+        size: coreTar.length,
+        sha256: sha256(coreTar),
+        mode: 0o644,
+        core: { before: before.toString('base64'), after: 1024 },
+      },
+    },
   ];
 }
 
 function payload(list: NewEntry[] = entries(), signer: SigningKey = key) {
   const stored = { size: compressed.length, sha256: sha256(compressed), frames: halves.map((h) => h.length) };
-  return assemble({ name: 'terrarium', version: '1.2.3', kubernetes: '1.36.3', developmentKey: false, core: { size: core.length, sha256: sha256(core), stored } }, list, signer);
+  return assemble(
+    {
+      name: 'terrarium',
+      version: '1.2.3',
+      kubernetes: '1.36.3',
+      developmentKey: false,
+      core: { size: core.length, sha256: sha256(core), stored },
+    },
+    list,
+    signer,
+  );
 }
 
 const executable = join(dir, 'terrarium');
@@ -78,23 +129,34 @@ async function refused(file: string, code: string | string[], trustedKeys = [key
     await verifyPayload(file, { trustedKeys });
     return false;
   } catch (error) {
-    if (!(error instanceof Failure)) throw error;
+    if (!(error instanceof Failure)) {
+      throw error;
+    }
     return [code].flat().includes(error.code) && error.remedy !== undefined;
   }
 }
 
 t.test('what was written is verified and read, from both files', async (t) => {
-  for (const [file, kind, start] of [[executable, 'executable', core.length], [bundle, 'bundle', compressed.length]] as const) {
+  for (const [file, kind, start] of [
+    [executable, 'executable', core.length],
+    [bundle, 'bundle', compressed.length],
+  ] as const) {
     t.equal((await verifyPayload(file, { trustedKeys: [key.hex] })).version, '1.2.3');
     const opened = openPayload(file, [key.hex]);
-    if (opened === undefined) throw new Error('no payload');
+    if (opened === undefined) {
+      throw new Error('no payload');
+    }
     t.match(opened, { kind, start, publicKey: key.hex });
     t.equal(coreSize(file), start);
     const assets = payloadAssets(opened);
     t.equal(assets.read('cni/loopback').toString(), 'loopback');
     t.equal(await text(assets.stream('bin/ctr')), 'ctr '.repeat(2000));
     t.equal(await text(assets.stream('bin/kube')), kube.toString(), 'out of the layer');
-    t.equal(sha256(Buffer.concat(await assets.stream('blobs/core').toArray() as Buffer[])), sha256(coreTar), 'made of the core');
+    t.equal(
+      sha256(Buffer.concat((await assets.stream('blobs/core').toArray()) as Buffer[])),
+      sha256(coreTar),
+      'made of the core',
+    );
     t.throws(() => assets.read('bin/none'), { code: 'asset-missing' });
   }
 });
@@ -108,9 +170,11 @@ t.test('every byte that is altered is noticed, one at a time', async (t) => {
     const step = Math.max(1, Math.floor(bytes.length / 200));
     for (let at = 0; at < bytes.length; at += at > bytes.length - FOOTER_SIZE - 60 ? 1 : step) {
       const changed = Buffer.from(bytes);
-      changed[at] = (changed[at] ?? 0) ^ (1 << at % 8);
+      changed[at] = (changed[at] ?? 0) ^ (1 << (at % 8));
       writeFileSync(copy, changed);
-      if (!(await refused(copy, ['payload-altered', 'payload-untrusted', 'payload-missing', 'payload-version']))) accepted.push(at);
+      if (!(await refused(copy, ['payload-altered', 'payload-untrusted', 'payload-missing', 'payload-version']))) {
+        accepted.push(at);
+      }
     }
     t.same(accepted, [], file);
   }
@@ -141,7 +205,11 @@ t.test('the executable without its payload is no error of openPayload, but nothi
 t.test('a file swapped together with its hash is refused: the signature is over the hashes', async (t) => {
   const copy = join(dir, 'swapped');
   const honest = payload();
-  const swapped = payload(entries().map((e) => (e.entry.path === 'cni/loopback' ? bytesEntry('cni/loopback', Buffer.from('loopbacK'), 0o755) : e)));
+  const swapped = payload(
+    entries().map((e) =>
+      e.entry.path === 'cni/loopback' ? bytesEntry('cni/loopback', Buffer.from('loopbacK'), 0o755) : e,
+    ),
+  );
   // The swapped index and entries with the honest signature, all hashes being right.
   const end = Buffer.from(swapped.end);
   honest.end.copy(end, end.length - 64, honest.end.length - 64);
@@ -169,7 +237,9 @@ t.test('a path that leads out of the folder is refused even if it is signed', as
 t.test('a release is unpacked, once, and completed after an interruption', async (t) => {
   const release = join(dir, 'release');
   const opened = openPayload(executable, [key.hex]);
-  if (opened === undefined) throw new Error('no payload');
+  if (opened === undefined) {
+    throw new Error('no payload');
+  }
   const assets = payloadAssets(opened);
   await unpackRelease(assets, release);
   t.equal(readFileSync(join(release, 'bin/kube'), 'utf8'), kube.toString());
@@ -195,7 +265,9 @@ t.test('what is damaged on the disk after opening is noticed while it is read', 
   const copy = join(dir, 'later');
   copyFileSync(executable, copy);
   const opened = openPayload(copy, [key.hex]);
-  if (opened === undefined) throw new Error('no payload');
+  if (opened === undefined) {
+    throw new Error('no payload');
+  }
   const bytes = readFileSync(copy);
   const at = opened.offsets.get(`blobs/sha256/${sha256(layer)}`) ?? 0;
   bytes[at + 20] = (bytes[at + 20] ?? 0) ^ 1;

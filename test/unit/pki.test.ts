@@ -1,9 +1,16 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto';
-import { connect, createServer, type TLSSocket } from 'node:tls';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { connect, createServer, type TLSSocket } from 'node:tls';
 import t from 'tap';
-import { createAuthority, createRequest, fingerprint, issue, signRequest, type KeyPair } from '../../src/pki/authority.ts';
+import {
+  createAuthority,
+  createRequest,
+  fingerprint,
+  issue,
+  signRequest,
+  type KeyPair,
+} from '../../src/pki/authority.ts';
 
 const NOW = new Date();
 const HOUR = 3600 * 1000;
@@ -56,7 +63,9 @@ t.test('a certificate for another address, or of another authority, is refused',
   const authority = await createAuthority('c1', NOW);
   const stranger = await createAuthority('c1', NOW);
   const client = await issue(authority, node('n2', ['127.0.0.1']), NOW);
-  await t.rejects(handshake(await issue(authority, node('n1', ['127.0.0.9']), NOW), client, authority.cert), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+  await t.rejects(handshake(await issue(authority, node('n1', ['127.0.0.9']), NOW), client, authority.cert), {
+    code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+  });
   await t.rejects(handshake(await issue(stranger, node('n1', ['127.0.0.1']), NOW), client, authority.cert));
 });
 
@@ -83,5 +92,8 @@ t.test('usages are those asked for, and the fingerprint is that of the certifica
   const authority = await createAuthority('c1', NOW);
   const { cert } = await issue(authority, { commonName: 'u', sans: [], usages: ['client'], days: 1 }, NOW);
   t.same(new X509Certificate(cert).keyUsage, ['1.3.6.1.5.5.7.3.2']);
-  t.equal(fingerprint(authority.cert), `sha256:${new X509Certificate(authority.cert).fingerprint256.replaceAll(':', '').toLowerCase()}`);
+  t.equal(
+    fingerprint(authority.cert),
+    `sha256:${new X509Certificate(authority.cert).fingerprint256.replaceAll(':', '').toLowerCase()}`,
+  );
 });

@@ -45,7 +45,9 @@ t.test('the journal tells the last state of each leaf', async (t) => {
 });
 
 t.test('an id that would leave the folder is refused', async (t) => {
-  for (const id of ['../x', '', 'A', 'a/b', '.', 'a'.repeat(81)]) t.throws(() => operationFiles('/data', id), { code: 'bad-operation' });
+  for (const id of ['../x', '', 'A', 'a/b', '.', 'a'.repeat(81)]) {
+    t.throws(() => operationFiles('/data', id), { code: 'bad-operation' });
+  }
 });
 
 const end = { at: '', type: 'end', ok: true, ms: 1 } as const;
@@ -73,7 +75,15 @@ t.test('following: from the beginning, lines as they come, also in pieces, until
   const path = join(t.testdir(), 'events.jsonl');
   const seen: PlanEvent[] = [];
   const watching = (async () => {
-    for await (const { event } of follow({ path, from: 1, isAlive: async () => true, signal: new AbortController().signal, pollMs: 20 })) seen.push(event);
+    for await (const { event } of follow({
+      path,
+      from: 1,
+      isAlive: async () => true,
+      signal: new AbortController().signal,
+      pollMs: 20,
+    })) {
+      seen.push(event);
+    }
   })();
   const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 60));
   await soon();
@@ -94,7 +104,15 @@ t.test('following: a line that a crash has torn and the next coordinator cut off
   const path = join(t.testdir({ 'events.jsonl': `${waiting('a')}{"type":"wait` }), 'events.jsonl');
   const seen: PlanEvent[] = [];
   const watching = (async () => {
-    for await (const { event } of follow({ path, from: 0, isAlive: async () => true, signal: new AbortController().signal, pollMs: 10 })) seen.push(event);
+    for await (const { event } of follow({
+      path,
+      from: 0,
+      isAlive: async () => true,
+      signal: new AbortController().signal,
+      pollMs: 10,
+    })) {
+      seen.push(event);
+    }
   })();
   await new Promise((resolve) => setTimeout(resolve, 50));
   const log = openEvents(path);
@@ -106,16 +124,32 @@ t.test('following: a line that a crash has torn and the next coordinator cut off
 
 t.test('a full disk is a failure with a remedy, and leaves whole lines only', async (t) => {
   const lines = openLines('/dev/full');
-  t.throws(() => lines.append({ n: 1 }, { sync: true }), { name: 'Failure', code: 'cannot-write', message: '/dev/full cannot be written: the disk is full.' });
+  t.throws(() => lines.append({ n: 1 }, { sync: true }), {
+    name: 'Failure',
+    code: 'cannot-write',
+    message: '/dev/full cannot be written: the disk is full.',
+  });
   lines.close();
 });
 
 t.test('following: no coordinator and no end is a failure with a remedy; an interrupt ends it', async (t) => {
   const dir = t.testdir({ 'events.jsonl': waiting('a') });
   const drain = async (isAlive: boolean, signal: AbortSignal): Promise<void> => {
-    for await (const line of follow({ path: join(dir, 'events.jsonl'), from: 0, isAlive: async () => isAlive, signal, pollMs: 10 })) void line;
+    for await (const line of follow({
+      path: join(dir, 'events.jsonl'),
+      from: 0,
+      isAlive: async () => isAlive,
+      signal,
+      pollMs: 10,
+    })) {
+      void line;
+    }
   };
-  await t.rejects(drain(false, new AbortController().signal), { name: 'Failure', code: 'coordinator-gone', remedy: /same command again/ });
+  await t.rejects(drain(false, new AbortController().signal), {
+    name: 'Failure',
+    code: 'coordinator-gone',
+    remedy: /same command again/,
+  });
   const abort = new AbortController();
   setTimeout(() => abort.abort(new Error('interrupted')), 50);
   await t.rejects(drain(true, abort.signal), { message: 'interrupted' });

@@ -26,14 +26,27 @@ interface Crash {
 
 const { tree } = fc.letrec<{ tree: Shape; leaf: Shape; group: Shape }>((tie) => ({
   tree: fc.oneof({ maxDepth: 3, withCrossShrink: true }, tie('leaf'), tie('group')),
-  leaf: fc.record({ node: fc.constantFrom(...NODES), exclusive: fc.boolean(), fails: fc.boolean(), check: fc.nat(12), work: fc.nat(12) }),
+  leaf: fc.record({
+    node: fc.constantFrom(...NODES),
+    exclusive: fc.boolean(),
+    fails: fc.boolean(),
+    check: fc.nat(12),
+    work: fc.nat(12),
+  }),
   group: fc.record({
     order: fc.constantFrom('serial' as const, 'parallel' as const),
     atOnce: fc.constantFrom(undefined, 1, 2),
     children: fc.array(tie('tree'), { minLength: 1, maxLength: 4 }),
   }),
 }));
-const crashes = fc.array(fc.record({ after: fc.nat(12), kind: fc.constantFrom('executor' as const, 'coordinator' as const, 'connection' as const), node: fc.constantFrom(...NODES) }), { maxLength: 6 });
+const crashes = fc.array(
+  fc.record({
+    after: fc.nat(12),
+    kind: fc.constantFrom('executor' as const, 'coordinator' as const, 'connection' as const),
+    node: fc.constantFrom(...NODES),
+  }),
+  { maxLength: 6 },
+);
 
 function toPlan(shape: Shape[]): { plan: Plan; shapes: Map<string, Leaf> } {
   let count = 0;
@@ -44,11 +57,29 @@ function toPlan(shape: Shape[]): { plan: Plan; shapes: Map<string, Leaf> } {
       shapes.set(id, s);
       return { kind: 'leaf', id, phase: 'p', node: s.node, ...(s.exclusive ? { exclusive: 'x' } : {}) };
     }
-    return { kind: 'group', id, title: id, order: s.order, ...(s.atOnce === undefined ? {} : { atOnce: s.atOnce }), children: s.children.map(build) };
+    return {
+      kind: 'group',
+      id,
+      title: id,
+      order: s.order,
+      ...(s.atOnce === undefined ? {} : { atOnce: s.atOnce }),
+      children: s.children.map(build),
+    };
   };
   const root: PlanGroup = { kind: 'group', id: 'root', title: 'root', order: 'serial', children: shape.map(build) };
   const nodes = NODES.map((name, i) => ({ name, address: `127.0.0.${i + 1}`, role: 'worker' as const }));
-  const spec = { id: 'c', name: 'c', nodes, family: 4, serviceRange: '', ports: {}, prefix: '/', data: '/', consoleName: undefined, overrides: [] } as unknown as Plan['spec'];
+  const spec = {
+    id: 'c',
+    name: 'c',
+    nodes,
+    family: 4,
+    serviceRange: '',
+    ports: {},
+    prefix: '/',
+    data: '/',
+    consoleName: undefined,
+    overrides: [],
+  } as unknown as Plan['spec'];
   return { plan: { id: 'install-1', operation: 'install', spec, root }, shapes };
 }
 
@@ -63,7 +94,9 @@ function predecessors(root: PlanGroup): Map<string, string[]> {
     let so = done;
     for (const child of node.children) {
       visit(child, so);
-      if (node.order === 'serial') so = [...so, ...leavesOf(child).map((l) => l.id)];
+      if (node.order === 'serial') {
+        so = [...so, ...leavesOf(child).map((l) => l.id)];
+      }
     }
   };
   visit(root, []);
@@ -89,37 +122,63 @@ async function simulate(plan: Plan, shapes: Map<string, Leaf>, script: Crash[]):
   const queue = [...script];
 
   function cut(node: string): void {
-    for (const break_ of cuts.get(node) ?? []) break_();
+    for (const break_ of cuts.get(node) ?? []) {
+      break_();
+    }
     cuts.get(node)?.clear();
   }
   function step(): void {
     steps += 1;
     const next = queue[0];
-    if (next === undefined || steps <= next.after) return;
+    if (next === undefined || steps <= next.after) {
+      return;
+    }
     queue.shift();
     steps = 0;
-    if (next.kind === 'coordinator') kill();
-    if (next.kind === 'connection') cut(next.node);
-    if (next.kind === 'executor') boot(next.node);
+    if (next.kind === 'coordinator') {
+      kill();
+    }
+    if (next.kind === 'connection') {
+      cut(next.node);
+    }
+    if (next.kind === 'executor') {
+      boot(next.node);
+    }
   }
   function boot(node: string): void {
     const generation = (generations.get(node) ?? 0) + 1;
     generations.set(node, generation);
-    for (const leaf of leaves.values()) if (leaf.node === node) active.delete(leaf.id);
+    for (const leaf of leaves.values()) {
+      if (leaf.node === node) {
+        active.delete(leaf.id);
+      }
+    }
     const spec = plan.spec.nodes.find((n) => n.name === node);
-    if (spec === undefined) throw new Error(node);
-    executors.set(node, leafRuns({
-      spec: plan.spec, node: spec, signal: new AbortController().signal, log: () => undefined,
-      journal: { record: () => undefined, close: () => undefined },
-      loadPhase: async () => phase(node, () => generations.get(node) === generation),
-    }));
+    if (spec === undefined) {
+      throw new Error(node);
+    }
+    executors.set(
+      node,
+      leafRuns({
+        spec: plan.spec,
+        node: spec,
+        signal: new AbortController().signal,
+        log: () => undefined,
+        journal: { record: () => undefined, close: () => undefined },
+        loadPhase: async () => phase(node, () => generations.get(node) === generation),
+      }),
+    );
     cut(node);
   }
   /** A phase of three steps; what a killed executor would still do is lost. */
   function phase(node: string, alive: () => boolean): Phase {
     const pause = async (ticks: number): Promise<void> => {
-      for (let n = 0; n <= ticks; n += 1) await tick();
-      if (!alive()) await NEVER;
+      for (let n = 0; n <= ticks; n += 1) {
+        await tick();
+      }
+      if (!alive()) {
+        await NEVER;
+      }
     };
     return {
       title: 'p',
@@ -130,9 +189,21 @@ async function simulate(plan: Plan, shapes: Map<string, Leaf>, script: Crash[]):
       do: async (_, input) => {
         const current = input as string;
         const leaf = leaves.get(current) as PlanLeaf;
-        for (const earlier of before.get(current) ?? []) if ((machine.get(earlier) ?? 0) < 3) throw new Error(`VIOLATED: ${current} started before ${earlier} was done`);
-        if (active.has(current)) violations.push(`${current} runs twice at once`);
-        if (leaf.exclusive !== undefined) for (const other of active) if (leaves.get(other)?.exclusive === leaf.exclusive) violations.push(`${current} overlaps ${other}`);
+        for (const earlier of before.get(current) ?? []) {
+          if ((machine.get(earlier) ?? 0) < 3) {
+            throw new Error(`VIOLATED: ${current} started before ${earlier} was done`);
+          }
+        }
+        if (active.has(current)) {
+          violations.push(`${current} runs twice at once`);
+        }
+        if (leaf.exclusive !== undefined) {
+          for (const other of active) {
+            if (leaves.get(other)?.exclusive === leaf.exclusive) {
+              violations.push(`${current} overlaps ${other}`);
+            }
+          }
+        }
         active.add(current);
         try {
           for (let at = machine.get(current) ?? 0; at < 3; at += 1) {
@@ -142,9 +213,13 @@ async function simulate(plan: Plan, shapes: Map<string, Leaf>, script: Crash[]):
               throw new Error('fails once');
             }
             machine.set(current, at + 1);
-            if (at === 2) completions.set(current, (completions.get(current) ?? 0) + 1);
+            if (at === 2) {
+              completions.set(current, (completions.get(current) ?? 0) + 1);
+            }
             step();
-            if (!alive()) await NEVER;
+            if (!alive()) {
+              await NEVER;
+            }
           }
         } finally {
           active.delete(current);
@@ -157,10 +232,19 @@ async function simulate(plan: Plan, shapes: Map<string, Leaf>, script: Crash[]):
 
   function client(node: string, mine: number): ExecutorClient {
     const guarded = <T>(work: (executor: LeafRuns) => Promise<T>): Promise<T> => {
-      if (mine !== incarnation) return NEVER;
+      if (mine !== incarnation) {
+        return NEVER;
+      }
       const executor = executors.get(node) as LeafRuns;
       return new Promise<T>((resolve, reject) => {
-        cuts.get(node)?.add(() => void tick().then(() => (mine === incarnation ? reject(new Unreachable('connection lost', true)) : undefined)));
+        cuts
+          .get(node)
+          ?.add(
+            () =>
+              void tick().then(() =>
+                mine === incarnation ? reject(new Unreachable('connection lost', true)) : undefined,
+              ),
+          );
         work(executor).then(
           (value) => (mine === incarnation ? resolve(value) : undefined),
           (error: unknown) => (mine === incarnation ? reject(error as Error) : undefined),
@@ -172,21 +256,36 @@ async function simulate(plan: Plan, shapes: Map<string, Leaf>, script: Crash[]):
         guarded(async (executor) => {
           let outcome: { value?: unknown; error?: Error } = {};
           await executor.attach({ operation: plan.id, ...request, input: request.leaf }, (message) => {
-            if (message.type === 'result') outcome = { value: message.value };
-            else if (message.type === 'error') outcome = { error: new Error(message.error.message) };
-            else if (mine === incarnation) onMessage(message);
+            if (message.type === 'result') {
+              outcome = { value: message.value };
+            } else if (message.type === 'error') {
+              outcome = { error: new Error(message.error.message) };
+            } else if (mine === incarnation) {
+              onMessage(message);
+            }
           });
-          if (outcome.error !== undefined) throw outcome.error;
+          if (outcome.error !== undefined) {
+            throw outcome.error;
+          }
           return outcome.value as boolean;
         }),
       procedure: async () => null,
-      state: () => guarded(async (executor) => ({ operation: plan.id, node, version: '', running: executor.running(), leaves: {} })),
+      state: () =>
+        guarded(async (executor) => ({
+          operation: plan.id,
+          node,
+          version: '',
+          running: executor.running(),
+          leaves: {},
+        })),
       finish: async () => undefined,
       close: () => undefined,
     };
   }
 
-  for (const node of NODES) boot(node);
+  for (const node of NODES) {
+    boot(node);
+  }
   for (let attempt = 0; attempt < script.length + shapes.size + 2; attempt += 1) {
     incarnation += 1;
     const mine = incarnation;
@@ -207,20 +306,30 @@ async function simulate(plan: Plan, shapes: Map<string, Leaf>, script: Crash[]):
           close: () => undefined,
         },
         emit: (event) => {
-          if (mine === incarnation && event.type === 'leaf' && event.error?.message.includes('VIOLATED') === true) violations.push(event.error.message);
+          if (mine === incarnation && event.type === 'leaf' && event.error?.message.includes('VIOLATED') === true) {
+            violations.push(event.error.message);
+          }
         },
         loadPhase: async () => phase('', () => true),
         connect: (node) => client(node.name, mine),
         patience: { goneMs: 60_000, losses: 100, pauseMs: 0 },
       }),
     ]);
-    if (violations.length > 0) throw new Error(violations.join('; '));
+    if (violations.length > 0) {
+      throw new Error(violations.join('; '));
+    }
     if (outcome === true) {
       for (const id of leaves.keys()) {
-        if (machine.get(id) !== 3) throw new Error(`${id} is not done`);
-        if (completions.get(id) !== 1) throw new Error(`${id} was completed ${completions.get(id) ?? 0} times`);
+        if (machine.get(id) !== 3) {
+          throw new Error(`${id} is not done`);
+        }
+        if (completions.get(id) !== 1) {
+          throw new Error(`${id} was completed ${completions.get(id) ?? 0} times`);
+        }
         const state = journal.get(id)?.state;
-        if (state !== 'completed') throw new Error(`the journal calls ${id} ${state ?? 'nothing'}`);
+        if (state !== 'completed') {
+          throw new Error(`the journal calls ${id} ${state ?? 'nothing'}`);
+        }
       }
       return;
     }

@@ -3,23 +3,40 @@ import { mock } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import t from 'tap';
 import type { Plan, PlanEvent, PlanGroup, PlanLeaf } from '../../installer/plan/types.ts';
+import type { Io } from '../../src/cli/command.ts';
 import { plainReporter } from '../../src/cli/reporters/plain.ts';
 import { chooseReporter } from '../../src/cli/reporters/reporter.ts';
-import type { Io } from '../../src/cli/command.ts';
 
-const leaf = (node: string, phase: string, title: string): PlanLeaf => ({ kind: 'leaf', id: `${phase}/${node}`, phase, node, title });
+const leaf = (node: string, phase: string, title: string): PlanLeaf => ({
+  kind: 'leaf',
+  id: `${phase}/${node}`,
+  phase,
+  node,
+  title,
+});
 const root: PlanGroup = {
-  kind: 'group', id: 'root', title: 'install', order: 'serial',
+  kind: 'group',
+  id: 'root',
+  title: 'install',
+  order: 'serial',
   children: [
     {
-      kind: 'group', id: 'prepare', title: 'prepare the machines', order: 'parallel',
+      kind: 'group',
+      id: 'prepare',
+      title: 'prepare the machines',
+      order: 'parallel',
       children: [leaf('n1', 'images', 'Import images'), leaf('n2', 'images', 'Import images')],
     },
     leaf('n1', 'etcd', 'Start etcd'),
     leaf('n1', 'late', 'Late thing'),
   ],
 };
-const plan = { id: 'install-1', operation: 'install', root, spec: { nodes: [{ name: 'n1' }, { name: 'n2' }] } } as unknown as Plan;
+const plan = {
+  id: 'install-1',
+  operation: 'install',
+  root,
+  spec: { nodes: [{ name: 'n1' }, { name: 'n2' }] },
+} as unknown as Plan;
 const at = (s: number): string => new Date(1_800_000_000_000 + s * 1000).toISOString();
 const EVENTS: PlanEvent[] = [
   { at: at(0), type: 'plan', plan },
@@ -30,12 +47,34 @@ const EVENTS: PlanEvent[] = [
   { at: at(3), type: 'leaf', id: 'images/n2', state: 'completed', ms: 20, skipped: true },
   { at: at(8.1), type: 'leaf', id: 'images/n1', state: 'completed', ms: 8100 },
   { at: at(8.1), type: 'leaf', id: 'etcd/n1', state: 'in progress' },
-  { at: at(20), type: 'leaf', id: 'etcd/n1', state: 'failed', ms: 11_900, error: { code: 'x', message: 'etcd did not start: disk full.', host: 'n1', remedy: 'Free some space.' } },
-  { at: at(20), type: 'end', ok: false, ms: 20_000, error: { code: 'x', message: 'etcd did not start: disk full.', host: 'n1' } },
+  {
+    at: at(20),
+    type: 'leaf',
+    id: 'etcd/n1',
+    state: 'failed',
+    ms: 11_900,
+    error: { code: 'x', message: 'etcd did not start: disk full.', host: 'n1', remedy: 'Free some space.' },
+  },
+  {
+    at: at(20),
+    type: 'end',
+    ok: false,
+    ms: 20_000,
+    error: { code: 'x', message: 'etcd did not start: disk full.', host: 'n1' },
+  },
 ];
 
-async function show(choice: { json: boolean; isTTY: boolean }, events: PlanEvent[], size: { columns?: number; rows?: number } = {}): Promise<string> {
-  const stdout = Object.assign(new PassThrough(), { isTTY: choice.isTTY, columns: 100, rows: 40, ...size }) as unknown as Io['stdout'] & PassThrough;
+async function show(
+  choice: { json: boolean; isTTY: boolean },
+  events: PlanEvent[],
+  size: { columns?: number; rows?: number } = {},
+): Promise<string> {
+  const stdout = Object.assign(new PassThrough(), {
+    isTTY: choice.isTTY,
+    columns: 100,
+    rows: 40,
+    ...size,
+  }) as unknown as Io['stdout'] & PassThrough;
   let text = '';
   stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
   const reporter = await chooseReporter({ ...choice, stdout });
@@ -48,7 +87,9 @@ async function show(choice: { json: boolean; isTTY: boolean }, events: PlanEvent
 }
 
 t.test('plain: one line for each change, then the time by phase', async (t) => {
-  t.equal(await show({ json: false, isTTY: false }, EVENTS), `[   0.0s] n1  Import images …
+  t.equal(
+    await show({ json: false, isTTY: false }, EVENTS),
+    `[   0.0s] n1  Import images …
 [   0.0s] n2  Import images …
 [   3.0s] n2  Import images … was done already
 [   8.1s] n1  Import images … done (8.1 s)
@@ -58,7 +99,8 @@ t.test('plain: one line for each change, then the time by phase', async (t) => {
 Time by phase, longest first (phases of different nodes overlap; 20.0 s in all):
   Start etcd         11.9 s   n1 11.9 s
   Import images       8.1 s   n1 8.1 s
-`);
+`,
+  );
 });
 
 t.test('plain: what is still at work is told every ten seconds, with what it waits for', async (t) => {
@@ -83,7 +125,13 @@ t.test('plain: what is still at work is told every ten seconds, with what it wai
 });
 
 t.test('json: the events as they are', async (t) => {
-  t.same((await show({ json: true, isTTY: false }, EVENTS)).trim().split('\n').map((line) => JSON.parse(line) as unknown), EVENTS);
+  t.same(
+    (await show({ json: true, isTTY: false }, EVENTS))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown),
+    EVENTS,
+  );
 });
 
 t.test('terminal: groups, waits, failures, and what was not come to', async (t) => {

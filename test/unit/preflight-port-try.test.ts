@@ -12,13 +12,28 @@ async function silentAtFirst(t: Test, silent: number): Promise<{ peer: Peer; por
   const server: Server = createServer((socket) => {
     tries += 1;
     socket.on('error', () => undefined);
-    if (tries > silent) socket.on('data', () => socket.write(`pong ${NONCE} ${Date.now()}\n`));
+    if (tries > silent) {
+      socket.on('data', () => socket.write(`pong ${NONCE} ${Date.now()}\n`));
+    }
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.teardown(() => server.close());
   const { port } = server.address() as AddressInfo;
-  return { peer: { name: 'n2', address: '127.0.0.1', ports: [], bound: [port], nonce: NONCE, synPort: port, sequence: '', option: '' }, port, tries: () => tries };
+  return {
+    peer: {
+      name: 'n2',
+      address: '127.0.0.1',
+      ports: [],
+      bound: [port],
+      nonce: NONCE,
+      synPort: port,
+      sequence: '',
+      option: '',
+    },
+    port,
+    tries: () => tries,
+  };
 }
 
 t.test('a port that does not answer once is tried again', async (t) => {
@@ -34,6 +49,10 @@ t.test('one that never answers is blocked; a stranger who does is not tried agai
   t.same((await tryPort(peer, 'api', port, undefined)).result, { name: 'api', port, outcome: 'timeout' });
   t.equal(tries(), 2);
   const stranger = await silentAtFirst(t, 0);
-  t.same((await tryPort({ ...stranger.peer, nonce: 'f'.repeat(16) }, 'api', stranger.port, undefined)).result, { name: 'api', port: stranger.port, outcome: 'stranger' });
+  t.same((await tryPort({ ...stranger.peer, nonce: 'f'.repeat(16) }, 'api', stranger.port, undefined)).result, {
+    name: 'api',
+    port: stranger.port,
+    outcome: 'stranger',
+  });
   t.equal(stranger.tries(), 1);
 });

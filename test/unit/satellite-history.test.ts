@@ -9,16 +9,37 @@ import { historyTable, loadTables, type CollectedTable, type Row } from '../../s
 
 const MIB = 1024 * 1024;
 const HOUR = 3_600_000;
-const logs = historyTable({ name: 'lines', description: 'x', columns: [{ name: 'message', type: 'text', description: 'x' }, { name: 'n', type: 'integer', description: 'x' }] });
-const state: CollectedTable = { kind: 'state', name: 'things', description: 'x', columns: [{ name: 'name', type: 'text', description: 'x' }] };
+const logs = historyTable({
+  name: 'lines',
+  description: 'x',
+  columns: [
+    { name: 'message', type: 'text', description: 'x' },
+    { name: 'n', type: 'integer', description: 'x' },
+  ],
+});
+const state: CollectedTable = {
+  kind: 'state',
+  name: 'things',
+  description: 'x',
+  columns: [{ name: 'name', type: 'text', description: 'x' }],
+};
 
-function open(file: string, limits: Record<string, Limits> = { lines: { maxBytes: MIB, maxAgeMs: HOUR } }, fileBytes = 8 * MIB, tables = [logs, state]): History {
+function open(
+  file: string,
+  limits: Record<string, Limits> = { lines: { maxBytes: MIB, maxAgeMs: HOUR } },
+  fileBytes = 8 * MIB,
+  tables = [logs, state],
+): History {
   return History.open(file, tables, limits, fileBytes);
 }
 
 function fill(history: History, n: number, from: number, bytes = 100): void {
   for (let i = 0; i < n; i += 500) {
-    const rows: Row[] = Array.from({ length: Math.min(500, n - i) }, (_, k) => ({ message: 'x'.repeat(bytes), n: from + i + k, unix_ms: from + i + k }));
+    const rows: Row[] = Array.from({ length: Math.min(500, n - i) }, (_, k) => ({
+      message: 'x'.repeat(bytes),
+      n: from + i + k,
+      unix_ms: from + i + k,
+    }));
     history.transaction(() => history.append('lines', rows));
   }
 }
@@ -26,11 +47,17 @@ function fill(history: History, n: number, from: number, bytes = 100): void {
 t.test('the file is for its owner alone, and is read while it is written', async (t) => {
   const file = join(t.testdir({}), 'deep/state/history.db');
   const history = open(file);
-  history.transaction(() => history.append('lines', [{ message: 'one', n: 1, unix_ms: Date.parse('2026-11-21T12:00:00.250Z') }]));
-  for (const f of [file, `${file}-wal`, `${file}-shm`]) t.equal(statSync(f).mode & 0o777, 0o600, f);
+  history.transaction(() =>
+    history.append('lines', [{ message: 'one', n: 1, unix_ms: Date.parse('2026-11-21T12:00:00.250Z') }]),
+  );
+  for (const f of [file, `${file}-wal`, `${file}-shm`]) {
+    t.equal(statSync(f).mode & 0o777, 0o600, f);
+  }
   t.equal(statSync(join(file, '..')).mode & 0o777, 0o700);
   const reader = new Database(file, { readonly: true, nativeBinding: addonPath() });
-  t.strictSame(reader.prepare('SELECT * FROM lines').all(), [{ time: '2026-11-21T12:00:00.250Z', message: 'one', n: 1, unix_ms: 1795262400250 }]);
+  t.strictSame(reader.prepare('SELECT * FROM lines').all(), [
+    { time: '2026-11-21T12:00:00.250Z', message: 'one', n: 1, unix_ms: 1795262400250 },
+  ]);
   history.transaction(() => history.append('lines', [{ message: 'two', n: 2, unix_ms: 1 }]));
   t.match(reader.prepare('SELECT count(*) AS n FROM lines').get(), { n: 2 });
   reader.close();
@@ -42,7 +69,11 @@ t.test('what is too old goes, also where the order is not quite that of time', a
   fill(history, 6_000, 0);
   history.transaction(() => history.append('lines', [{ message: 'late', n: 0, unix_ms: 10 }]));
   history.prune(HOUR + 5_000);
-  t.strictSame(history.all('SELECT count(*) AS n, min(n) AS first FROM lines'), [{ n: 1_001, first: 0 }], 'the late one stays until those before it have gone');
+  t.strictSame(
+    history.all('SELECT count(*) AS n, min(n) AS first FROM lines'),
+    [{ n: 1_001, first: 0 }],
+    'the late one stays until those before it have gone',
+  );
   history.prune(HOUR + 5_900);
   t.strictSame(history.all('SELECT count(*) AS n, min(unix_ms) AS first FROM lines'), [{ n: 100, first: 5_900 }]);
   t.equal(history.usage('lines').rows, 100);
@@ -59,7 +90,9 @@ t.test('what is too much goes, the oldest first, and the file becomes small agai
   history.all('PRAGMA wal_checkpoint(TRUNCATE)');
   const { rows, bytes } = history.usage('lines');
   t.ok(bytes <= MIB && bytes > 0.8 * MIB, `${bytes} bytes`);
-  t.strictSame(history.all('SELECT count(*) AS n, max(n) AS last, min(n) AS first FROM lines'), [{ n: rows, last: 39_999, first: 40_000 - rows }]);
+  t.strictSame(history.all('SELECT count(*) AS n, max(n) AS last, min(n) AS first FROM lines'), [
+    { n: rows, last: 39_999, first: 40_000 - rows },
+  ]);
   t.ok(history.size().file < full / 2 && history.size().file < 4.5 * MIB, `${full} bytes, then ${history.size().file}`);
   history.close();
   const again = open(file, { lines: { maxBytes: MIB, maxAgeMs: HOUR } }, 64 * MIB);
@@ -74,7 +107,11 @@ t.test('the file never grows beyond its limit, whatever is written between two l
     t.ok(history.size().file <= 4 * MIB, `${history.size().file} bytes`);
   }
   t.match(history.all('SELECT max(n) AS last FROM lines'), [{ last: 59_999 }], 'the newest is there');
-  t.equal(history.all<{ n: number }>('SELECT count(*) AS n FROM lines')[0]?.n, history.usage('lines').rows, 'the count survived what was undone');
+  t.equal(
+    history.all<{ n: number }>('SELECT count(*) AS n FROM lines')[0]?.n,
+    history.usage('lines').rows,
+    'the count survived what was undone',
+  );
   history.close();
 });
 
@@ -99,7 +136,10 @@ t.test('a table of another release is begun anew, the others stay; a damaged fil
   fill(first, 10, 0);
   first.transaction(() => first.replace('things', [{ name: 'a' }]));
   first.close();
-  const wider: CollectedTable = { ...state, columns: [...state.columns, { name: 'more', type: 'text', description: 'x' }] };
+  const wider: CollectedTable = {
+    ...state,
+    columns: [...state.columns, { name: 'more', type: 'text', description: 'x' }],
+  };
   const second = open(file, undefined, undefined, [logs, wider]);
   t.strictSame([second.usage('lines').rows, second.usage('things').rows], [10, 0]);
   second.close();
@@ -117,7 +157,10 @@ t.test('every collected table of ours can be made, and has a limit', async (t) =
   const tables = (await loadTables()).filter((x) => x.kind !== 'live');
   const { limits, maxFileBytes } = collectorSettings(undefined);
   const history = History.open(join(t.testdir({}), 'h.db'), tables, limits, maxFileBytes);
-  t.strictSame(tables.filter((x) => x.kind === 'history' && limits[x.name] === undefined).map((x) => x.name), []);
+  t.strictSame(
+    tables.filter((x) => x.kind === 'history' && limits[x.name] === undefined).map((x) => x.name),
+    [],
+  );
   t.ok(Object.values(limits).reduce((sum, l) => sum + l.maxBytes, 0) < maxFileBytes, 'together they fit into the file');
   history.close();
 });
@@ -125,6 +168,12 @@ t.test('every collected table of ours can be made, and has a limit', async (t) =
 t.test('settings', async (t) => {
   const { limits, sampleMs } = collectorSettings('{"logs": {"mib": 1, "hours": 2}, "sampleSeconds": 5}');
   t.strictSame([limits['container_logs'], sampleMs], [{ maxBytes: MIB, maxAgeMs: 2 * HOUR }, 5_000]);
-  t.strictSame(limits['kubernetes_events'], collectorSettings(undefined).limits['kubernetes_events'], 'what is left out is as by default');
-  for (const bad of ['{', '[]', '{"log": {}}', '{"logs": {"mib": -1}}', '{"fileMib": "8"}']) t.throws(() => collectorSettings(bad), { code: 'bad-collector-settings' }, bad);
+  t.strictSame(
+    limits['kubernetes_events'],
+    collectorSettings(undefined).limits['kubernetes_events'],
+    'what is left out is as by default',
+  );
+  for (const bad of ['{', '[]', '{"log": {}}', '{"logs": {"mib": -1}}', '{"fileMib": "8"}']) {
+    t.throws(() => collectorSettings(bad), { code: 'bad-collector-settings' }, bad);
+  }
 });

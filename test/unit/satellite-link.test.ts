@@ -12,23 +12,33 @@ import { ensureNkey } from '../../src/satellite/enrol/nkey.ts';
 import { createHandover, inOrder, keepLink, type Way } from '../../src/satellite/link.ts';
 import { dialWay } from '../../src/satellite/ways.ts';
 
-const ways: Way[] = [{ kind: 'tls', address: 'a' }, { kind: 'websocket', address: 'c' }, { kind: 'tls', address: 'b' }];
+const ways: Way[] = [
+  { kind: 'tls', address: 'a' },
+  { kind: 'websocket', address: 'c' },
+  { kind: 'tls', address: 'b' },
+];
 const text = (list: Way[]): string => list.map((w) => w.address).join('');
 
-t.test('TLS first, then WebSocket; the other way round where only that has passed; the servers by chance', async (t) => {
-  let n = 0;
-  const random = (): number => [0.9, 0.1, 0.5][(n += 1) % 3] ?? 0;
-  t.equal(text(inOrder(ways, false, random)), 'abc');
-  t.equal(text(inOrder(ways, true, random)), 'cab');
-  const seen = new Set(Array.from({ length: 100 }, () => text(inOrder(ways, false, Math.random))));
-  t.same([...seen].sort(), ['abc', 'bac']);
-});
+t.test(
+  'TLS first, then WebSocket; the other way round where only that has passed; the servers by chance',
+  async (t) => {
+    let n = 0;
+    const random = (): number => [0.9, 0.1, 0.5][(n += 1) % 3] ?? 0;
+    t.equal(text(inOrder(ways, false, random)), 'abc');
+    t.equal(text(inOrder(ways, true, random)), 'cab');
+    const seen = new Set(Array.from({ length: 100 }, () => text(inOrder(ways, false, Math.random))));
+    t.same([...seen].sort(), ['abc', 'bac']);
+  },
+);
 
 t.test('already the first wait is a random part of a span', async (t) => {
   const waits = [0, 0.5, 0.999].map((r) => createBackoff(() => r, 8_000).next());
   t.same(waits, [1000, 4500, 7993]);
   const all = createBackoff(() => 0.9999999, 8_000);
-  t.same(Array.from({ length: 4 }, () => all.next()), [8000, 16_000, 30_000, 30_000]);
+  t.same(
+    Array.from({ length: 4 }, () => all.next()),
+    [8000, 16_000, 30_000, 30_000],
+  );
 });
 
 t.test('an nkey signs, and nobody else in its name', async (t) => {
@@ -52,11 +62,19 @@ t.test('after tries in vain it is more patient, and after a success as before', 
     ways: () => [{ kind: 'tls', address: 'a:1' }],
     async dial(_, patienceMs) {
       patience.push(patienceMs);
-      if (patience.length === 7) stop.abort();
-      if (patience.length !== 5) throw new Error('no answer');
+      if (patience.length === 7) {
+        stop.abort();
+      }
+      if (patience.length !== 5) {
+        throw new Error('no answer');
+      }
       return { closed: () => Promise.resolve(), close: () => Promise.resolve() } as unknown as NatsConnection;
     },
-    serve: () => ({ stop: () => undefined, retire: () => Promise.resolve() }), handover: createHandover(), signal: stop.signal, log: () => undefined, random: () => 0,
+    serve: () => ({ stop: () => undefined, retire: () => Promise.resolve() }),
+    handover: createHandover(),
+    signal: stop.signal,
+    log: () => undefined,
+    random: () => 0,
   });
   while (!stop.signal.aborted) {
     await new Promise(setImmediate);
@@ -75,10 +93,19 @@ t.test('a connection leaves nothing behind at the signal that all of them have',
     ways: () => [{ kind: 'tls', address: 'a:1' }],
     dial() {
       listeners.push(getEventListeners(stop.signal, 'abort').length);
-      if (listeners.length === 4) stop.abort();
-      return Promise.resolve({ closed: () => Promise.resolve(), close: () => Promise.resolve() } as unknown as NatsConnection);
+      if (listeners.length === 4) {
+        stop.abort();
+      }
+      return Promise.resolve({
+        closed: () => Promise.resolve(),
+        close: () => Promise.resolve(),
+      } as unknown as NatsConnection);
     },
-    serve: () => ({ stop: () => undefined, retire: () => Promise.resolve() }), handover: createHandover(), signal: stop.signal, log: () => undefined, random: () => 0,
+    serve: () => ({ stop: () => undefined, retire: () => Promise.resolve() }),
+    handover: createHandover(),
+    signal: stop.signal,
+    log: () => undefined,
+    random: () => 0,
   });
   while (!stop.signal.aborted) {
     await new Promise(setImmediate);
@@ -95,7 +122,9 @@ t.test('a try by WebSocket has the patience that it is given', async (t) => {
   const sockets: Socket[] = [];
   const silent = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
   t.teardown(() => {
-    for (const socket of sockets) socket.destroy();
+    for (const socket of sockets) {
+      socket.destroy();
+    }
     silent.close();
     rmSync(dir, { recursive: true });
   });

@@ -1,6 +1,6 @@
 import { appendFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { gzipSync } from 'node:zlib';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import t from 'tap';
 import { CriLines, MAX_MESSAGE_BYTES, type LogLine } from '../../src/satellite/collector/logs/cri.ts';
@@ -15,30 +15,47 @@ function all(file: LogFile, budget = 128 * 1024): LogLine[] {
   for (let i = 0; i < 1_000; i += 1) {
     const read = file.read(budget, NOW);
     lines.push(...read.lines);
-    if (!read.more) return lines;
+    if (!read.more) {
+      return lines;
+    }
   }
   throw new Error('it never ends');
 }
 
-const cri = (text: string, tag = 'F', stream = 'stdout'): string => `2026-11-21T12:00:00.123456789Z ${stream} ${tag} ${text}\n`;
+const cri = (text: string, tag = 'F', stream = 'stdout'): string =>
+  `2026-11-21T12:00:00.123456789Z ${stream} ${tag} ${text}\n`;
 const messages = (lines: LogLine[]): string[] => lines.map((l) => l.message);
 
 t.test('a line, its pieces, and what is no such line', async (t) => {
   const lines = new CriLines();
-  t.strictSame(lines.add('2026-11-21T14:00:00.123456789+02:00 stderr F hello  world ', NOW), { unixMs: Date.parse('2026-11-21T12:00:00.123Z'), stream: 'stderr', message: 'hello  world ' });
+  t.strictSame(lines.add('2026-11-21T14:00:00.123456789+02:00 stderr F hello  world ', NOW), {
+    unixMs: Date.parse('2026-11-21T12:00:00.123Z'),
+    stream: 'stderr',
+    message: 'hello  world ',
+  });
   t.match(lines.add('2026-11-21T12:00:00.1Z stdout F', NOW), { message: '' });
   t.match(lines.add('2026-11-21T12:00:00.1Z stdout F ', NOW), { message: '' });
   t.equal(lines.add('2026-11-21T12:00:01Z stdout P one ', NOW), undefined);
   t.match(lines.add('2026-11-21T12:00:02Z stderr F between', NOW), { message: 'between' });
   t.equal(lines.add('2026-11-21T12:00:03Z stdout P:tag two ', NOW), undefined);
   const later = new CriLines(lines.state);
-  t.strictSame(later.add('2026-11-21T12:00:04Z stdout F three', NOW), { unixMs: Date.parse('2026-11-21T12:00:01Z'), stream: 'stdout', message: 'one two three' });
-  t.strictSame(later.add('panic: something else', NOW), { unixMs: NOW, stream: 'stdout', message: 'panic: something else' });
+  t.strictSame(later.add('2026-11-21T12:00:04Z stdout F three', NOW), {
+    unixMs: Date.parse('2026-11-21T12:00:01Z'),
+    stream: 'stdout',
+    message: 'one two three',
+  });
+  t.strictSame(later.add('panic: something else', NOW), {
+    unixMs: NOW,
+    stream: 'stdout',
+    message: 'panic: something else',
+  });
 });
 
 t.test('a line without end takes no memory without end', async (t) => {
   const lines = new CriLines();
-  for (let i = 0; i < 100; i += 1) lines.add(`2026-11-21T12:00:01Z stdout P ${'é'.repeat(8_000)}`, NOW);
+  for (let i = 0; i < 100; i += 1) {
+    lines.add(`2026-11-21T12:00:01Z stdout P ${'é'.repeat(8_000)}`, NOW);
+  }
   t.ok(lines.state.length < 2 * MAX_MESSAGE_BYTES);
   const { message } = lines.add('2026-11-21T12:00:01Z stdout F end', NOW) as LogLine;
   t.match(message, /é … \(1534467 bytes left out\)$/);
@@ -46,29 +63,50 @@ t.test('a line without end takes no memory without end', async (t) => {
 
 t.test('however it is cut and whenever it is read, every line comes once and whole', async (t) => {
   t.comment(`TERRARIUM_SEED=${seed}`);
-  const line = fc.record({ stream: fc.constantFrom('stdout', 'stderr'), pieces: fc.array(fc.string({ unit: 'grapheme', maxLength: 20 }).map((s) => s.replace(/[\n\r]/g, '')), { minLength: 1, maxLength: 4 }) });
+  const line = fc.record({
+    stream: fc.constantFrom('stdout', 'stderr'),
+    pieces: fc.array(
+      fc.string({ unit: 'grapheme', maxLength: 20 }).map((s) => s.replace(/[\n\r]/g, '')),
+      { minLength: 1, maxLength: 4 },
+    ),
+  });
   fc.assert(
-    fc.property(fc.array(line, { maxLength: 20 }), fc.infiniteStream(fc.nat({ max: 60 })), fc.boolean(), (written, cuts, restarts) => {
-      const dir = t.testdir({});
-      const path = join(dir, '0.log');
-      const bytes = Buffer.from(written.map((w) => w.pieces.map((p, i) => cri(p, i === w.pieces.length - 1 ? 'F' : 'P', w.stream)).join('')).join(''));
-      writeFileSync(path, '');
-      let file = new LogFile(path, undefined, false);
-      const got: LogLine[] = [];
-      for (let at = 0; at < bytes.length; ) {
-        const cut = (cuts.next().value as number) + 1;
-        appendFileSync(path, bytes.subarray(at, at + cut));
-        at += cut;
-        got.push(...all(file));
-        if (!restarts) continue;
-        const { stored } = file;
+    fc.property(
+      fc.array(line, { maxLength: 20 }),
+      fc.infiniteStream(fc.nat({ max: 60 })),
+      fc.boolean(),
+      (written, cuts, restarts) => {
+        const dir = t.testdir({});
+        const path = join(dir, '0.log');
+        const bytes = Buffer.from(
+          written
+            .map((w) => w.pieces.map((p, i) => cri(p, i === w.pieces.length - 1 ? 'F' : 'P', w.stream)).join(''))
+            .join(''),
+        );
+        writeFileSync(path, '');
+        let file = new LogFile(path, undefined, false);
+        const got: LogLine[] = [];
+        for (let at = 0; at < bytes.length;) {
+          const cut = (cuts.next().value as number) + 1;
+          appendFileSync(path, bytes.subarray(at, at + cut));
+          at += cut;
+          got.push(...all(file));
+          if (!restarts) {
+            continue;
+          }
+          const { stored } = file;
+          file.close();
+          file = new LogFile(path, JSON.parse(JSON.stringify(stored)), true);
+        }
         file.close();
-        file = new LogFile(path, JSON.parse(JSON.stringify(stored)), true);
-      }
-      file.close();
-      const wanted = written.map((w) => ({ unixMs: Date.parse('2026-11-21T12:00:00.123Z'), stream: w.stream, message: w.pieces.join('') }));
-      t.strictSame(got, wanted);
-    }),
+        const wanted = written.map((w) => ({
+          unixMs: Date.parse('2026-11-21T12:00:00.123Z'),
+          stream: w.stream,
+          message: w.pieces.join(''),
+        }));
+        t.strictSame(got, wanted);
+      },
+    ),
     { seed, numRuns: 60 },
   );
 });
@@ -100,7 +138,11 @@ t.test('rotation while nobody reads', async (t) => {
   writeFileSync(path, cri('two'));
   t.strictSame(messages(all(new LogFile(path, before.stored, true))), ['half and half', 'two']);
   rmSync(`${path}.20261121-120000`);
-  t.strictSame(messages(all(new LogFile(path, before.stored, true))), ['two'], 'where the old one has been compressed meanwhile, it is lost');
+  t.strictSame(
+    messages(all(new LogFile(path, before.stored, true))),
+    ['two'],
+    'where the old one has been compressed meanwhile, it is lost',
+  );
 });
 
 t.test('what could not be kept is read again, also across a rotation', async (t) => {
@@ -139,11 +181,18 @@ t.test('at the first start only the end of a large file; further behind than 4 M
   const file = new LogFile(path, undefined, true);
   const first = all(file);
   t.ok(first.length > 1_500 && first.length < 2_000, `${first.length} lines`);
-  t.ok(first.every((l) => l.message.length === 100), 'the first one is whole');
+  t.ok(
+    first.every((l) => l.message.length === 100),
+    'the first one is whole',
+  );
   appendFileSync(path, line.repeat(50_000));
   const [skipped, ...rest] = all(file);
   t.match(skipped, { stream: 'skipped', message: /^\d+ bytes were left out here/ });
-  t.equal(Number.parseInt(skipped?.message ?? '', 10) + rest.length * line.length, 50_000 * line.length, 'what is left out and what comes is all there was');
+  t.equal(
+    Number.parseInt(skipped?.message ?? '', 10) + rest.length * line.length,
+    50_000 * line.length,
+    'what is left out and what comes is all there was',
+  );
   file.close();
 });
 

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, connect, type AddressInfo } from 'node:net';
-import { createSocket } from 'node:dgram';
 import { join } from 'node:path';
 import t from 'tap';
 import { inetSockets, parseAddress, socketOwners, unixSockets } from '../../src/satellite/sockets.ts';
@@ -28,7 +28,7 @@ const UNIX = `Num       RefCount Protocol Flags    Type St Inode Path
 0000000000000000: 00000002 00000000 00000000 0002 01  7777 @/tmp/name with spaces
 `;
 
-t.test('addresses are the kernel\'s words in the order of the machine', async (t) => {
+t.test("addresses are the kernel's words in the order of the machine", async (t) => {
   t.equal(parseAddress('0100007F'), '127.0.0.1');
   t.equal(parseAddress('00000000000000000000000001000000'), '::1');
   t.equal(parseAddress('B80D0120000000000000000001000000'), '2001:db8::1');
@@ -37,28 +37,80 @@ t.test('addresses are the kernel\'s words in the order of the machine', async (t
 
 t.test('recorded texts', async (t) => {
   const proc = t.testdir({ net: { tcp: TCP, tcp6: TCP6, udp: UDP, unix: UNIX } });
-  t.strictSame([...inetSockets(proc, 'tcp')], [
-    { protocol: 'tcp', state: 'LISTEN', local_address: '127.0.0.1', local_port: 8080, remote_address: null, remote_port: null, uid: 101, send_queue_bytes: 0, receive_queue_bytes: 3, inode: 41830 },
-    { protocol: 'tcp', state: 'ESTABLISHED', local_address: '10.0.0.11', local_port: 22, remote_address: '10.0.0.2', remote_port: 54321, uid: 0, send_queue_bytes: 36, receive_queue_bytes: 0, inode: 55210 },
-    { protocol: 'tcp', state: 'TIME_WAIT', local_address: '10.0.0.11', local_port: 50000, remote_address: '10.0.0.2', remote_port: 443, uid: 0, send_queue_bytes: 0, receive_queue_bytes: 0, inode: 0 },
-  ]);
-  t.match([...inetSockets(proc, 'tcp6')], [
-    { state: 'LISTEN', local_address: '::', local_port: 22, inode: 1111 },
-    { state: 'ESTABLISHED', local_address: '2001:db8::1', local_port: 7000, remote_address: '::ffff:10.0.0.11', remote_port: 40000, uid: 1000 },
-  ]);
-  t.match([...inetSockets(proc, 'udp')], [
-    { state: 'UNCONNECTED', local_address: '127.0.0.53', local_port: 53, remote_address: null },
-    { state: 'ESTABLISHED', remote_address: '10.0.0.8', remote_port: 53 },
-  ]);
+  t.strictSame(
+    [...inetSockets(proc, 'tcp')],
+    [
+      {
+        protocol: 'tcp',
+        state: 'LISTEN',
+        local_address: '127.0.0.1',
+        local_port: 8080,
+        remote_address: null,
+        remote_port: null,
+        uid: 101,
+        send_queue_bytes: 0,
+        receive_queue_bytes: 3,
+        inode: 41830,
+      },
+      {
+        protocol: 'tcp',
+        state: 'ESTABLISHED',
+        local_address: '10.0.0.11',
+        local_port: 22,
+        remote_address: '10.0.0.2',
+        remote_port: 54321,
+        uid: 0,
+        send_queue_bytes: 36,
+        receive_queue_bytes: 0,
+        inode: 55210,
+      },
+      {
+        protocol: 'tcp',
+        state: 'TIME_WAIT',
+        local_address: '10.0.0.11',
+        local_port: 50000,
+        remote_address: '10.0.0.2',
+        remote_port: 443,
+        uid: 0,
+        send_queue_bytes: 0,
+        receive_queue_bytes: 0,
+        inode: 0,
+      },
+    ],
+  );
+  t.match(
+    [...inetSockets(proc, 'tcp6')],
+    [
+      { state: 'LISTEN', local_address: '::', local_port: 22, inode: 1111 },
+      {
+        state: 'ESTABLISHED',
+        local_address: '2001:db8::1',
+        local_port: 7000,
+        remote_address: '::ffff:10.0.0.11',
+        remote_port: 40000,
+        uid: 1000,
+      },
+    ],
+  );
+  t.match(
+    [...inetSockets(proc, 'udp')],
+    [
+      { state: 'UNCONNECTED', local_address: '127.0.0.53', local_port: 53, remote_address: null },
+      { state: 'ESTABLISHED', remote_address: '10.0.0.8', remote_port: 53 },
+    ],
+  );
   t.strictSame([...inetSockets(proc, 'udp6')], [], 'a kernel without IPv6 has no such file');
-  t.strictSame([...unixSockets(proc)], [
-    { state: 'LISTEN', path: '/run/containerd/containerd.sock', inode: 5555 },
-    { state: 'CONNECTED', path: null, inode: 6666 },
-    { state: 'UNCONNECTED', path: '@/tmp/name with spaces', inode: 7777 },
-  ]);
+  t.strictSame(
+    [...unixSockets(proc)],
+    [
+      { state: 'LISTEN', path: '/run/containerd/containerd.sock', inode: 5555 },
+      { state: 'CONNECTED', path: null, inode: 6666 },
+      { state: 'UNCONNECTED', path: '@/tmp/name with spaces', inode: 7777 },
+    ],
+  );
 });
 
-t.test('a socket that several processes hold is the one\'s with the lowest number', async (t) => {
+t.test("a socket that several processes hold is the one's with the lowest number", async (t) => {
   const proc = t.testdir({});
   for (const pid of ['900', '88', '1000']) {
     mkdirSync(join(proc, pid, 'fd'), { recursive: true });
@@ -70,7 +122,7 @@ t.test('a socket that several processes hold is the one\'s with the lowest numbe
   t.strictSame([...socketOwners(proc)], [[41830, 88]]);
 });
 
-t.test('sockets of this machine: the kernel\'s own text against what we opened', async (t) => {
+t.test("sockets of this machine: the kernel's own text against what we opened", async (t) => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -78,7 +130,10 @@ t.test('sockets of this machine: the kernel\'s own text against what we opened',
   await once(client, 'connect');
   const udp = createSocket('udp4').bind(0, '127.0.0.1');
   await once(udp, 'listening');
-  const other = spawn(process.execPath, ['-e', "require('net').createServer().listen(0, '127.0.0.1', function () { console.log(this.address().port) })"]);
+  const other = spawn(process.execPath, [
+    '-e',
+    "require('net').createServer().listen(0, '127.0.0.1', function () { console.log(this.address().port) })",
+  ]);
   const otherPort = Number(String((await once(other.stdout, 'data'))[0]));
   t.teardown(() => {
     client.destroy();
@@ -88,8 +143,20 @@ t.test('sockets of this machine: the kernel\'s own text against what we opened',
   });
   const table = (await loadTables()).find((x) => x.name === 'sockets');
   const rows: Row[] = table?.kind === 'live' ? [...table.rows(sourcesFrom({}, []))] : [];
-  t.match(rows.find((r) => r['local_port'] === port && r['state'] === 'LISTEN'), { protocol: 'tcp', local_address: '127.0.0.1', pid: process.pid, uid: process.getuid?.(), remote_port: null });
-  t.match(rows.find((r) => r['remote_port'] === port), { state: 'ESTABLISHED', remote_address: '127.0.0.1', local_port: client.localPort, pid: process.pid });
-  t.match(rows.find((r) => r['protocol'] === 'udp' && r['local_port'] === udp.address().port), { state: 'UNCONNECTED', pid: process.pid });
-  t.match(rows.find((r) => r['local_port'] === otherPort), { state: 'LISTEN', pid: other.pid });
+  t.match(
+    rows.find((r) => r['local_port'] === port && r['state'] === 'LISTEN'),
+    { protocol: 'tcp', local_address: '127.0.0.1', pid: process.pid, uid: process.getuid?.(), remote_port: null },
+  );
+  t.match(
+    rows.find((r) => r['remote_port'] === port),
+    { state: 'ESTABLISHED', remote_address: '127.0.0.1', local_port: client.localPort, pid: process.pid },
+  );
+  t.match(
+    rows.find((r) => r['protocol'] === 'udp' && r['local_port'] === udp.address().port),
+    { state: 'UNCONNECTED', pid: process.pid },
+  );
+  t.match(
+    rows.find((r) => r['local_port'] === otherPort),
+    { state: 'LISTEN', pid: other.pid },
+  );
 });

@@ -15,7 +15,10 @@ t.test('what waits to be applied is bounded: no more is asked for until it has b
       meta: () => ({ message: applied }),
       apply(messages: Uint8Array[]) {
         applied += messages.length;
-        largest = Math.max(largest, messages.reduce((sum, m) => sum + m.length, 0));
+        largest = Math.max(
+          largest,
+          messages.reduce((sum, m) => sum + m.length, 0),
+        );
         return [];
       },
     }),
@@ -37,7 +40,13 @@ t.test('what waits to be applied is bounded: no more is asked for until it has b
     },
   } as unknown as Pipe;
   let woken = 0;
-  const follower = openFollower({ core, pipe, timing: timingOf(world, { alive: true, step: () => undefined }), log: () => undefined, wake: () => void (woken += 1) });
+  const follower = openFollower({
+    core,
+    pipe,
+    timing: timingOf(world, { alive: true, step: () => undefined }),
+    log: () => undefined,
+    wake: () => void (woken += 1),
+  });
   for (let n = 0; n < 50 && applied < 1000; n += 1) {
     await follower.follow(LOG, false);
     await world.run(() => !follower.following() || applied === 1000, world.now() + 60_000);

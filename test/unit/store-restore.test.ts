@@ -1,5 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, cpSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, rmdirSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import t from 'tap';
@@ -9,14 +21,34 @@ import { loadKinds, loadSchema } from '../../src/store/kind.ts';
 import { realTiming } from '../../src/store/replica.ts';
 import { openSingle } from '../../src/store/single.ts';
 import type { Storage } from '../../src/store/storage.ts';
-import { DAMAGE, alter, databases, leaveDamaged, names, namesTo, openOne, put, putAll } from '../support/store-damage.ts';
+import {
+  DAMAGE,
+  alter,
+  databases,
+  leaveDamaged,
+  names,
+  namesTo,
+  openOne,
+  put,
+  putAll,
+} from '../support/store-damage.ts';
 import { ROOMY, entryOf } from '../support/store-temp.ts';
 
 const kinds = await loadKinds();
 const schema = await loadSchema();
 
 function parts(dir: string, storage: Storage = fileStorage(dir, 'FULL'), more: Partial<CoreOptions> = {}): CoreOptions {
-  return { self: 'n1', kinds, schema, storage, timing: realTiming, random: randomBytes, log: () => undefined, space: () => ROOMY, ...more };
+  return {
+    self: 'n1',
+    kinds,
+    schema,
+    storage,
+    timing: realTiming,
+    random: randomBytes,
+    log: () => undefined,
+    space: () => ROOMY,
+    ...more,
+  };
 }
 
 function writeAt(file: string, text: string, at: number): void {
@@ -49,7 +81,9 @@ t.test('what was put aside long ago does not get its lost changes into another h
   const aside = join(dir, 'aside.db');
   cpSync(join(dir, 'state.db'), aside);
   alter(aside, 'DELETE FROM _log WHERE message > 31');
-  for (const left of ['state.db', 'snapshots/1-31.db', 'snapshots/1-31.json']) rmSync(join(dir, left));
+  for (const left of ['state.db', 'snapshots/1-31.db', 'snapshots/1-31.json']) {
+    rmSync(join(dir, left));
+  }
   let r = await openOne(dir);
   t.equal(r.position(), 31);
   await r.stop();
@@ -91,10 +125,18 @@ t.test('where nothing is left to restore from, there is no empty history in its 
   await leaveDamaged(dir, 'DELETE FROM _log WHERE message < 5');
   const state = join(dir, 'state.db');
   alter(state, DAMAGE);
-  for (const position of [21, 31]) alter(join(dir, `snapshots/1-${position}.db`), DAMAGE);
-  for (const _again of [1, 2]) await t.rejects(openOne(dir), { code: 'store-damaged', remedy: /./ });
+  for (const position of [21, 31]) {
+    alter(join(dir, `snapshots/1-${position}.db`), DAMAGE);
+  }
+  for (const _again of [1, 2]) {
+    await t.rejects(openOne(dir), { code: 'store-damaged', remedy: /./ });
+  }
   t.ok(existsSync(state));
-  t.equal(readdirSync(join(dir, 'snapshots')).filter((name) => name.endsWith('.json')).length, 2, 'what is damaged is kept');
+  t.equal(
+    readdirSync(join(dir, 'snapshots')).filter((name) => name.endsWith('.json')).length,
+    2,
+    'what is damaged is kept',
+  );
   t.notOk(existsSync(join(dir, 'restoring.db')));
 });
 
@@ -119,11 +161,17 @@ t.test('what is damaged in the history of the log does not end it', async (t) =>
     ['the chain of the snapshot', "UPDATE _history SET chain = '' WHERE message = 31", undefined],
     ['the last chain', "UPDATE _history SET chain = '' WHERE message = 601", undefined],
     ['all of it', 'DELETE FROM _history', undefined],
-    ['an entry, and a row', "UPDATE _log SET entry = CAST(replace(CAST(entry AS TEXT), 'name 99', 'name ##') AS BLOB) WHERE message = 101", /up to position 100; later changes may be lost/],
+    [
+      'an entry, and a row',
+      "UPDATE _log SET entry = CAST(replace(CAST(entry AS TEXT), 'name 99', 'name ##') AS BLOB) WHERE message = 101",
+      /up to position 100; later changes may be lost/,
+    ],
   ] as const) {
     const dir = join(t.testdir(), what.replaceAll(' ', '-'));
     await leaveDamaged(dir, sql);
-    if (reason !== undefined) alter(join(dir, 'state.db'), DAMAGE);
+    if (reason !== undefined) {
+      alter(join(dir, 'state.db'), DAMAGE);
+    }
     const r = await openOne(dir);
     t.same(names(r), namesTo(reason === undefined ? 600 : 99), what);
     t.match(r.status(), { reason }, what);
@@ -150,7 +198,12 @@ t.test('a snapshot is not taken of a damaged database, which is restored while i
   t.match(report, { healing: 'restored', problems: [/saved_queries/] });
   t.match(outcome, { result: { ok: true } });
   t.ok(resets.includes('reset'));
-  t.same(names(r), namesTo(26).filter((name) => name !== 'name 3').toSpliced(24, 0, 'name 3 again'));
+  t.same(
+    names(r),
+    namesTo(26)
+      .filter((name) => name !== 'name 3')
+      .toSpliced(24, 0, 'name 3 again'),
+  );
   t.equal(r.status().reason, undefined);
   t.match(await r.scrub(), { problems: [], healing: 'none' });
   await r.snapshot();
@@ -161,14 +214,29 @@ t.test('a snapshot is not taken of a damaged database, which is restored while i
 t.test('damage that a snapshot finds is mended at once', async (t) => {
   const dir = t.testdir();
   const log: string[] = [];
-  const timing = { ...realTiming, sleep: (ms: number, signal?: AbortSignal) => realTiming.sleep(Math.min(ms, 20), signal) };
-  const r = await openSingle(parts(dir, undefined, { timing, log: (line) => log.push(line), limits: { snapshotEntries: 5, snapshotMs: 1e9, logMargin: 0 } }));
+  const timing = {
+    ...realTiming,
+    sleep: (ms: number, signal?: AbortSignal) => realTiming.sleep(Math.min(ms, 20), signal),
+  };
+  const r = await openSingle(
+    parts(dir, undefined, {
+      timing,
+      log: (line) => log.push(line),
+      limits: { snapshotEntries: 5, snapshotMs: 1e9, logMargin: 0 },
+    }),
+  );
   await putAll(r, 0, 10);
-  while (r.status().snapshot < 11) await realTiming.sleep(10);
+  while (r.status().snapshot < 11) {
+    await realTiming.sleep(10);
+  }
   alter(join(dir, 'state.db'), DAMAGE);
   await putAll(r, 10, 20);
-  while (!log.some((line) => line.startsWith('store: restored'))) await realTiming.sleep(10);
-  while (r.status().snapshot < 21) await realTiming.sleep(10);
+  while (!log.some((line) => line.startsWith('store: restored'))) {
+    await realTiming.sleep(10);
+  }
+  while (r.status().snapshot < 21) {
+    await realTiming.sleep(10);
+  }
   t.same(names(r), namesTo(20));
   t.match(r.status(), { state: 'ready', reason: undefined });
   await r.stop();
@@ -181,9 +249,19 @@ t.test('a change that damage is in the way of costs that change, and no later on
   await r.snapshot();
   alter(join(dir, 'state.db'), DAMAGE);
   const note = { kind: 'audit.note', actor: 'a', args: { resource: 'x', before: null, after: 1 } };
-  const answers = await Promise.all(Array.from({ length: 1000 }, () => r.propose(note).then(() => 'ok', (error: Error) => error.message)));
+  const answers = await Promise.all(
+    Array.from({ length: 1000 }, () =>
+      r.propose(note).then(
+        () => 'ok',
+        (error: Error) => error.message,
+      ),
+    ),
+  );
   t.same(answers.filter((a) => a !== 'ok').length, 1);
-  t.match(answers.find((a) => a !== 'ok'), /position 1000 .* is not what was written/);
+  t.match(
+    answers.find((a) => a !== 'ok'),
+    /position 1000 .* is not what was written/,
+  );
   t.match(r.status(), { state: 'ready', reason: undefined, position: 1010 });
   t.same(names(r), namesTo(10));
   await r.stop();
@@ -195,11 +273,17 @@ t.test('while it cannot be restored nothing is changed, and it is tried again', 
   const storage = fileStorage(dir, 'FULL');
   let full = true;
   let ticks = 0;
-  const timing = { ...realTiming, sleep: (ms: number, signal?: AbortSignal) => realTiming.sleep(ms === 10_000 ? 20 : ms, signal).then(() => void (ticks += 1)) };
+  const timing = {
+    ...realTiming,
+    sleep: (ms: number, signal?: AbortSignal) =>
+      realTiming.sleep(ms === 10_000 ? 20 : ms, signal).then(() => void (ticks += 1)),
+  };
   const failing: Storage = {
     ...storage,
     prepare(from) {
-      if (full) throw new Database.SqliteError('database or disk is full', 'SQLITE_FULL');
+      if (full) {
+        throw new Database.SqliteError('database or disk is full', 'SQLITE_FULL');
+      }
       return storage.prepare(from);
     },
   };
@@ -213,10 +297,14 @@ t.test('while it cannot be restored nothing is changed, and it is tried again', 
   t.match(r.status(), { state: 'stopped', reason: /damaged and cannot be restored: database or disk is full/ });
   await t.rejects(r.propose(put(600)), { code: 'store-stopped', message: /cannot be restored/ });
   const before = ticks;
-  while (ticks < before + 3) await realTiming.sleep(10);
+  while (ticks < before + 3) {
+    await realTiming.sleep(10);
+  }
   t.equal(r.status().state, 'stopped');
   full = false;
-  while (r.status().state !== 'ready') await realTiming.sleep(10);
+  while (r.status().state !== 'ready') {
+    await realTiming.sleep(10);
+  }
   t.match(await r.propose(put(600)), { result: { ok: true } });
   t.same(names(r), namesTo(601));
   await r.stop();
@@ -226,12 +314,18 @@ t.test('what fails in the housekeeping is said, and does not end it', async (t) 
   const storage = fileStorage(t.testdir(), 'FULL');
   const log: string[] = [];
   let failures = 0;
-  const timing = { ...realTiming, now: () => Date.now() + failures * 3_600_000, sleep: (ms: number, signal?: AbortSignal) => realTiming.sleep(Math.min(ms, 10), signal) };
+  const timing = {
+    ...realTiming,
+    now: () => Date.now() + failures * 3_600_000,
+    sleep: (ms: number, signal?: AbortSignal) => realTiming.sleep(Math.min(ms, 10), signal),
+  };
   let fails = false;
   const failing: Storage = {
     ...storage,
     async verify() {
-      if (!fails) return storage.verify();
+      if (!fails) {
+        return storage.verify();
+      }
       failures += 1;
       throw new Error('the disk does not answer');
     },
@@ -239,7 +333,9 @@ t.test('what fails in the housekeeping is said, and does not end it', async (t) 
   const r = await openSingle(parts('', failing, { timing, log: (line) => log.push(line) }));
   fails = true;
   failures = 1;
-  while (failures < 4) await realTiming.sleep(10);
+  while (failures < 4) {
+    await realTiming.sleep(10);
+  }
   t.ok(log.includes('store: the disk does not answer'));
   await r.stop();
 });
@@ -248,9 +344,19 @@ t.test('after a snapshot that fails nothing of it is left, and there is none for
   const dir = t.testdir();
   let [now, space] = [1_700_000_000_000, ROOMY];
   const log: string[] = [];
-  const core = openCore(parts(dir, undefined, { timing: { ...realTiming, now: () => now }, space: () => space, log: (line) => log.push(line), limits: { snapshotEntries: 2, snapshotMs: 1e9, logMargin: 0 } }), true);
+  const core = openCore(
+    parts(dir, undefined, {
+      timing: { ...realTiming, now: () => now },
+      space: () => space,
+      log: (line) => log.push(line),
+      limits: { snapshotEntries: 2, snapshotMs: 1e9, logMargin: 0 },
+    }),
+    true,
+  );
   core.machine().startEpoch(1);
-  core.machine().apply([entryOf('schema.activate', { version: schema.at(-1)?.version }), entryOf('query.put', put(1).args)]);
+  core
+    .machine()
+    .apply([entryOf('schema.activate', { version: schema.at(-1)?.version }), entryOf('query.put', put(1).args)]);
   t.ok(core.snapshotDue());
   space = { free: 1024 ** 3 + 4096, total: 10e9 };
   t.equal(await core.snapshot(), undefined);
@@ -276,9 +382,13 @@ t.test('a database that is not exchanged is opened again, as soon as that is pos
   core.machine().startEpoch(1);
   const heard: string[] = [];
   core.onChange(({ type }) => heard.push(type));
-  t.throws(() => core.exchange(() => {
-    throw new Error('no room');
-  }), { message: 'no room' });
+  t.throws(
+    () =>
+      core.exchange(() => {
+        throw new Error('no room');
+      }),
+    { message: 'no room' },
+  );
   t.ok(core.machine().db.open);
   t.equal(core.reader().prepare('SELECT epoch FROM _meta').pluck().get(), 1);
   t.same(heard, ['reset']);

@@ -9,14 +9,16 @@ function worked(turns: Turns) {
   const ends = new Map<string, () => void>();
   let failed = 0;
   const take = (client: string, name: string, signal = never): Promise<string> =>
-    turns.take({ client, signal }, async () => {
-      begun.push(name);
-      await new Promise<void>((resolve) => ends.set(name, resolve));
-      return name;
-    }).catch((error: { code: string }) => {
-      failed += 1;
-      return error.code;
-    });
+    turns
+      .take({ client, signal }, async () => {
+        begun.push(name);
+        await new Promise<void>((resolve) => ends.set(name, resolve));
+        return name;
+      })
+      .catch((error: { code: string }) => {
+        failed += 1;
+        return error.code;
+      });
   const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   const end = async (name: string): Promise<void> => {
     ends.get(name)?.();
@@ -27,7 +29,9 @@ function worked(turns: Turns) {
 
 t.test('clients take turns, each with one piece of work at a time', async (t) => {
   const { begun, take, end, soon } = worked(createTurns({ atOnce: 2, mostWaiting: 64 }));
-  for (let i = 0; i < 20; i += 1) void take('many', `m${i}`);
+  for (let i = 0; i < 20; i += 1) {
+    void take('many', `m${i}`);
+  }
   await soon();
   t.same(begun, ['m0'], 'there is room for another, but not for the same client');
   void take('a', 'a0');
@@ -52,13 +56,17 @@ t.test('so many wait and no more; a client with fewer takes the place of the one
   t.equal(failed(), 2, 'one runs, four wait');
   t.same(await Promise.all(many.slice(5)), ['busy', 'busy']);
   void take('other', 'o0');
-  for (const client of ['a', 'b', 'c']) void take(client, client);
+  for (const client of ['a', 'b', 'c']) {
+    void take(client, client);
+  }
   await soon();
   t.equal(failed(), 5);
   t.same(await Promise.all(many.slice(2, 5)), ['busy', 'busy', 'busy']);
   t.equal(await take('d', 'd'), 'busy', 'of five clients with one each none is pushed out');
   // Those that begin meanwhile are among them.
-  for (const name of begun) await end(name);
+  for (const name of begun) {
+    await end(name);
+  }
   t.same(begun.toSorted(), ['a', 'b', 'c', 'm0', 'm1', 'o0']);
   const after = take('d', 'd');
   await soon();
@@ -83,6 +91,12 @@ t.test('whose request has gone is not worked for', async (t) => {
 
 t.test('work that fails gives its place back, and who names no client has one of his own', async (t) => {
   const turns = createTurns({ atOnce: 1, mostWaiting: 64 });
-  const results = await Promise.allSettled([turns.take(undefined, () => Promise.reject(new Error('no'))), turns.take(undefined, () => Promise.resolve(7))]);
-  t.match(results, [{ status: 'rejected', reason: /no/ }, { status: 'fulfilled', value: 7 }]);
+  const results = await Promise.allSettled([
+    turns.take(undefined, () => Promise.reject(new Error('no'))),
+    turns.take(undefined, () => Promise.resolve(7)),
+  ]);
+  t.match(results, [
+    { status: 'rejected', reason: /no/ },
+    { status: 'fulfilled', value: 7 },
+  ]);
 });

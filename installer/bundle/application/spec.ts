@@ -8,14 +8,24 @@ const spec = z.strictObject({
   apiVersion: z.literal('terrarium/v1'),
   kind: z.literal('Application'),
   /** Also the folder in the bundle. */
-  name: z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be lower-case letters, digits and dashes, at most 63'),
+  name: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be lower-case letters, digits and dashes, at most 63'),
   version: z.string().regex(/^[0-9A-Za-z][0-9A-Za-z.+-]*$/),
   /** docker-archive or OCI-layout tars, relative to this file. */
   images: z.array(z.string()).default([]),
   /** Kubernetes YAML, relative to this file. */
   manifests: z.array(z.string()).min(1),
   /** What users connect to, on every node that runs it; install and status print the addresses. */
-  ports: z.array(z.strictObject({ name: z.string(), port: z.int().min(1).max(65535), protocol: z.enum(['TCP', 'UDP', 'HTTP', 'HTTPS']).default('TCP') })).default([]),
+  ports: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        port: z.int().min(1).max(65535),
+        protocol: z.enum(['TCP', 'UDP', 'HTTP', 'HTTPS']).default('TCP'),
+      }),
+    )
+    .default([]),
 });
 
 export type ApplicationSpec = z.infer<typeof spec>;
@@ -29,16 +39,27 @@ export function readApplication(file: string): ApplicationSpec {
   try {
     content = parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new Failure('application-invalid', `${file} cannot be read as YAML: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}.`, { exitCode: EXIT.usage, cause: error });
+    throw new Failure(
+      'application-invalid',
+      `${file} cannot be read as YAML: ` +
+        `${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}.`,
+      { exitCode: EXIT.usage, cause: error },
+    );
   }
   const parsed = spec.safeParse(content);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    throw new Failure('application-invalid', `${file} is not a valid application: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}.`, { remedy: 'See manifests/examples/ for one that is.', exitCode: EXIT.usage });
+    throw new Failure(
+      'application-invalid',
+      `${file} is not a valid application: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}.`,
+      { remedy: 'See manifests/examples/ for one that is.', exitCode: EXIT.usage },
+    );
   }
   const locate = (path: string): string => {
     const absolute = resolve(dirname(file), path);
-    if (!existsSync(absolute)) throw new Failure('application-invalid', `${file} names ${path}, which is not there.`, { exitCode: EXIT.usage });
+    if (!existsSync(absolute)) {
+      throw new Failure('application-invalid', `${file} names ${path}, which is not there.`, { exitCode: EXIT.usage });
+    }
     return absolute;
   };
   return { ...parsed.data, images: parsed.data.images.map(locate), manifests: parsed.data.manifests.map(locate) };

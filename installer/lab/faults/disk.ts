@@ -5,9 +5,15 @@ import { labMounts } from '../mounts.ts';
 import { rootDir } from '../names.ts';
 import { succeeds } from '../run.ts';
 
-/** Takes the space; on the machine's own disk, whose size `lab up --disk` has set, and nothing of it on this machine's: its blocks are never written. */
+/**
+ * Takes the space; on the machine's own disk, whose size `lab up --disk` has set, and nothing of it on this machine's:
+ * its blocks are never written.
+ */
 const FILL = 'var/lib/terrarium-lab.fill';
-/** ext4 keeps some blocks for itself, how many it does not say: what is left is asked for in ever smaller pieces, down to this, bytes. */
+/**
+ * ext4 keeps some blocks for itself, how many it does not say: what is left is asked for in ever smaller pieces, down
+ * to this, bytes.
+ */
 const LEAST = 64 * 1024;
 
 function fillFile(machine: string): string {
@@ -19,9 +25,12 @@ export async function fillDisk(machine: string, leave: number): Promise<void> {
   const root = rootDir(machine);
   await rm(fillFile(machine), { force: true });
   let size = 0;
-  for (let piece = await freeBytes(root); piece >= LEAST; ) {
-    if (await succeeds('fallocate', ['--offset', String(size), '--length', String(piece), fillFile(machine)])) size += piece;
-    else piece = Math.floor(piece / 2);
+  for (let piece = await freeBytes(root); piece >= LEAST;) {
+    if (await succeeds('fallocate', ['--offset', String(size), '--length', String(piece), fillFile(machine)])) {
+      size += piece;
+    } else {
+      piece = Math.floor(piece / 2);
+    }
     // A piece that failed may have taken what there was.
     piece = Math.min(piece, await freeBytes(root));
   }
@@ -34,7 +43,9 @@ async function freeBytes(root: string): Promise<number> {
 }
 
 export async function freeDisk(machine: string): Promise<void> {
-  if (isFilled(machine)) await rm(fillFile(machine), { force: true });
+  if (isFilled(machine)) {
+    await rm(fillFile(machine), { force: true });
+  }
 }
 
 export function isFilled(machine: string): boolean {

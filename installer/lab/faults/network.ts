@@ -3,7 +3,8 @@ import type { MachinePlan } from '../plan.ts';
 import { run, succeeds } from '../run.ts';
 
 /**
- * Frames that are lost between machines: rules at the bridge's forward hook, so that this machine itself still reaches every one of them.
+ * Frames that are lost between machines: rules at the bridge's forward hook, so that this machine itself still reaches
+ * every one of them.
  * The rules are the state: each says in its comment what it is (`FAULT_COMMENT`), and the table goes with the lab.
  */
 export const TABLE = 'terrarium-lab';
@@ -24,8 +25,12 @@ export function faultComment(fault: NetworkFault): string {
 
 export function parseFaultComment(comment: string): NetworkFault | undefined {
   const [, from, to, machine, percent] = FAULT_COMMENT.exec(comment) ?? [];
-  if (from !== undefined && to !== undefined) return { kind: 'partition', from, to };
-  if (machine !== undefined && percent !== undefined) return { kind: 'loss', machine, percent: Number(percent) };
+  if (from !== undefined && to !== undefined) {
+    return { kind: 'partition', from, to };
+  }
+  if (machine !== undefined && percent !== undefined) {
+    return { kind: 'loss', machine, percent: Number(percent) };
+  }
   return undefined;
 }
 
@@ -33,7 +38,9 @@ export function parseFaultComment(comment: string): NetworkFault | undefined {
 export function faultRules(fault: NetworkFault, machines: MachinePlan[]): string[] {
   const mac = (name: string): string => machines.find((m) => m.name === name)?.mac ?? '';
   const drop = `drop comment "${faultComment(fault)}"`;
-  if (fault.kind === 'partition') return [`ether saddr ${mac(fault.from)} ether daddr ${mac(fault.to)} ${drop}`];
+  if (fault.kind === 'partition') {
+    return [`ether saddr ${mac(fault.from)} ether daddr ${mac(fault.to)} ${drop}`];
+  }
   // nft refuses a comparison that always holds.
   const share = fault.percent === 100 ? '' : ` numgen random mod 10000 < ${Math.round(fault.percent * 100)}`;
   return [`ether saddr ${mac(fault.machine)}${share} ${drop}`, `ether daddr ${mac(fault.machine)}${share} ${drop}`];
@@ -44,7 +51,9 @@ const listing = z.object({
 });
 
 async function rules(): Promise<{ handle: number; fault: NetworkFault }[]> {
-  if (!(await hasTable())) return [];
+  if (!(await hasTable())) {
+    return [];
+  }
   const { nftables } = listing.parse(JSON.parse(await run('nft', ['-j', '-a', 'list', 'table', 'bridge', TABLE])));
   return nftables.flatMap(({ rule }) => {
     const fault = rule?.comment === undefined ? undefined : parseFaultComment(rule.comment);
@@ -59,7 +68,9 @@ export function hasTable(): Promise<boolean> {
 
 /** Takes every network fault away. */
 export async function removeTable(): Promise<void> {
-  if (await hasTable()) await run('nft', ['delete', 'table', 'bridge', TABLE]);
+  if (await hasTable()) {
+    await run('nft', ['delete', 'table', 'bridge', TABLE]);
+  }
 }
 
 export async function networkFaults(): Promise<NetworkFault[]> {
@@ -71,11 +82,19 @@ function concerns(fault: NetworkFault, machine: string): boolean {
   return fault.kind === 'partition' ? fault.from === machine || fault.to === machine : fault.machine === machine;
 }
 
-/** Adds faults, all at one moment; those that are there already stay as they are, a machine's other loss is replaced. */
+/**
+ * Adds faults, all at one moment; those that are there already stay as they are, a machine's other loss is replaced.
+ */
 export async function addNetworkFaults(faults: NetworkFault[], machines: MachinePlan[]): Promise<void> {
   const present = await rules();
-  const replaced = present.filter((p) => p.fault.kind === 'loss' && faults.some((f) => f.kind === 'loss' && p.fault.kind === 'loss' && f.machine === p.fault.machine));
-  const added = faults.filter((f) => f.kind === 'loss' || !present.some((p) => faultComment(p.fault) === faultComment(f)));
+  const replaced = present.filter(
+    (p) =>
+      p.fault.kind === 'loss' &&
+      faults.some((f) => f.kind === 'loss' && p.fault.kind === 'loss' && f.machine === p.fault.machine),
+  );
+  const added = faults.filter(
+    (f) => f.kind === 'loss' || !present.some((p) => faultComment(p.fault) === faultComment(f)),
+  );
   const script = [
     `add table bridge ${TABLE}`,
     `add chain bridge ${TABLE} ${CHAIN} { type filter hook forward priority 0; policy accept; }`,
@@ -88,5 +107,9 @@ export async function addNetworkFaults(faults: NetworkFault[], machines: Machine
 /** Takes away every network fault that concerns one of these machines. */
 export async function clearNetworkFaults(machines: string[]): Promise<void> {
   const gone = (await rules()).filter((r) => machines.some((m) => concerns(r.fault, m)));
-  if (gone.length > 0) await run('nft', ['-f', '-'], { input: gone.map((r) => `delete rule bridge ${TABLE} ${CHAIN} handle ${r.handle}\n`).join('') });
+  if (gone.length > 0) {
+    await run('nft', ['-f', '-'], {
+      input: gone.map((r) => `delete rule bridge ${TABLE} ${CHAIN} handle ${r.handle}\n`).join(''),
+    });
+  }
 }

@@ -6,7 +6,9 @@ import type { Procedure } from '../../plan/types.ts';
 export const procedure: Procedure = {
   async run({ spec, node }) {
     const requests: Record<string, string> = {};
-    for (const credential of stackCredentials(spec, node)) requests[credential.id] = await credentialRequest(credential.files, credential.commonName);
+    for (const credential of stackCredentials(spec, node)) {
+      requests[credential.id] = await credentialRequest(credential.files, credential.commonName);
+    }
     return requests;
   },
 };

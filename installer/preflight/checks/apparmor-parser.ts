@@ -6,7 +6,15 @@ export const check: HostCheck = {
   scope: 'host',
   operations: ['install', 'join', 'upgrade'],
   judge({ facts }) {
-    if (!facts.security.apparmor || facts.security.apparmorParser) return [];
-    return [{ severity: 'warn', message: 'AppArmor is on but apparmor_parser is not installed: containers run without a profile.', remedy: 'Install the package apparmor.' }];
+    if (!facts.security.apparmor || facts.security.apparmorParser) {
+      return [];
+    }
+    return [
+      {
+        severity: 'warn',
+        message: 'AppArmor is on but apparmor_parser is not installed: containers run without a profile.',
+        remedy: 'Install the package apparmor.',
+      },
+    ];
   },
 };

@@ -6,7 +6,15 @@ export const check: HostCheck = {
   scope: 'host',
   operations: ['install', 'join'],
   judge({ facts }) {
-    if (facts.os.arch === 'x64') return [];
-    return [{ severity: 'fail', message: `The machine is ${facts.os.arch}, this build is for x86-64.`, remedy: 'Use an x86-64 machine.' }];
+    if (facts.os.arch === 'x64') {
+      return [];
+    }
+    return [
+      {
+        severity: 'fail',
+        message: `The machine is ${facts.os.arch}, this build is for x86-64.`,
+        remedy: 'Use an x86-64 machine.',
+      },
+    ];
   },
 };

@@ -9,7 +9,17 @@ export const check: HostCheck = {
   scope: 'host',
   operations: ['install', 'join', 'upgrade'],
   judge({ facts }) {
-    if (facts.time.nowMs >= EARLIEST) return [];
-    return [{ severity: 'fail', message: `The clock shows ${new Date(facts.time.nowMs).toISOString().slice(0, 16)}, before this release was made; its certificates would not be valid yet.`, remedy: 'Set the clock (`timedatectl set-time`).' }];
+    if (facts.time.nowMs >= EARLIEST) {
+      return [];
+    }
+    return [
+      {
+        severity: 'fail',
+        message:
+          `The clock shows ${new Date(facts.time.nowMs).toISOString().slice(0, 16)}, before this release was made; ` +
+          'its certificates would not be valid yet.',
+        remedy: 'Set the clock (`timedatectl set-time`).',
+      },
+    ];
   },
 };

@@ -17,8 +17,19 @@ export const check: HostCheck = {
   operations: ['install', 'join', 'upgrade'],
   judge({ facts }) {
     const last = facts.kernelLog?.pauses.findLast((p) => p.agoS <= RECENT_S);
-    if (last === undefined) return [];
+    if (last === undefined) {
+      return [];
+    }
     const minutes = Math.max(1, Math.round(last.agoS / 60));
-    return [{ severity: 'warn', message: `${minutes} ${minutes === 1 ? 'minute' : 'minutes'} ago ${WORDS[last.sign]} (kernel log: ${last.line}).`, remedy: 'Take no snapshots of the machine and do not move it while it is being changed: the cluster takes a machine that stands still for one that has failed.' }];
+    return [
+      {
+        severity: 'warn',
+        message:
+          `${minutes} ${minutes === 1 ? 'minute' : 'minutes'} ago ${WORDS[last.sign]} ` + `(kernel log: ${last.line}).`,
+        remedy:
+          'Take no snapshots of the machine and do not move it while it is being changed: the cluster takes a ' +
+          'machine that stands still for one that has failed.',
+      },
+    ];
   },
 };

@@ -8,6 +8,11 @@ export const check: ClusterCheck = {
   scope: 'cluster',
   operations: ['install', 'join'],
   judge(members) {
-    return twins(members, (m) => m.facts.os.sshHostKeys[0] ?? '').map(([value, same]) => ({ severity: 'warn' as const, message: `${list(same.map((m) => m.name))} show the same ssh host key (${value.split(' ')[0]}): they were cloned.`, remedy: 'On all but one remove /etc/ssh/ssh_host_* and run `ssh-keygen -A`.' }));
+    return twins(members, (m) => m.facts.os.sshHostKeys[0] ?? '').map(([value, same]) => ({
+      severity: 'warn' as const,
+      message:
+        `${list(same.map((m) => m.name))} show the same ssh host key ` + `(${value.split(' ')[0]}): they were cloned.`,
+      remedy: 'On all but one remove /etc/ssh/ssh_host_* and run `ssh-keygen -A`.',
+    }));
   },
 };

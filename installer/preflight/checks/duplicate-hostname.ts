@@ -8,6 +8,10 @@ export const check: ClusterCheck = {
   scope: 'cluster',
   operations: ['install', 'join'],
   judge(members) {
-    return twins(members, (m) => m.name).map(([value, same]) => ({ severity: 'fail' as const, message: `${list(same.map((m) => m.address))} are all called ${value}.`, remedy: 'Rename all but one (`hostnamectl set-hostname`), or give each a `name:` in cluster.yaml.' }));
+    return twins(members, (m) => m.name).map(([value, same]) => ({
+      severity: 'fail' as const,
+      message: `${list(same.map((m) => m.address))} are all called ${value}.`,
+      remedy: 'Rename all but one (`hostnamectl set-hostname`), or give each a `name:` in cluster.yaml.',
+    }));
   },
 };

@@ -9,6 +9,10 @@ export const check: ClusterCheck = {
   scope: 'cluster',
   operations: ['install', 'join'],
   judge(members) {
-    return twins(members, (m) => interfaceOf(m.facts.network, m.address)?.mac ?? '').map(([value, same]) => ({ severity: 'fail' as const, message: `${list(same.map((m) => m.name))} have the same MAC address ${value}.`, remedy: 'Give each virtual machine a MAC address of its own in the hypervisor.' }));
+    return twins(members, (m) => interfaceOf(m.facts.network, m.address)?.mac ?? '').map(([value, same]) => ({
+      severity: 'fail' as const,
+      message: `${list(same.map((m) => m.name))} have the same MAC address ${value}.`,
+      remedy: 'Give each virtual machine a MAC address of its own in the hypervisor.',
+    }));
   },
 };

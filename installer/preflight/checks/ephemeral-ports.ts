@@ -1,5 +1,5 @@
-import type { HostCheck } from '../check.ts';
 import { portUses } from '../../cluster/ports.ts';
+import type { HostCheck } from '../check.ts';
 import { list } from '../format.ts';
 
 export const check: HostCheck = {
@@ -9,9 +9,24 @@ export const check: HostCheck = {
   operations: ['install', 'join'],
   judge({ facts }, context) {
     const [low = 0, high = 0] = (facts.limits.sysctl['net.ipv4.ip_local_port_range'] ?? '').split(/\s+/).map(Number);
-    const inside = portUses(context.ports).filter((u) => u.port >= low && u.port <= high && !reserved(facts.limits.sysctl['net.ipv4.ip_local_reserved_ports'] ?? '', u.port));
-    if (inside.length === 0) return [];
-    return [{ severity: 'warn', message: `Any client on the machine may take ${inside.length === 1 ? 'the port' : 'the ports'} ${list(inside.map((u) => `${u.port} (${u.name})`))}: outgoing connections use ${low} to ${high}.`, remedy: 'Add them to net.ipv4.ip_local_reserved_ports, or choose others by `ports:` in cluster.yaml.' }];
+    const inside = portUses(context.ports).filter(
+      (u) =>
+        u.port >= low &&
+        u.port <= high &&
+        !reserved(facts.limits.sysctl['net.ipv4.ip_local_reserved_ports'] ?? '', u.port),
+    );
+    if (inside.length === 0) {
+      return [];
+    }
+    return [
+      {
+        severity: 'warn',
+        message:
+          `Any client on the machine may take ${inside.length === 1 ? 'the port' : 'the ports'} ` +
+          `${list(inside.map((u) => `${u.port} (${u.name})`))}: outgoing connections use ${low} to ${high}.`,
+        remedy: 'Add them to net.ipv4.ip_local_reserved_ports, or choose others by `ports:` in cluster.yaml.',
+      },
+    ];
   },
 };
 

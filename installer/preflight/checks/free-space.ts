@@ -21,10 +21,32 @@ export const check: HostCheck = {
       const needed = members.reduce((sum, m) => sum + m.bytes, 0);
       const folder = members[0]?.folder ?? data;
       const what = list(members.map((m) => m.folder.path));
-      if (facts.own.node?.state === 'installed') return [];
-      if (folder.freeBytes < needed && facts.own.node === null) return [{ severity: 'fail', message: `${mountPoint} has ${gib(folder.freeBytes)} free; ${what} need ${gib(needed)} while installing.`, remedy: `Free ${gib(needed - folder.freeBytes)} there, or choose another folder by \`paths:\` in cluster.yaml.` }];
+      if (facts.own.node?.state === 'installed') {
+        return [];
+      }
+      if (folder.freeBytes < needed && facts.own.node === null) {
+        return [
+          {
+            severity: 'fail',
+            message: `${mountPoint} has ${gib(folder.freeBytes)} free; ${what} need ${gib(needed)} while installing.`,
+            remedy:
+              `Free ${gib(needed - folder.freeBytes)} there, or choose another folder by ` +
+              `\`paths:\` in cluster.yaml.`,
+          },
+        ];
+      }
       const after = 1 - (folder.freeBytes - needed) / Math.max(folder.sizeBytes, 1);
-      if (after > 0.8) return [{ severity: 'warn', message: `${mountPoint} will be ${Math.round(after * 100)} % full after the install; above 85 % Kubernetes stops taking applications.`, remedy: 'Enlarge the file system or free some space.' }];
+      if (after > 0.8) {
+        return [
+          {
+            severity: 'warn',
+            message:
+              `${mountPoint} will be ${Math.round(after * 100)} % full after the install; above 85 % Kubernetes ` +
+              'stops taking applications.',
+            remedy: 'Enlarge the file system or free some space.',
+          },
+        ];
+      }
       return [];
     });
   },

@@ -8,7 +8,15 @@ export const check: HostCheck = {
   judge({ facts }) {
     const { data } = facts.storage;
     // btrfs and others count none.
-    if (data.inodes === 0 || data.freeInodes / data.inodes >= 0.1) return [];
-    return [{ severity: 'fail', message: `${data.mountPoint} has ${data.freeInodes} of ${data.inodes} inodes left; a tenth is needed.`, remedy: 'Remove small files there, or make the file system anew with more inodes.' }];
+    if (data.inodes === 0 || data.freeInodes / data.inodes >= 0.1) {
+      return [];
+    }
+    return [
+      {
+        severity: 'fail',
+        message: `${data.mountPoint} has ${data.freeInodes} of ${data.inodes} inodes left; a tenth is needed.`,
+        remedy: 'Remove small files there, or make the file system anew with more inodes.',
+      },
+    ];
   },
 };

@@ -15,9 +15,23 @@ export const check: HostCheck = {
     const found: Finding[] = [];
     if (journalOnDisk && journalMaxBytes !== null && journalMaxBytes > SHARE * sizeBytes) {
       const share = journalMaxBytes >= sizeBytes ? 'all' : `${Math.round((100 * journalMaxBytes) / sizeBytes)} %`;
-      found.push({ severity: 'warn', message: `The journal may grow to ${gib(journalMaxBytes)}, ${share} of ${mountPoint}; applications are stopped when that is full.`, remedy: 'Lower SystemMaxUse in /etc/systemd/journald.conf, or leave it out.' });
+      found.push({
+        severity: 'warn',
+        message:
+          `The journal may grow to ${gib(journalMaxBytes)}, ${share} of ${mountPoint}; applications are stopped when ` +
+          'that is full.',
+        remedy: 'Lower SystemMaxUse in /etc/systemd/journald.conf, or leave it out.',
+      });
     }
-    if (syslog !== null && !rotated) found.push({ severity: 'warn', message: `${syslog} writes to ${mountPoint === '/' ? '/var/log' : mountPoint} and nothing shortens its files (logrotate is not installed).`, remedy: 'Install the package logrotate.' });
+    if (syslog !== null && !rotated) {
+      found.push({
+        severity: 'warn',
+        message:
+          `${syslog} writes to ${mountPoint === '/' ? '/var/log' : mountPoint} and nothing shortens its files ` +
+          '(logrotate is not installed).',
+        remedy: 'Install the package logrotate.',
+      });
+    }
     return found;
   },
 };

@@ -13,8 +13,20 @@ export const check: HostCheck = {
     const { totalBytes, balloonBytes, hostSwapBytes } = facts.memory;
     const found: Finding[] = [];
     const remedy = 'Reserve all of its memory for this virtual machine in the hypervisor, and switch ballooning off.';
-    if (balloonBytes !== null && balloonBytes > SHARE * totalBytes) found.push({ severity: 'warn', message: `The hypervisor has taken ${gib(balloonBytes)} of memory back (memory balloon).`, remedy });
-    if (hostSwapBytes !== null && hostSwapBytes > 0) found.push({ severity: 'warn', message: `The hypervisor has swapped ${gib(hostSwapBytes)} of this machine's memory out to its disk.`, remedy });
+    if (balloonBytes !== null && balloonBytes > SHARE * totalBytes) {
+      found.push({
+        severity: 'warn',
+        message: `The hypervisor has taken ${gib(balloonBytes)} of memory back (memory balloon).`,
+        remedy,
+      });
+    }
+    if (hostSwapBytes !== null && hostSwapBytes > 0) {
+      found.push({
+        severity: 'warn',
+        message: `The hypervisor has swapped ${gib(hostSwapBytes)} of this machine's memory out to its disk.`,
+        remedy,
+      });
+    }
     return found;
   },
 };

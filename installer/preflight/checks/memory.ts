@@ -13,8 +13,24 @@ export const check: HostCheck = {
   operations: ['install', 'join'],
   judge({ facts }) {
     const usable = facts.memory.totalBytes - RESERVE;
-    if (usable >= ADVISED) return [];
-    if (usable >= NEEDED) return [{ severity: 'warn', message: `There are ${gib(facts.memory.totalBytes)} of memory; 4 GiB are advised.`, remedy: 'Give the machine more memory before it carries real load.' }];
-    return [{ severity: 'fail', message: `There are ${gib(facts.memory.totalBytes)} of memory; 2 GiB are needed.`, remedy: 'Give the machine at least 2 GiB of memory.' }];
+    if (usable >= ADVISED) {
+      return [];
+    }
+    if (usable >= NEEDED) {
+      return [
+        {
+          severity: 'warn',
+          message: `There are ${gib(facts.memory.totalBytes)} of memory; 4 GiB are advised.`,
+          remedy: 'Give the machine more memory before it carries real load.',
+        },
+      ];
+    }
+    return [
+      {
+        severity: 'fail',
+        message: `There are ${gib(facts.memory.totalBytes)} of memory; 2 GiB are needed.`,
+        remedy: 'Give the machine at least 2 GiB of memory.',
+      },
+    ];
   },
 };

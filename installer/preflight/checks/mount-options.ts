@@ -9,7 +9,17 @@ export const check: HostCheck = {
   judge({ facts }) {
     const { data } = facts.storage;
     const odd = data.mountOptions.filter((o) => o === 'nosuid' || o === 'nodev');
-    if (odd.length === 0) return [];
-    return [{ severity: 'warn', message: `${data.mountPoint}, which will hold the containers, is mounted ${list(odd)}: programs in containers that change their user will not work.`, remedy: `Remount it without, or choose another folder by \`paths.data\` in cluster.yaml.` }];
+    if (odd.length === 0) {
+      return [];
+    }
+    return [
+      {
+        severity: 'warn',
+        message:
+          `${data.mountPoint}, which will hold the containers, is mounted ${list(odd)}: programs in containers that ` +
+          'change their user will not work.',
+        remedy: `Remount it without, or choose another folder by \`paths.data\` in cluster.yaml.`,
+      },
+    ];
   },
 };

@@ -10,7 +10,17 @@ export const check: ClusterCheck = {
   judge(members) {
     const sizes = Map.groupBy(members, (m) => interfaceOf(m.facts.network, m.address)?.mtu ?? 0);
     sizes.delete(0);
-    if (sizes.size < 2) return [];
-    return [{ severity: 'warn', message: `The MTU differs: ${[...sizes].map(([mtu, same]) => `${mtu} on ${list(same.map((m) => m.name))}`).join('; ')}.`, remedy: 'Set the same on all machines.' }];
+    if (sizes.size < 2) {
+      return [];
+    }
+    return [
+      {
+        severity: 'warn',
+        message:
+          'The MTU differs: ' +
+          `${[...sizes].map(([mtu, same]) => `${mtu} on ${list(same.map((m) => m.name))}`).join('; ')}.`,
+        remedy: 'Set the same on all machines.',
+      },
+    ];
   },
 };

@@ -8,7 +8,15 @@ export const check: HostCheck = {
   operations: ['install', 'join', 'upgrade'],
   judge({ facts }) {
     const found = facts.foreign.others.filter((o) => o === 'nm-cloud-setup' || o === 'wickedd');
-    if (found.length === 0) return [];
-    return [{ severity: 'warn', message: `${list(found)} runs and may undo routes and kernel settings.`, remedy: 'Disable it (`systemctl disable --now nm-cloud-setup.timer`), or see that it leaves them alone.' }];
+    if (found.length === 0) {
+      return [];
+    }
+    return [
+      {
+        severity: 'warn',
+        message: `${list(found)} runs and may undo routes and kernel settings.`,
+        remedy: 'Disable it (`systemctl disable --now nm-cloud-setup.timer`), or see that it leaves them alone.',
+      },
+    ];
   },
 };

@@ -7,6 +7,17 @@ export const check: HostCheck = {
   operations: ['install', 'join', 'upgrade'],
   judge({ facts }) {
     const { prefix, data, kubelet } = facts.storage;
-    return [prefix, data, kubelet].filter((f) => f.execOk === null).map((f) => ({ severity: 'fail' as const, message: `Nothing can be written below ${f.exists}, where ${f.path} will lie: ${f.execError === 'ENOSPC' ? 'the disk is full' : f.execError === 'EROFS' ? 'it is mounted read-only' : f.execError}.`, remedy: f.execError === 'ENOSPC' ? 'Free some space there.' : 'Make it writable, or choose another folder by `paths:` in cluster.yaml.' }));
+    return [prefix, data, kubelet]
+      .filter((f) => f.execOk === null)
+      .map((f) => ({
+        severity: 'fail' as const,
+        message:
+          `Nothing can be written below ${f.exists}, where ${f.path} will lie: ` +
+          `${f.execError === 'ENOSPC' ? 'the disk is full' : f.execError === 'EROFS' ? 'it is mounted read-only' : f.execError}.`,
+        remedy:
+          f.execError === 'ENOSPC'
+            ? 'Free some space there.'
+            : 'Make it writable, or choose another folder by `paths:` in cluster.yaml.',
+      }));
   },
 };

@@ -11,13 +11,37 @@ export const check: ClusterCheck = {
     return owned.flatMap(({ member, node }) => {
       const remedy = `Run \`terrarium uninstall\` for ${member.address} if it is to be taken over, or leave it out.`;
       if (node.cluster !== context.file.name || node.clusterId !== expected) {
-        return [{ severity: 'fail' as const, host: member.name, message: `The machine is a node (${node.name}) of another cluster: ${node.cluster} (${node.clusterId.slice(0, 8)}).`, remedy }];
+        return [
+          {
+            severity: 'fail' as const,
+            host: member.name,
+            message:
+              `The machine is a node (${node.name}) of another cluster: ${node.cluster} ` +
+              `(${node.clusterId.slice(0, 8)}).`,
+            remedy,
+          },
+        ];
       }
       if (node.address !== member.address) {
-        return [{ severity: 'fail' as const, host: member.name, message: `The machine was installed as ${node.name} with the address ${node.address}, not ${member.address}.`, remedy: `Use ${node.address} again, or run \`terrarium uninstall\` for it first.` }];
+        return [
+          {
+            severity: 'fail' as const,
+            host: member.name,
+            message:
+              `The machine was installed as ${node.name} with the address ` + `${node.address}, not ${member.address}.`,
+            remedy: `Use ${node.address} again, or run \`terrarium uninstall\` for it first.`,
+          },
+        ];
       }
       if (node.role !== member.role) {
-        return [{ severity: 'fail' as const, host: member.name, message: `The machine was installed as ${node.role}, not ${member.role}.`, remedy: `Give it \`role: ${node.role}\` in cluster.yaml, or run \`terrarium uninstall\` for it first.` }];
+        return [
+          {
+            severity: 'fail' as const,
+            host: member.name,
+            message: `The machine was installed as ${node.role}, not ${member.role}.`,
+            remedy: `Give it \`role: ${node.role}\` in cluster.yaml, or run \`terrarium uninstall\` for it first.`,
+          },
+        ];
       }
       return [];
     });

@@ -15,12 +15,20 @@ export const check: ClusterCheck = {
   judge(_members, _context, matrix) {
     return matrix.flatMap((pair) => {
       const bad = pair.ports.filter((p) => p.outcome !== 'open');
-      if (bad.length === 0) return [];
+      if (bad.length === 0) {
+        return [];
+      }
       const all = bad.length === pair.ports.length && bad.length > 1;
       return [...Map.groupBy(bad, (p) => p.outcome)].map(([outcome, ports]) => ({
         severity: 'fail' as const,
-        message: `${pair.from} → ${pair.to}: ${all && ports.length === bad.length ? 'none of the ports' : ports.length === 1 ? 'port' : 'ports'} ${ports.map((p) => p.port).join(', ')} (${ports.map((p) => p.name).join(', ')}) ${all && ports.length === bad.length ? 'can be reached' : 'cannot be reached'}: ${CAUSES[outcome]}.`,
-        remedy: `Let tcp ${ports.map((p) => p.port).join(', ')} from ${pair.from} through in the firewall of ${pair.to} and in any between them.`,
+        message:
+          `${pair.from} → ${pair.to}: ` +
+          `${all && ports.length === bad.length ? 'none of the ports' : ports.length === 1 ? 'port' : 'ports'} ` +
+          `${ports.map((p) => p.port).join(', ')} (${ports.map((p) => p.name).join(', ')}) ` +
+          `${all && ports.length === bad.length ? 'can be reached' : 'cannot be reached'}: ${CAUSES[outcome]}.`,
+        remedy:
+          `Let tcp ${ports.map((p) => p.port).join(', ')} from ${pair.from} through in the firewall of ${pair.to} ` +
+          'and in any between them.',
       }));
     });
   },

@@ -12,8 +12,18 @@ export const check: HostCheck = {
     return Object.entries(NEEDED_SYSCTLS).flatMap(([name, needed]) => {
       const boot = sysctlAtBoot[name];
       // Where it is too small now another check says so, and the file only confirms it.
-      if (boot === undefined || !(Number(boot.value) < needed) || Number(sysctl[name] ?? 0) < needed) return [];
-      return [{ severity: 'warn' as const, message: `${name} is ${sysctl[name]} now but will be ${boot.value} after the next boot: ${boot.file} has the last word.`, remedy: `Remove it there, or set at least ${needed}.` }];
+      if (boot === undefined || !(Number(boot.value) < needed) || Number(sysctl[name] ?? 0) < needed) {
+        return [];
+      }
+      return [
+        {
+          severity: 'warn' as const,
+          message:
+            `${name} is ${sysctl[name]} now but will be ${boot.value} after the next boot: ${boot.file} has the last ` +
+            'word.',
+          remedy: `Remove it there, or set at least ${needed}.`,
+        },
+      ];
     });
   },
 };

@@ -6,7 +6,16 @@ export const check: HostCheck = {
   scope: 'host',
   operations: ['install', 'join', 'upgrade'],
   judge({ facts }) {
-    if (facts.time.keeper !== null || facts.os.container !== null) return [];
-    return [{ severity: 'info', message: 'Nothing keeps the clock right (no chrony, no systemd-timesyncd): that works as long as the machines agree to 30 s.' }];
+    if (facts.time.keeper !== null || facts.os.container !== null) {
+      return [];
+    }
+    return [
+      {
+        severity: 'info',
+        message:
+          'Nothing keeps the clock right (no chrony, no systemd-timesyncd): that works as long as the machines ' +
+          'agree to 30 s.',
+      },
+    ];
   },
 };

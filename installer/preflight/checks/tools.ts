@@ -11,7 +11,15 @@ export const check: HostCheck = {
   judge({ facts }) {
     const needed = [...NEEDED, ...(facts.kernel.modules['overlay'] === 'loadable' ? ['modprobe'] : [])];
     const missing = needed.filter((t) => facts.tools[t] === null);
-    if (missing.length === 0) return [];
-    return [{ severity: 'fail', message: `${list(missing)} ${missing.length === 1 ? 'is' : 'are'} not installed.`, remedy: 'Install the packages that contain them (mount, systemd, kmod, coreutils).' }];
+    if (missing.length === 0) {
+      return [];
+    }
+    return [
+      {
+        severity: 'fail',
+        message: `${list(missing)} ${missing.length === 1 ? 'is' : 'are'} not installed.`,
+        remedy: 'Install the packages that contain them (mount, systemd, kmod, coreutils).',
+      },
+    ];
   },
 };

@@ -7,7 +7,17 @@ export const check: HostCheck = {
   operations: ['install', 'join', 'upgrade'],
   judge({ facts }) {
     const file = facts.os.automaticReboot;
-    if (file === null) return [];
-    return [{ severity: 'warn', message: `Unattended upgrades may restart the machine by themselves (${file}).`, remedy: 'Set Unattended-Upgrade::Automatic-Reboot to "false" (in /etc/dnf/automatic.conf: reboot = never), or to different hours on each node.' }];
+    if (file === null) {
+      return [];
+    }
+    return [
+      {
+        severity: 'warn',
+        message: `Unattended upgrades may restart the machine by themselves (${file}).`,
+        remedy:
+          'Set Unattended-Upgrade::Automatic-Reboot to "false" (in /etc/dnf/automatic.conf: reboot = never), or to ' +
+          'different hours on each node.',
+      },
+    ];
   },
 };

@@ -9,7 +9,23 @@ export interface CgroupFacts {
   mounts: string[];
 }
 
-const KNOWN = ['cpu', 'cpuacct', 'cpuset', 'memory', 'pids', 'blkio', 'io', 'devices', 'freezer', 'hugetlb', 'net_cls', 'net_prio', 'perf_event', 'rdma', 'misc'];
+const KNOWN = [
+  'cpu',
+  'cpuacct',
+  'cpuset',
+  'memory',
+  'pids',
+  'blkio',
+  'io',
+  'devices',
+  'freezer',
+  'hugetlb',
+  'net_cls',
+  'net_prio',
+  'perf_event',
+  'rdma',
+  'misc',
+];
 
 /** @param mountinfo text of /proc/self/mountinfo */
 export function cgroupFacts(mountinfo: string, v2Controllers: string | undefined): CgroupFacts {
@@ -18,7 +34,9 @@ export function cgroupFacts(mountinfo: string, v2Controllers: string | undefined
     const [type = '', , options = ''] = right.split(' ');
     return type === 'cgroup' || type === 'cgroup2' ? [{ at: left.split(' ')[4] ?? '', type, options }] : [];
   });
-  const v1 = mounts.filter((m) => m.type === 'cgroup').flatMap((m) => m.options.split(',').filter((o) => KNOWN.includes(o)));
+  const v1 = mounts
+    .filter((m) => m.type === 'cgroup')
+    .flatMap((m) => m.options.split(',').filter((o) => KNOWN.includes(o)));
   const has2 = mounts.some((m) => m.type === 'cgroup2');
   const v2 = (v2Controllers ?? '').split(/\s+/).filter((c) => c !== '');
   return {
@@ -30,6 +48,7 @@ export function cgroupFacts(mountinfo: string, v2Controllers: string | undefined
 
 export async function gatherCgroup(): Promise<CgroupFacts> {
   const mountinfo = (await textOf('/proc/self/mountinfo')) ?? '';
-  const v2 = (await textOf('/sys/fs/cgroup/cgroup.controllers')) ?? (await textOf('/sys/fs/cgroup/unified/cgroup.controllers'));
+  const v2 =
+    (await textOf('/sys/fs/cgroup/cgroup.controllers')) ?? (await textOf('/sys/fs/cgroup/unified/cgroup.controllers'));
   return cgroupFacts(mountinfo, v2);
 }

@@ -6,13 +6,21 @@ import type { Mount } from './storage.ts';
 /** What lies below one file system. */
 export interface DiskFacts {
   mountPoint: string;
-  /** Names of the block devices in sysfs, the file system's own first: `dm-0`, `sda3`, `sda`; empty where there are none. */
+  /**
+   * Names of the block devices in sysfs, the file system's own first: `dm-0`, `sda3`, `sda`; empty where there are
+   * none.
+   */
   devices: string[];
   /** Options by which users or groups have a quota on it. */
   quotas: string[];
-  /** Errors that ext4 has recorded in the file system since its last check, other boots included; null for other kinds. */
+  /**
+   * Errors that ext4 has recorded in the file system since its last check, other boots included; null for other kinds.
+   */
   ext4Errors: number | null;
-  /** XFS keeps the types of files in its folders (ftype=1), which overlays need; null for other kinds, or where it cannot be read. */
+  /**
+   * XFS keeps the types of files in its folders (ftype=1), which overlays need; null for other kinds, or where it
+   * cannot be read.
+   */
   xfsFtype: boolean | null;
   /** The thin pool that it draws its blocks from; null without one, or where it cannot be asked. */
   thinPool: ThinPool | null;
@@ -38,7 +46,11 @@ const MAX_DEPTH = 8;
 export async function gatherDisk(mount: Mount): Promise<DiskFacts> {
   const devices = await devicesBelow(mount);
   const own = devices[0] ?? '';
-  const [errors, superblock, pools] = await Promise.all([textOf(`/sys/fs/ext4/${own}/errors_count`), mount.filesystem === 'xfs' ? firstSector(`/dev/${own}`) : undefined, Promise.all(devices.map((d) => poolName(d)))]);
+  const [errors, superblock, pools] = await Promise.all([
+    textOf(`/sys/fs/ext4/${own}/errors_count`),
+    mount.filesystem === 'xfs' ? firstSector(`/dev/${own}`) : undefined,
+    Promise.all(devices.map((d) => poolName(d))),
+  ]);
   const pool = pools.find((p) => p !== undefined);
   return {
     mountPoint: mount.at,
@@ -63,29 +75,48 @@ async function firstSector(device: string): Promise<Buffer | undefined> {
   }
 }
 
-/** @param superblock first 512 bytes of the device; struct xfs_dsb in fs/xfs/libxfs/xfs_format.h of the kernel, big-endian */
+/**
+ * @param superblock first 512 bytes of the device; struct xfs_dsb in fs/xfs/libxfs/xfs_format.h of the kernel,
+ *   big-endian
+ */
 export function xfsFtype(superblock: Buffer): boolean | null {
-  if (superblock.length < SECTOR || superblock.toString('latin1', 0, 4) !== 'XFSB') return null;
+  if (superblock.length < SECTOR || superblock.toString('latin1', 0, 4) !== 'XFSB') {
+    return null;
+  }
   const version = superblock.readUInt16BE(100) & 0xf;
-  if (version < 4) return false;
+  if (version < 4) {
+    return false;
+  }
   // sb_features_incompat, bit FTYPE; before version 5 sb_features2, bit FTYPEBIT.
   return version === 4 ? (superblock.readUInt32BE(200) & 0x200) !== 0 : (superblock.readUInt32BE(216) & 1) !== 0;
 }
 
 async function devicesBelow(mount: Mount): Promise<string[]> {
   // btrfs shows a number that belongs to no device; its source is a path.
-  const start = (await resolved(`/sys/dev/block/${mount.number}`)) ?? (mount.device.startsWith('/dev/') ? await resolved(`/sys/class/block/${basename((await resolved(mount.device)) ?? mount.device)}`) : undefined);
+  const start =
+    (await resolved(`/sys/dev/block/${mount.number}`)) ??
+    (mount.device.startsWith('/dev/')
+      ? await resolved(`/sys/class/block/${basename((await resolved(mount.device)) ?? mount.device)}`)
+      : undefined);
   return start === undefined ? [] : await deviceChain(start);
 }
 
-/** @param folder a device in sysfs; returns its name, that of the disk on which it is a partition, and what a device of the mapper or a RAID is made of. */
+/**
+ * @param folder a device in sysfs; returns its name, that of the disk on which it is a partition, and what a device of
+ *   the mapper or a RAID is made of.
+ */
 export async function deviceChain(folder: string): Promise<string[]> {
   return [...new Set(await chain(folder, 0))];
 }
 
 async function chain(folder: string, depth: number): Promise<string[]> {
-  if (depth > MAX_DEPTH) return [];
-  const partition = await access(`${folder}/partition`).then(() => true, () => false);
+  if (depth > MAX_DEPTH) {
+    return [];
+  }
+  const partition = await access(`${folder}/partition`).then(
+    () => true,
+    () => false,
+  );
   const slaves = await Promise.all((await namesIn(`${folder}/slaves`)).map((s) => resolved(`${folder}/slaves/${s}`)));
   const below = [...(partition ? [dirname(folder)] : []), ...slaves.filter((s) => s !== undefined)];
   return [basename(folder), ...(await Promise.all(below.map((b) => chain(b, depth + 1)))).flat()];
@@ -98,11 +129,16 @@ async function resolved(path: string): Promise<string | undefined> {
 /** LVM marks the device of a thin pool by the end of its id. */
 async function poolName(device: string): Promise<string | undefined> {
   const id = device.startsWith('dm-') ? await textOf(`/sys/class/block/${device}/dm/uuid`) : undefined;
-  return id?.trim().endsWith('-tpool') === true ? (await textOf(`/sys/class/block/${device}/dm/name`))?.trim() : undefined;
+  return id?.trim().endsWith('-tpool') === true
+    ? (await textOf(`/sys/class/block/${device}/dm/name`))?.trim()
+    : undefined;
 }
 
 async function askPool(name: string): Promise<ThinPool | null> {
-  const [status, table] = await Promise.all([outputOf('dmsetup', ['status', name]), outputOf('dmsetup', ['table', name])]);
+  const [status, table] = await Promise.all([
+    outputOf('dmsetup', ['status', name]),
+    outputOf('dmsetup', ['table', name]),
+  ]);
   return thinPool(name, status ?? '', table ?? '');
 }
 
@@ -112,11 +148,23 @@ async function askPool(name: string): Promise<ThinPool | null> {
  */
 export function thinPool(name: string, status: string, table: string): ThinPool | null {
   const [, , kind, , metadata, data, , mode] = status.trim().split(/\s+/);
-  if (kind !== 'thin-pool') return null;
-  if (/\bFail\b/i.test(status)) return { name, mode: 'fail', dataUsed: 1, metadataUsed: 1, freeBytes: 0 };
+  if (kind !== 'thin-pool') {
+    return null;
+  }
+  if (/\bFail\b/i.test(status)) {
+    return { name, mode: 'fail', dataUsed: 1, metadataUsed: 1, freeBytes: 0 };
+  }
   const blockBytes = Number(table.trim().split(/\s+/)[5]) * SECTOR;
   const [usedMetadata = 0, allMetadata = 0] = (metadata ?? '').split('/').map(Number);
   const [used = 0, all = 0] = (data ?? '').split('/').map(Number);
-  if (!(all > 0 && allMetadata > 0 && blockBytes > 0) || mode === undefined) return null;
-  return { name, mode, dataUsed: used / all, metadataUsed: usedMetadata / allMetadata, freeBytes: (all - used) * blockBytes };
+  if (!(all > 0 && allMetadata > 0 && blockBytes > 0) || mode === undefined) {
+    return null;
+  }
+  return {
+    name,
+    mode,
+    dataUsed: used / all,
+    metadataUsed: usedMetadata / allMetadata,
+    freeBytes: (all - used) * blockBytes,
+  };
 }

@@ -19,21 +19,36 @@ interface NftItem {
 
 export async function gatherFirewall(processes: Process[]): Promise<FirewallFacts> {
   // Not iptables-save: asking by it loads modules and makes tables.
-  const [ufw, ruleset, four, six] = await Promise.all([textOf('/etc/ufw/ufw.conf'), outputOf('nft', ['-j', 'list', 'ruleset']), textOf('/proc/net/ip_tables_names'), textOf('/proc/net/ip6_tables_names')]);
+  const [ufw, ruleset, four, six] = await Promise.all([
+    textOf('/etc/ufw/ufw.conf'),
+    outputOf('nft', ['-j', 'list', 'ruleset']),
+    textOf('/proc/net/ip_tables_names'),
+    textOf('/proc/net/ip6_tables_names'),
+  ]);
   const items = ruleset === undefined ? [] : ((JSON.parse(ruleset) as { nftables?: NftItem[] }).nftables ?? []);
   return {
     firewalld: processes.some((p) => p.name === 'firewalld'),
     ufw: /^ENABLED=yes/m.test(ufw ?? ''),
     inputChains: inputChains(items),
-    kubernetesChains: [...new Set(items.flatMap((i) => (i.chain !== undefined && /^(KUBE-|CNI-|cali-|CILIUM_|FLANNEL)/.test(i.chain.name) ? [i.chain.name] : [])))],
+    kubernetesChains: [
+      ...new Set(
+        items.flatMap((i) =>
+          i.chain !== undefined && /^(KUBE-|CNI-|cali-|CILIUM_|FLANNEL)/.test(i.chain.name) ? [i.chain.name] : [],
+        ),
+      ),
+    ],
     legacyTables: [...new Set([...(four ?? '').split('\n'), ...(six ?? '').split('\n')].filter((n) => n !== ''))],
   };
 }
 
 function inputChains(items: NftItem[]): FirewallFacts['inputChains'] {
   return items.flatMap(({ chain }) => {
-    if (chain?.hook !== 'input' && chain?.hook !== 'prerouting') return [];
-    const rules = items.filter((i) => i.rule?.chain === chain.name && i.rule.table === chain.table && i.rule.family === chain.family).length;
+    if (chain?.hook !== 'input' && chain?.hook !== 'prerouting') {
+      return [];
+    }
+    const rules = items.filter(
+      (i) => i.rule?.chain === chain.name && i.rule.table === chain.table && i.rule.family === chain.family,
+    ).length;
     return [{ table: `${chain.family} ${chain.table}`, chain: chain.name, policy: chain.policy ?? 'accept', rules }];
   });
 }

@@ -4,8 +4,8 @@ import { gatherDns } from './dns.ts';
 import type { Facts } from './facts.ts';
 import { gatherFirewall } from './firewall.ts';
 import { gatherForeign } from './foreign.ts';
-import { gatherKernel } from './kernel.ts';
 import { gatherKernelLog } from './kernel-log.ts';
+import { gatherKernel } from './kernel.ts';
 import { gatherLimits } from './limits.ts';
 import { gatherListeners } from './listeners.ts';
 import { gatherLogs } from './logs.ts';
@@ -23,7 +23,23 @@ import { gatherTools } from './tools.ts';
 /** Looks at this machine, as root, in less than two seconds; leaves nothing behind. */
 export async function gatherFacts(question: Question, env: NodeJS.ProcessEnv): Promise<Facts> {
   const processes = await listProcesses();
-  const [os, cpu, memory, cgroup, kernel, security, tools, network, dns, listeners, foreign, own, firewall, limits, logs] = await Promise.all([
+  const [
+    os,
+    cpu,
+    memory,
+    cgroup,
+    kernel,
+    security,
+    tools,
+    network,
+    dns,
+    listeners,
+    foreign,
+    own,
+    firewall,
+    limits,
+    logs,
+  ] = await Promise.all([
     gatherOs(),
     gatherCpu(),
     gatherMemory(),
@@ -44,5 +60,24 @@ export async function gatherFacts(question: Question, env: NodeJS.ProcessEnv): P
   const storage = await gatherStorage(question);
   const time = await gatherTime(processes);
   const kernelLog = gatherKernelLog(storage.disks.flatMap((d) => d.devices));
-  return { os, cpu, memory, cgroup, kernel, security, tools, storage, network, dns, listeners, foreign, own, firewall, limits, time, logs, kernelLog };
+  return {
+    os,
+    cpu,
+    memory,
+    cgroup,
+    kernel,
+    security,
+    tools,
+    storage,
+    network,
+    dns,
+    listeners,
+    foreign,
+    own,
+    firewall,
+    limits,
+    time,
+    logs,
+    kernelLog,
+  };
 }

@@ -20,7 +20,8 @@ export interface KernelLine {
   text: string;
 }
 
-const DISK_ERROR = /I\/O error|EXT4-fs error|XFS .*(?:error|[Cc]orruption)|BTRFS (?:error|critical)|critical (?:medium|target) error|[Rr]emounting filesystem read-only|lost async page write/;
+const DISK_ERROR =
+  /I\/O error|EXT4-fs error|XFS .*(?:error|[Cc]orruption)|BTRFS (?:error|critical)|critical (?:medium|target) error|[Rr]emounting filesystem read-only|lost async page write/;
 /** `I/O error, dev sda, sector`, `EXT4-fs error (device sda1)`, `XFS (dm-0)` */
 const DEVICE = /(?:\bdev |\bdevice |\((?!device ))([\w!-]+)/g;
 /** What follows belongs to another use of the device. */
@@ -35,7 +36,10 @@ const SIGNS: [PauseSign, RegExp][] = [
   ['stood still', /watchdog: BUG: soft lockup/],
 ];
 const KEPT = 3;
-/** Device number of /dev/kmsg (the kernel's Documentation/admin-guide/devices.txt); in a container a pipe may have its name. */
+/**
+ * Device number of /dev/kmsg (the kernel's Documentation/admin-guide/devices.txt); in a container a pipe may have its
+ * name.
+ */
 const KMSG = (1 << 8) | 11;
 const MAX_LINES = 100_000;
 /** Longest record of /dev/kmsg (CONSOLE_EXT_LOG_MAX of the kernel). */
@@ -53,15 +57,25 @@ export function kernelLogFacts(lines: KernelLine[], devices: string[], nowS: num
   const pauses: KernelLogFacts['pauses'] = [];
   for (const { atS, text } of lines) {
     const mounted = MOUNTED.exec(text)?.[1];
-    if (mounted !== undefined) errors = errors.filter((e) => e.device !== mounted);
+    if (mounted !== undefined) {
+      errors = errors.filter((e) => e.device !== mounted);
+    }
     if (DISK_ERROR.test(text)) {
       const device = [...text.matchAll(DEVICE)].map((m) => m[1] ?? '').find((d) => devices.includes(d));
-      if (device !== undefined) errors.push({ device, text });
+      if (device !== undefined) {
+        errors.push({ device, text });
+      }
     }
     const sign = atS < BOOT_S ? undefined : SIGNS.find(([, pattern]) => pattern.test(text))?.[0];
-    if (sign !== undefined) pauses.push({ sign, agoS: Math.max(0, Math.round(nowS - atS)), line: text });
+    if (sign !== undefined) {
+      pauses.push({ sign, agoS: Math.max(0, Math.round(nowS - atS)), line: text });
+    }
   }
-  return { diskErrors: errors.slice(-KEPT).map((e) => e.text), diskErrorCount: errors.length, pauses: pauses.slice(-KEPT) };
+  return {
+    diskErrors: errors.slice(-KEPT).map((e) => e.text),
+    diskErrorCount: errors.length,
+    pauses: pauses.slice(-KEPT),
+  };
 }
 
 /** Null where there is no log, or where it may not be read. */
@@ -70,20 +84,28 @@ function readKernelLog(): KernelLine[] | null {
   try {
     fd = openSync('/dev/kmsg', constants.O_RDONLY | constants.O_NONBLOCK);
     const info = fstatSync(fd);
-    if (!info.isCharacterDevice() || info.rdev !== KMSG) return null;
+    if (!info.isCharacterDevice() || info.rdev !== KMSG) {
+      return null;
+    }
     const lines: KernelLine[] = [];
     const buffer = Buffer.alloc(RECORD_BYTES);
     for (let n = 0; n < MAX_LINES; n += 1) {
       const record = nextRecord(fd, buffer);
-      if (record === 'end') break;
+      if (record === 'end') {
+        break;
+      }
       const line = record === 'overwritten' ? undefined : kernelLine(record);
-      if (line !== undefined) lines.push(line);
+      if (line !== undefined) {
+        lines.push(line);
+      }
     }
     return lines;
   } catch {
     return null;
   } finally {
-    if (fd !== undefined) closeSync(fd);
+    if (fd !== undefined) {
+      closeSync(fd);
+    }
   }
 }
 
@@ -92,14 +114,21 @@ function nextRecord(fd: number, buffer: Buffer): string {
     const size = readSync(fd, buffer);
     return size === 0 ? 'end' : buffer.toString('utf8', 0, size);
   } catch (error) {
-    if (isErrno(error, 'EAGAIN')) return 'end';
+    if (isErrno(error, 'EAGAIN')) {
+      return 'end';
+    }
     // The ring went over the record that was to be read next.
-    if (isErrno(error, 'EPIPE')) return 'overwritten';
+    if (isErrno(error, 'EPIPE')) {
+      return 'overwritten';
+    }
     throw error;
   }
 }
 
-/** @param record `6,339,5140900,-;text`, the time in microseconds, then lines about the device (Documentation/ABI/testing/dev-kmsg of the kernel). */
+/**
+ * @param record `6,339,5140900,-;text`, the time in microseconds, then lines about the device
+ *   (Documentation/ABI/testing/dev-kmsg of the kernel).
+ */
 export function kernelLine(record: string): KernelLine | undefined {
   const match = /^\d+,\d+,(\d+),[^;]*;([^\n]*)/.exec(record);
   return match === null ? undefined : { atS: Number(match[1]) / 1e6, text: match[2] ?? '' };

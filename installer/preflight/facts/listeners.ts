@@ -35,19 +35,33 @@ export function listeningSockets(text: string): Socket[] {
 
 /** Each group of 8 digits is a 32-bit word in little-endian order. */
 function addressOf(hex: string): string {
-  const bytes = hex.match(/.{8}/g)?.flatMap((word) => [6, 4, 2, 0].map((i) => parseInt(word.slice(i, i + 2), 16))) ?? [];
-  if (bytes.length === 4) return bytes.join('.');
-  if (bytes.every((b) => b === 0)) return '::';
-  const groups = Array.from({ length: 8 }, (_, i) => (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16));
+  const bytes =
+    hex.match(/.{8}/g)?.flatMap((word) => [6, 4, 2, 0].map((i) => parseInt(word.slice(i, i + 2), 16))) ?? [];
+  if (bytes.length === 4) {
+    return bytes.join('.');
+  }
+  if (bytes.every((b) => b === 0)) {
+    return '::';
+  }
+  const groups = Array.from({ length: 8 }, (_, i) =>
+    (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16),
+  );
   const text = new URL(`http://[${groups.join(':')}]/`).hostname.slice(1, -1);
   return text.startsWith('::ffff:') ? bytes.slice(12).join('.') : text;
 }
 
-/** Who listens on the given TCP ports. Looking for a socket's process costs a walk through /proc, done only where one is found. */
+/**
+ * Who listens on the given TCP ports. Looking for a socket's process costs a walk through /proc, done only where one is
+ * found.
+ */
 export async function gatherListeners(ports: number[], processes: Process[]): Promise<ListenerFacts[]> {
   const [four, six] = await Promise.all([textOf('/proc/net/tcp'), textOf('/proc/net/tcp6')]);
-  const sockets = [...listeningSockets(four ?? ''), ...listeningSockets(six ?? '')].filter((s) => ports.includes(s.port));
-  if (sockets.length === 0) return [];
+  const sockets = [...listeningSockets(four ?? ''), ...listeningSockets(six ?? '')].filter((s) =>
+    ports.includes(s.port),
+  );
+  if (sockets.length === 0) {
+    return [];
+  }
   const wanted = new Map(sockets.map((s) => [`socket:[${s.inode}]`, s]));
   const holders = new Map<Socket, Process>();
   await Promise.all(
@@ -55,7 +69,9 @@ export async function gatherListeners(ports: number[], processes: Process[]): Pr
       for (const fd of await namesIn(`/proc/${process.pid}/fd`)) {
         const target = await readlink(`/proc/${process.pid}/fd/${fd}`).catch(() => '');
         const socket = wanted.get(target);
-        if (socket !== undefined && !holders.has(socket)) holders.set(socket, process);
+        if (socket !== undefined && !holders.has(socket)) {
+          holders.set(socket, process);
+        }
       }
     }),
   );

@@ -19,8 +19,17 @@ const WRITERS = ['rsyslogd', 'syslog-ng'];
 const UNITS = ['', 'K', 'M', 'G', 'T', 'P', 'E'];
 
 export async function gatherLogs(processes: Process[]): Promise<LogFacts> {
-  const there = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
-  const [files, folder, ...rotates] = await Promise.all([journaldFiles(), there('/var/log/journal'), there('/usr/sbin/logrotate'), there('/usr/bin/logrotate')]);
+  const there = (path: string): Promise<boolean> =>
+    access(path).then(
+      () => true,
+      () => false,
+    );
+  const [files, folder, ...rotates] = await Promise.all([
+    journaldFiles(),
+    there('/var/log/journal'),
+    there('/usr/sbin/logrotate'),
+    there('/usr/bin/logrotate'),
+  ]);
   const settings = journaldSettings(files);
   const storage = settings['Storage'] ?? 'auto';
   return {
@@ -31,17 +40,33 @@ export async function gatherLogs(processes: Process[]): Promise<LogFacts> {
   };
 }
 
-/** Texts in the order in which journald reads them: the main file, then the drop-ins by name, of equal names the one in /etc (journald.conf(5)). */
+/**
+ * Texts in the order in which journald reads them: the main file, then the drop-ins by name, of equal names the one in
+ * /etc (journald.conf(5)).
+ */
 async function journaldFiles(): Promise<string[]> {
   const dropIns = new Map<string, string>();
-  for (const folder of FOLDERS) for (const name of await namesIn(`${folder}/journald.conf.d`)) if (name.endsWith('.conf')) dropIns.set(name, `${folder}/journald.conf.d/${name}`);
-  const paths = ['/etc/systemd/journald.conf', ...[...dropIns].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, path]) => path)];
+  for (const folder of FOLDERS) {
+    for (const name of await namesIn(`${folder}/journald.conf.d`)) {
+      if (name.endsWith('.conf')) {
+        dropIns.set(name, `${folder}/journald.conf.d/${name}`);
+      }
+    }
+  }
+  const paths = [
+    '/etc/systemd/journald.conf',
+    ...[...dropIns].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, path]) => path),
+  ];
   return await Promise.all(paths.map(async (p) => (await textOf(p)) ?? ''));
 }
 
 /** Settings of journald.conf files, later ones above earlier ones; one without a value is as if it were not there. */
 export function journaldSettings(files: string[]): Record<string, string> {
-  return Object.fromEntries(files.flatMap((text) => [...text.matchAll(/^[ \t]*(\w+)[ \t]*=[ \t]*(.*?)[ \t]*$/gm)].map((m) => [m[1] ?? '', m[2] ?? ''])));
+  return Object.fromEntries(
+    files.flatMap((text) =>
+      [...text.matchAll(/^[ \t]*(\w+)[ \t]*=[ \t]*(.*?)[ \t]*$/gm)].map((m) => [m[1] ?? '', m[2] ?? '']),
+    ),
+  );
 }
 
 /** `500M` as systemd understands it, powers of 1024; null for anything else. */

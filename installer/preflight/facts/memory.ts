@@ -35,7 +35,8 @@ export async function gatherMemory(): Promise<MemoryFacts> {
     textOf('/proc/vmstat'),
     hostSwapBytes(),
   ]);
-  const kib = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(info ?? '')?.[1] ?? 0) * 1024;
+  const kib = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(info ?? '')?.[1] ?? 0) * 1024;
   return {
     totalBytes: kib('MemTotal'),
     availableBytes: kib('MemAvailable'),
@@ -54,17 +55,18 @@ export async function gatherMemory(): Promise<MemoryFacts> {
 }
 
 /**
- * Everything of systemd's that starts swap and is not masked: units, those made by the generators for GPT partitions and for zram
- * (fstab is judged by itself), and services of Debian that make a swap file or device.
+ * Everything of systemd's that starts swap and is not masked: units, those made by the generators for GPT partitions
+ * and for zram (fstab is judged by itself), and services of Debian that make a swap file or device.
  */
 async function swapUnits(): Promise<string[]> {
-  const listed = async (folder: string, wanted: RegExp): Promise<string[]> => (await namesIn(folder)).filter((n) => wanted.test(n)).map((n) => `${folder}/${n}`);
+  const listed = async (folder: string, wanted: RegExp): Promise<string[]> =>
+    (await namesIn(folder)).filter((n) => wanted.test(n)).map((n) => `${folder}/${n}`);
   const [made, generated, zram, services, zramConf] = await Promise.all([
     Promise.all(UNIT_FOLDERS.map((folder) => listed(folder, /\.swap$/))),
     listed('/run/systemd/generator.late', /\.swap$/),
     listed('/run/systemd/generator', /^dev-zram\d+\.swap$/),
     listed('/etc/systemd/system/multi-user.target.wants', /^(?:zramswap|dphys-swapfile)\.service$/),
-    Promise.all(ZRAM_CONF.map(async (path) => ((await textOf(path)) ?? '').includes('[zram') ? [path] : [])),
+    Promise.all(ZRAM_CONF.map(async (path) => (((await textOf(path)) ?? '').includes('[zram') ? [path] : []))),
   ]);
   const units = [...new Set([...made.flat(), ...generated, ...zram, ...services])];
   const unmasked = await Promise.all(units.map(async (path) => ((await isMasked(basename(path))) ? [] : [path])));
@@ -87,7 +89,14 @@ export function balloonBytes(vmstat: string): number | null {
 
 async function hostSwapBytes(): Promise<number | null> {
   const program = '/usr/bin/vmware-toolbox-cmd';
-  if (!(await access(program).then(() => true, () => false))) return null;
+  if (
+    !(await access(program).then(
+      () => true,
+      () => false,
+    ))
+  ) {
+    return null;
+  }
   const megabytes = /^(\d+) MB/.exec((await outputOf(program, ['stat', 'swap'])) ?? '')?.[1];
   return megabytes === undefined ? null : Number(megabytes) * 2 ** 20;
 }

@@ -16,12 +16,28 @@ export interface OwnFacts {
   operations: string[];
 }
 
-const nodeSchema = z.object({ clusterId: z.string(), cluster: z.string(), name: z.string(), address: z.string(), role: z.string(), state: z.string() });
+const nodeSchema = z.object({
+  clusterId: z.string(),
+  cluster: z.string(),
+  name: z.string(),
+  address: z.string(),
+  role: z.string(),
+  state: z.string(),
+});
 
 export async function gatherOwn(question: Question): Promise<OwnFacts> {
   const paths = nodePaths(question);
-  const there = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
-  const [text, operations, prefixExists, dataExists] = await Promise.all([textOf(paths.node), namesIn(paths.operations), there(question.prefix), there(question.data)]);
+  const there = (path: string): Promise<boolean> =>
+    access(path).then(
+      () => true,
+      () => false,
+    );
+  const [text, operations, prefixExists, dataExists] = await Promise.all([
+    textOf(paths.node),
+    namesIn(paths.operations),
+    there(question.prefix),
+    there(question.data),
+  ]);
   const parsed = text === undefined ? undefined : nodeSchema.safeParse(parseJson(text));
   return { node: parsed?.data ?? null, nodeBroken: parsed?.success === false, prefixExists, dataExists, operations };
 }

@@ -15,7 +15,9 @@ export async function listProcesses(): Promise<Process[]> {
   const all = await Promise.all(
     pids.map(async (pid): Promise<Process | undefined> => {
       const [name, command] = await Promise.all([textOf(`/proc/${pid}/comm`), textOf(`/proc/${pid}/cmdline`)]);
-      if (name === undefined || command === undefined) return undefined;
+      if (name === undefined || command === undefined) {
+        return undefined;
+      }
       return { pid: Number(pid), name: name.trim(), argv: command.split('\0').filter((w) => w !== '') };
     }),
   );
@@ -25,7 +27,9 @@ export async function listProcesses(): Promise<Process[]> {
 /** The systemd unit in which a process runs. */
 export async function unitOf(pid: number): Promise<string | null> {
   const cgroup = (await textOf(`/proc/${pid}/cgroup`)) ?? '';
-  const line = cgroup.split('\n').find((l) => l.startsWith('0::/') && l !== '0::/') ?? cgroup.split('\n').find((l) => l.includes('name=systemd:'));
+  const line =
+    cgroup.split('\n').find((l) => l.startsWith('0::/') && l !== '0::/') ??
+    cgroup.split('\n').find((l) => l.includes('name=systemd:'));
   return /([^/]+\.(?:service|socket|scope))(?:\/|$)/.exec(line ?? '')?.[1] ?? null;
 }
 

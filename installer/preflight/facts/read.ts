@@ -21,6 +21,8 @@ export async function namesIn(folder: string): Promise<string[]> {
 /** Standard output of a program, or undefined when it is missing, fails or takes longer than a second. */
 export function outputOf(program: string, args: string[]): Promise<string | undefined> {
   return new Promise((resolve) => {
-    execFile(program, args, { timeout: 1000, maxBuffer: 16 << 20, encoding: 'utf8' }, (error, stdout) => resolve(error === null ? stdout : undefined));
+    execFile(program, args, { timeout: 1000, maxBuffer: 16 << 20, encoding: 'utf8' }, (error, stdout) =>
+      resolve(error === null ? stdout : undefined),
+    );
   });
 }

@@ -13,7 +13,25 @@ export interface SecurityFacts {
   scanners: string[];
 }
 
-const SCANNERS = ['clamd', 'clamonacc', 'falcon-sensor', 'mdatp', 'wdavdaemon', 'sentinelone', 'sentineld', 'cbagentd', 'savd', 'sophosav', 'ds_agent', 'xagt', 'esets_daemon', 'elastic-endpoin', 'cylancesvc', 'traps_pmd', 'kesl'];
+const SCANNERS = [
+  'clamd',
+  'clamonacc',
+  'falcon-sensor',
+  'mdatp',
+  'wdavdaemon',
+  'sentinelone',
+  'sentineld',
+  'cbagentd',
+  'savd',
+  'sophosav',
+  'ds_agent',
+  'xagt',
+  'esets_daemon',
+  'elastic-endpoin',
+  'cylancesvc',
+  'traps_pmd',
+  'kesl',
+];
 
 export async function gatherSecurity(processes: Process[]): Promise<SecurityFacts> {
   const [enforce, apparmor, ...rest] = await Promise.all([

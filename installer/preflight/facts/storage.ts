@@ -53,7 +53,13 @@ const SLOW_MBS = 20;
 export async function gatherStorage(question: Question): Promise<StorageFacts> {
   const mounts = parseMounts((await textOf('/proc/self/mountinfo')) ?? '');
   const folder = (path: string, probe: boolean): Promise<FolderFacts> => folderFacts(path, mounts, probe);
-  const [prefix, data, kubelet, logs, run] = await Promise.all([folder(question.prefix, true), folder(question.data, true), folder('/var/lib/kubelet', true), folder('/var/log', false), folder('/run', true)]);
+  const [prefix, data, kubelet, logs, run] = await Promise.all([
+    folder(question.prefix, true),
+    folder(question.data, true),
+    folder('/var/lib/kubelet', true),
+    folder('/var/log', false),
+    folder('/run', true),
+  ]);
   const ours = new Set([prefix, data, kubelet].map((f) => f.mountPoint));
   const disks = await Promise.all([...ours].flatMap((at) => mounts.findLast((m) => m.at === at) ?? []).map(gatherDisk));
   const speed = await diskSpeed(data.exists);
@@ -74,8 +80,18 @@ export function parseMounts(mountinfo: string): Mount[] {
     const [left = '', right = ''] = line.split(' - ');
     const l = left.split(' ');
     const [filesystem = '', device = '', superOptions = ''] = right.split(' ');
-    if (filesystem === '') return [];
-    return [{ at: unescape(l[4] ?? ''), number: l[2] ?? '', device: unescape(device), filesystem, options: [...new Set([...(l[5] ?? '').split(','), ...superOptions.split(',')])] }];
+    if (filesystem === '') {
+      return [];
+    }
+    return [
+      {
+        at: unescape(l[4] ?? ''),
+        number: l[2] ?? '',
+        device: unescape(device),
+        filesystem,
+        options: [...new Set([...(l[5] ?? '').split(','), ...superOptions.split(',')])],
+      },
+    ];
   });
 }
 
@@ -85,16 +101,33 @@ function unescape(path: string): string {
 
 async function folderFacts(path: string, mounts: Mount[], probe: boolean): Promise<FolderFacts> {
   let exists = path;
-  while (!(await stat(exists).then((s) => s.isDirectory(), () => false)) && exists !== '/') exists = dirname(exists);
+  while (
+    !(await stat(exists).then(
+      (s) => s.isDirectory(),
+      () => false,
+    )) &&
+    exists !== '/'
+  ) {
+    exists = dirname(exists);
+  }
   let linkTo: string | null = null;
   let unsearchable: string | null = null;
   for (let at = path; at !== '/'; at = dirname(at)) {
     const info = await lstat(at).catch(() => undefined);
-    if (info?.isSymbolicLink() === true) linkTo = await readlink(at);
-    if (info?.isDirectory() === true && (info.mode & 0o001) === 0 && at !== path) unsearchable = at;
+    if (info?.isSymbolicLink() === true) {
+      linkTo = await readlink(at);
+    }
+    if (info?.isDirectory() === true && (info.mode & 0o001) === 0 && at !== path) {
+      unsearchable = at;
+    }
   }
   // Later mounts hide earlier ones at the same place.
-  const mount = mounts.filter((m) => exists === m.at || exists.startsWith(m.at === '/' ? '/' : `${m.at}/`)).reduce<Mount | undefined>((best, m) => (best === undefined || m.at.length >= best.at.length ? m : best), undefined);
+  const mount = mounts
+    .filter((m) => exists === m.at || exists.startsWith(m.at === '/' ? '/' : `${m.at}/`))
+    .reduce<Mount | undefined>(
+      (best, m) => (best === undefined || m.at.length >= best.at.length ? m : best),
+      undefined,
+    );
   const space = await statfs(exists);
   const exec = probe ? await tryExec(exists) : { execOk: null, execError: null };
   return {
@@ -121,11 +154,16 @@ async function tryExec(folder: string): Promise<Pick<FolderFacts, 'execOk' | 'ex
     const program = join(dir, 'try');
     await writeFile(program, '#!/bin/sh\nexit 0\n', { mode: 0o700 });
     const error = await new Promise<Error | null>((resolve) => execFile(program, { timeout: 1000 }, (e) => resolve(e)));
-    return { execOk: error === null, execError: error === null ? null : ((error as NodeJS.ErrnoException).code ?? error.message) };
+    return {
+      execOk: error === null,
+      execError: error === null ? null : ((error as NodeJS.ErrnoException).code ?? error.message),
+    };
   } catch (error) {
     return { execOk: null, execError: (error as NodeJS.ErrnoException).code ?? String(error) };
   } finally {
-    if (dir !== undefined) await rm(dir, { recursive: true, force: true });
+    if (dir !== undefined) {
+      await rm(dir, { recursive: true, force: true });
+    }
   }
 }
 
@@ -134,7 +172,9 @@ async function writeSpeed(file: FileHandle): Promise<number> {
   const big = randomBytes(1 << 20);
   const from = performance.now();
   let written = 0;
-  while (written < WRITE_BYTES && performance.now() - from < 300) written += (await file.write(big)).bytesWritten;
+  while (written < WRITE_BYTES && performance.now() - from < 300) {
+    written += (await file.write(big)).bytesWritten;
+  }
   await file.datasync();
   return written / 1e6 / ((performance.now() - from) / 1000);
 }
@@ -155,14 +195,19 @@ async function diskSpeed(folder: string): Promise<Pick<StorageFacts, 'fsync' | '
     }
     let writeMBs = await writeSpeed(file);
     // Whatever else was being written may have been in the way.
-    if (writeMBs < SLOW_MBS) writeMBs = Math.max(writeMBs, await writeSpeed(file));
+    if (writeMBs < SLOW_MBS) {
+      writeMBs = Math.max(writeMBs, await writeSpeed(file));
+    }
     await file.close();
     times.sort((a, b) => a - b);
-    const at = (q: number): number => Math.round((times[Math.min(times.length - 1, Math.floor(times.length * q))] ?? 0) * 100) / 100;
+    const at = (q: number): number =>
+      Math.round((times[Math.min(times.length - 1, Math.floor(times.length * q))] ?? 0) * 100) / 100;
     return { fsync: { samples: times.length, p50Ms: at(0.5), p99Ms: at(0.99) }, writeMBs: Math.round(writeMBs) };
   } catch {
     return { fsync: null, writeMBs: null };
   } finally {
-    if (dir !== undefined) await rm(dir, { recursive: true, force: true });
+    if (dir !== undefined) {
+      await rm(dir, { recursive: true, force: true });
+    }
   }
 }

@@ -11,10 +11,22 @@ export interface TimeFacts {
   zone: string;
 }
 
-const KEEPERS: Record<string, string> = { chronyd: 'chronyd', ntpd: 'ntpd', 'systemd-timesyn': 'systemd-timesyncd', ptp4l: 'ptp4l', 'VBoxService': 'VirtualBox' };
+const KEEPERS: Record<string, string> = {
+  chronyd: 'chronyd',
+  ntpd: 'ntpd',
+  'systemd-timesyn': 'systemd-timesyncd',
+  ptp4l: 'ptp4l',
+  VBoxService: 'VirtualBox',
+};
 
 export async function gatherTime(processes: Process[]): Promise<TimeFacts> {
   const keeper = processes.map((p) => KEEPERS[p.name]).find((k) => k !== undefined) ?? null;
-  const synchronized = keeper === 'systemd-timesyncd' ? await access('/run/systemd/timesync/synchronized').then(() => true, () => false) : null;
+  const synchronized =
+    keeper === 'systemd-timesyncd'
+      ? await access('/run/systemd/timesync/synchronized').then(
+          () => true,
+          () => false,
+        )
+      : null;
   return { nowMs: Date.now(), keeper, synchronized, zone: Intl.DateTimeFormat().resolvedOptions().timeZone };
 }

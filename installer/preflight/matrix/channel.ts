@@ -34,18 +34,38 @@ export function openProbe(host: Host, program: string[], signal: AbortSignal | u
         }
       },
     })
-    .then((result) => end(new Failure('probe', `${host.name}: the network probe ended early: ${result.stderr.trim().slice(0, 300)}`, { host: host.name, remedy: 'Run the same command again.' })))
+    .then((result) =>
+      end(
+        new Failure('probe', `${host.name}: the network probe ended early: ${result.stderr.trim().slice(0, 300)}`, {
+          host: host.name,
+          remedy: 'Run the same command again.',
+        }),
+      ),
+    )
     .catch(end);
   return {
     async ask(command, kind) {
-      if (over !== undefined) throw over;
+      if (over !== undefined) {
+        throw over;
+      }
       let timer: NodeJS.Timeout | undefined;
       const answer = await new Promise<ProbeAnswer>((resolve, reject) => {
         waiting = { resolve, reject };
-        timer = setTimeout(() => reject(new Failure('probe', `${host.name}: the network probe does not answer.`, { host: host.name, remedy: 'Run the same command again.' })), ANSWER_MS);
+        timer = setTimeout(
+          () =>
+            reject(
+              new Failure('probe', `${host.name}: the network probe does not answer.`, {
+                host: host.name,
+                remedy: 'Run the same command again.',
+              }),
+            ),
+          ANSWER_MS,
+        );
         input.write(`${JSON.stringify(command)}\n`);
       }).finally(() => clearTimeout(timer));
-      if (answer.kind !== kind) throw new Error(`probe answered ${answer.kind} instead of ${kind}`);
+      if (answer.kind !== kind) {
+        throw new Error(`probe answered ${answer.kind} instead of ${kind}`);
+      }
       return answer as Extract<ProbeAnswer, { kind: typeof kind }>;
     },
     async close() {

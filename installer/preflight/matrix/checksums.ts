@@ -3,7 +3,10 @@ import { textOf } from '../facts/read.ts';
 /** `Name: a b c` and below it `Name: 1 2 3`, the form of /proc/net/snmp and netstat. */
 const PAIRED = /^(\w+): (.*)\n\1: (.*)$/gm;
 
-/** Packets of any protocol that this machine (its network namespace) has received with a wrong checksum since the boot; null where it is not counted. */
+/**
+ * Packets of any protocol that this machine (its network namespace) has received with a wrong checksum since the boot;
+ * null where it is not counted.
+ */
 export async function checksumErrors(): Promise<number | null> {
   const texts = await Promise.all(['snmp', 'netstat', 'snmp6'].map((name) => textOf(`/proc/net/${name}`)));
   return countChecksumErrors(...texts.map((t) => t ?? ''));

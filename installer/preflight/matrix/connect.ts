@@ -17,8 +17,16 @@ export interface PortTry {
   socket: Socket | undefined;
 }
 
-/** One that does not answer is tried twice: a firewall drops the second, too, a machine that was busy, or the loss of some packets, does not. */
-export async function tryPort(peer: Peer, name: string, port: number, localAddress: string | undefined): Promise<PortTry> {
+/**
+ * One that does not answer is tried twice: a firewall drops the second, too, a machine that was busy, or the loss of
+ * some packets, does not.
+ */
+export async function tryPort(
+  peer: Peer,
+  name: string,
+  port: number,
+  localAddress: string | undefined,
+): Promise<PortTry> {
   const first = await tryOnce(peer, name, port, localAddress);
   return first.result.outcome === 'timeout' ? await tryOnce(peer, name, port, localAddress) : first;
 }
@@ -36,7 +44,9 @@ async function tryOnce(peer: Peer, name: string, port: number, localAddress: str
     return { result: { name, port, outcome }, socket: undefined };
   }
   const pong = await ping(socket, CONNECT_MS);
-  if (pong?.nonce === peer.nonce) return { result: { name, port, outcome: 'open' }, socket };
+  if (pong?.nonce === peer.nonce) {
+    return { result: { name, port, outcome: 'open' }, socket };
+  }
   socket.destroy();
   return { result: { name, port, outcome: pong === undefined ? 'timeout' : 'stranger' }, socket: undefined };
 }
@@ -49,7 +59,15 @@ function opened(socket: Socket): Promise<PortResult['outcome']> {
       resolve(outcome);
     };
     socket.once('connect', () => settle('open'));
-    socket.on('error', (error: NodeJS.ErrnoException) => settle(error.code === 'ECONNREFUSED' || error.code === 'ECONNRESET' ? 'refused' : error.code === 'ETIMEDOUT' ? 'timeout' : 'unreachable'));
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      settle(
+        error.code === 'ECONNREFUSED' || error.code === 'ECONNRESET'
+          ? 'refused'
+          : error.code === 'ETIMEDOUT'
+            ? 'timeout'
+            : 'unreachable',
+      ),
+    );
   });
 }
 
@@ -82,7 +100,9 @@ export async function measure(socket: Socket): Promise<Timing> {
     const from = performance.now();
     const sentMs = Date.now();
     const pong = await ping(socket, CONNECT_MS);
-    if (pong === undefined) break;
+    if (pong === undefined) {
+      break;
+    }
     const ms = performance.now() - from;
     trips.push({ ms, skewMs: pong.clockMs - (sentMs + ms / 2) });
   }
@@ -90,7 +110,10 @@ export async function measure(socket: Socket): Promise<Timing> {
   const best = trips[0];
   const rounded = (n: number): number => Math.round(n * 1000) / 1000;
   // Both clocks are read in whole milliseconds.
-  return { roundTripsMs: trips.map((t) => rounded(t.ms)), skew: best === undefined ? null : { ms: rounded(best.skewMs), errorMs: rounded(best.ms / 2 + 1) } };
+  return {
+    roundTripsMs: trips.map((t) => rounded(t.ms)),
+    skew: best === undefined ? null : { ms: rounded(best.skewMs), errorMs: rounded(best.ms / 2 + 1) },
+  };
 }
 
 /** Sends an amount larger than any packet and waits for as much; Mbit/s, undefined where it does not come through. */
@@ -101,7 +124,9 @@ export async function tryBulk(socket: Socket): Promise<number | undefined> {
     const timer = setTimeout(() => resolve(undefined), BULK_MS);
     socket.on('data', (chunk: Buffer) => {
       left -= chunk.length;
-      if (left > 0) return;
+      if (left > 0) {
+        return;
+      }
       clearTimeout(timer);
       resolve(Math.round((2 * 8 * BULK_BYTES) / 1000 / (performance.now() - from)));
     });

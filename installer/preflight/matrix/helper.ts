@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -16,7 +16,10 @@ export interface LocalHelper {
   remove(): Promise<void>;
 }
 
-/** The native helper as a file on this machine: out of the executable's payload, in development from build/native; undefined without one. */
+/**
+ * The native helper as a file on this machine: out of the executable's payload, in development from build/native;
+ * undefined without one.
+ */
 export async function probeHelper(): Promise<LocalHelper | undefined> {
   const [program, ...main] = selfCommand();
   if (main.length > 0) {
@@ -25,7 +28,9 @@ export async function probeHelper(): Promise<LocalHelper | undefined> {
   }
   const payload = openPayload(program, 'any');
   const entry = payload?.index.entries.find((e) => e.path === HELPER);
-  if (payload === undefined || entry === undefined) return undefined;
+  if (payload === undefined || entry === undefined) {
+    return undefined;
+  }
   const dir = await mkdtemp(join(tmpdir(), 'terrarium-probe-'));
   const path = join(dir, 'terrarium-probe');
   await pipeline(streamEntry(payload, entry), createWriteStream(path, { mode: 0o700 }));

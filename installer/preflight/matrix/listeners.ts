@@ -17,8 +17,12 @@ export async function listen(address: string, ports: number[], nonce: string): P
   return {
     bound: ports.filter((_, i) => servers[i] !== undefined),
     close: () => {
-      for (const socket of sockets) socket.destroy();
-      for (const server of open_) server.close();
+      for (const socket of sockets) {
+        socket.destroy();
+      }
+      for (const server of open_) {
+        server.close();
+      }
     },
   };
 }
@@ -31,9 +35,13 @@ function open(address: string, port: number, nonce: string, sockets: Set<Socket>
       echo(socket, nonce);
     });
     server.on('error', (error) => {
-      if (isErrno(error, 'EADDRNOTAVAIL')) server.listen(port, () => resolve(server));
-      else if (isErrno(error, 'EADDRINUSE')) resolve(undefined);
-      else reject(error);
+      if (isErrno(error, 'EADDRNOTAVAIL')) {
+        server.listen(port, () => resolve(server));
+      } else if (isErrno(error, 'EADDRINUSE')) {
+        resolve(undefined);
+      } else {
+        reject(error);
+      }
     });
     server.listen(port, address, () => resolve(server));
   });
@@ -52,17 +60,27 @@ function echo(socket: Socket, nonce: string): void {
         const taken = Math.min(expected, rest.length);
         expected -= taken;
         rest = rest.subarray(taken);
-        if (expected === 0) socket.write(Buffer.alloc(BULK_BYTES));
+        if (expected === 0) {
+          socket.write(Buffer.alloc(BULK_BYTES));
+        }
         continue;
       }
       const end = rest.indexOf(10);
       line += rest.subarray(0, end === -1 ? rest.length : end).toString('latin1');
-      if (line.length > 100) return void socket.destroy();
-      if (end === -1) return;
+      if (line.length > 100) {
+        return void socket.destroy();
+      }
+      if (end === -1) {
+        return;
+      }
       rest = rest.subarray(end + 1);
-      if (line === 'ping') socket.write(`pong ${nonce} ${Date.now()}\n`);
-      else if (line === 'bulk') expected = BULK_BYTES;
-      else return void socket.destroy();
+      if (line === 'ping') {
+        socket.write(`pong ${nonce} ${Date.now()}\n`);
+      } else if (line === 'bulk') {
+        expected = BULK_BYTES;
+      } else {
+        return void socket.destroy();
+      }
       line = '';
     }
   });

@@ -35,7 +35,11 @@ const peerSchema = z.object({
 });
 export type Peer = z.infer<typeof peerSchema>;
 
-export const commandSchema = z.discriminatedUnion('kind', [listenSchema, z.object({ kind: z.literal('connect'), from: z.string(), peers: z.array(peerSchema) }), z.object({ kind: z.literal('finish') })]);
+export const commandSchema = z.discriminatedUnion('kind', [
+  listenSchema,
+  z.object({ kind: z.literal('connect'), from: z.string(), peers: z.array(peerSchema) }),
+  z.object({ kind: z.literal('finish') }),
+]);
 export type ProbeCommand = z.infer<typeof commandSchema>;
 
 const outcomeSchema = z.enum(['open', 'refused', 'timeout', 'unreachable', 'stranger']);
@@ -45,7 +49,9 @@ const pairSchema = z.object({
   ports: z.array(z.object({ name: z.string(), port: z.int(), outcome: outcomeSchema })),
   roundTripsMs: z.array(z.number()),
   skew: z.object({ ms: z.number(), errorMs: z.number() }).nullable(),
-  mtu: z.object({ device: z.string(), deviceMtu: z.int(), passes: z.int().nullable(), told: z.int().nullable() }).nullable(),
+  mtu: z
+    .object({ device: z.string(), deviceMtu: z.int(), passes: z.int().nullable(), told: z.int().nullable() })
+    .nullable(),
   synOption: z.enum(['kept', 'stripped', 'dropped']).nullable(),
   bulk: z.boolean().nullable(),
   mbits: z.number().nullable(),

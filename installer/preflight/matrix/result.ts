@@ -13,7 +13,10 @@ export interface Pair {
   bulk: boolean | null;
   /** What that came to, Mbit/s; null where it did not come back. */
   mbits: number | null;
-  /** Packets with a wrong checksum that `to` received from anywhere while the ways were tried; null where its kernel does not count them. */
+  /**
+   * Packets with a wrong checksum that `to` received from anywhere while the ways were tried; null where its kernel
+   * does not count them.
+   */
   checksumErrors: number | null;
   /** Why parts are null: the native helper is missing, for instance. */
   note?: string;

@@ -29,7 +29,9 @@ interface NamedPort {
 /** The TCP ports of a node of this role that other nodes connect to. */
 function servedPorts(ports: Ports, role: Role): (NamedPort & { planesOnly: boolean })[] {
   return portUses(ports)
-    .filter((u) => u.protocol.startsWith('tcp') && u.from !== 'self' && (u.to === 'all nodes' || role === 'control-plane'))
+    .filter(
+      (u) => u.protocol.startsWith('tcp') && u.from !== 'self' && (u.to === 'all nodes' || role === 'control-plane'),
+    )
     .map((u) => ({ name: u.name, port: u.port, planesOnly: u.from === 'control-plane' }));
 }
 
@@ -47,7 +49,9 @@ interface Station extends MatrixHost {
  * @throws Failure where a host cannot run the probe.
  */
 export async function runMatrix(hosts: MatrixHost[], ports: Ports, options: MatrixOptions): Promise<Pair[]> {
-  const helpers = await Promise.all(hosts.map((h) => (options.helper === undefined ? undefined : putHelper(h, options.helper))));
+  const helpers = await Promise.all(
+    hosts.map((h) => (options.helper === undefined ? undefined : putHelper(h, options.helper))),
+  );
   const channels = hosts.map((h) => openProbe(h.host, h.program, options.signal));
   try {
     const stations = await Promise.all(
@@ -55,12 +59,24 @@ export async function runMatrix(hosts: MatrixHost[], ports: Ports, options: Matr
         const channel = channels[i] as ProbeChannel;
         const nonce = randomBytes(8).toString('hex');
         const helper = helpers[i];
-        const ready = await channel.ask({ kind: 'listen', address: h.member.address, ports: servedPorts(ports, h.member.role), nonce, synPort: ports.agent, ...(helper === undefined ? {} : { helper }) }, 'ready');
+        const ready = await channel.ask(
+          {
+            kind: 'listen',
+            address: h.member.address,
+            ports: servedPorts(ports, h.member.role),
+            nonce,
+            synPort: ports.agent,
+            ...(helper === undefined ? {} : { helper }),
+          },
+          'ready',
+        );
         return { ...h, channel, nonce, helper, bound: ready.bound, udp: ready.udp, note: ready.note };
       }),
     );
     const peers = stations.map((from) => stations.filter((to) => to !== from).map((to) => peerFor(from, to, ports)));
-    const results = await Promise.all(stations.map((s, i) => s.channel.ask({ kind: 'connect', from: s.member.name, peers: peers[i] ?? [] }, 'result')));
+    const results = await Promise.all(
+      stations.map((s, i) => s.channel.ask({ kind: 'connect', from: s.member.name, peers: peers[i] ?? [] }, 'result')),
+    );
     const seen = await Promise.all(stations.map((s) => s.channel.ask({ kind: 'finish' }, 'seen')));
     return results.flatMap((r, i) =>
       r.pairs.map((pair) => {
@@ -71,7 +87,11 @@ export async function runMatrix(hosts: MatrixHost[], ports: Ports, options: Matr
     );
   } finally {
     await Promise.allSettled(channels.map((c) => c.close()));
-    await Promise.allSettled(hosts.map((h, i) => (helpers[i] === undefined ? undefined : h.host.run(['rm', '-rf', '--', dirname(helpers[i])]))));
+    await Promise.allSettled(
+      hosts.map((h, i) =>
+        helpers[i] === undefined ? undefined : h.host.run(['rm', '-rf', '--', dirname(helpers[i])]),
+      ),
+    );
   }
 }
 
@@ -100,15 +120,37 @@ function peerFor(from: Station, to: Station, ports: Ports): Peer {
   };
 }
 
-/** A SYN is recognised by source address and port, or by its sequence number where a device in between changed those. */
-function finished(pair: ProbedPair, peer: Peer | undefined, source: string, seen: { syns: SeenSyn[]; checksumErrors: number | null } | undefined, note: string | undefined): Pair {
+/**
+ * A SYN is recognised by source address and port, or by its sequence number where a device in between changed those.
+ */
+function finished(
+  pair: ProbedPair,
+  peer: Peer | undefined,
+  source: string,
+  seen: { syns: SeenSyn[]; checksumErrors: number | null } | undefined,
+  note: string | undefined,
+): Pair {
   const { synSource, ...rest } = pair;
-  const withNote = { ...rest, ...(pair.note === undefined && note !== undefined ? { note } : {}), checksumErrors: seen?.checksumErrors ?? null };
-  if (synSource === undefined || peer === undefined) return plain(withNote);
-  const mine = (seen?.syns ?? []).filter((s) => s.sequence === peer.sequence || (s.source === source && s.port === synSource));
+  const withNote = {
+    ...rest,
+    ...(pair.note === undefined && note !== undefined ? { note } : {}),
+    checksumErrors: seen?.checksumErrors ?? null,
+  };
+  if (synSource === undefined || peer === undefined) {
+    return plain(withNote);
+  }
+  const mine = (seen?.syns ?? []).filter(
+    (s) => s.sequence === peer.sequence || (s.source === source && s.port === synSource),
+  );
   // Where nothing passes to that port at all, the option is not to blame.
   const reachable = pair.ports.some((p) => p.port === peer.synPort && p.outcome === 'open');
-  const synOption = mine.some((s) => s.option === peer.option) ? 'kept' : mine.length > 0 ? 'stripped' : reachable ? 'dropped' : null;
+  const synOption = mine.some((s) => s.option === peer.option)
+    ? 'kept'
+    : mine.length > 0
+      ? 'stripped'
+      : reachable
+        ? 'dropped'
+        : null;
   return plain({ ...withNote, synOption });
 }
 

@@ -1,5 +1,5 @@
-import { setTimeout } from 'node:timers/promises';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import { checksumErrors } from './checksums.ts';
 import { measure, tryBulk, tryPort } from './connect.ts';
 import { listen, type Listeners } from './listeners.ts';
@@ -25,18 +25,42 @@ export async function probeSession(input: NodeJS.ReadableStream, output: NodeJS.
       if (command.kind === 'listen') {
         asked = command;
         errorsBefore = await checksumErrors();
-        listeners = await listen(command.address, command.ports.map((p) => p.port), command.nonce);
-        const server = command.helper === undefined ? 'there is no native helper' : await serveNative(command.helper, command.address, command.synPort, command.nonce);
-        if (typeof server !== 'string') native = server;
-        say({ kind: 'ready', bound: listeners.bound, ...(typeof server === 'string' ? { note: server } : { udp: server.udp }) });
+        listeners = await listen(
+          command.address,
+          command.ports.map((p) => p.port),
+          command.nonce,
+        );
+        const server =
+          command.helper === undefined
+            ? 'there is no native helper'
+            : await serveNative(command.helper, command.address, command.synPort, command.nonce);
+        if (typeof server !== 'string') {
+          native = server;
+        }
+        say({
+          kind: 'ready',
+          bound: listeners.bound,
+          ...(typeof server === 'string' ? { note: server } : { udp: server.udp }),
+        });
       } else if (command.kind === 'connect') {
         const { address, helper } = asked ?? { address: '', helper: undefined };
-        say({ kind: 'result', pairs: await Promise.all(command.peers.map((peer) => tryPeer(command.from, address, peer, native === undefined ? undefined : helper))) });
+        say({
+          kind: 'result',
+          pairs: await Promise.all(
+            command.peers.map((peer) =>
+              tryPeer(command.from, address, peer, native === undefined ? undefined : helper),
+            ),
+          ),
+        });
       } else {
         // What is still on its way.
         await setTimeout(30);
         const errors = await checksumErrors();
-        say({ kind: 'seen', syns: native?.seen ?? [], checksumErrors: errors === null || errorsBefore === null ? null : errors - errorsBefore });
+        say({
+          kind: 'seen',
+          syns: native?.seen ?? [],
+          checksumErrors: errors === null || errorsBefore === null ? null : errors - errorsBefore,
+        });
         return;
       }
     }
@@ -53,10 +77,26 @@ async function tryPeer(from: string, own: string, peer: Peer, helper: string | u
   const sockets = tries.map((t) => t.socket).filter((s) => s !== undefined);
   const first = sockets[0];
   const timing = first === undefined ? { roundTripsMs: [], skew: null } : await measure(first);
-  const [mbits, native] = await Promise.all([first === undefined ? undefined : tryBulk(first), helper === undefined || peer.udp === undefined ? 'there is no native helper' : tryNative(helper, own, peer)]);
-  for (const socket of sockets) socket.destroy();
-  const pair: ProbedPair = { from, to: peer.name, ports: tries.map((t) => t.result), ...timing, mtu: null, synOption: null, bulk: first === undefined ? null : mbits !== undefined, mbits: mbits ?? null };
-  if (typeof native === 'string') return { ...pair, note: native };
+  const [mbits, native] = await Promise.all([
+    first === undefined ? undefined : tryBulk(first),
+    helper === undefined || peer.udp === undefined ? 'there is no native helper' : tryNative(helper, own, peer),
+  ]);
+  for (const socket of sockets) {
+    socket.destroy();
+  }
+  const pair: ProbedPair = {
+    from,
+    to: peer.name,
+    ports: tries.map((t) => t.result),
+    ...timing,
+    mtu: null,
+    synOption: null,
+    bulk: first === undefined ? null : mbits !== undefined,
+    mbits: mbits ?? null,
+  };
+  if (typeof native === 'string') {
+    return { ...pair, note: native };
+  }
   const { sourcePort, ...mtu } = native;
   return { ...pair, mtu, synSource: sourcePort };
 }

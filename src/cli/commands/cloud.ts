@@ -10,7 +10,9 @@ export const command: CommandModule = {
       process.umask(0o077);
       const log = (line: string): void => void io.stdout.write(`${new Date().toISOString()} ${line}\n`);
       const cloud = await startCloud(cloudSettings(io.env), log);
-      if (!io.signal.aborted) await once(io.signal, 'abort');
+      if (!io.signal.aborted) {
+        await once(io.signal, 'abort');
+      }
       log('cloud: stopping');
       await cloud.stop();
       log('cloud: stopped');

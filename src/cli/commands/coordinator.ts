@@ -15,7 +15,11 @@ export const command: CommandModule = {
         const { PLAN_FAILED } = await import('../../../installer/plan/units.ts');
         process.umask(0o022);
         io.signal.addEventListener('abort', () => process.exit(EXIT.interrupted));
-        const ok = await runCoordinator({ operation: options.operation, data: options.data ?? DEFAULT_DATA, loadPhase });
+        const ok = await runCoordinator({
+          operation: options.operation,
+          data: options.data ?? DEFAULT_DATA,
+          loadPhase,
+        });
         process.exit(ok ? EXIT.ok : PLAN_FAILED);
       });
   },

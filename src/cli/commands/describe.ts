@@ -12,11 +12,23 @@ export const command: CommandModule = {
   group: 'Use',
   configure(cmd, io) {
     cmd
-      .argument('<kind>', 'nodes, pods, clouds, satellites, applications, users, tokens, enrolment-tokens, sessions, queries, schedules')
+      .argument(
+        '<kind>',
+        'nodes, pods, clouds, satellites, applications, users, tokens, enrolment-tokens, sessions, queries, schedules',
+      )
       .argument('<names...>', 'which')
-      .addOption(new Option('-o, --output <format>', 'with json and yaml each is {item, changes}').choices(['text', 'json', 'yaml', 'name']).default('text'))
+      .addOption(
+        new Option('-o, --output <format>', 'with json and yaml each is {item, changes}')
+          .choices(['text', 'json', 'yaml', 'name'])
+          .default('text'),
+      )
       .option('--context <name>', 'the cluster; default: the current one')
-      .addHelpText('after', '\nExit codes: 0 done, 1 nothing of that name, 2 bad input, 3 only some of the names were found, 5 no machine answers.\n')
+      .addHelpText(
+        'after',
+        '\n' +
+          'Exit codes: 0 done, 1 nothing of that name, 2 bad input, 3 only some of the names were found, 5 no ' +
+          'machine answers.\n',
+      )
       .action(async (word: string, names: string[], options: Options) => {
         const { kindOf, readNamed } = await import('../resources.ts');
         const kind = kindOf(word);
@@ -25,7 +37,12 @@ export const command: CommandModule = {
         const client = await cloudClient(io, options.context);
         const { items, missing } = await readNamed(client, kind, names, io.signal);
         const described = [];
-        for (const item of items) described.push({ item, changes: options.output === 'name' ? undefined : await lastChanges(client, kind, kind.key(item), io.signal) });
+        for (const item of items) {
+          described.push({
+            item,
+            changes: options.output === 'name' ? undefined : await lastChanges(client, kind, kind.key(item), io.signal),
+          });
+        }
         io.stdout.write(printDescriptions(kind, described, options.output, names.length === 1));
         outcome(io, items.length, missing);
       });

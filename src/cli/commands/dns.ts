@@ -8,7 +8,7 @@ interface Options {
 }
 
 export const command: CommandModule = {
-  summary: "Show what resolvers and browsers need to reach console and satellites by name",
+  summary: 'Show what resolvers and browsers need to reach console and satellites by name',
   group: 'Use',
   configure(cmd, io) {
     cmd
@@ -17,13 +17,24 @@ export const command: CommandModule = {
       .option('--context <name>', 'the cluster; default: the current one')
       .action(async ({ ca, output, context }: Options) => {
         const { EXIT, Failure } = await import('../../errors.ts');
-        if (output !== 'text' && output !== 'json') throw new Failure('usage', `There is no format ${output}.`, { remedy: 'Give text or json.', exitCode: EXIT.usage });
+        if (output !== 'text' && output !== 'json') {
+          throw new Failure('usage', `There is no format ${output}.`, {
+            remedy: 'Give text or json.',
+            exitCode: EXIT.usage,
+          });
+        }
         const { API_PATHS } = await import('../../cloud/api-paths.ts');
         const { dnsText } = await import('../dns-printer.ts');
         const client = await cloudClient(io, context);
         const reply = await client.get<Parameters<typeof dnsText>[0]>(API_PATHS.dns, io.signal);
         if (ca === true) {
-          if (reply.authority === null) throw new Failure('no-authority', 'There is no authority of direct queries yet: no satellite has asked for a certificate.', { remedy: 'Look at `terrarium get satellites`.' });
+          if (reply.authority === null) {
+            throw new Failure(
+              'no-authority',
+              'There is no authority of direct queries yet: no satellite has asked for a certificate.',
+              { remedy: 'Look at `terrarium get satellites`.' },
+            );
+          }
           io.stdout.write(reply.authority);
           return;
         }

@@ -12,8 +12,16 @@ export const command: CommandModule = {
         const { loadPhase, loadProcedure } = await import('../../../installer/plan/load.ts');
         process.umask(0o022);
         // A phase that forgot to wait for something must not take the other phases down.
-        process.on('unhandledRejection', (reason) => io.stderr.write(`a phase left an error behind: ${String(reason)}\n`));
-        await runExecutor({ operation: options.operation, configFile: options.config, loadPhase, loadProcedure, signal: io.signal });
+        process.on('unhandledRejection', (reason) =>
+          io.stderr.write(`a phase left an error behind: ${String(reason)}\n`),
+        );
+        await runExecutor({
+          operation: options.operation,
+          configFile: options.config,
+          loadPhase,
+          loadProcedure,
+          signal: io.signal,
+        });
         // Whatever a phase has left open must not keep the unit.
         process.exit();
       });

@@ -16,7 +16,10 @@ export const command: CommandModule = {
       .option('--json', 'the only form there is')
       .action(async (options: FactsOptions) => {
         const { gatherFacts } = await import('../../../installer/preflight/facts/gather.ts');
-        const facts = await gatherFacts({ prefix: options.prefix, data: options.data, ports: options.ports.split(',').map(Number) }, io.env);
+        const facts = await gatherFacts(
+          { prefix: options.prefix, data: options.data, ports: options.ports.split(',').map(Number) },
+          io.env,
+        );
         io.stdout.write(`${JSON.stringify(facts)}\n`);
       });
   },

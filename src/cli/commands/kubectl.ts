@@ -18,7 +18,12 @@ export const command: CommandModule = {
         const [program, kubeconfig] = [await kubectlProgram(io.env), await openKubeconfig(io.env)];
         try {
           // A first Ctrl-C reaches kubectl by the terminal; a signal sent to us alone is passed on.
-          const child = execa(program, args, { stdio: 'inherit', reject: false, env: { KUBECONFIG: kubeconfig.path, KUBECACHEDIR: apiCacheFolder(io.env) }, cancelSignal: io.signal });
+          const child = execa(program, args, {
+            stdio: 'inherit',
+            reject: false,
+            env: { KUBECONFIG: kubeconfig.path, KUBECACHEDIR: apiCacheFolder(io.env) },
+            cancelSignal: io.signal,
+          });
           const result = await child;
           if (result.exitCode === undefined && result.signal === undefined && !result.isCanceled) {
             throw new Failure('no-kubectl', `kubectl cannot be started: ${result.shortMessage}.`);

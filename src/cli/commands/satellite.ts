@@ -5,7 +5,11 @@ export const command: CommandModule = {
   configure(cmd, io) {
     cmd.action(async () => {
       const { runSatellite } = await import('../../satellite/satellite.ts');
-      await runSatellite({ env: io.env, signal: io.signal, log: (line) => io.stderr.write(`${new Date().toISOString()} ${line}\n`) });
+      await runSatellite({
+        env: io.env,
+        signal: io.signal,
+        log: (line) => io.stderr.write(`${new Date().toISOString()} ${line}\n`),
+      });
       // A connection that is still being tried would keep the process.
       process.exit();
     });

@@ -26,8 +26,18 @@ export function kubeconfigText(context: Context, plane: Plane): string {
     apiVersion: 'v1',
     kind: 'Config',
     'current-context': context.name,
-    clusters: [{ name: context.name, cluster: { server: `https://${host}:${context.ports.api}`, 'certificate-authority-data': base64(ca) } }],
-    users: [{ name: 'admin', user: { 'client-certificate-data': base64(clientCertificate), 'client-key-data': base64(clientKey) } }],
+    clusters: [
+      {
+        name: context.name,
+        cluster: { server: `https://${host}:${context.ports.api}`, 'certificate-authority-data': base64(ca) },
+      },
+    ],
+    users: [
+      {
+        name: 'admin',
+        user: { 'client-certificate-data': base64(clientCertificate), 'client-key-data': base64(clientKey) },
+      },
+    ],
     contexts: [{ name: context.name, context: { cluster: context.name, user: 'admin' } }],
   });
 }
@@ -40,7 +50,11 @@ async function livingPlane(context: Context): Promise<Plane> {
     const stop = new AbortController();
     const asked = context.controlPlanes.map(async (plane) => {
       try {
-        const answer = await askApi(context, plane, '/readyz', { connectMs: ANSWER_MS, answerMs: ANSWER_MS, signal: stop.signal });
+        const answer = await askApi(context, plane, '/readyz', {
+          connectMs: ANSWER_MS,
+          answerMs: ANSWER_MS,
+          signal: stop.signal,
+        });
         answer.destroy();
         if (answer.statusCode === 200) {
           resolve(plane);
@@ -55,7 +69,9 @@ async function livingPlane(context: Context): Promise<Plane> {
     void Promise.all(asked).then(() => resolve(undefined));
   });
   const plane = ready ?? unready;
-  if (plane !== undefined) return plane;
+  if (plane !== undefined) {
+    return plane;
+  }
   throw new Failure('unreachable', `No API server of ${context.name} answers: ${failed.join('; ')}.`, {
     remedy: 'Check that the machines are on and that this machine reaches them.',
     exitCode: EXIT.unreachable,
@@ -69,7 +85,9 @@ async function livingPlane(context: Context): Promise<Plane> {
 export async function openKubeconfig(env: NodeJS.ProcessEnv): Promise<TemporaryKubeconfig> {
   const context = findContext(env, env['TERRARIUM_CONTEXT']);
   if (context === undefined) {
-    if (process.getuid?.() === 0 && existsSync(ADMIN_CONF)) return { path: ADMIN_CONF, remove: () => undefined };
+    if (process.getuid?.() === 0 && existsSync(ADMIN_CONF)) {
+      return { path: ADMIN_CONF, remove: () => undefined };
+    }
     // For its sentence.
     loadContext(env);
     throw new Error('unreachable');

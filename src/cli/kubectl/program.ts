@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { createWriteStream, existsSync, mkdirSync, realpathSync, renameSync, rmSync, rmdirSync, statSync } from 'node:fs';
+import {
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  statSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -20,14 +29,22 @@ export function apiCacheFolder(env: NodeJS.ProcessEnv): string {
   return join(cacheFolder(env), 'kubectl', 'api');
 }
 
-/** On a node of the same release the programs are there already: beside this one, or below the prefix that node.json names. */
+/**
+ * On a node of the same release the programs are there already: beside this one, or below the prefix that node.json
+ * names.
+ */
 async function installed(env: NodeJS.ProcessEnv): Promise<string | undefined> {
   const { readIdentity } = await import('../../../installer/node/identity.ts');
   const data = env['TERRARIUM_DATA'] ?? DEFAULT_DATA;
-  for (const folder of [(): string => dirname(process.execPath), (): string => join(readIdentity(data)?.prefix ?? DEFAULT_PREFIX, 'current/bin')]) {
+  for (const folder of [
+    (): string => dirname(process.execPath),
+    (): string => join(readIdentity(data)?.prefix ?? DEFAULT_PREFIX, 'current/bin'),
+  ]) {
     try {
       const file = join(folder(), 'kubectl');
-      if (basename(folder()) === 'bin' && existsSync(file) && basename(realpathSync(dirname(folder()))) === VERSION) return file;
+      if (basename(folder()) === 'bin' && existsSync(file) && basename(realpathSync(dirname(folder()))) === VERSION) {
+        return file;
+      }
     } catch {
       // No node, or not for us to read.
     }
@@ -41,17 +58,23 @@ async function installed(env: NodeJS.ProcessEnv): Promise<string | undefined> {
  */
 export async function kubectlProgram(env: NodeJS.ProcessEnv): Promise<string> {
   const own = await installed(env);
-  if (own !== undefined) return own;
+  if (own !== undefined) {
+    return own;
+  }
   const { openAssets } = await import('../../assets.ts');
   const assets = openAssets();
   const entry = assets.entries().find((e) => e.path === ASSET);
   if (entry === undefined) {
-    throw new Failure('no-kubectl', 'This executable carries no kubectl.', { remedy: 'Use a complete build of terrarium, or run the command on a node of the cluster.' });
+    throw new Failure('no-kubectl', 'This executable carries no kubectl.', {
+      remedy: 'Use a complete build of terrarium, or run the command on a node of the cluster.',
+    });
   }
   const folder = join(cacheFolder(env), 'kubectl', entry.sha256);
   const file = join(folder, 'kubectl');
   // Written under another name and renamed when it had been verified: a file of this name is whole.
-  if (statSync(file, { throwIfNoEntry: false })?.size === entry.size) return file;
+  if (statSync(file, { throwIfNoEntry: false })?.size === entry.size) {
+    return file;
+  }
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const temporary = `${file}.${randomBytes(4).toString('hex')}`;
   try {
@@ -59,12 +82,18 @@ export async function kubectlProgram(env: NodeJS.ProcessEnv): Promise<string> {
     renameSync(temporary, file);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw new Failure('no-kubectl', `kubectl cannot be taken out into ${folder}: ${(error as Error).message}.`, { remedy: 'Free space there, or set XDG_CACHE_HOME to a folder with 160 MB free.', cause: error });
+    throw new Failure('no-kubectl', `kubectl cannot be taken out into ${folder}: ${(error as Error).message}.`, {
+      remedy: 'Free space there, or set XDG_CACHE_HOME to a folder with 160 MB free.',
+      cause: error,
+    });
   }
   return file;
 }
 
-/** Removes every kubectl that was taken out into the user's cache; other things of ours there (a builder's downloads) stay. */
+/**
+ * Removes every kubectl that was taken out into the user's cache; other things of ours there (a builder's downloads)
+ * stay.
+ */
 export function removeCachedKubectl(env: NodeJS.ProcessEnv): void {
   const cache = cacheFolder(env);
   rmSync(join(cache, 'kubectl'), { recursive: true, force: true });

@@ -1,5 +1,5 @@
-import { explain } from '../../errors.ts';
 import type { PlanEvent } from '../../../installer/plan/types.ts';
+import { explain } from '../../errors.ts';
 import type { Io } from '../command.ts';
 import { doing, emptyView, fold, seconds, type LeafView } from './model.ts';
 import type { Reporter } from './reporter.ts';
@@ -9,7 +9,9 @@ const STILL_MS = 10_000;
 
 /** Without the host where the line begins with it. */
 function sentence({ error, leaf }: LeafView): string {
-  if (error === undefined) return '';
+  if (error === undefined) {
+    return '';
+  }
   const { host, ...rest } = error;
   return explain(host === undefined || host === leaf.node ? rest : { ...rest, host });
 }
@@ -35,19 +37,32 @@ export function plainReporter(stdout: Io['stdout']): Reporter {
       'rolled back': `${title} … undone${took}`,
       failed: `${title} … FAILED${took}: ${sentence(leaf)}`,
     }[leaf.state];
-    if (text !== undefined) write(at, leaf.leaf.node, text);
+    if (text !== undefined) {
+      write(at, leaf.leaf.node, text);
+    }
   };
   const tellStill = (): void => {
     for (const leaf of view.leaves.values()) {
-      if (leaf.state !== 'in progress' || leaf.startedAt === undefined) continue;
+      if (leaf.state !== 'in progress' || leaf.startedAt === undefined) {
+        continue;
+      }
       const now = Date.now() - behind;
-      if (now - leaf.startedAt < STILL_MS) continue;
+      if (now - leaf.startedAt < STILL_MS) {
+        continue;
+      }
       const what = doing(leaf);
-      write(now, leaf.leaf.node, `${leaf.leaf.title ?? leaf.leaf.phase} … still at it for ${seconds(now - leaf.startedAt)}${what === '' ? '' : `, ${what}`}`);
+      write(
+        now,
+        leaf.leaf.node,
+        `${leaf.leaf.title ?? leaf.leaf.phase} … still at it for ` +
+          `${seconds(now - leaf.startedAt)}${what === '' ? '' : `, ${what}`}`,
+      );
     }
   };
   const finish = (): void => {
-    if (still !== undefined) clearInterval(still);
+    if (still !== undefined) {
+      clearInterval(still);
+    }
     still = undefined;
   };
 
@@ -58,14 +73,20 @@ export function plainReporter(stdout: Io['stdout']): Reporter {
       // The coordinator's clock may differ from ours.
       behind = Date.now() - view.lastAt;
       still ??= setInterval(tellStill, STILL_MS).unref();
-      if (again) write(view.lastAt, '', 'the coordinator was started again and goes on');
+      if (again) {
+        write(view.lastAt, '', 'the coordinator was started again and goes on');
+      }
       if (event.type === 'leaf') {
         const leaf = view.leaves.get(event.id);
-        if (leaf !== undefined) leafLine(view.lastAt, leaf);
+        if (leaf !== undefined) {
+          leafLine(view.lastAt, leaf);
+        }
       }
       if (event.type === 'end') {
         finish();
-        for (const line of ['', ...summary(view, event.ms)]) stdout.write(`${line}\n`);
+        for (const line of ['', ...summary(view, event.ms)]) {
+          stdout.write(`${line}\n`);
+        }
       }
     },
     finish: async () => finish(),

@@ -1,7 +1,10 @@
 import type { PlanNode } from '../../../installer/plan/types.ts';
 import { doing, seconds, tally, type LeafView, type RunView } from './model.ts';
 
-/** The one line of a row: a leaf with its node and what it does; a group with its count and, unless `brief`, what runs in it. */
+/**
+ * The one line of a row: a leaf with its node and what it does; a group with its count and, unless `brief`, what runs
+ * in it.
+ */
 export function rowText(view: RunView, node: PlanNode, brief = false): string {
   if (node.kind === 'leaf') {
     const leaf = view.leaves.get(node.id);
@@ -15,13 +18,21 @@ export function rowText(view: RunView, node: PlanNode, brief = false): string {
   const reason = running.length > 0 ? undefined : inside.find((l) => l.error !== undefined)?.error?.message;
   const broken = failed === 0 ? '' : `, ${failed} failed${brief || reason === undefined ? '' : `: ${reason}`}`;
   const nodes = new Set(inside.map((l) => l.leaf.node));
-  const tell = (leaf: LeafView): string => `${nodes.size > 1 ? `${leaf.leaf.node} ` : ''}${leaf.leaf.title ?? leaf.leaf.phase}${bracketed(doing(leaf))}`;
-  return `${node.title} ${done}/${total}${broken}${took}${brief || running.length === 0 ? '' : `: ${running.map(tell).join('; ')}`}`;
+  const tell = (leaf: LeafView): string =>
+    `${nodes.size > 1 ? `${leaf.leaf.node} ` : ''}${leaf.leaf.title ?? leaf.leaf.phase}${bracketed(doing(leaf))}`;
+  return (
+    `${node.title} ` +
+    `${done}/${total}${broken}${took}${brief || running.length === 0 ? '' : `: ${running.map(tell).join('; ')}`}`
+  );
 }
 
 function how(leaf: LeafView): string {
-  if (leaf.state === 'completed' || leaf.state === 'rolled back') return leaf.skipped ? ': was done already' : leaf.ms === undefined ? '' : ` ${seconds(leaf.ms)}`;
-  if (leaf.state === 'failed') return `: ${leaf.error?.message ?? 'failed'}`;
+  if (leaf.state === 'completed' || leaf.state === 'rolled back') {
+    return leaf.skipped ? ': was done already' : leaf.ms === undefined ? '' : ` ${seconds(leaf.ms)}`;
+  }
+  if (leaf.state === 'failed') {
+    return `: ${leaf.error?.message ?? 'failed'}`;
+  }
   const what = doing(leaf);
   return what === '' ? '' : `: ${what}`;
 }
@@ -31,7 +42,9 @@ function bracketed(text: string): string {
 }
 
 function leavesIn(view: RunView, node: PlanNode): LeafView[] {
-  if (node.kind === 'group') return node.children.flatMap((child) => leavesIn(view, child));
+  if (node.kind === 'group') {
+    return node.children.flatMap((child) => leavesIn(view, child));
+  }
   const leaf = view.leaves.get(node.id);
   return leaf === undefined ? [] : [leaf];
 }

@@ -7,18 +7,26 @@ import { seconds, type RunView } from './model.ts';
 export function summary(view: RunView, totalMs: number): string[] {
   const phases = new Map<string, { title: string; spans: [number, number][]; nodes: [string, number][] }>();
   for (const { leaf, startedAt, endedAt, ms, skipped } of view.leaves.values()) {
-    if (startedAt === undefined || endedAt === undefined || ms === undefined || skipped) continue;
+    if (startedAt === undefined || endedAt === undefined || ms === undefined || skipped) {
+      continue;
+    }
     const phase = phases.get(leaf.phase) ?? { title: leaf.title ?? leaf.phase, spans: [], nodes: [] };
     phase.spans.push([startedAt, endedAt]);
     phase.nodes.push([leaf.node, ms]);
     phases.set(leaf.phase, phase);
   }
   const rows = [...phases.values()].map((p) => ({ ...p, ms: covered(p.spans) })).sort((a, b) => b.ms - a.ms);
-  if (rows.length === 0) return [];
+  if (rows.length === 0) {
+    return [];
+  }
   const width = Math.max(...rows.map((r) => r.title.length));
   return [
     `Time by phase, longest first (phases of different nodes overlap; ${seconds(totalMs)} in all):`,
-    ...rows.map((r) => `  ${r.title.padEnd(width)}  ${seconds(r.ms).padStart(10)}   ${r.nodes.map(([node, ms]) => `${node} ${seconds(ms)}`).join(', ')}`),
+    ...rows.map(
+      (r) =>
+        `  ${r.title.padEnd(width)}  ${seconds(r.ms).padStart(10)}   ` +
+        `${r.nodes.map(([node, ms]) => `${node} ${seconds(ms)}`).join(', ')}`,
+    ),
   ];
 }
 

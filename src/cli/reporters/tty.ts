@@ -1,6 +1,6 @@
 import { Listr, ListrLogger, ProcessOutput, type ListrTask } from 'listr2';
-import { explain } from '../../errors.ts';
 import type { PlanNode } from '../../../installer/plan/types.ts';
+import { explain } from '../../errors.ts';
 import type { Io } from '../command.ts';
 import { emptyView, fold, type RunView } from './model.ts';
 import type { Reporter } from './reporter.ts';
@@ -40,7 +40,17 @@ export function ttyReporter(stdout: Io['stdout']): Reporter {
   const row = (node: PlanNode, indent: number, open: boolean): Row => {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     promise.catch(() => undefined);
-    const made: Row = { node, indent, open, settled: false, promise, resolve, reject, show: undefined, skip: undefined };
+    const made: Row = {
+      node,
+      indent,
+      open,
+      settled: false,
+      promise,
+      resolve,
+      reject,
+      show: undefined,
+      skip: undefined,
+    };
     rows.set(node.id, made);
     return made;
   };
@@ -50,7 +60,9 @@ export function ttyReporter(stdout: Io['stdout']): Reporter {
     mine.show = (title) => (wrapper.title = title);
     mine.skip = () => wrapper.skip();
     mine.show(text(mine));
-    if (over && !mine.settled) mine.skip();
+    if (over && !mine.settled) {
+      mine.skip();
+    }
   }
 
   function task(node: PlanNode, indent: number): ListrTask {
@@ -66,17 +78,23 @@ export function ttyReporter(stdout: Io['stdout']): Reporter {
 
   function begin(run: RunView): void {
     const root = run.plan?.root;
-    if (root === undefined || list !== undefined) return;
+    if (root === undefined || list !== undefined) {
+      return;
+    }
     const limit = (terminal.rows ?? 24) - SPARE_ROWS;
     const tasks = root.children.map((child): ListrTask => {
-      if (child.kind === 'leaf' || child.children.length + root.children.length > limit) return task(child, 0);
+      if (child.kind === 'leaf' || child.children.length + root.children.length > limit) {
+        return task(child, 0);
+      }
       const mine = row(child, 0, true);
       return {
         title: text(mine),
         task: (_, wrapper) => {
           meet(mine, wrapper);
           // listr2 goes on to the next row after a failure; the run does not.
-          if (over || [...view.leaves.values()].some((l) => l.state === 'failed')) return mine.promise;
+          if (over || [...view.leaves.values()].some((l) => l.state === 'failed')) {
+            return mine.promise;
+          }
           return wrapper.newListr(
             child.children.map((c) => task(c, 2)),
             { concurrent: child.order === 'parallel', exitOnError: false },
@@ -91,14 +109,23 @@ export function ttyReporter(stdout: Io['stdout']): Reporter {
       registerSignalListeners: false,
       fallbackRendererCondition: false,
       forceTTY: true,
-      rendererOptions: { logger, collapseSubtasks: true, collapseErrors: false, showErrorMessage: false, collapseSkips: false, showSkipMessage: false },
+      rendererOptions: {
+        logger,
+        collapseSubtasks: true,
+        collapseErrors: false,
+        showErrorMessage: false,
+        collapseSkips: false,
+        showSkipMessage: false,
+      },
     }).run();
   }
 
   function refresh(): void {
     for (const mine of rows.values()) {
       mine.show?.(text(mine));
-      if (mine.settled) continue;
+      if (mine.settled) {
+        continue;
+      }
       const leaves = leavesOf(view, mine.node);
       const failed = leaves.find((l) => l.state === 'failed');
       if (leaves.every((l) => l.state === 'completed' || l.state === 'rolled back')) {
@@ -117,8 +144,12 @@ export function ttyReporter(stdout: Io['stdout']): Reporter {
   return {
     event(event) {
       fold(view, event);
-      if (event.type === 'plan') begin(view);
-      if (event.type === 'log') return;
+      if (event.type === 'plan') {
+        begin(view);
+      }
+      if (event.type === 'log') {
+        return;
+      }
       if (event.type === 'end') {
         over = true;
         tail = summary(view, event.ms);
@@ -129,14 +160,21 @@ export function ttyReporter(stdout: Io['stdout']): Reporter {
       over = true;
       refresh();
       await list?.catch(() => undefined);
-      if (tail.length > 0) stdout.write(`\n${tail.map((line) => `${line}\n`).join('')}`);
+      if (tail.length > 0) {
+        stdout.write(`\n${tail.map((line) => `${line}\n`).join('')}`);
+      }
       tail = [];
     },
   };
 }
 
-function leavesOf(view: RunView, node: PlanNode): { state: string; error: Parameters<typeof explain>[0] | undefined }[] {
-  if (node.kind === 'group') return node.children.flatMap((child) => leavesOf(view, child));
+function leavesOf(
+  view: RunView,
+  node: PlanNode,
+): { state: string; error: Parameters<typeof explain>[0] | undefined }[] {
+  if (node.kind === 'group') {
+    return node.children.flatMap((child) => leavesOf(view, child));
+  }
   const leaf = view.leaves.get(node.id);
   return leaf === undefined ? [] : [leaf];
 }

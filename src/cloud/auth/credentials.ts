@@ -28,7 +28,9 @@ export function openCredentials(facts: Facts): CredentialsHolder {
     current: () => current,
     update(value) {
       const parsed = credentialsSchema.safeParse(value);
-      if (!parsed.success) return false;
+      if (!parsed.success) {
+        return false;
+      }
       if (JSON.stringify(parsed.data) !== JSON.stringify(current)) {
         current = parsed.data;
         facts.put(KEY, current);

@@ -2,7 +2,10 @@ import { userName } from '../../store/fields.ts';
 
 /** Each name is told with each address at most once in this time, with how often it was. */
 const EACH_MS = 60_000;
-/** Entries that may be told at once, and how soon there may be another one: whoever tries names all day neither fills the log nor drives anything out of it. */
+/**
+ * Entries that may be told at once, and how soon there may be another one: whoever tries names all day neither fills
+ * the log nor drives anything out of it.
+ */
 const BURST = 20;
 const REFILL_MS = 60_000;
 /** All that was not told by itself, as one entry, so often. */
@@ -31,7 +34,10 @@ export interface FailedLoginsOptions {
   now?: () => number;
 }
 
-/** Refused logins on their way to the audit log. Nobody waits for that, and it is the same whether there is such a user or not. */
+/**
+ * Refused logins on their way to the audit log. Nobody waits for that, and it is the same whether there is such a user
+ * or not.
+ */
 export interface FailedLoginCounter {
   failed(user: string, address: string): void;
   /** What is due; called by itself each second. */
@@ -56,26 +62,35 @@ export function createFailedLogins({ record, counted, log, now = Date.now }: Fai
       tokens = Math.min(BURST, tokens + gained);
       refilled += gained * REFILL_MS;
     }
-    if (tokens < 1) return false;
+    if (tokens < 1) {
+      return false;
+    }
     tokens -= 1;
     return true;
   };
   const addToRest = ({ count, first, last }: Pick<FailedLogins, 'count' | 'first' | 'last'>): void => {
     counted(count, false);
-    if (rest.count === 0) restDue = now() + REST_MS;
+    if (rest.count === 0) {
+      restDue = now() + REST_MS;
+    }
     rest = { count: rest.count + count, first: rest.count === 0 ? first : rest.first, last };
   };
   const tell = ({ user, address, count, first, last }: FailedLogins): void => {
-    if (!mayWrite()) return addToRest({ count, first, last });
+    if (!mayWrite()) {
+      return addToRest({ count, first, last });
+    }
     counted(count, true);
     write({ user, address, count, first, last });
   };
   const tick = (): void => {
     const at = now();
     for (const [key, entry] of watched) {
-      if (entry.due > at) continue;
-      if (entry.count === 0) watched.delete(key);
-      else {
+      if (entry.due > at) {
+        continue;
+      }
+      if (entry.count === 0) {
+        watched.delete(key);
+      } else {
         tell(entry);
         watched.set(key, { ...entry, count: 0, due: at + EACH_MS });
       }
@@ -98,7 +113,9 @@ export function createFailedLogins({ record, counted, log, now = Date.now }: Fai
         return;
       }
       const one = { user, address: printable(address), count: 1, first: at, last: at };
-      if (watched.size >= MAX_WATCHED) return addToRest(one);
+      if (watched.size >= MAX_WATCHED) {
+        return addToRest(one);
+      }
       watched.set(key, { ...one, count: 0, due: at + EACH_MS });
       tell(one);
     },
@@ -108,4 +125,8 @@ export function createFailedLogins({ record, counted, log, now = Date.now }: Fai
 }
 
 /** As it is shown: whoever reads the log is not to be led astray by what somebody sent. */
-const printable = (text: string): string => text.slice(0, 64).replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, '?').toWellFormed();
+const printable = (text: string): string =>
+  text
+    .slice(0, 64)
+    .replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, '?')
+    .toWellFormed();

@@ -13,7 +13,10 @@ export function createSession(): { token: string; id: string } {
   return { token, id: hashSecret(token) };
 }
 
-/** A session's token as clients have it, `TOKEN.POSITION`: an instance that has not applied its making yet knows what to wait for. */
+/**
+ * A session's token as clients have it, `TOKEN.POSITION`: an instance that has not applied its making yet knows what to
+ * wait for.
+ */
 export function withPosition(token: string, position: number): string {
   return `${token}.${position.toString(36)}`;
 }
@@ -44,10 +47,13 @@ export function trackSessions(now: () => number = Date.now): SessionUse {
   // What was used before this instance started it cannot know: such a session has its full time from here on.
   const startedAt = now();
   let tell: (id: string, at: number) => void = () => undefined;
-  const idle = (id: string, createdAt: number): boolean => now() - Math.max(used.get(id) ?? 0, createdAt, startedAt) > IDLE_MS;
+  const idle = (id: string, createdAt: number): boolean =>
+    now() - Math.max(used.get(id) ?? 0, createdAt, startedAt) > IDLE_MS;
   const forget = (): void => {
     for (const [id, at] of used) {
-      if (now() - at <= SESSION_MS) continue;
+      if (now() - at <= SESSION_MS) {
+        continue;
+      }
       used.delete(id);
       told.delete(id);
     }
@@ -55,8 +61,12 @@ export function trackSessions(now: () => number = Date.now): SessionUse {
   return {
     idle,
     use(id, createdAt) {
-      if (idle(id, createdAt)) return true;
-      if (!used.has(id)) forget();
+      if (idle(id, createdAt)) {
+        return true;
+      }
+      if (!used.has(id)) {
+        forget();
+      }
       used.set(id, now());
       if (now() - (told.get(id) ?? -Infinity) >= TELL_MS) {
         told.set(id, now());

@@ -12,9 +12,13 @@ const usedSchema = z.object({ id: z.string().length(64), at: z.int().positive() 
 export function shareSessionUse(nc: NatsConnection, use: SessionUse, log: (line: string) => void): void {
   listen(nc, SUBJECT, { log }, (msg) => {
     const used = decode(usedSchema, msg.string());
-    if (used !== undefined) use.heard(used.id, used.at);
+    if (used !== undefined) {
+      use.heard(used.id, used.at);
+    }
   });
   use.tellBy((id, at) => {
-    if (!nc.isClosed()) nc.publish(SUBJECT, JSON.stringify({ id, at }));
+    if (!nc.isClosed()) {
+      nc.publish(SUBJECT, JSON.stringify({ id, at }));
+    }
   });
 }

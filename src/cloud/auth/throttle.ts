@@ -16,13 +16,14 @@ interface Entry {
 }
 
 /**
- * Slows guessing down, by name and client (`clientOf`): what one client does never holds up another. Behind one address somebody who keeps guessing
- * makes the names wait there that he guesses, and those that have never logged in from there.
+ * Slows guessing down, by name and client (`clientOf`): what one client does never holds up another. Behind one address
+ * somebody who keeps guessing makes the names wait there that he guesses, and those that have never logged in from
+ * there.
  */
 export interface Throttle {
   /**
-   * Milliseconds until an attempt may be made; 0: now. Then it counts as failed at once, so that many at the same time are no more than one after the
-   * other; one that has to wait counts for nothing, so that it makes nobody wait longer.
+   * Milliseconds until an attempt may be made; 0: now. Then it counts as failed at once, so that many at the same time
+   * are no more than one after the other; one that has to wait counts for nothing, so that it makes nobody wait longer.
    * @param address of the client, or whatever else tells who tries
    */
   attempt(user: string, address: string): number;
@@ -40,11 +41,20 @@ export function createThrottle(now: () => number = () => performance.now()): Thr
   /** When names logged in last, from where. */
   const known = new Map<string, number>();
   const key = (user: string, client: string): string => `${client}\n${user}`;
-  const waitOf = ({ failures, last }: Entry): number => (failures < FREE ? 0 : last + Math.min(LONGEST_MS, 1000 * 2 ** (failures - FREE)) - now());
+  const waitOf = ({ failures, last }: Entry): number =>
+    failures < FREE ? 0 : last + Math.min(LONGEST_MS, 1000 * 2 ** (failures - FREE)) - now();
   const tidy = (): void => {
     const t = now();
-    for (const [k, e] of entries) if (t - e.last > FORGET_MS || entries.size > MAX_ENTRIES) entries.delete(k);
-    for (const [k, m] of minutes) if (t - m.start >= MINUTE_MS || minutes.size > MAX_ENTRIES) minutes.delete(k);
+    for (const [k, e] of entries) {
+      if (t - e.last > FORGET_MS || entries.size > MAX_ENTRIES) {
+        entries.delete(k);
+      }
+    }
+    for (const [k, m] of minutes) {
+      if (t - m.start >= MINUTE_MS || minutes.size > MAX_ENTRIES) {
+        minutes.delete(k);
+      }
+    }
   };
   return {
     attempt(user, address) {
@@ -53,10 +63,14 @@ export function createThrottle(now: () => number = () => performance.now()): Thr
       const k = key(user, client);
       const entry = entries.get(k) ?? { failures: 0, last: 0 };
       const wait = waitOf(entry);
-      if (wait > 0) return wait;
+      if (wait > 0) {
+        return wait;
+      }
       if (!known.has(k)) {
         const minute = minutes.get(client) ?? { start: now(), count: 0 };
-        if (minute.count >= PER_MINUTE) return minute.start + MINUTE_MS - now();
+        if (minute.count >= PER_MINUTE) {
+          return minute.start + MINUTE_MS - now();
+        }
         minutes.set(client, { ...minute, count: minute.count + 1 });
       }
       // The one that was tried longest ago is first.
@@ -70,20 +84,28 @@ export function createThrottle(now: () => number = () => performance.now()): Thr
       known.delete(k);
       known.set(k, now());
       for (const oldest of known.keys()) {
-        if (known.size <= MAX_ENTRIES) break;
+        if (known.size <= MAX_ENTRIES) {
+          break;
+        }
         known.delete(oldest);
       }
     },
     failed(user, address) {
       const entry = entries.get(key(user, clientOf(address)));
-      if (entry !== undefined) entry.last = now();
+      if (entry !== undefined) {
+        entry.last = now();
+      }
     },
     unseen(user, address) {
       const client = clientOf(address);
       const entry = entries.get(key(user, client));
-      if (entry !== undefined) entry.failures -= 1;
+      if (entry !== undefined) {
+        entry.failures -= 1;
+      }
       const minute = minutes.get(client);
-      if (minute !== undefined && !known.has(key(user, client))) minute.count -= 1;
+      if (minute !== undefined && !known.has(key(user, client))) {
+        minute.count -= 1;
+      }
     },
   };
 }

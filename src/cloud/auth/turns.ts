@@ -22,19 +22,32 @@ interface Waiter {
   drop(): void;
 }
 
-/** One piece of work of each client at a time, `atOnce` of all; the clients take turns. Of more than `mostWaiting`, the last of the client that has the most gives way. */
+/**
+ * One piece of work of each client at a time, `atOnce` of all; the clients take turns. Of more than `mostWaiting`, the
+ * last of the client that has the most gives way.
+ */
 export function createTurns({ atOnce, mostWaiting }: { atOnce: number; mostWaiting: number }): Turns {
   const running = new Set<string>();
-  /** The client whose turn it is next is first. Whoever waits does so because its client's work is running, or as much as may run at once. */
+  /**
+   * The client whose turn it is next is first. Whoever waits does so because its client's work is running, or as much
+   * as may run at once.
+   */
   const waiting = new Map<string, Waiter[]>();
   let unnamed = 0;
 
   const next = (): void => {
     for (const [client, [first, ...rest]] of waiting) {
-      if (running.size >= atOnce) return;
-      if (first === undefined || running.has(client)) continue;
-      if (rest.length > 0) waiting.set(client, rest);
-      else waiting.delete(client);
+      if (running.size >= atOnce) {
+        return;
+      }
+      if (first === undefined || running.has(client)) {
+        continue;
+      }
+      if (rest.length > 0) {
+        waiting.set(client, rest);
+      } else {
+        waiting.delete(client);
+      }
       running.add(client);
       first.begin();
     }
@@ -42,15 +55,21 @@ export function createTurns({ atOnce, mostWaiting }: { atOnce: number; mostWaiti
 
   const makeRoom = (client: string): void => {
     const lists = [...waiting.values()];
-    if (lists.reduce((sum, list) => sum + list.length, 0) < mostWaiting) return;
+    if (lists.reduce((sum, list) => sum + list.length, 0) < mostWaiting) {
+      return;
+    }
     const longest = lists.reduce((most, list) => (list.length > most.length ? list : most));
     // Who has as many himself takes no other's place.
-    if (longest.length <= (waiting.get(client)?.length ?? 0) + 1) throw busy();
+    if (longest.length <= (waiting.get(client)?.length ?? 0) + 1) {
+      throw busy();
+    }
     longest.at(-1)?.drop();
   };
 
   const place = (client: string, signal: AbortSignal | undefined): Promise<void> => {
-    if (signal?.aborted === true) throw busy();
+    if (signal?.aborted === true) {
+      throw busy();
+    }
     if (running.size < atOnce && !running.has(client)) {
       running.add(client);
       return Promise.resolve();
@@ -65,8 +84,11 @@ export function createTurns({ atOnce, mostWaiting }: { atOnce: number; mostWaiti
         drop() {
           signal?.removeEventListener('abort', waiter.drop);
           const left = (waiting.get(client) ?? []).filter((w) => w !== waiter);
-          if (left.length > 0) waiting.set(client, left);
-          else waiting.delete(client);
+          if (left.length > 0) {
+            waiting.set(client, left);
+          } else {
+            waiting.delete(client);
+          }
           reject(busy());
         },
       };
@@ -86,7 +108,9 @@ export function createTurns({ atOnce, mostWaiting }: { atOnce: number; mostWaiti
         // It has had its turn: the others are before it.
         const more = waiting.get(client);
         waiting.delete(client);
-        if (more !== undefined) waiting.set(client, more);
+        if (more !== undefined) {
+          waiting.set(client, more);
+        }
         next();
       }
     },

@@ -16,9 +16,16 @@ export interface ZoneSources {
   registry: Pick<Registry, 'get' | 'has'>;
 }
 
-/** The control planes to which the console's name leads: those that are healthy. Where none is, those that answer at all: there one can still read. */
-export function consoleServers(servers: { name: string; address: string }[], clouds: CloudInfo[]): { name: string; address: string }[] {
-  const inState = (state: CloudInfo['state']): { name: string; address: string }[] => servers.filter((s) => clouds.some((c) => c.node === s.name && c.state === state));
+/**
+ * The control planes to which the console's name leads: those that are healthy. Where none is, those that answer at
+ * all: there one can still read.
+ */
+export function consoleServers(
+  servers: { name: string; address: string }[],
+  clouds: CloudInfo[],
+): { name: string; address: string }[] {
+  const inState = (state: CloudInfo['state']): { name: string; address: string }[] =>
+    servers.filter((s) => clouds.some((c) => c.node === s.name && c.state === state));
   const healthy = inState('healthy');
   return healthy.length > 0 ? healthy : inState('not-ready');
 }
@@ -34,16 +41,28 @@ export function zoneData({ zone, servers, clouds, registry }: ZoneSources): Zone
   };
 }
 
-/** Names and addresses now, as lines of a hosts file. A satellite tells its addresses itself: what is no address could be several lines. */
-export function hostsLines({ zone, servers, clouds, registry }: Pick<ZoneSources, 'zone' | 'servers' | 'clouds'> & { registry: Pick<Registry, 'get' | 'ids'> }): string[] {
+/**
+ * Names and addresses now, as lines of a hosts file. A satellite tells its addresses itself: what is no address could
+ * be several lines.
+ */
+export function hostsLines({
+  zone,
+  servers,
+  clouds,
+  registry,
+}: Pick<ZoneSources, 'zone' | 'servers' | 'clouds'> & { registry: Pick<Registry, 'get' | 'ids'> }): string[] {
   return [
     ...consoleServers(servers(), clouds()).map((s) => `${s.address} ${consoleNameIn(zone)}`),
-    ...[...registry.ids()].flatMap((id) => (registry.get(id)?.addresses ?? []).filter((a) => isIP(a) !== 0).map((a) => `${a} ${satelliteNameIn(zone, id)}`)),
+    ...[...registry.ids()].flatMap((id) =>
+      (registry.get(id)?.addresses ?? []).filter((a) => isIP(a) !== 0).map((a) => `${a} ${satelliteNameIn(zone, id)}`),
+    ),
   ];
 }
 
 /** Keeps the DNS server up; where its port is taken, it tries again: the rest of the cloud does not depend on it. */
-export function keepDns(options: { address: string; port: number; data: ZoneData; log(line: string): void }): { stop(): Promise<void> } {
+export function keepDns(options: { address: string; port: number; data: ZoneData; log(line: string): void }): {
+  stop(): Promise<void>;
+} {
   const { address, port, data, log } = options;
   const stopping = new AbortController();
   let server: DnsServer | undefined;
@@ -56,7 +75,9 @@ export function keepDns(options: { address: string; port: number; data: ZoneData
         return;
       } catch (error) {
         const { message } = error as Error;
-        if (message !== last) log(`dns: ${message}`);
+        if (message !== last) {
+          log(`dns: ${message}`);
+        }
         last = message;
       }
       await sleep(AGAIN_MS, undefined, { signal: stopping.signal }).catch(() => undefined);

@@ -22,12 +22,21 @@ export async function createApp(cloud: CloudContext, statics: Koa.Middleware): P
   app.use(securityHeaders(cloud.direct.cspSource));
   app.use(problems(cloud));
   const router = new Router();
-  for (const route of await loadRoutes()) router.register(route.path.replaceAll(/\{(\w+)\}/g, ':$1'), [route.method], handler(route, cloud));
+  for (const route of await loadRoutes()) {
+    router.register(route.path.replaceAll(/\{(\w+)\}/g, ':$1'), [route.method], handler(route, cloud));
+  }
   app.use(router.routes());
   app.use(statics);
   app.use((ctx) => {
-    const elsewhere = router.match(ctx.path, ctx.method).path.map((layer) => layer.methods).flat();
-    if (elsewhere.length > 0) throw new HttpProblem(405, 'method-not-allowed', `${ctx.method} is not possible here.`, { headers: { Allow: [...new Set(elsewhere)].join(', ') } });
+    const elsewhere = router
+      .match(ctx.path, ctx.method)
+      .path.map((layer) => layer.methods)
+      .flat();
+    if (elsewhere.length > 0) {
+      throw new HttpProblem(405, 'method-not-allowed', `${ctx.method} is not possible here.`, {
+        headers: { Allow: [...new Set(elsewhere)].join(', ') },
+      });
+    }
     throw new HttpProblem(404, 'not-found', 'There is nothing here.');
   });
   return app;
@@ -39,12 +48,19 @@ function handler(route: Route, cloud: CloudContext): Koa.Middleware {
     let timer: NodeJS.Timeout | undefined;
     try {
       const late = new Promise<never>((_, reject) => {
-        if (route.stream !== true) timer = setTimeout(() => reject(unavailable('timeout', `The answer was not ready within ${REQUEST_MS / 1000} s.`)), REQUEST_MS);
+        if (route.stream !== true) {
+          timer = setTimeout(
+            () => reject(unavailable('timeout', `The answer was not ready within ${REQUEST_MS / 1000} s.`)),
+            REQUEST_MS,
+          );
+        }
       });
       await Promise.race([answer(route, cloud, ctx), late]);
     } finally {
       clearTimeout(timer);
-      ctx.res.once('close', () => cloud.metrics.request(route.method, route.path, ctx.res.statusCode, (performance.now() - began) / 1000));
+      ctx.res.once('close', () =>
+        cloud.metrics.request(route.method, route.path, ctx.res.statusCode, (performance.now() - began) / 1000),
+      );
     }
   };
 }
@@ -59,9 +75,13 @@ async function answer(route: Route, cloud: CloudContext, ctx: Koa.Context): Prom
   await seen(ctx, cloud);
   // Taken before it reads: who watches from there on misses nothing. A change says its own.
   const position = cloud.state.current()?.position();
-  if (position !== undefined) ctx.set(SEQ_HEADER, String(position));
+  if (position !== undefined) {
+    ctx.set(SEQ_HEADER, String(position));
+  }
   const reply = await route.handle({ ctx, cloud, params, query, body, caller });
-  if (isMedia(route.reply)) return;
+  if (isMedia(route.reply)) {
+    return;
+  }
   if (route.reply === undefined) {
     ctx.status = 204;
     return;
@@ -76,28 +96,51 @@ const NOBODY: Caller = { user: '', role: 'viewer', scopes: new Set(), actor: '',
 
 /** @throws HttpProblem 403 */
 export function allowed(route: Pick<Route, 'scope' | 'beforePasswordChange'>, caller: Caller): Caller {
-  if (caller.passwordChange === 'required' && route.beforePasswordChange !== true) throw new HttpProblem(403, 'password-change-required', 'Change your password first.', { detail: 'POST /api/v1/password does that.' });
-  if (route.scope !== 'self' && !caller.scopes.has(route.scope as Scope)) throw forbidden(`This needs the right "${route.scope}", which ${caller.actor} does not have.`);
+  if (caller.passwordChange === 'required' && route.beforePasswordChange !== true) {
+    throw new HttpProblem(403, 'password-change-required', 'Change your password first.', {
+      detail: 'POST /api/v1/password does that.',
+    });
+  }
+  if (route.scope !== 'self' && !caller.scopes.has(route.scope as Scope)) {
+    throw forbidden(`This needs the right "${route.scope}", which ${caller.actor} does not have.`);
+  }
   return caller;
 }
 
-function parse(what: 'body' | 'query' | 'path', schema: z.ZodType | undefined, value: unknown, strict: boolean): unknown {
+function parse(
+  what: 'body' | 'query' | 'path',
+  schema: z.ZodType | undefined,
+  value: unknown,
+  strict: boolean,
+): unknown {
   if (schema === undefined) {
     const [extra] = Object.keys(value as object);
-    if (strict && extra !== undefined) throw new HttpProblem(400, `invalid-${what}`, 'The request is not valid.', { errors: [{ path: extra, message: 'There is no such parameter.' }] });
+    if (strict && extra !== undefined) {
+      throw new HttpProblem(400, `invalid-${what}`, 'The request is not valid.', {
+        errors: [{ path: extra, message: 'There is no such parameter.' }],
+      });
+    }
     return {};
   }
   const parsed = schema.safeParse(value);
-  if (!parsed.success) throw invalid(what, parsed.error);
+  if (!parsed.success) {
+    throw invalid(what, parsed.error);
+  }
   return parsed.data;
 }
 
 /** Waits until this instance has seen what the client has seen on another one. @throws HttpProblem 400, 503 */
 async function seen(ctx: Koa.Context, cloud: CloudContext): Promise<void> {
   const given = ctx.get(MIN_SEQ_HEADER);
-  if (given === '') return;
-  if (!/^\d{1,15}$/.test(given)) throw new HttpProblem(400, 'invalid-header', `The header ${MIN_SEQ_HEADER} is no position.`);
-  if (!(await cloud.state.replica().waitFor(Number(given), MIN_SEQ_MS))) throw unavailable('behind', `This instance has not come to position ${given} within ${MIN_SEQ_MS / 1000} s.`);
+  if (given === '') {
+    return;
+  }
+  if (!/^\d{1,15}$/.test(given)) {
+    throw new HttpProblem(400, 'invalid-header', `The header ${MIN_SEQ_HEADER} is no position.`);
+  }
+  if (!(await cloud.state.replica().waitFor(Number(given), MIN_SEQ_MS))) {
+    throw unavailable('behind', `This instance has not come to position ${given} within ${MIN_SEQ_MS / 1000} s.`);
+  }
 }
 
 function problems(cloud: CloudContext): Koa.Middleware {
@@ -112,8 +155,14 @@ function problems(cloud: CloudContext): Koa.Middleware {
         return;
       }
       const known = problemOf(error);
-      const { problem, headers } = known ?? new HttpProblem(500, 'internal', 'Something went wrong in the cloud. Its log says what.');
-      if (known === undefined) cloud.log(`http: ${requestId} ${ctx.method} ${ctx.path}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      const { problem, headers } =
+        known ?? new HttpProblem(500, 'internal', 'Something went wrong in the cloud. Its log says what.');
+      if (known === undefined) {
+        cloud.log(
+          `http: ${requestId} ${ctx.method} ${ctx.path}: ` +
+            `${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+        );
+      }
       ctx.status = problem.status;
       ctx.set(headers);
       ctx.body = JSON.stringify({ ...problem, requestId });

@@ -10,7 +10,9 @@ export async function readBody(req: IncomingMessage): Promise<Buffer> {
   let size = 0;
   for await (const chunk of req) {
     size += (chunk as Buffer).length;
-    if (size > MAX_BYTES) throw new HttpProblem(413, 'too-large', 'The body is larger than 1 MiB.', { headers: { Connection: 'close' } });
+    if (size > MAX_BYTES) {
+      throw new HttpProblem(413, 'too-large', 'The body is larger than 1 MiB.', { headers: { Connection: 'close' } });
+    }
     chunks.push(chunk as Buffer);
   }
   return Buffer.concat(chunks);
@@ -18,12 +20,16 @@ export async function readBody(req: IncomingMessage): Promise<Buffer> {
 
 /** Reads a JSON body. @throws HttpProblem 413, 415, 400 */
 export async function readJson(req: IncomingMessage): Promise<unknown> {
-  if (!/^application\/json *(;|$)/i.test(req.headers['content-type'] ?? '')) throw new HttpProblem(415, 'not-json', 'The body must be application/json.');
+  if (!/^application\/json *(;|$)/i.test(req.headers['content-type'] ?? '')) {
+    throw new HttpProblem(415, 'not-json', 'The body must be application/json.');
+  }
   const bytes = await readBody(req);
   try {
     return parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    if (error instanceof HttpProblem) throw error;
+    if (error instanceof HttpProblem) {
+      throw error;
+    }
     throw new HttpProblem(400, 'not-json', 'The body is not valid JSON.');
   }
 }

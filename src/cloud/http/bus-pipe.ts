@@ -24,8 +24,9 @@ export interface BusPipe {
 }
 
 /**
- * Takes WebSocket upgrades of `/bus` to nats-server, byte for byte. Nothing is authenticated here: nats-server has whoever comes sign its nonce, and
- * ends who has not done so in time. Of the request only what belongs to the WebSocket is passed on, and the path is ours: nats-server has others.
+ * Takes WebSocket upgrades of `/bus` to nats-server, byte for byte. Nothing is authenticated here: nats-server has
+ * whoever comes sign its nonce, and ends who has not done so in time. Of the request only what belongs to the WebSocket
+ * is passed on, and the path is ours: nats-server has others.
  */
 export function createBusPipe({ host, port, tls }: BusPipeOptions): BusPipe {
   const open = new Set<Duplex>();
@@ -38,10 +39,16 @@ export function createBusPipe({ host, port, tls }: BusPipeOptions): BusPipe {
     upgrade(request, socket, head) {
       socket.on('error', () => socket.destroy());
       const { headers } = request;
-      if (request.url !== BUS_PATH || request.method !== 'GET' || headers.upgrade?.toLowerCase() !== 'websocket') return refuse(socket, '404 Not Found');
+      if (request.url !== BUS_PATH || request.method !== 'GET' || headers.upgrade?.toLowerCase() !== 'websocket') {
+        return refuse(socket, '404 Not Found');
+      }
       // A browser names its page, and no page is a satellite: sites other than ours could use it otherwise.
-      if (headers.origin !== undefined) return refuse(socket, '403 Forbidden');
-      if (open.size >= MOST) return refuse(socket, '503 Service Unavailable');
+      if (headers.origin !== undefined) {
+        return refuse(socket, '403 Forbidden');
+      }
+      if (open.size >= MOST) {
+        return refuse(socket, '503 Service Unavailable');
+      }
       const bus = connect({ host, port, servername: BUS_SERVER_NAME, ...tls() });
       const end = (): void => {
         open.delete(socket);
@@ -57,12 +64,16 @@ export function createBusPipe({ host, port, tls }: BusPipeOptions): BusPipe {
         bus.setTimeout(0);
         bus.setNoDelay(true);
         bus.write(`${passedOn(request)}\r\n\r\n`);
-        if (head.length > 0) bus.write(head);
+        if (head.length > 0) {
+          bus.write(head);
+        }
         bus.pipe(socket).pipe(bus);
       });
     },
     stop() {
-      for (const socket of open) socket.destroy();
+      for (const socket of open) {
+        socket.destroy();
+      }
     },
   };
 }
@@ -71,7 +82,11 @@ export function createBusPipe({ host, port, tls }: BusPipeOptions): BusPipe {
 function passedOn({ headers, socket }: IncomingMessage): string {
   const own = Object.entries(headers).filter(([name]) => name.startsWith('sec-websocket-'));
   return [
-    'GET / HTTP/1.1', `Host: ${BUS_SERVER_NAME}`, 'Connection: Upgrade', 'Upgrade: websocket', ...own.map(([name, value]) => `${name}: ${String(value)}`),
+    'GET / HTTP/1.1',
+    `Host: ${BUS_SERVER_NAME}`,
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    ...own.map(([name, value]) => `${name}: ${String(value)}`),
     ...(socket.remoteAddress === undefined ? [] : [`X-Forwarded-For: ${socket.remoteAddress}`]),
   ].join('\r\n');
 }

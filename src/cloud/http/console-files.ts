@@ -22,10 +22,17 @@ interface StaticFile {
 }
 
 function staticFile(path: string, body: Buffer): StaticFile {
-  return { body, type: TYPES[extname(path)] ?? 'application/octet-stream', etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` };
+  return {
+    body,
+    type: TYPES[extname(path)] ?? 'application/octet-stream',
+    etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`,
+  };
 }
 
-/** The console as it was built: path (`/`, `/assets/x.js`) to content. From the executable's assets, or from `build/console` in development. */
+/**
+ * The console as it was built: path (`/`, `/assets/x.js`) to content. From the executable's assets, or from
+ * `build/console` in development.
+ */
 export function loadConsole(folder: string | undefined): Map<string, StaticFile> {
   const files = new Map<string, StaticFile>();
   const put = (path: string, body: Buffer): void => {
@@ -34,13 +41,19 @@ export function loadConsole(folder: string | undefined): Map<string, StaticFile>
   if (folder !== undefined) {
     if (existsSync(folder)) {
       for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-        if (extname(path) !== '') put(path, readFileSync(join(folder, path)));
+        if (extname(path) !== '') {
+          put(path, readFileSync(join(folder, path)));
+        }
       }
     }
     return files;
   }
   const assets = openAssets();
-  for (const { path } of assets.entries()) if (path.startsWith('console/')) put(path.slice('console/'.length), assets.read(path));
+  for (const { path } of assets.entries()) {
+    if (path.startsWith('console/')) {
+      put(path.slice('console/'.length), assets.read(path));
+    }
+  }
   return files;
 }
 
@@ -48,7 +61,9 @@ export function loadConsole(folder: string | undefined): Map<string, StaticFile>
 export function consoleFiles(files: Map<string, StaticFile>): Middleware {
   return async (ctx, next) => {
     const file = ctx.method === 'GET' || ctx.method === 'HEAD' ? files.get(ctx.path) : undefined;
-    if (file === undefined) return next();
+    if (file === undefined) {
+      return next();
+    }
     ctx.set('Cache-Control', ctx.path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache');
     ctx.set('ETag', file.etag);
     ctx.status = 200;

@@ -1,6 +1,8 @@
 import type { Middleware } from 'koa';
 
-const csp = (connect: string): string => `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self' ${connect}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'`;
+const csp = (connect: string): string =>
+  `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src ` +
+  `'self' ${connect}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'`;
 
 /** Security headers of every answer. @param connect where the console's pages may fetch from besides the cloud */
 export function securityHeaders(connect: string): Middleware {

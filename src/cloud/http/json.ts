@@ -4,12 +4,14 @@ import { HttpProblem } from './problem.ts';
 const MAX_LEVELS = 64;
 
 /**
- * Parses what a client has sent. How deep it goes is judged by the text alone, since all that walks through a value level by level, as a schema
- * does, runs out of stack in one of some thousand levels.
+ * Parses what a client has sent. How deep it goes is judged by the text alone, since all that walks through a value
+ * level by level, as a schema does, runs out of stack in one of some thousand levels.
  * @throws SyntaxError, HttpProblem 400 `too-deep`
  */
 export function parseJson(text: string): unknown {
-  if (isTooDeep(text)) throw new HttpProblem(400, 'too-deep', `The JSON is nested deeper than ${MAX_LEVELS} levels.`);
+  if (isTooDeep(text)) {
+    throw new HttpProblem(400, 'too-deep', `The JSON is nested deeper than ${MAX_LEVELS} levels.`);
+  }
   return JSON.parse(text);
 }
 
@@ -20,12 +22,21 @@ function isTooDeep(text: string): boolean {
   for (let at = 0; at < text.length; at += 1) {
     const c = text[at];
     if (quoted) {
-      if (c === '\\') at += 1;
-      else if (c === '"') quoted = false;
-    } else if (c === '"') quoted = true;
-    else if (c === '[' || c === '{') level += 1;
-    else if (c === ']' || c === '}') level -= 1;
-    if (level > MAX_LEVELS) return true;
+      if (c === '\\') {
+        at += 1;
+      } else if (c === '"') {
+        quoted = false;
+      }
+    } else if (c === '"') {
+      quoted = true;
+    } else if (c === '[' || c === '{') {
+      level += 1;
+    } else if (c === ']' || c === '}') {
+      level -= 1;
+    }
+    if (level > MAX_LEVELS) {
+      return true;
+    }
   }
   return false;
 }

@@ -29,15 +29,24 @@ const POLICY = 1008;
 
 /** Queries over WebSockets, as many on one as their user may have; see `streamRequestSchema` and `StreamLine`. */
 export function openQuerySockets(cloud: CloudContext): Upgrade {
-  const server = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE, perMessageDeflate: false, clientTracking: true });
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_MESSAGE,
+    perMessageDeflate: false,
+    clientTracking: true,
+  });
   cloud.signal.addEventListener('abort', () => {
-    for (const socket of server.clients) end(socket, GOING_AWAY, 'this instance stops');
+    for (const socket of server.clients) {
+      end(socket, GOING_AWAY, 'this instance stops');
+    }
   });
   return async (ctx: Context, socket: Duplex, head: Buffer) => {
     refuseForeignOrigin(ctx);
     await awaitSession(ctx, cloud);
     const caller = allowed({ scope: 'query' }, authenticate(ctx, cloud));
-    if (cloud.signal.aborted) throw new HttpProblem(503, 'starting', 'This instance is stopping.');
+    if (cloud.signal.aborted) {
+      throw new HttpProblem(503, 'starting', 'This instance is stopping.');
+    }
     server.handleUpgrade(ctx.req, socket, head, (opened) => serve(opened, ctx, cloud, caller));
   };
 }
@@ -55,28 +64,51 @@ function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Cal
   const sender = pacedSender(socket);
 
   const start = async (id: string, asked: unknown): Promise<void> => {
-    if (running.has(id)) throw new HttpProblem(409, 'in-use', `A query ${id} runs on this connection already.`);
+    if (running.has(id)) {
+      throw new HttpProblem(409, 'in-use', `A query ${id} runs on this connection already.`);
+    }
     // Each query counts as a use of the session, and is judged by what the caller may do now.
     const caller = allowed({ scope: 'query' }, authenticate(ctx, cloud));
     const body = querySchema.safeParse(asked);
-    if (!body.success) throw invalid('body', body.error);
+    if (!body.success) {
+      throw invalid('body', body.error);
+    }
     const { proxy, spec } = queryFor(cloud, caller, body.data, caller.user);
     const abort = new AbortController();
     running.set(id, abort);
     try {
-      await proxy.run(spec, { write: (line, json) => sender.send(json === undefined ? { id, ...line } : `{"id":${JSON.stringify(id)},${json.slice(1)}`, () => 'done' in line && running.delete(id), abort.signal) }, AbortSignal.any([abort.signal, cloud.signal]));
+      await proxy.run(
+        spec,
+        {
+          write: (line, json) =>
+            sender.send(
+              json === undefined ? { id, ...line } : `{"id":${JSON.stringify(id)},${json.slice(1)}`,
+              () => 'done' in line && running.delete(id),
+              abort.signal,
+            ),
+        },
+        AbortSignal.any([abort.signal, cloud.signal]),
+      );
     } catch (error) {
       // Cancelled, or nobody is there any more: there is nothing to be said.
-      if (!abort.signal.aborted && socket.readyState === socket.OPEN) throw error;
+      if (!abort.signal.aborted && socket.readyState === socket.OPEN) {
+        throw error;
+      }
     } finally {
-      if (running.get(id) === abort) running.delete(id);
+      if (running.get(id) === abort) {
+        running.delete(id);
+      }
     }
   };
   const ping = async (id: string, { satellite, data }: Ping): Promise<void> => {
     // No use of a session: who opened this may go on for as long as the connection is not closed, see `check`.
     const proxy = cloud.queries();
-    if (proxy === undefined) throw unavailable('bus-down', 'This instance is not connected to its satellites now.');
-    if (cloud.registry.get(satellite) === undefined) throw notFound(`There is no satellite ${satellite}.`);
+    if (proxy === undefined) {
+      throw unavailable('bus-down', 'This instance is not connected to its satellites now.');
+    }
+    if (cloud.registry.get(satellite) === undefined) {
+      throw notFound(`There is no satellite ${satellite}.`);
+    }
     const ms = await proxy.ping(satellite, data).catch((error: Error) => {
       throw new HttpProblem(504, 'satellite-lost', error.message);
     });
@@ -84,36 +116,58 @@ function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Cal
   };
   const tell = async (id: string, error: unknown): Promise<void> => {
     const known = problemOf(error);
-    if (known === undefined) cloud.log(`http: query on a WebSocket: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-    const { problem } = known ?? new HttpProblem(500, 'internal', 'Something went wrong in the cloud. Its log says what.');
-    if (problem.status === 401) return end(socket, POLICY, 'session');
+    if (known === undefined) {
+      cloud.log(
+        `http: query on a WebSocket: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
+    }
+    const { problem } =
+      known ?? new HttpProblem(500, 'internal', 'Something went wrong in the cloud. Its log says what.');
+    if (problem.status === 401) {
+      return end(socket, POLICY, 'session');
+    }
     await sender.send({ id, problem }).catch(() => undefined);
   };
   /** Works on a request until its last line has been sent. */
   const answer = async (id: string, work: () => Promise<void>): Promise<void> => {
     unanswered += 1;
-    if (unanswered > MAX_UNANSWERED) end(socket, POLICY, 'too many requests');
-    else await work().catch((error: unknown) => tell(id, error));
+    if (unanswered > MAX_UNANSWERED) {
+      end(socket, POLICY, 'too many requests');
+    } else {
+      await work().catch((error: unknown) => tell(id, error));
+    }
     unanswered -= 1;
   };
 
   socket.on('message', (data: RawData, isBinary: boolean) => {
     // What comes after the closing has begun is not asked any more.
-    if (socket.readyState !== socket.OPEN) return;
+    if (socket.readyState !== socket.OPEN) {
+      return;
+    }
     const request = isBinary ? undefined : parse(String(data));
-    if (request === undefined) return end(socket, POLICY, 'not a request');
-    if ('cancel' in request) running.get(request.id)?.abort(new Error('cancelled'));
-    else if ('ping' in request) void answer(request.id, () => ping(request.id, request.ping));
-    else void answer(request.id, () => start(request.id, request.query));
+    if (request === undefined) {
+      return end(socket, POLICY, 'not a request');
+    }
+    if ('cancel' in request) {
+      running.get(request.id)?.abort(new Error('cancelled'));
+    } else if ('ping' in request) {
+      void answer(request.id, () => ping(request.id, request.ping));
+    } else {
+      void answer(request.id, () => start(request.id, request.query));
+    }
   });
   let heard = true;
   socket.on('pong', () => (heard = true));
   const check = (): void => {
-    if (!stillAllowed(ctx, cloud, opener, (now) => now.scopes.has('query'))) end(socket, POLICY, 'session');
+    if (!stillAllowed(ctx, cloud, opener, (now) => now.scopes.has('query'))) {
+      end(socket, POLICY, 'session');
+    }
   };
   const stopChanges = cloud.state.onChange(check);
   const timer = setInterval(() => {
-    if (!heard) return socket.terminate();
+    if (!heard) {
+      return socket.terminate();
+    }
     heard = false;
     socket.ping();
     check();
@@ -124,7 +178,9 @@ function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Cal
     clearInterval(timer);
     stopChanges();
     sender.stop();
-    for (const abort of running.values()) abort.abort(new Error('the reader is gone'));
+    for (const abort of running.values()) {
+      abort.abort(new Error('the reader is gone'));
+    }
   });
 }
 
@@ -148,17 +204,25 @@ function pacedSender(socket: WebSocket): Sender {
   const release = (): void => {
     const all = waiting;
     waiting = [];
-    for (const go of all) go();
+    for (const go of all) {
+      go();
+    }
   };
   const sent = (): void => {
-    if (waiting.length > 0 && socket.bufferedAmount < MAX_BUFFERED) release();
+    if (waiting.length > 0 && socket.bufferedAmount < MAX_BUFFERED) {
+      release();
+    }
   };
   return {
     stop: release,
     async send(line, before, signal) {
-      while (socket.bufferedAmount >= MAX_BUFFERED && socket.readyState === socket.OPEN) await room(signal);
+      while (socket.bufferedAmount >= MAX_BUFFERED && socket.readyState === socket.OPEN) {
+        await room(signal);
+      }
       signal?.throwIfAborted();
-      if (socket.readyState !== socket.OPEN) throw new Error('the reader is gone');
+      if (socket.readyState !== socket.OPEN) {
+        throw new Error('the reader is gone');
+      }
       before?.();
       socket.send(typeof line === 'string' ? line : JSON.stringify(line), sent);
     },

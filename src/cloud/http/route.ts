@@ -24,7 +24,8 @@ export interface Request<Params, Query, Body> {
 }
 
 /**
- * The table of routes: one file of routes/ each, found by its name. Validation, OpenAPI, limits and the fuzz test come from here.
+ * The table of routes: one file of routes/ each, found by its name. Validation, OpenAPI, limits and the fuzz test come
+ * from here.
  * What a request has beyond its schemas is refused.
  */
 export interface Route<Params = unknown, Query = unknown, Body = unknown, Reply = unknown> {
@@ -44,9 +45,14 @@ export interface Route<Params = unknown, Query = unknown, Body = unknown, Reply 
   reply?: z.ZodType<Reply> | Media;
   /** 200, or 204 without a reply. */
   status?: 201;
-  /** The kinds of commands that it proposes, so what the audit log has of it; empty for what changes nothing that lasts. */
+  /**
+   * The kinds of commands that it proposes, so what the audit log has of it; empty for what changes nothing that lasts.
+   */
   audit?: readonly string[];
-  /** Carried out each time, whatever id the client gives its command: the answer holds something that each try makes anew. */
+  /**
+   * Carried out each time, whatever id the client gives its command: the answer holds something that each try makes
+   * anew.
+   */
   unrepeatable?: true;
   /** Never ends by itself: no limit of time. */
   stream?: true;
@@ -55,7 +61,9 @@ export interface Route<Params = unknown, Query = unknown, Body = unknown, Reply 
 }
 
 /** Keeps the types of the schemas through the definition. */
-export function route<Params = Record<string, never>, Query = Record<string, never>, Body = undefined, Reply = void>(definition: Route<Params, Query, Body, Reply>): Route<Params, Query, Body, Reply> {
+export function route<Params = Record<string, never>, Query = Record<string, never>, Body = undefined, Reply = void>(
+  definition: Route<Params, Query, Body, Reply>,
+): Route<Params, Query, Body, Reply> {
   return definition;
 }
 

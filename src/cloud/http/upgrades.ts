@@ -18,22 +18,49 @@ export function upgrades(app: Koa, cloud: CloudContext, paths: Record<string, Up
       () => socket.off('error', gone),
       (error: unknown) => {
         const known = problemOf(error);
-        if (known === undefined) cloud.log(`http: upgrade of ${ctx.path}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-        refuse(socket, known ?? new HttpProblem(500, 'internal', 'Something went wrong in the cloud. Its log says what.'));
+        if (known === undefined) {
+          cloud.log(
+            `http: upgrade of ${ctx.path}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+          );
+        }
+        refuse(
+          socket,
+          known ?? new HttpProblem(500, 'internal', 'Something went wrong in the cloud. Its log says what.'),
+        );
       },
     );
   };
 }
 
-async function take(paths: Record<string, Upgrade>, ctx: Koa.Context, req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+async function take(
+  paths: Record<string, Upgrade>,
+  ctx: Koa.Context,
+  req: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
   const upgrade = Object.hasOwn(paths, ctx.path) ? paths[ctx.path] : undefined;
-  if (upgrade === undefined) throw new HttpProblem(404, 'not-found', 'There is nothing here.');
-  if (req.headers.upgrade?.toLowerCase() !== 'websocket') throw new HttpProblem(426, 'upgrade-required', 'This is a WebSocket.', { headers: { Upgrade: 'websocket' } });
+  if (upgrade === undefined) {
+    throw new HttpProblem(404, 'not-found', 'There is nothing here.');
+  }
+  if (req.headers.upgrade?.toLowerCase() !== 'websocket') {
+    throw new HttpProblem(426, 'upgrade-required', 'This is a WebSocket.', { headers: { Upgrade: 'websocket' } });
+  }
   await upgrade(ctx, socket, head);
 }
 
 function refuse(socket: Duplex, { problem, headers }: HttpProblem): void {
   const body = JSON.stringify(problem);
-  const all = { ...headers, 'Content-Type': 'application/problem+json', 'Content-Length': String(Buffer.byteLength(body)), 'Cache-Control': 'no-store', Connection: 'close' };
-  socket.end(`HTTP/1.1 ${problem.status} ${problem.type}\r\n${Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`);
+  const all = {
+    ...headers,
+    'Content-Type': 'application/problem+json',
+    'Content-Length': String(Buffer.byteLength(body)),
+    'Cache-Control': 'no-store',
+    Connection: 'close',
+  };
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${problem.type}\r\n${Object.entries(all)
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+      .join('')}\r\n${body}`,
+  );
 }

@@ -1,5 +1,5 @@
-import { TOKEN_MS } from '../../bus/direct.ts';
 import { sqlHash } from '../../bus/direct-token.ts';
+import { TOKEN_MS } from '../../bus/direct.ts';
 import { API_PATHS } from '../api.ts';
 import { directQueryReply, directQuerySchema } from '../direct-api.ts';
 import { change } from '../http/change.ts';
@@ -22,8 +22,19 @@ export const route = define({
     const satellites = [...new Set(body.satellites)];
     const { q, grants } = cloud.direct.grants({ ...body, satellites, user: caller.user });
     const granted = grants.flatMap((g) => ('token' in g ? [g.sat] : []));
-    // Before a token is given away it is on record who got it: each time, or a repetition would get further ones without.
-    if (granted.length > 0) await change(request, { always: true, kind: 'audit.note', args: { resource: `direct-query/${q}`, before: null, after: { satellites: granted, sql: body.sql.slice(0, AUDITED_SQL), sha256: sqlHash(body.sql) } } });
+    // Before a token is given away it is on record who got it: each time, or a repetition would get further ones
+    // without.
+    if (granted.length > 0) {
+      await change(request, {
+        always: true,
+        kind: 'audit.note',
+        args: {
+          resource: `direct-query/${q}`,
+          before: null,
+          after: { satellites: granted, sql: body.sql.slice(0, AUDITED_SQL), sha256: sqlHash(body.sql) },
+        },
+      });
+    }
     return { q, expiresAt: new Date(Date.now() + TOKEN_MS).toISOString(), satellites: grants };
   },
 });

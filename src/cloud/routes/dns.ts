@@ -1,6 +1,6 @@
 import { API_PATHS } from '../api.ts';
-import { hostsLines } from '../direct/dns.ts';
 import { dnsReply } from '../direct-api.ts';
+import { hostsLines } from '../direct/dns.ts';
 import { route as define } from '../http/route.ts';
 
 export const route = define({
@@ -11,7 +11,18 @@ export const route = define({
   reply: dnsReply,
   handle({ cloud }) {
     const { zone } = cloud.direct;
-    const hosts = hostsLines({ zone, servers: cloud.servers, clouds: () => cloud.overview().clouds, registry: cloud.registry });
-    return { zone, port: cloud.dnsPort, servers: cloud.servers(), authority: cloud.direct.certificate() ?? null, hosts };
+    const hosts = hostsLines({
+      zone,
+      servers: cloud.servers,
+      clouds: () => cloud.overview().clouds,
+      registry: cloud.registry,
+    });
+    return {
+      zone,
+      port: cloud.dnsPort,
+      servers: cloud.servers(),
+      authority: cloud.direct.certificate() ?? null,
+      hosts,
+    };
   },
 });

@@ -13,6 +13,10 @@ export const route = define({
   audit: ['enrolment.delete'],
   async handle(request) {
     const { params, query } = request;
-    await change(request, { kind: 'enrolment.delete', args: { id: params.id }, on: { resource: `enrolment/${params.id}`, expect: query.expect } });
+    await change(request, {
+      kind: 'enrolment.delete',
+      args: { id: params.id },
+      on: { resource: `enrolment/${params.id}`, expect: query.expect },
+    });
   },
 });

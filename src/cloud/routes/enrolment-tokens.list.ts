@@ -14,7 +14,12 @@ export const route = define({
   query: listQuery,
   reply: pageOf(enrolmentTokenSchema),
   handle({ cloud, query }) {
-    const rows = many<EnrolmentTokenRow>(cloud.state.replica().db, 'SELECT * FROM enrolment_tokens WHERE id > ? ORDER BY id LIMIT ?', decodeCursor(query.cursor) ?? '', query.limit + 1);
+    const rows = many<EnrolmentTokenRow>(
+      cloud.state.replica().db,
+      'SELECT * FROM enrolment_tokens WHERE id > ? ORDER BY id LIMIT ?',
+      decodeCursor(query.cursor) ?? '',
+      query.limit + 1,
+    );
     return page(rows, query.limit, (r) => r.id, showEnrolmentToken);
   },
 });

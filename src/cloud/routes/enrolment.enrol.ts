@@ -5,7 +5,9 @@ import { enrol } from '../satellites-enrolment.ts';
 export const route = define({
   method: 'POST',
   path: ENROLMENT_PATHS.enrol,
-  summary: 'Enrols a satellite by its token: a certificate for the key that it made. The same request again gets the same answer.',
+  summary:
+    'Enrols a satellite by its token: a certificate for the key that it made. The same request again gets the same ' +
+    'answer.',
   scope: 'open',
   body: enrolSchema,
   reply: enrolReply,

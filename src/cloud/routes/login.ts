@@ -17,7 +17,11 @@ export const route = define({
   async handle({ ctx, cloud, body }) {
     refuseForeignPage(ctx);
     const { db } = cloud.state.replica();
-    if (one(db, 'SELECT 1 FROM users') === undefined) throw new HttpProblem(503, 'starting', 'This instance does not know any user yet.', { headers: { 'Retry-After': '2' } });
+    if (one(db, 'SELECT 1 FROM users') === undefined) {
+      throw new HttpProblem(503, 'starting', 'This instance does not know any user yet.', {
+        headers: { 'Retry-After': '2' },
+      });
+    }
     const wait = cloud.throttle.attempt(body.user, ctx.ip);
     if (wait > 0) {
       cloud.failedLogins.failed(body.user, ctx.ip);
@@ -25,10 +29,12 @@ export const route = define({
     }
     const user = userByName(db, body.user);
     // Hashed for any name, so that the time taken does not tell which exist.
-    const matches = await verifyPassword(body.password, user?.password_hash ?? HASH_OF_NOBODY, turnOf(ctx)).catch((error: unknown) => {
-      cloud.throttle.unseen(body.user, ctx.ip);
-      throw error;
-    });
+    const matches = await verifyPassword(body.password, user?.password_hash ?? HASH_OF_NOBODY, turnOf(ctx)).catch(
+      (error: unknown) => {
+        cloud.throttle.unseen(body.user, ctx.ip);
+        throw error;
+      },
+    );
     if (!matches || user === undefined || user.disabled === 1) {
       cloud.throttle.failed(body.user, ctx.ip);
       cloud.failedLogins.failed(body.user, ctx.ip);

@@ -16,7 +16,9 @@ export const route = define({
     if (session !== undefined) {
       await change(request, { kind: 'session.delete', args: { id: session.id } }).catch((error: unknown) => {
         // Ended in the meantime by somebody else: it has ended.
-        if (!(error instanceof HttpProblem && error.problem.status === 404)) throw error;
+        if (!(error instanceof HttpProblem && error.problem.status === 404)) {
+          throw error;
+        }
       });
     }
     request.ctx.cookies.set(SESSION_COOKIE, null, COOKIE);

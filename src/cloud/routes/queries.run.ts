@@ -21,7 +21,9 @@ export const route = define({
     ctx.res.once('close', () => out.destroy());
     const write = async (line: QueryLine, json = JSON.stringify(line)): Promise<void> => {
       gone.signal.throwIfAborted();
-      if (!out.write(`${json}\n`)) await once(out, 'drain', { signal: gone.signal });
+      if (!out.write(`${json}\n`)) {
+        await once(out, 'drain', { signal: gone.signal });
+      }
     };
     const signal = AbortSignal.any([gone.signal, cloud.signal]);
     void proxy.run(spec, { write }, signal).then(

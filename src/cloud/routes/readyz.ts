@@ -9,7 +9,9 @@ export const route = define({
   reply: { type: 'text/plain', description: '`ok`' },
   handle({ ctx, cloud }) {
     const reason = cloud.notReady();
-    if (reason !== undefined) throw unavailable('not-ready', reason);
+    if (reason !== undefined) {
+      throw unavailable('not-ready', reason);
+    }
     ctx.body = 'ok\n';
   },
 });

@@ -6,7 +6,9 @@ import { satelliteManifest } from '../satellites-manifest.ts';
 export const route = define({
   method: 'POST',
   path: ENROLMENT_PATHS.manifests,
-  summary: 'Makes a token, and with it the YAML by which another cluster gets a satellite; the answer is the only place where the token is shown.',
+  summary:
+    'Makes a token, and with it the YAML by which another cluster gets a satellite; the answer is the only place ' +
+    'where the token is shown.',
   scope: 'operate',
   body: manifestSchema,
   reply: manifestReply,

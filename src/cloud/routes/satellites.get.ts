@@ -1,6 +1,6 @@
-import { API_PATHS, satelliteSchema } from '../api.ts';
 import { z } from 'zod';
 import { satelliteId } from '../../store/fields.ts';
+import { API_PATHS, satelliteSchema } from '../api.ts';
 import { setVersion } from '../http/change.ts';
 import { notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
@@ -14,7 +14,9 @@ export const route = define({
   reply: satelliteSchema,
   handle({ ctx, cloud, params }) {
     const found = cloud.satellites.get(params.id);
-    if (found === undefined) throw notFound(`There is no satellite ${params.id}.`);
+    if (found === undefined) {
+      throw notFound(`There is no satellite ${params.id}.`);
+    }
     setVersion(ctx, { version: found.revision });
     return found;
   },

@@ -4,7 +4,9 @@ import { route as define } from '../http/route.ts';
 export const route = define({
   method: 'GET',
   path: API_PATHS.satellites,
-  summary: 'The satellites: those that are heard, those that have enrolled and were not yet, and the revoked; by text, state and tags, and in order.',
+  summary:
+    'The satellites: those that are heard, those that have enrolled and were not yet, and the revoked; by text, ' +
+    'state and tags, and in order.',
   scope: 'read',
   query: satelliteListQuery,
   reply: satellitePageSchema,

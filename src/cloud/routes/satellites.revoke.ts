@@ -8,13 +8,19 @@ import { registerNode } from '../satellites-register.ts';
 export const route = define({
   method: 'POST',
   path: `${API_PATHS.satellites}/{id}/revoke`,
-  summary: "Cuts a satellite off for good: its key is void. One of the cluster's nodes comes back when it is deleted here.",
+  summary:
+    "Cuts a satellite off for good: its key is void. One of the cluster's nodes comes back when it is deleted here.",
   scope: 'operate',
   params: z.strictObject({ id: satelliteId }),
   query: satelliteRevokeQuery,
   audit: ['satellite.enrol', 'satellite.revoke'],
   async handle(request) {
-    const { cloud, params: { id }, query, caller } = request;
+    const {
+      cloud,
+      params: { id },
+      query,
+      caller,
+    } = request;
     await registerNode(cloud, id, caller.actor);
     await change(request, { kind: 'satellite.revoke', args: { id, ...query } });
   },

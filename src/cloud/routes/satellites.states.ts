@@ -14,10 +14,22 @@ export const route = define({
   query: listQuery,
   reply: pageOf(satelliteHistorySchema),
   handle({ cloud, params, query }) {
-    if (cloud.satellites.get(params.id) === undefined) throw notFound(`There is no satellite ${params.id}.`);
+    if (cloud.satellites.get(params.id) === undefined) {
+      throw notFound(`There is no satellite ${params.id}.`);
+    }
     const cursor = decodeCursor(query.cursor);
-    if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw badCursor();
+    if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) {
+      throw badCursor();
+    }
     const before = cursor === undefined ? Number.POSITIVE_INFINITY : Number(cursor);
-    return page(cloud.satellites.history(params.id).filter((c) => c.seq < before).slice(0, query.limit + 1), query.limit, (c) => c.seq, (c) => c);
+    return page(
+      cloud.satellites
+        .history(params.id)
+        .filter((c) => c.seq < before)
+        .slice(0, query.limit + 1),
+      query.limit,
+      (c) => c.seq,
+      (c) => c,
+    );
   },
 });

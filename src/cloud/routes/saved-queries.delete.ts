@@ -9,7 +9,7 @@ import { one } from '../state/read.ts';
 export const route = define({
   method: 'DELETE',
   path: `${API_PATHS.savedQueries}/{id}`,
-  summary: 'Deletes a saved query; one of somebody else\'s for administrators only.',
+  summary: "Deletes a saved query; one of somebody else's for administrators only.",
   scope: 'query',
   params: idParams,
   query: expectQuery,
@@ -17,8 +17,14 @@ export const route = define({
   async handle(request) {
     const { ctx, cloud, params, query, caller } = request;
     const before = one<SavedQueryRow>(cloud.state.replica().db, 'SELECT * FROM saved_queries WHERE id = ?', params.id);
-    if (before === undefined && !isRepetition(ctx)) throw notFound(`There is no saved query ${params.id}.`);
+    if (before === undefined && !isRepetition(ctx)) {
+      throw notFound(`There is no saved query ${params.id}.`);
+    }
     refuseOthers(caller, `The query ${params.id}`, before?.owner);
-    await change(request, { kind: 'query.delete', args: { id: params.id }, on: { resource: `query/${params.id}`, expect: query.expect ?? before?.version } });
+    await change(request, {
+      kind: 'query.delete',
+      args: { id: params.id },
+      on: { resource: `query/${params.id}`, expect: query.expect ?? before?.version },
+    });
   },
 });

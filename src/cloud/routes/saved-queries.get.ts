@@ -15,7 +15,9 @@ export const route = define({
   reply: savedQuerySchema,
   handle({ ctx, cloud, params }) {
     const row = one<SavedQueryRow>(cloud.state.replica().db, 'SELECT * FROM saved_queries WHERE id = ?', params.id);
-    if (row === undefined) throw notFound(`There is no saved query ${params.id}.`);
+    if (row === undefined) {
+      throw notFound(`There is no saved query ${params.id}.`);
+    }
     setVersion(ctx, row);
     return showQuery(row);
   },

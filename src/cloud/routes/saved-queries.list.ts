@@ -13,7 +13,12 @@ export const route = define({
   query: listQuery,
   reply: pageOf(savedQuerySchema),
   handle({ cloud, query }) {
-    const rows = many<SavedQueryRow>(cloud.state.replica().db, 'SELECT * FROM saved_queries WHERE id > ? ORDER BY id LIMIT ?', decodeCursor(query.cursor) ?? '', query.limit + 1);
+    const rows = many<SavedQueryRow>(
+      cloud.state.replica().db,
+      'SELECT * FROM saved_queries WHERE id > ? ORDER BY id LIMIT ?',
+      decodeCursor(query.cursor) ?? '',
+      query.limit + 1,
+    );
     return page(rows, query.limit, (r) => r.id, showQuery);
   },
 });

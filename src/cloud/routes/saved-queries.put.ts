@@ -12,7 +12,8 @@ const SELECT = 'SELECT * FROM saved_queries WHERE id = ?';
 export const route = define({
   method: 'PUT',
   path: `${API_PATHS.savedQueries}/{id}`,
-  summary: 'Saves a query under an id of the client\'s choice; one of somebody else\'s is replaced by administrators only.',
+  summary:
+    "Saves a query under an id of the client's choice; one of somebody else's is replaced by administrators only.",
   scope: 'query',
   params: idParams,
   body: savedQueryBody,
@@ -25,9 +26,15 @@ export const route = define({
     refuseOthers(caller, `The query ${params.id}`, before?.owner);
     // Who owned it when this was judged must own it still when it is carried out.
     const version = expect ?? before?.version ?? 0;
-    await change(request, { kind: 'query.put', args: { id: params.id, owner: before?.owner ?? caller.user, name, sql, details }, on: { resource: `query/${params.id}`, expect: version } });
+    await change(request, {
+      kind: 'query.put',
+      args: { id: params.id, owner: before?.owner ?? caller.user, name, sql, details },
+      on: { resource: `query/${params.id}`, expect: version },
+    });
     const row = one<SavedQueryRow>(cloud.state.replica().db, SELECT, params.id);
-    if (row === undefined) throw notFound(`The query ${params.id} has been deleted meanwhile.`);
+    if (row === undefined) {
+      throw notFound(`The query ${params.id} has been deleted meanwhile.`);
+    }
     setVersion(ctx, row);
     return showQuery(row);
   },

@@ -14,7 +14,17 @@ export const route = define({
   reply: pageOf(scheduleSchema),
   handle({ cloud, query }) {
     const db = schedulesDb(cloud.state);
-    const rows = many<ScheduleRow>(db, 'SELECT * FROM schedules WHERE id > ? ORDER BY id LIMIT ?', decodeCursor(query.cursor) ?? '', query.limit + 1);
-    return page(rows, query.limit, (r) => r.id, (r) => shownSchedule(db, r));
+    const rows = many<ScheduleRow>(
+      db,
+      'SELECT * FROM schedules WHERE id > ? ORDER BY id LIMIT ?',
+      decodeCursor(query.cursor) ?? '',
+      query.limit + 1,
+    );
+    return page(
+      rows,
+      query.limit,
+      (r) => r.id,
+      (r) => shownSchedule(db, r),
+    );
   },
 });

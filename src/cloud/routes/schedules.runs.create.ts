@@ -9,7 +9,7 @@ import { showRun } from '../state/views.ts';
 export const route = define({
   method: 'POST',
   path: `${API_PATHS.schedules}/{id}/runs`,
-  summary: 'Begins a run now, beside the regular ones; a schedule of somebody else\'s for administrators only.',
+  summary: "Begins a run now, beside the regular ones; a schedule of somebody else's for administrators only.",
   scope: 'query',
   params: idParams,
   reply: scheduleRunSchema,
@@ -17,11 +17,17 @@ export const route = define({
   // A run changes nothing that anybody has decided: it is among the schedule's runs, not in the audit log.
   audit: [],
   async handle(request) {
-    const { cloud, params: { id }, caller } = request;
+    const {
+      cloud,
+      params: { id },
+      caller,
+    } = request;
     refuseOthers(caller, `The schedule ${id}`, knownSchedule(schedulesDb(cloud.state), id).owner);
     const number = await cloud.schedules().runNow(id, caller.user, (draft) => change(request, draft));
     const run = runByNumber(schedulesDb(cloud.state), id, number);
-    if (run === undefined) throw notFound(`The schedule ${id} has been deleted meanwhile.`);
+    if (run === undefined) {
+      throw notFound(`The schedule ${id} has been deleted meanwhile.`);
+    }
     return showRun(run);
   },
 });

@@ -6,7 +6,7 @@ import { knownRun, schedulesDb } from '../state/schedules.ts';
 export const route = define({
   method: 'GET',
   path: `${API_PATHS.schedules}/{id}/runs/{number}/lines`,
-  summary: 'What is kept of a run\'s answers, as the query gave them: rows, and of each satellite its end or its error.',
+  summary: "What is kept of a run's answers, as the query gave them: rows, and of each satellite its end or its error.",
   scope: 'query',
   params: runParams,
   reply: { type: 'application/x-ndjson', description: 'One JSON object a line.', item: queryLineSchema },

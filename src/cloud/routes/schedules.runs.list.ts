@@ -15,6 +15,11 @@ export const route = define({
   handle({ cloud, params: { id } }) {
     const db = schedulesDb(cloud.state);
     knownSchedule(db, id);
-    return { items: many<ScheduleRunRow>(db, 'SELECT * FROM schedule_runs WHERE schedule = ? ORDER BY number DESC', id).map(showRun), next: null };
+    return {
+      items: many<ScheduleRunRow>(db, 'SELECT * FROM schedule_runs WHERE schedule = ? ORDER BY number DESC', id).map(
+        showRun,
+      ),
+      next: null,
+    };
   },
 });

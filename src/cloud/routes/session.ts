@@ -3,7 +3,10 @@ import { authenticate } from '../http/auth.ts';
 import { problemOf } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
 
-/** Whether the caller is logged in: a question and not an error, so that the console's first page leaves none in the browser's log. */
+/**
+ * Whether the caller is logged in: a question and not an error, so that the console's first page leaves none in the
+ * browser's log.
+ */
 export const route = define({
   method: 'GET',
   path: API_PATHS.session,
@@ -15,7 +18,9 @@ export const route = define({
       const { user, role, scopes, passwordChange } = authenticate(ctx, cloud);
       return { user, role, scopes: [...scopes], passwordChange };
     } catch (error) {
-      if (problemOf(error) === undefined) throw error;
+      if (problemOf(error) === undefined) {
+        throw error;
+      }
       return { user: null };
     }
   },

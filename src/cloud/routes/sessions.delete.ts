@@ -15,7 +15,9 @@ export const route = define({
   audit: ['session.delete'],
   async handle(request) {
     const { ctx, cloud, params, caller } = request;
-    if (!isRepetition(ctx) || sessionById(cloud.state.replica().db, params.id) !== undefined) ownSession(cloud, caller, params.id);
+    if (!isRepetition(ctx) || sessionById(cloud.state.replica().db, params.id) !== undefined) {
+      ownSession(cloud, caller, params.id);
+    }
     await change(request, { kind: 'session.delete', args: { id: params.id } });
   },
 });

@@ -15,7 +15,13 @@ export const route = define({
   async handle(request) {
     const { ctx, cloud, params, query, caller } = request;
     // A repetition finds it deleted already: its id tells the first result.
-    if (!isRepetition(ctx) || tokenById(cloud.state.replica().db, params.id) !== undefined) ownToken(cloud, caller, params.id);
-    await change(request, { kind: 'token.delete', args: { id: params.id }, on: { resource: `token/${params.id}`, expect: query.expect } });
+    if (!isRepetition(ctx) || tokenById(cloud.state.replica().db, params.id) !== undefined) {
+      ownToken(cloud, caller, params.id);
+    }
+    await change(request, {
+      kind: 'token.delete',
+      args: { id: params.id },
+      on: { resource: `token/${params.id}`, expect: query.expect },
+    });
   },
 });

@@ -10,7 +10,9 @@ import { showToken } from '../state/views.ts';
 export const route = define({
   method: 'GET',
   path: API_PATHS.tokens,
-  summary: 'API tokens without their secrets: the own ones; for administrators all, or one owner\'s; for a token without the right "admin" only itself.',
+  summary:
+    "API tokens without their secrets: the own ones; for administrators all, or one owner's; for a token without " +
+    'the right "admin" only itself.',
   scope: 'self',
   query: z.strictObject({ ...pageQuery, owner: z.string().min(1).max(64).optional() }),
   reply: pageOf(tokenSchema),
@@ -18,7 +20,16 @@ export const route = define({
     const own = ownOf(caller);
     const owner = own.of === 'all' ? (query.owner ?? null) : own.of === 'user' ? own.user : null;
     const only = own.of === 'token' ? own.token : null;
-    const rows = many<TokenRow>(cloud.state.replica().db, 'SELECT * FROM tokens WHERE id > ? AND (? IS NULL OR owner = ?) AND (? IS NULL OR id = ?) ORDER BY id LIMIT ?', decodeCursor(query.cursor) ?? '', owner, owner, only, only, query.limit + 1);
+    const rows = many<TokenRow>(
+      cloud.state.replica().db,
+      'SELECT * FROM tokens WHERE id > ? AND (? IS NULL OR owner = ?) AND (? IS NULL OR id = ?) ORDER BY id LIMIT ?',
+      decodeCursor(query.cursor) ?? '',
+      owner,
+      owner,
+      only,
+      only,
+      query.limit + 1,
+    );
     return page(rows, query.limit, (r) => r.id, showToken);
   },
 });

@@ -10,7 +10,9 @@ import { showUser } from '../state/views.ts';
 export const route = define({
   method: 'PATCH',
   path: `${API_PATHS.users}/{name}`,
-  summary: "Changes a user's role, disables or enables it, or gives it a password to be changed at the next login; disabling and a new password end its sessions.",
+  summary:
+    "Changes a user's role, disables or enables it, or gives it a password to be changed at the next login; " +
+    'disabling and a new password end its sessions.',
   scope: 'admin',
   params: userParams,
   body: userChangeSchema,
@@ -21,14 +23,41 @@ export const route = define({
     const { role, disabled, password, expect } = body;
     const others = role !== undefined || disabled !== undefined;
     // Two commands, each with its own place in the audit log: one of them would be half a change.
-    if (others === (password !== undefined)) throw new HttpProblem(400, 'invalid-body', 'The request is not valid.', { errors: [{ path: '', message: 'Give either a password, or role or disabled.' }] });
+    if (others === (password !== undefined)) {
+      throw new HttpProblem(400, 'invalid-body', 'The request is not valid.', {
+        errors: [{ path: '', message: 'Give either a password, or role or disabled.' }],
+      });
+    }
     const resource = `user/${params.name}`;
-    if (userByName(cloud.state.replica().db, params.name) === undefined) throw notFound(`There is no user ${params.name}.`);
-    await change(request, password === undefined
-      ? { kind: 'user.update', args: { name: params.name, ...(role === undefined ? {} : { role }), ...(disabled === undefined ? {} : { disabled }) }, on: { resource, expect } }
-      : { kind: 'user.password', args: { name: params.name, passwordHash: await hashPassword(password, turnOf(ctx, caller)), mustChangePassword: true }, on: { resource, expect } });
+    if (userByName(cloud.state.replica().db, params.name) === undefined) {
+      throw notFound(`There is no user ${params.name}.`);
+    }
+    await change(
+      request,
+      password === undefined
+        ? {
+            kind: 'user.update',
+            args: {
+              name: params.name,
+              ...(role === undefined ? {} : { role }),
+              ...(disabled === undefined ? {} : { disabled }),
+            },
+            on: { resource, expect },
+          }
+        : {
+            kind: 'user.password',
+            args: {
+              name: params.name,
+              passwordHash: await hashPassword(password, turnOf(ctx, caller)),
+              mustChangePassword: true,
+            },
+            on: { resource, expect },
+          },
+    );
     const user = userByName(cloud.state.replica().db, params.name);
-    if (user === undefined) throw notFound(`The user ${params.name} has been deleted meanwhile.`);
+    if (user === undefined) {
+      throw notFound(`The user ${params.name} has been deleted meanwhile.`);
+    }
     setVersion(ctx, user);
     return showUser(user);
   },

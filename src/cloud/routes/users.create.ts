@@ -19,11 +19,19 @@ export const route = define({
   async handle(request) {
     const { ctx, cloud, caller, body } = request;
     const { name, role, password, mustChangePassword } = body;
-    // The hash is dear: what is there already is refused before it. A repetition of the same command finds its result by its id.
-    if (!isRepetition(ctx) && userByName(cloud.state.replica().db, name) !== undefined) throw new HttpProblem(409, 'exists', `There is a user ${name} already.`);
-    await change(request, { kind: 'user.create', args: { name, role, passwordHash: await hashPassword(password, turnOf(ctx, caller)), mustChangePassword } });
+    // The hash is dear: what is there already is refused before it. A repetition of the same command finds its result
+    // by its id.
+    if (!isRepetition(ctx) && userByName(cloud.state.replica().db, name) !== undefined) {
+      throw new HttpProblem(409, 'exists', `There is a user ${name} already.`);
+    }
+    await change(request, {
+      kind: 'user.create',
+      args: { name, role, passwordHash: await hashPassword(password, turnOf(ctx, caller)), mustChangePassword },
+    });
     const user = userByName(cloud.state.replica().db, name);
-    if (user === undefined) throw notFound(`The user ${name} has been deleted meanwhile.`);
+    if (user === undefined) {
+      throw notFound(`The user ${name} has been deleted meanwhile.`);
+    }
     setVersion(ctx, user);
     return showUser(user);
   },

@@ -12,6 +12,10 @@ export const route = define({
   audit: ['user.delete'],
   async handle(request) {
     const { params, query } = request;
-    await change(request, { kind: 'user.delete', args: { name: params.name }, on: { resource: `user/${params.name}`, expect: query.expect } });
+    await change(request, {
+      kind: 'user.delete',
+      args: { name: params.name },
+      on: { resource: `user/${params.name}`, expect: query.expect },
+    });
   },
 });

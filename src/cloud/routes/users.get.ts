@@ -14,7 +14,9 @@ export const route = define({
   reply: userSchema,
   handle({ ctx, cloud, params }) {
     const user = userByName(cloud.state.replica().db, params.name);
-    if (user === undefined) throw notFound(`There is no user ${params.name}.`);
+    if (user === undefined) {
+      throw notFound(`There is no user ${params.name}.`);
+    }
     setVersion(ctx, user);
     return showUser(user);
   },

@@ -13,7 +13,12 @@ export const route = define({
   query: listQuery,
   reply: pageOf(userSchema),
   handle({ cloud, query }) {
-    const rows = many<UserRow>(cloud.state.replica().db, 'SELECT * FROM users WHERE name > ? ORDER BY name LIMIT ?', decodeCursor(query.cursor) ?? '', query.limit + 1);
+    const rows = many<UserRow>(
+      cloud.state.replica().db,
+      'SELECT * FROM users WHERE name > ? ORDER BY name LIMIT ?',
+      decodeCursor(query.cursor) ?? '',
+      query.limit + 1,
+    );
     return page(rows, query.limit, (r) => r.name, showUser);
   },
 });

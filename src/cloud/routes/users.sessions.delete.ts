@@ -15,7 +15,9 @@ export const route = define({
   audit: ['session.delete'],
   async handle(request) {
     const { cloud, params } = request;
-    if (userByName(cloud.state.replica().db, params.name) === undefined) throw notFound(`There is no user ${params.name}.`);
+    if (userByName(cloud.state.replica().db, params.name) === undefined) {
+      throw notFound(`There is no user ${params.name}.`);
+    }
     return { ended: Number(await change(request, { kind: 'session.delete', args: { user: params.name } })) };
   },
 });

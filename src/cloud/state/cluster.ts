@@ -12,7 +12,13 @@ const ACCOUNT = 'TERRARIUM';
  * What makes a replica one of several over the bus.
  * @param natsDir the folder of nats.conf
  */
-export function clusterState(nc: NatsConnection, self: string, natsDir: string, instances: () => string[], now: () => number = () => performance.now()): ClusterState {
+export function clusterState(
+  nc: NatsConnection,
+  self: string,
+  natsDir: string,
+  instances: () => string[],
+  now: () => number = () => performance.now(),
+): ClusterState {
   const pipe = streamPipe(nc, join(natsDir, 'jetstream/jetstream', ACCOUNT, 'streams'));
   let seen = now();
   // The replica looks for its stream every second: that it is found says that there is a quorum.
@@ -20,7 +26,9 @@ export function clusterState(nc: NatsConnection, self: string, natsDir: string, 
     ...pipe,
     async newest() {
       const found = await pipe.newest();
-      if (found !== undefined) seen = now();
+      if (found !== undefined) {
+        seen = now();
+      }
       return found;
     },
   };

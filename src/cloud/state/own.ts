@@ -5,13 +5,16 @@ import { forbidden, notFound } from '../http/problem.ts';
 import { sessionById, tokenById, type SessionRow } from './read.ts';
 
 /**
- * What a caller sees and may end of tokens and sessions: an administrator, by session or by token, those of all; who has a session, his user's own.
+ * What a caller sees and may end of tokens and sessions: an administrator, by session or by token, those of all; who
+ * has a session, his user's own.
  * Any other token only itself: it may be in many hands, and in none of them is it to end what its owner works with.
  */
 export type Own = { of: 'all' } | { of: 'user'; user: string } | { of: 'token'; token: string };
 
 export function ownOf(caller: Caller): Own {
-  if (caller.scopes.has('admin')) return { of: 'all' };
+  if (caller.scopes.has('admin')) {
+    return { of: 'all' };
+  }
   return caller.token === undefined ? { of: 'user', user: caller.user } : { of: 'token', token: caller.token };
 }
 
@@ -19,7 +22,13 @@ export function ownOf(caller: Caller): Own {
 export function ownToken(cloud: CloudContext, caller: Caller, id: string): TokenRow {
   const own = ownOf(caller);
   const token = tokenById(cloud.state.replica().db, id);
-  if (token === undefined || (own.of === 'user' && token.owner !== own.user) || (own.of === 'token' && token.id !== own.token)) throw notFound(`There is no token ${id}.`);
+  if (
+    token === undefined ||
+    (own.of === 'user' && token.owner !== own.user) ||
+    (own.of === 'token' && token.id !== own.token)
+  ) {
+    throw notFound(`There is no token ${id}.`);
+  }
   return token;
 }
 
@@ -27,11 +36,18 @@ export function ownToken(cloud: CloudContext, caller: Caller, id: string): Token
 export function ownSession(cloud: CloudContext, caller: Caller, id: string): SessionRow {
   const own = ownOf(caller);
   const session = sessionById(cloud.state.replica().db, id);
-  if (session === undefined || own.of === 'token' || (own.of === 'user' && session.user !== own.user)) throw notFound('There is no such session.');
+  if (session === undefined || own.of === 'token' || (own.of === 'user' && session.user !== own.user)) {
+    throw notFound('There is no such session.');
+  }
   return session;
 }
 
-/** Everybody sees it; its owner and administrators change it. @param what such as `The query q1` @param owner of what is there; undefined where there is nothing @throws HttpProblem 403 */
+/**
+ * Everybody sees it; its owner and administrators change it. @param what such as `The query q1` @param owner of what is
+ * there; undefined where there is nothing @throws HttpProblem 403
+ */
 export function refuseOthers(caller: Caller, what: string, owner: string | undefined): void {
-  if (owner !== undefined && owner !== caller.user && !caller.scopes.has('admin')) throw forbidden(`${what} is ${owner}'s.`);
+  if (owner !== undefined && owner !== caller.user && !caller.scopes.has('admin')) {
+    throw forbidden(`${what} is ${owner}'s.`);
+  }
 }

@@ -13,9 +13,9 @@ const RENEW_MS = 180 * DAY_MS;
 const AGAIN_MS = 2_000;
 
 /**
- * Brings the Secret's credentials into the state: the first administrator and the command line's token where there is no user yet, and a
- * password that was set anew by root on a node. The command decides itself whether it is anything new (`user.recover`), so that all
- * instances may do this at once; what is looked up here only saves the write.
+ * Brings the Secret's credentials into the state: the first administrator and the command line's token where there is
+ * no user yet, and a password that was set anew by root on a node. The command decides itself whether it is anything
+ * new (`user.recover`), so that all instances may do this at once; what is looked up here only saves the write.
  */
 export interface Recovery {
   /** There may be something to do: other credentials, another replica. */
@@ -25,7 +25,13 @@ export interface Recovery {
   stop(): void;
 }
 
-export function createRecovery(options: { state: State; credentials(): Credentials | undefined; self: string; log(line: string): void; now?: () => number }): Recovery {
+export function createRecovery(options: {
+  state: State;
+  credentials(): Credentials | undefined;
+  self: string;
+  log(line: string): void;
+  now?: () => number;
+}): Recovery {
   const { state, log } = options;
   const now = options.now ?? Date.now;
   const actor = `cloud/${options.self}`;
@@ -36,7 +42,9 @@ export function createRecovery(options: { state: State; credentials(): Credentia
   let timer: NodeJS.Timeout | undefined;
 
   function isNew(replica: Replica, { passwordAt }: Credentials): boolean {
-    if (one(replica.db, 'SELECT 1 FROM users') === undefined) return true;
+    if (one(replica.db, 'SELECT 1 FROM users') === undefined) {
+      return true;
+    }
     const taken = one<{ at: number }>(replica.db, 'SELECT at FROM recoveries WHERE user = ?', ADMIN)?.at ?? 0;
     return passwordAt > Math.max(taken, userByName(replica.db, ADMIN)?.password_at ?? 0);
   }
@@ -45,13 +53,29 @@ export function createRecovery(options: { state: State; credentials(): Credentia
   async function bring(): Promise<boolean> {
     const credentials = options.credentials();
     const replica = state.current();
-    if (credentials === undefined) return false;
-    if (replica === undefined || replica.status().state !== 'ready') return true;
+    if (credentials === undefined) {
+      return false;
+    }
+    if (replica === undefined || replica.status().state !== 'ready') {
+      return true;
+    }
     if (isNew(replica, credentials)) {
-      const token = { id: CLI_TOKEN, name: 'terrarium command line', hash: credentials.apiTokenHash, scope: [...SCOPES], expiresAt: now() + TOKEN_MS };
-      const { result } = await replica.propose({ kind: 'user.recover', actor, args: { name: ADMIN, passwordHash: credentials.adminPasswordHash, at: credentials.passwordAt, token } });
+      const token = {
+        id: CLI_TOKEN,
+        name: 'terrarium command line',
+        hash: credentials.apiTokenHash,
+        scope: [...SCOPES],
+        expiresAt: now() + TOKEN_MS,
+      };
+      const { result } = await replica.propose({
+        kind: 'user.recover',
+        actor,
+        args: { name: ADMIN, passwordHash: credentials.adminPasswordHash, at: credentials.passwordAt, token },
+      });
       // Refused where another instance was first, whose entry this replica has applied by now.
-      if (!result.ok) return isNew(replica, credentials);
+      if (!result.ok) {
+        return isNew(replica, credentials);
+      }
       log(`cloud: the password of ${ADMIN} in the Secret was taken`);
     }
     const token = tokenById(replica.db, CLI_TOKEN);
@@ -64,7 +88,9 @@ export function createRecovery(options: { state: State; credentials(): Credentia
   function check(): void {
     again = true;
     done = false;
-    if (running || stopped) return;
+    if (running || stopped) {
+      return;
+    }
     running = true;
     void run();
   }
@@ -81,11 +107,15 @@ export function createRecovery(options: { state: State; credentials(): Credentia
     done = !unfinished;
     clearTimeout(timer);
     // A day, for the token's end.
-    if (!stopped) timer = setTimeout(check, unfinished ? AGAIN_MS : DAY_MS);
+    if (!stopped) {
+      timer = setTimeout(check, unfinished ? AGAIN_MS : DAY_MS);
+    }
   }
 
   const end = state.onChange((change) => {
-    if (change.type === 'reset') check();
+    if (change.type === 'reset') {
+      check();
+    }
   });
   return {
     check,

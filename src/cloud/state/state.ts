@@ -3,7 +3,10 @@ import type { Topology } from '../../bus/config.ts';
 import { Failure } from '../../errors.ts';
 import { openReplica, type ChangeEvent, type ClusterParts, type Replica } from '../../store/replica.ts';
 
-/** The replicated state of this instance: opened as soon as it is known how many instances there are, as one of them or alone. */
+/**
+ * The replicated state of this instance: opened as soon as it is known how many instances there are, as one of them or
+ * alone.
+ */
 export interface State {
   /** @throws Failure `starting` while it is not open, or empty. */
   replica(): Replica;
@@ -58,8 +61,12 @@ export function createState(options: StateOptions): State {
   let retry: NodeJS.Timeout | undefined;
 
   const tell = (change: ChangeEvent): void => {
-    if (change.type === 'reset') usable = false;
-    for (const listener of listeners) listener(change);
+    if (change.type === 'reset') {
+      usable = false;
+    }
+    for (const listener of listeners) {
+      listener(change);
+    }
   };
 
   function hasTables(of: Replica): boolean {
@@ -68,14 +75,21 @@ export function createState(options: StateOptions): State {
   }
 
   async function open(): Promise<void> {
-    if (stopped || wanted === undefined || mode === wanted.mode) return;
+    if (stopped || wanted === undefined || mode === wanted.mode) {
+      return;
+    }
     const { mode: next, nc } = wanted;
     const old = replica;
     replica = undefined;
     await old?.stop();
     try {
       cluster = next === 'cluster' && nc !== undefined ? options.cluster(nc, () => names) : undefined;
-      replica = await openReplica({ self, dir: options.dir, log, ...(cluster === undefined ? {} : { cluster: cluster.parts }) });
+      replica = await openReplica({
+        self,
+        dir: options.dir,
+        log,
+        ...(cluster === undefined ? {} : { cluster: cluster.parts }),
+      });
       mode = next;
       failure = undefined;
       replica.onChange(tell);
@@ -83,7 +97,10 @@ export function createState(options: StateOptions): State {
       tell({ type: 'reset', position: replica.position() });
     } catch (error) {
       mode = undefined;
-      failure = [(error as Error).message, ...(error instanceof Failure && error.remedy !== undefined ? [error.remedy] : [])].join(' ');
+      failure = [
+        (error as Error).message,
+        ...(error instanceof Failure && error.remedy !== undefined ? [error.remedy] : []),
+      ].join(' ');
       log(`state: it cannot be opened: ${failure}`);
       retry = setTimeout(() => (queue = queue.then(open)), RETRY_MS);
     }
@@ -91,8 +108,22 @@ export function createState(options: StateOptions): State {
 
   return {
     replica() {
-      if (replica === undefined) throw new Failure('starting', failure ?? 'This instance does not know yet what belongs to the cluster: neither the Kubernetes API nor the bus has been reached since it was installed.', { host: self });
-      if (!hasTables(replica)) throw new Failure('starting', `This instance has no state yet: ${replica.status().reason ?? 'it waits for the others'}.`, { host: self });
+      if (replica === undefined) {
+        throw new Failure(
+          'starting',
+          failure ??
+            'This instance does not know yet what belongs to the cluster: neither the Kubernetes API nor the bus ' +
+              'has been reached since it was installed.',
+          { host: self },
+        );
+      }
+      if (!hasTables(replica)) {
+        throw new Failure(
+          'starting',
+          `This instance has no state yet: ${replica.status().reason ?? 'it waits for the others'}.`,
+          { host: self },
+        );
+      }
       return replica;
     },
     current: () => (replica !== undefined && hasTables(replica) ? replica : undefined),
@@ -101,19 +132,31 @@ export function createState(options: StateOptions): State {
       return () => void listeners.delete(listener);
     },
     notReady() {
-      if (replica === undefined) return failure === undefined ? 'The state is not open yet.' : `The state cannot be opened: ${failure}.`;
+      if (replica === undefined) {
+        return failure === undefined ? 'The state is not open yet.' : `The state cannot be opened: ${failure}.`;
+      }
       const { state, reason, behind, schema } = replica.status();
-      if (state !== 'ready') return `The state is ${state}${reason === undefined ? '' : `: ${reason}`}`;
-      if (schema < SCHEMA) return 'The state waits for all instances to run this release.';
-      if (cluster !== undefined && cluster.silentMs() > SILENT_MS) return `The log of changes has no quorum${reason === undefined ? '.' : `: ${reason}`}`;
+      if (state !== 'ready') {
+        return `The state is ${state}${reason === undefined ? '' : `: ${reason}`}`;
+      }
+      if (schema < SCHEMA) {
+        return 'The state waits for all instances to run this release.';
+      }
+      if (cluster !== undefined && cluster.silentMs() > SILENT_MS) {
+        return `The log of changes has no quorum${reason === undefined ? '.' : `: ${reason}`}`;
+      }
       return behind >= 100 ? `The state is ${behind} changes behind.` : undefined;
     },
     follow(topology, nc) {
       names = topology.servers.map((s) => s.name);
       const next: Mode = topology.jetstream || names.length > 1 ? 'cluster' : 'single';
-      if (next === 'cluster' && nc === undefined) return;
+      if (next === 'cluster' && nc === undefined) {
+        return;
+      }
       // One that has been several stays so: who was left out may come back with what it has.
-      if (wanted?.mode === next || wanted?.mode === 'cluster') return;
+      if (wanted?.mode === next || wanted?.mode === 'cluster') {
+        return;
+      }
       wanted = { mode: next, nc };
       queue = queue.then(open);
     },

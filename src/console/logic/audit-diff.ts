@@ -8,18 +8,25 @@ export interface FieldChange {
   after: string;
 }
 
-const isObject = (value: Value): value is Record<string, Value> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: Value): value is Record<string, Value> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function text(field: string, value: Value): string {
-  if (value === undefined || value === null) return '–';
+  if (value === undefined || value === null) {
+    return '–';
+  }
   // The log has times as it stores them, in milliseconds since 1970.
-  if (typeof value === 'number' && field.endsWith('At') && value > 1e12) return new Date(value).toISOString();
+  if (typeof value === 'number' && field.endsWith('At') && value > 1e12) {
+    return new Date(value).toISOString();
+  }
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** What of a thing has changed, field by field; all of its fields where it came or went. */
 export function fieldChanges(before: Value, after: Value): FieldChange[] {
-  if (!isObject(before ?? {}) || !isObject(after ?? {})) return [{ field: '', before: text('', before), after: text('', after) }];
+  if (!isObject(before ?? {}) || !isObject(after ?? {})) {
+    return [{ field: '', before: text('', before), after: text('', after) }];
+  }
   const [old, now] = [isObject(before) ? before : {}, isObject(after) ? after : {}];
   return [...new Set([...Object.keys(old), ...Object.keys(now)])]
     .filter((field) => JSON.stringify(old[field]) !== JSON.stringify(now[field]))
@@ -28,6 +35,8 @@ export function fieldChanges(before: Value, after: Value): FieldChange[] {
 
 /** Whether a thing was made, changed or deleted. */
 export function changeKind(before: Value, after: Value): 'created' | 'deleted' | 'changed' {
-  if ((before ?? null) === null) return 'created';
+  if ((before ?? null) === null) {
+    return 'created';
+  }
   return (after ?? null) === null ? 'deleted' : 'changed';
 }

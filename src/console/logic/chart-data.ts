@@ -10,7 +10,9 @@ export function numericColumns({ columns, rows }: Rows): number[] {
 
 /** Seconds since 1970 of a time as the satellites' tables write it; undefined for what is none. */
 export function secondsOf(cell: Cell | undefined): number | undefined {
-  if (typeof cell !== 'string' || !/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d/.test(cell)) return undefined;
+  if (typeof cell !== 'string' || !/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d/.test(cell)) {
+    return undefined;
+  }
   // Without a zone a time of the tables is UTC.
   const ms = Date.parse(/(Z|[+-]\d\d:?\d\d)$/.test(cell) ? cell : `${cell.replace(' ', 'T')}Z`);
   return Number.isNaN(ms) ? undefined : ms / 1000;
@@ -53,11 +55,24 @@ export const MOST_POINTS = 200_000;
 export function chartData(result: Rows, axis: Axis, columns: readonly number[]): ChartData {
   const satellites = [...new Set(result.rows.map((r) => r.sat))];
   const series = satellites
-    .flatMap((sat) => columns.map((column): Series => ({ sat, column, label: satellites.length === 1 ? (result.columns[column] ?? '') : columns.length === 1 ? sat : `${sat} ${result.columns[column] ?? ''}` })))
+    .flatMap((sat) =>
+      columns.map((column): Series => ({
+        sat,
+        column,
+        label:
+          satellites.length === 1
+            ? (result.columns[column] ?? '')
+            : columns.length === 1
+              ? sat
+              : `${sat} ${result.columns[column] ?? ''}`,
+      })),
+    )
     .slice(0, MOST_SERIES);
   const places = new Map<number, (number | null)[]>();
   const indexes = new Map<string, { series: number; column: number }[]>();
-  for (const [i, s] of series.entries()) indexes.set(s.sat, [...(indexes.get(s.sat) ?? []), { series: i, column: s.column }]);
+  for (const [i, s] of series.entries()) {
+    indexes.set(s.sat, [...(indexes.get(s.sat) ?? []), { series: i, column: s.column }]);
+  }
   const counters = new Map<string, number>();
   let left = 0;
   for (const { sat, values } of result.rows) {
@@ -71,10 +86,14 @@ export function chartData(result: Rows, axis: Axis, columns: readonly number[]):
       continue;
     }
     let at = places.get(x);
-    if (at === undefined) places.set(x, (at = Array.from({ length: series.length }, () => null)));
+    if (at === undefined) {
+      places.set(x, (at = Array.from({ length: series.length }, () => null)));
+    }
     for (const index of indexes.get(sat) ?? []) {
       const y = values[index.column];
-      if (typeof y === 'number') at[index.series] = y;
+      if (typeof y === 'number') {
+        at[index.series] = y;
+      }
     }
   }
   const xs = [...places.keys()].toSorted((a, b) => a - b);
@@ -84,15 +103,25 @@ export function chartData(result: Rows, axis: Axis, columns: readonly number[]):
 /** A number for an axis: 1.5 k, 20 M, 3 G. */
 export function shortNumber(value: number): string {
   const size = Math.abs(value);
-  for (const [factor, sign] of [[1e12, ' T'], [1e9, ' G'], [1e6, ' M'], [1e3, ' k']] as const) {
-    if (size >= factor) return `${Number((value / factor).toPrecision(4))}${sign}`;
+  for (const [factor, sign] of [
+    [1e12, ' T'],
+    [1e9, ' G'],
+    [1e6, ' M'],
+    [1e3, ' k'],
+  ] as const) {
+    if (size >= factor) {
+      return `${Number((value / factor).toPrecision(4))}${sign}`;
+    }
   }
   return String(Number(value.toPrecision(4)));
 }
 
 const DAY_S = 86_400;
 
-/** Labels of a time axis in UTC, as the tables write their times: the day where a new one begins, seconds where it is that fine. */
+/**
+ * Labels of a time axis in UTC, as the tables write their times: the day where a new one begins, seconds where it is
+ * that fine.
+ */
 export function timeLabels(seconds: readonly number[], step: number): string[] {
   let day = '';
   return seconds.map((s) => {
@@ -101,7 +130,9 @@ export function timeLabels(seconds: readonly number[], step: number): string[] {
     const time = iso.slice(11, step < 60 ? 19 : 16);
     const isNew = date !== day;
     day = date;
-    if (step >= DAY_S) return date;
+    if (step >= DAY_S) {
+      return date;
+    }
     return isNew ? `${time}\n${date}` : time;
   });
 }

@@ -4,16 +4,26 @@ import type { Cell, Result } from './result.ts';
 const FORMULA = /^[=+\-@\t\r]/;
 
 function csvField(cell: Cell | undefined): string {
-  if (cell === null || cell === undefined) return '';
-  if (typeof cell === 'number') return String(cell);
-  const text = typeof cell === 'string' ? (FORMULA.test(cell) && !/^-?\d+(\.\d+)?$/.test(cell) ? `'${cell}` : cell) : cell.blob;
+  if (cell === null || cell === undefined) {
+    return '';
+  }
+  if (typeof cell === 'number') {
+    return String(cell);
+  }
+  const text =
+    typeof cell === 'string' ? (FORMULA.test(cell) && !/^-?\d+(\.\d+)?$/.test(cell) ? `'${cell}` : cell) : cell.blob;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Lines of CSV (RFC 4180), the satellite first; null is an empty field, a blob its base64. Texts that a spreadsheet would calculate get an apostrophe before them. */
+/**
+ * Lines of CSV (RFC 4180), the satellite first; null is an empty field, a blob its base64. Texts that a spreadsheet
+ * would calculate get an apostrophe before them.
+ */
 export function* csvLines({ columns, rows }: Pick<Result, 'columns' | 'rows'>): Generator<string> {
   yield `${['satellite', ...columns].map(csvField).join(',')}\r\n`;
-  for (const { sat, values } of rows) yield `${csvField(sat)},${columns.map((_, i) => csvField(values[i])).join(',')}\r\n`;
+  for (const { sat, values } of rows) {
+    yield `${csvField(sat)},${columns.map((_, i) => csvField(values[i])).join(',')}\r\n`;
+  }
 }
 
 /** Names of columns that are all different: the second `a` is `a:1`, as SQLite does it. */
@@ -29,7 +39,9 @@ export function distinct(columns: string[]): string[] {
 /** Lines `{"satellite", "row"}`, as `terrarium query --json` writes them. */
 export function* jsonLines({ columns, rows }: Pick<Result, 'columns' | 'rows'>): Generator<string> {
   const names = distinct(columns);
-  for (const { sat, values } of rows) yield `${JSON.stringify({ satellite: sat, row: Object.fromEntries(names.map((n, i) => [n, values[i] ?? null])) })}\n`;
+  for (const { sat, values } of rows) {
+    yield `${JSON.stringify({ satellite: sat, row: Object.fromEntries(names.map((n, i) => [n, values[i] ?? null])) })}\n`;
+  }
 }
 
 /** Joins lines into pieces of about a megabyte: a browser takes a few large parts faster than many small ones. */
@@ -40,11 +52,15 @@ export function pieces(lines: Iterable<string>, size = 1 << 20): string[] {
   for (const line of lines) {
     piece.push(line);
     length += line.length;
-    if (length < size) continue;
+    if (length < size) {
+      continue;
+    }
     all.push(piece.join(''));
     piece = [];
     length = 0;
   }
-  if (piece.length > 0) all.push(piece.join(''));
+  if (piece.length > 0) {
+    all.push(piece.join(''));
+  }
   return all;
 }

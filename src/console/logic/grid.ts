@@ -24,16 +24,24 @@ const MOST = 48;
 
 /** A cell as the table shows it, on one line. */
 export function cellText(cell: Cell | undefined): string {
-  if (cell === null || cell === undefined) return 'null';
-  if (typeof cell === 'object') return `blob ${cell.blob}`;
+  if (cell === null || cell === undefined) {
+    return 'null';
+  }
+  if (typeof cell === 'object') {
+    return `blob ${cell.blob}`;
+  }
   return String(cell);
 }
 
-/** Widths of columns in characters, from their names and the first rows; they stay as they are while rows come and go. */
+/**
+ * Widths of columns in characters, from their names and the first rows; they stay as they are while rows come and go.
+ */
 export function widthsOf(columns: readonly string[], rows: readonly Row[]): number[] {
   return columns.map((name, i) => {
     let widest = name.length;
-    for (const row of rows.slice(0, SAMPLE)) widest = Math.max(widest, cellText(row.values[i]).length);
+    for (const row of rows.slice(0, SAMPLE)) {
+      widest = Math.max(widest, cellText(row.values[i]).length);
+    }
     return Math.min(MOST, Math.max(LEAST, widest));
   });
 }
@@ -43,8 +51,12 @@ export function isNumeric(column: number, rows: readonly Row[]): boolean {
   let seen = false;
   for (const { values } of rows.slice(0, SAMPLE)) {
     const value = values[column] ?? null;
-    if (value === null) continue;
-    if (typeof value !== 'number') return false;
+    if (value === null) {
+      continue;
+    }
+    if (typeof value !== 'number') {
+      return false;
+    }
     seen = true;
   }
   return seen;

@@ -20,7 +20,9 @@ export function remember(history: readonly HistoryEntry[], entry: HistoryEntry):
   let characters = 0;
   for (const e of [entry, ...history.filter((h) => h.sql !== entry.sql)]) {
     characters += e.sql.length;
-    if (kept.length === MOST_ENTRIES || characters > MOST_CHARACTERS) break;
+    if (kept.length === MOST_ENTRIES || characters > MOST_CHARACTERS) {
+      break;
+    }
     kept.push(e);
   }
   return kept;
@@ -28,8 +30,16 @@ export function remember(history: readonly HistoryEntry[], entry: HistoryEntry):
 
 function isEntry(value: unknown): value is HistoryEntry {
   const e = value as Partial<HistoryEntry> | null;
-  return typeof e === 'object' && e !== null && typeof e.sql === 'string' && typeof e.at === 'string' && typeof e.rows === 'number' && typeof e.satellites === 'number'
-    && (e.ms === undefined || typeof e.ms === 'number') && (e.outcome === 'done' || e.outcome === 'failed' || e.outcome === 'cancelled');
+  return (
+    typeof e === 'object' &&
+    e !== null &&
+    typeof e.sql === 'string' &&
+    typeof e.at === 'string' &&
+    typeof e.rows === 'number' &&
+    typeof e.satellites === 'number' &&
+    (e.ms === undefined || typeof e.ms === 'number') &&
+    (e.outcome === 'done' || e.outcome === 'failed' || e.outcome === 'cancelled')
+  );
 }
 
 /** What of a stored text is a history: it may be another release's, or somebody's who has played with it. */

@@ -1,4 +1,14 @@
-export const PAGES = ['overview', 'satellites', 'query', 'schedules', 'users', 'tokens', 'enrolment', 'audit', 'account'] as const;
+export const PAGES = [
+  'overview',
+  'satellites',
+  'query',
+  'schedules',
+  'users',
+  'tokens',
+  'enrolment',
+  'audit',
+  'account',
+] as const;
 export type PageName = (typeof PAGES)[number];
 
 /** Where in the console: its page, the thing that it is about, and what else the address says. */
@@ -13,7 +23,11 @@ export function placeOf(hash: string): Place {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const [name = '', key] = path.split('/', 2).map(decoded);
   const page = PAGES.find((p) => p === name) ?? 'overview';
-  return { page, params: Object.fromEntries(new URLSearchParams(query)), ...(key === undefined || key === '' ? {} : { key }) };
+  return {
+    page,
+    params: Object.fromEntries(new URLSearchParams(query)),
+    ...(key === undefined || key === '' ? {} : { key }),
+  };
 }
 
 export function addressOf(page: PageName, key?: string, params: Record<string, string> = {}): string {

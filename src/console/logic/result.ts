@@ -42,7 +42,9 @@ export function emptyResult(satellites: string[]): Result {
 
 function partOf(result: Result, sat: string): Part {
   let part = result.parts.get(sat);
-  if (part === undefined) result.parts.set(sat, (part = { state: 'pending', rows: 0 }));
+  if (part === undefined) {
+    result.parts.set(sat, (part = { state: 'pending', rows: 0 }));
+  }
   return part;
 }
 
@@ -51,12 +53,18 @@ function partOf(result: Result, sat: string): Part {
  * @returns the place of each among the result's columns; undefined where they are the same.
  */
 function placesOf(result: Result, columns: string[]): number[] | undefined {
-  if (result.columns.length === 0) result.columns = [...columns];
-  if (columns.length === result.columns.length && columns.every((c, i) => c === result.columns[i])) return undefined;
+  if (result.columns.length === 0) {
+    result.columns = [...columns];
+  }
+  if (columns.length === result.columns.length && columns.every((c, i) => c === result.columns[i])) {
+    return undefined;
+  }
   const taken = new Set<number>();
   return columns.map((name) => {
     let at = result.columns.findIndex((c, i) => c === name && !taken.has(i));
-    if (at < 0) at = result.columns.push(name) - 1;
+    if (at < 0) {
+      at = result.columns.push(name) - 1;
+    }
     taken.add(at);
     return at;
   });
@@ -64,38 +72,53 @@ function placesOf(result: Result, columns: string[]): number[] | undefined {
 
 function placed(values: Cell[], places: number[], width: number): Cell[] {
   const row: Cell[] = Array.from({ length: width }, () => null);
-  for (const [i, place] of places.entries()) row[place] = values[i] ?? null;
+  for (const [i, place] of places.entries()) {
+    row[place] = values[i] ?? null;
+  }
   return row;
 }
 
 /** Takes one line into the result; keeps at most `limit` rows. */
 export function addLine(result: Result, line: QueryLine | ViaLine, limit: number): void {
   if ('done' in line) {
-    for (const [sat, state] of Object.entries(line.satellites)) partOf(result, sat).state = state;
+    for (const [sat, state] of Object.entries(line.satellites)) {
+      partOf(result, sat).state = state;
+    }
     result.ms = line.ms;
     return;
   }
   const part = partOf(result, line.sat);
   if ('via' in line) {
     part.via = line.via;
-    if (line.reason === undefined) delete part.reason;
-    else part.reason = line.reason;
+    if (line.reason === undefined) {
+      delete part.reason;
+    } else {
+      part.reason = line.reason;
+    }
   } else if ('rows' in line) {
     if (line.columns !== undefined) {
       const places = placesOf(result, line.columns);
-      if (places !== undefined) part.places = places;
+      if (places !== undefined) {
+        part.places = places;
+      }
     }
     part.rows += line.rows.length;
     result.total += line.rows.length;
     for (const values of line.rows.slice(0, Math.max(0, limit - result.rows.length))) {
-      result.rows.push({ sat: line.sat, values: part.places === undefined ? values : placed(values, part.places, result.columns.length) });
+      result.rows.push({
+        sat: line.sat,
+        values: part.places === undefined ? values : placed(values, part.places, result.columns.length),
+      });
     }
   } else if ('error' in line) {
-    part.state = line.error.code === 'query.denied' ? 'denied' : line.error.code === 'satellite.lost' ? 'lost' : 'error';
+    part.state =
+      line.error.code === 'query.denied' ? 'denied' : line.error.code === 'satellite.lost' ? 'lost' : 'error';
     part.message = line.error.message;
   } else {
     part.state = part.rows > 0 ? 'rows' : 'empty';
-    if (line.end.truncated !== undefined) part.truncated = line.end.truncated;
+    if (line.end.truncated !== undefined) {
+      part.truncated = line.end.truncated;
+    }
   }
 }
 
@@ -107,13 +130,17 @@ export function describePart(part: Part, running: boolean): string {
     const soFar = part.rows > 0 ? `${count(part.rows)} so far` : '';
     return running ? soFar || 'waiting' : `${soFar === '' ? '' : `${soFar}, `}cancelled`;
   }
-  if (part.state === 'rows') return `${count(part.rows)}${part.truncated === undefined ? '' : `, cut off by the limit of ${part.truncated}`}`;
+  if (part.state === 'rows') {
+    return `${count(part.rows)}${part.truncated === undefined ? '' : `, cut off by the limit of ${part.truncated}`}`;
+  }
   return part.state === 'empty' ? 'no rows' : part.state;
 }
 
 /** How many satellites are in which state. */
 export function countStates(result: Result): [QueryState, number][] {
   const counts = new Map<QueryState, number>();
-  for (const { state } of result.parts.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
+  for (const { state } of result.parts.values()) {
+    counts.set(state, (counts.get(state) ?? 0) + 1);
+  }
   return [...counts].toSorted((a, b) => b[1] - a[1]);
 }

@@ -16,8 +16,10 @@ export interface FleetQuery {
 /** States of those that have been heard and may be asked. */
 export const HEARD = 'healthy,degraded,unreachable';
 
-export const heardOf = ({ counts }: Pick<FleetSummary, 'counts'>): number => counts.healthy + counts.degraded + counts.unreachable;
-export const knownOf = (fleet: Pick<FleetSummary, 'counts'>): number => heardOf(fleet) + fleet.counts.enrolled + fleet.counts.revoked;
+export const heardOf = ({ counts }: Pick<FleetSummary, 'counts'>): number =>
+  counts.healthy + counts.degraded + counts.unreachable;
+export const knownOf = (fleet: Pick<FleetSummary, 'counts'>): number =>
+  heardOf(fleet) + fleet.counts.enrolled + fleet.counts.revoked;
 
 /** What has been told of satellites since they were read. */
 export type Live = ReadonlyMap<string, Beat | SatelliteInfo>;
@@ -25,10 +27,19 @@ export type Live = ReadonlyMap<string, Beat | SatelliteInfo>;
 /** Takes in what a watch tells of the satellites that are shown. */
 export function keepUp(live: Live, shown: ReadonlySet<string>, line: FleetLine): Live {
   const next = new Map(live);
-  for (const { tables: _, ...item } of line.items) if (shown.has(item.id)) next.set(item.id, { ...next.get(item.id), ...item } as SatelliteInfo);
-  for (const beat of line.beats) if (shown.has(beat.id)) next.set(beat.id, { ...next.get(beat.id), ...beat });
+  for (const { tables: _, ...item } of line.items) {
+    if (shown.has(item.id)) {
+      next.set(item.id, { ...next.get(item.id), ...item } as SatelliteInfo);
+    }
+  }
+  for (const beat of line.beats) {
+    if (shown.has(beat.id)) {
+      next.set(beat.id, { ...next.get(beat.id), ...beat });
+    }
+  }
   return next;
 }
 
 /** Satellites as they are now; their tables are those that were read. */
-export const asOfNow = (read: readonly SatelliteInfo[], live: Live): SatelliteInfo[] => read.map((s) => ({ ...s, ...live.get(s.id) }));
+export const asOfNow = (read: readonly SatelliteInfo[], live: Live): SatelliteInfo[] =>
+  read.map((s) => ({ ...s, ...live.get(s.id) }));

@@ -3,9 +3,13 @@ import type { FleetTable } from '../../cloud/api.ts';
 /** What fits what somebody types: tables by name with all their columns, else those of its columns that fit. */
 export function filterSchema(tables: readonly FleetTable[], text: string): FleetTable[] {
   const wanted = text.trim().toLowerCase();
-  if (wanted === '') return [...tables];
+  if (wanted === '') {
+    return [...tables];
+  }
   return tables.flatMap((t) => {
-    if (t.name.toLowerCase().includes(wanted)) return [t];
+    if (t.name.toLowerCase().includes(wanted)) {
+      return [t];
+    }
     const columns = t.columns.filter((c) => c.toLowerCase().includes(wanted));
     return columns.length === 0 ? [] : [{ ...t, columns }];
   });

@@ -8,7 +8,12 @@ import { FormDialog, SecretDialog } from '../parts/dialog.tsx';
 import { Empty, PageHead, Tags, Time } from '../parts/table.tsx';
 import { createEnrolmentToken, createManifest, deleteEnrolmentToken, listEnrolmentTokens } from '../resources.ts';
 
-const LIVES: [minutes: number, name: string][] = [[15, '15 minutes'], [60, 'an hour'], [24 * 60, 'a day'], [7 * 24 * 60, 'a week']];
+const LIVES: [minutes: number, name: string][] = [
+  [15, '15 minutes'],
+  [60, 'an hour'],
+  [24 * 60, 'a day'],
+  [7 * 24 * 60, 'a week'],
+];
 
 export function EnrolmentPage() {
   const { say } = useConsole();
@@ -20,25 +25,60 @@ export function EnrolmentPage() {
   const now = useNow();
   return (
     <>
-      <PageHead title="Enrolment" hint="By a token a Linux machine, or another Kubernetes cluster, gets a satellite. Each is good for one.">
-        <button type="button" class="primary" onClick={() => setCreating('machine')}>Add a machine</button>
-        <button type="button" onClick={() => setCreating('cluster')}>Add a cluster</button>
+      <PageHead
+        title="Enrolment"
+        hint="By a token a Linux machine, or another Kubernetes cluster, gets a satellite. Each is good for one."
+      >
+        <button type="button" class="primary" onClick={() => setCreating('machine')}>
+          Add a machine
+        </button>
+        <button type="button" onClick={() => setCreating('cluster')}>
+          Add a cluster
+        </button>
       </PageHead>
-      <p class="message" role="alert">{error}</p>
+      <p class="message" role="alert">
+        {error}
+      </p>
       <section class="card">
         <div class="scroll">
           <table data-kind="enrolment">
-            <thead><tr><th>Token</th><th>State</th><th>Tags</th><th>Made by</th><th>Created</th><th>Ends</th><th><span class="sr">Change</span></th></tr></thead>
+            <thead>
+              <tr>
+                <th>Token</th>
+                <th>State</th>
+                <th>Tags</th>
+                <th>Made by</th>
+                <th>Created</th>
+                <th>Ends</th>
+                <th>
+                  <span class="sr">Change</span>
+                </th>
+              </tr>
+            </thead>
             <tbody>
               {data?.map((t) => (
                 <tr key={t.id}>
-                  <th scope="row" class="mono">{t.id}</th>
-                  <td><TokenState token={t} now={now} /></td>
-                  <td><Tags tags={t.tags} /></td>
+                  <th scope="row" class="mono">
+                    {t.id}
+                  </th>
+                  <td>
+                    <TokenState token={t} now={now} />
+                  </td>
+                  <td>
+                    <Tags tags={t.tags} />
+                  </td>
                   <td>{t.createdBy}</td>
                   <td>{ago(t.createdAt, now)} ago</td>
-                  <td><Time at={t.expiresAt} /></td>
-                  <td><div class="row-actions"><button type="button" class="danger" aria-label={`Delete ${t.id}`} onClick={() => setDeleting(t)}>Delete</button></div></td>
+                  <td>
+                    <Time at={t.expiresAt} />
+                  </td>
+                  <td>
+                    <div class="row-actions">
+                      <button type="button" class="danger" aria-label={`Delete ${t.id}`} onClick={() => setDeleting(t)}>
+                        Delete
+                      </button>
+                    </div>
+                  </td>
                 </tr>
               ))}
               {data?.length === 0 && <Empty columns={7}>There is none.</Empty>}
@@ -48,36 +88,80 @@ export function EnrolmentPage() {
       </section>
       {creating !== undefined && (
         <FormDialog
-          title={creating === 'machine' ? 'Add a machine' : 'Add a Kubernetes cluster'} action={creating === 'machine' ? 'Make a token' : 'Make the YAML'} onClose={() => setCreating(undefined)}
+          title={creating === 'machine' ? 'Add a machine' : 'Add a Kubernetes cluster'}
+          action={creating === 'machine' ? 'Make a token' : 'Make the YAML'}
+          onClose={() => setCreating(undefined)}
           onSubmit={async (form) => {
             const what = { minutes: Number(form.get('minutes')), tags: parseTags(String(form.get('tags'))) };
-            const text = creating === 'machine' ? enrolCommand(await createEnrolmentToken(what)) : await createManifest({ ...what, id: String(form.get('id')) });
+            const text =
+              creating === 'machine'
+                ? enrolCommand(await createEnrolmentToken(what))
+                : await createManifest({ ...what, id: String(form.get('id')) });
             setCreating(undefined);
             setMade({ what: creating, text });
             reload();
           }}
         >
-          {creating === 'cluster' && <label>Name of its satellite <input name="id" required maxLength={63} pattern="[a-z0-9]([a-z0-9.\-]*[a-z0-9])?" title="Small letters, digits, dot, hyphen" autocomplete="off" spellcheck={false} /></label>}
+          {creating === 'cluster' && (
+            <label>
+              Name of its satellite{' '}
+              <input
+                name="id"
+                required
+                maxLength={63}
+                pattern="[a-z0-9]([a-z0-9.\-]*[a-z0-9])?"
+                title="Small letters, digits, dot, hyphen"
+                autocomplete="off"
+                spellcheck={false}
+              />
+            </label>
+          )}
           <label>
             Good for
-            <select name="minutes">{LIVES.map(([minutes, name]) => <option key={minutes} value={String(minutes)} selected={minutes === 60}>{name}</option>)}</select>
+            <select name="minutes">
+              {LIVES.map(([minutes, name]) => (
+                <option key={minutes} value={String(minutes)} selected={minutes === 60}>
+                  {name}
+                </option>
+              ))}
+            </select>
           </label>
-          <label>Tags <input name="tags" placeholder="place=cellar role=camera" autocomplete="off" maxLength={2000} /></label>
+          <label>
+            Tags <input name="tags" placeholder="place=cellar role=camera" autocomplete="off" maxLength={2000} />
+          </label>
         </FormDialog>
       )}
       {made?.what === 'machine' && (
-        <SecretDialog title="Run this on the machine" label="Command line" secret={made.text} onClose={() => setMade(undefined)}>
-          <p>Copy it now: the token in it is shown only this once. It installs the satellite as a service, by the <code>terrarium</code> executable on that machine.</p>
+        <SecretDialog
+          title="Run this on the machine"
+          label="Command line"
+          secret={made.text}
+          onClose={() => setMade(undefined)}
+        >
+          <p>
+            Copy it now: the token in it is shown only this once. It installs the satellite as a service, by the{' '}
+            <code>terrarium</code> executable on that machine.
+          </p>
         </SecretDialog>
       )}
       {made?.what === 'cluster' && (
-        <SecretDialog title="Apply this in the other cluster" label="YAML" secret={made.text} onClose={() => setMade(undefined)}>
-          <p>Copy it now: the token in it is shown only this once. <code>kubectl apply -f -</code> takes it.</p>
+        <SecretDialog
+          title="Apply this in the other cluster"
+          label="YAML"
+          secret={made.text}
+          onClose={() => setMade(undefined)}
+        >
+          <p>
+            Copy it now: the token in it is shown only this once. <code>kubectl apply -f -</code> takes it.
+          </p>
         </SecretDialog>
       )}
       {deleting !== undefined && (
         <FormDialog
-          title="Delete this enrolment token?" action="Delete" danger onClose={() => setDeleting(undefined)}
+          title="Delete this enrolment token?"
+          action="Delete"
+          danger
+          onClose={() => setDeleting(undefined)}
           onSubmit={async () => {
             await deleteEnrolmentToken(deleting.id);
             setDeleting(undefined);
@@ -85,7 +169,9 @@ export function EnrolmentPage() {
             reload();
           }}
         >
-          <p><span class="mono">{deleting.id}</span> can then enrol nobody. What has enrolled by it stays.</p>
+          <p>
+            <span class="mono">{deleting.id}</span> can then enrol nobody. What has enrolled by it stays.
+          </p>
         </FormDialog>
       )}
     </>
@@ -93,7 +179,11 @@ export function EnrolmentPage() {
 }
 
 function TokenState({ token, now }: { token: EnrolmentToken; now: number }) {
-  if (token.usesLeft < 1) return <Badge tone="idle">used</Badge>;
-  if (Date.parse(token.expiresAt) < now) return <Badge tone="idle">has ended</Badge>;
+  if (token.usesLeft < 1) {
+    return <Badge tone="idle">used</Badge>;
+  }
+  if (Date.parse(token.expiresAt) < now) {
+    return <Badge tone="idle">has ended</Badge>;
+  }
   return <Badge tone="good">ready</Badge>;
 }

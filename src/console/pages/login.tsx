@@ -20,8 +20,11 @@ export function Login({ error, onDone }: { error: string | undefined; onDone: ()
     setBusy(true);
     login({ user, password: current }).then(
       (why) => {
-        if (why !== 'none' || wanted) setChange({ user, current, why });
-        else onDone();
+        if (why !== 'none' || wanted) {
+          setChange({ user, current, why });
+        } else {
+          onDone();
+        }
       },
       (e: Error) => {
         setBusy(false);
@@ -30,7 +33,9 @@ export function Login({ error, onDone }: { error: string | undefined; onDone: ()
       },
     );
   };
-  if (change !== undefined) return <NewPassword {...change} onDone={onDone} />;
+  if (change !== undefined) {
+    return <NewPassword {...change} onDone={onDone} />;
+  }
   return (
     <main class="login">
       <form onSubmit={submit} aria-label="Log in">
@@ -44,18 +49,37 @@ export function Login({ error, onDone }: { error: string | undefined; onDone: ()
         </label>
         <label>
           Password
-          <input name="password" type="password" autocomplete="current-password" required maxLength={1024} ref={password} />
+          <input
+            name="password"
+            type="password"
+            autocomplete="current-password"
+            required
+            maxLength={1024}
+            ref={password}
+          />
         </label>
-        <button type="submit" class="primary" disabled={busy}>{busy ? 'Checking…' : 'Log in'}</button>
-        <button type="submit" name="then" value="change" disabled={busy}>Log in and change the password</button>
-        <p class="message" role="alert">{message}</p>
-        <p class="hint">The first password was printed by the install. <code>terrarium user reset-password</code>, as root on a node, makes a new one.</p>
+        <button type="submit" class="primary" disabled={busy}>
+          {busy ? 'Checking…' : 'Log in'}
+        </button>
+        <button type="submit" name="then" value="change" disabled={busy}>
+          Log in and change the password
+        </button>
+        <p class="message" role="alert">
+          {message}
+        </p>
+        <p class="hint">
+          The first password was printed by the install. <code>terrarium user reset-password</code>, as root on a node,
+          makes a new one.
+        </p>
       </form>
     </main>
   );
 }
 
-/** Focuses a field as it appears; a browser grants the attribute autofocus only while nothing else has the focus, and complains. */
+/**
+ * Focuses a field as it appears; a browser grants the attribute autofocus only while nothing else has the focus, and
+ * complains.
+ */
 function useFocus(): RefObject<HTMLInputElement | null> {
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => field.current?.focus(), []);
@@ -64,12 +88,24 @@ function useFocus(): RefObject<HTMLInputElement | null> {
 
 const WHY: Record<PasswordChange, (user: string) => string> = {
   required: (user) => `Somebody else knows the password of ${user}: choose another one.`,
-  offered: (user) => `The password of ${user} was made up for you and printed: choose one of your own. It can wait until the next login.`,
+  offered: (user) =>
+    `The password of ${user} was made up for you and printed: choose one of your own. It can wait until the next ` +
+    'login.',
   none: (user) => `Of ${user}. All other sessions end.`,
 };
 
 /** A new password for who has just logged in; who need not change it may leave it at that. */
-function NewPassword({ user, current, why, onDone }: { user: string; current: string; why: PasswordChange; onDone: () => void }) {
+function NewPassword({
+  user,
+  current,
+  why,
+  onDone,
+}: {
+  user: string;
+  current: string;
+  why: PasswordChange;
+  onDone: () => void;
+}) {
   const [message, setMessage] = useState<string | undefined>(undefined);
   const [busy, setBusy] = useState(false);
   const first = useFocus();
@@ -78,7 +114,9 @@ function NewPassword({ user, current, why, onDone }: { user: string; current: st
     event.preventDefault();
     const form = new FormData(event.currentTarget as HTMLFormElement);
     const next = String(form.get('new'));
-    if (next !== String(form.get('again'))) return setMessage('The two are not the same.');
+    if (next !== String(form.get('again'))) {
+      return setMessage('The two are not the same.');
+    }
     setBusy(true);
     changePassword({ current, password: next }).then(onDone, (e: Error) => {
       setBusy(false);
@@ -96,15 +134,31 @@ function NewPassword({ user, current, why, onDone }: { user: string; current: st
         <input name="user" autocomplete="username" value={user} readOnly hidden />
         <label>
           New password, {LEAST_PASSWORD} characters or more
-          <input name="new" type="password" autocomplete="new-password" required minLength={LEAST_PASSWORD} maxLength={1024} ref={first} />
+          <input
+            name="new"
+            type="password"
+            autocomplete="new-password"
+            required
+            minLength={LEAST_PASSWORD}
+            maxLength={1024}
+            ref={first}
+          />
         </label>
         <label>
           Once more
           <input name="again" type="password" autocomplete="new-password" required maxLength={1024} />
         </label>
-        <button type="submit" class="primary" disabled={busy}>{busy ? 'Changing…' : 'Change'}</button>
-        {why === 'required' ? null : <button type="button" disabled={busy} onClick={onDone}>Later</button>}
-        <p class="message" role="alert">{message}</p>
+        <button type="submit" class="primary" disabled={busy}>
+          {busy ? 'Changing…' : 'Change'}
+        </button>
+        {why === 'required' ? null : (
+          <button type="button" disabled={busy} onClick={onDone}>
+            Later
+          </button>
+        )}
+        <p class="message" role="alert">
+          {message}
+        </p>
       </form>
     </main>
   );

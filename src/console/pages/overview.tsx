@@ -1,5 +1,13 @@
 import { useState } from 'preact/hooks';
-import type { ApplicationInfo, CloudInfo, FleetSummary, NodeInfo, Overview, PodInfo, SatelliteInfo } from '../../cloud/api.ts';
+import type {
+  ApplicationInfo,
+  CloudInfo,
+  FleetSummary,
+  NodeInfo,
+  Overview,
+  PodInfo,
+  SatelliteInfo,
+} from '../../cloud/api.ts';
 import { concernsOf, podIsWell } from '../logic/attention.ts';
 import { addressOf } from '../logic/location.ts';
 import { HEARD, heardOf } from '../logic/satellite-list.ts';
@@ -9,9 +17,20 @@ import { useNow } from '../parts/context.ts';
 import { useFleet } from '../parts/fleet.ts';
 import { Empty, PageHead } from '../parts/table.tsx';
 
-export const SATELLITE_TONE: Record<SatelliteInfo['state'], Tone> = { healthy: 'good', degraded: 'warn', unreachable: 'bad', enrolled: 'idle', revoked: 'bad' };
+export const SATELLITE_TONE: Record<SatelliteInfo['state'], Tone> = {
+  healthy: 'good',
+  degraded: 'warn',
+  unreachable: 'bad',
+  enrolled: 'idle',
+  revoked: 'bad',
+};
 const CLOUD_TONE: Record<CloudInfo['state'], Tone> = { healthy: 'good', 'not-ready': 'warn', unreachable: 'bad' };
-const NATS_ROLE: Record<CloudInfo['nats']['role'], string> = { single: 'single server', leader: 'leader', follower: 'follower', none: 'no leader' };
+const NATS_ROLE: Record<CloudInfo['nats']['role'], string> = {
+  single: 'single server',
+  leader: 'leader',
+  follower: 'follower',
+  none: 'no leader',
+};
 /** So many satellites, the worst first; all are on their own page. */
 const SOME_SATELLITES = 50;
 
@@ -24,7 +43,12 @@ export function OverviewPage({ overview }: { overview: Overview }) {
       <Verdict overview={overview} />
       <section class="tiles" aria-label="Summary">
         <Tile name="Nodes" good={nodes.filter((n) => n.ready).length} all={nodes.length} word="ready" />
-        <Tile name="Cloud" good={clouds.filter((c) => c.state === 'healthy').length} all={clouds.length} word="healthy" />
+        <Tile
+          name="Cloud"
+          good={clouds.filter((c) => c.state === 'healthy').length}
+          all={clouds.length}
+          word="healthy"
+        />
         <Tile name="Satellites" good={satellites.counts.healthy} all={heardOf(satellites)} word="healthy" />
         <Tile name="Pods" good={pods.filter(podIsWell).length} all={pods.length} word="ready" />
       </section>
@@ -43,12 +67,24 @@ const SOME_CONCERNS = 6;
 function Verdict({ overview }: { overview: Overview }) {
   const concerns = concernsOf(overview);
   const worst = concerns[0];
-  if (worst === undefined) return <p class="verdict good" role="status"><strong>All is well.</strong></p>;
+  if (worst === undefined) {
+    return (
+      <p class="verdict good" role="status">
+        <strong>All is well.</strong>
+      </p>
+    );
+  }
   return (
     <div class={`verdict ${worst.tone}`} role="status">
-      <strong>{concerns.length === 1 ? 'One thing needs attention' : `${concerns.length} things need attention`}</strong>
+      <strong>
+        {concerns.length === 1 ? 'One thing needs attention' : `${concerns.length} things need attention`}
+      </strong>
       <ul>
-        {concerns.slice(0, SOME_CONCERNS).map((c) => <li key={c.text} class={c.tone}>{c.text}</li>)}
+        {concerns.slice(0, SOME_CONCERNS).map((c) => (
+          <li key={c.text} class={c.tone}>
+            {c.text}
+          </li>
+        ))}
         {concerns.length > SOME_CONCERNS && <li>and {concerns.length - SOME_CONCERNS} more</li>}
       </ul>
     </div>
@@ -60,7 +96,10 @@ function Tile({ name, good, all, word }: { name: string; good: number; all: numb
   return (
     <div class={`tile ${tone}`}>
       <span class="label">{name}</span>
-      <span class="figure">{good}<small> / {all}</small></span>
+      <span class="figure">
+        {good}
+        <small> / {all}</small>
+      </span>
       <span class="word">{all === 0 ? 'none known' : good === all ? `all ${word}` : `${all - good} not ${word}`}</span>
     </div>
   );
@@ -72,12 +111,26 @@ function Nodes({ nodes, now }: { nodes: NodeInfo[]; now: number }) {
       <h2>Nodes</h2>
       <div class="scroll">
         <table data-kind="nodes">
-          <thead><tr><th>Name</th><th>State</th><th>Role</th><th>Address</th><th>Kubernetes</th><th>Age</th></tr></thead>
+          <thead>
+            <tr>
+              <th>Name</th>
+              <th>State</th>
+              <th>Role</th>
+              <th>Address</th>
+              <th>Kubernetes</th>
+              <th>Age</th>
+            </tr>
+          </thead>
           <tbody>
             {nodes.map((n) => (
               <tr key={n.name}>
                 <th scope="row">{n.name}</th>
-                <td><Badge tone={n.ready ? 'good' : 'bad'} title={n.reason}>{n.ready ? 'Ready' : 'NotReady'}</Badge>{n.reason !== undefined && <small class="reason">{n.reason}</small>}</td>
+                <td>
+                  <Badge tone={n.ready ? 'good' : 'bad'} title={n.reason}>
+                    {n.ready ? 'Ready' : 'NotReady'}
+                  </Badge>
+                  {n.reason !== undefined && <small class="reason">{n.reason}</small>}
+                </td>
                 <td>{n.role}</td>
                 <td class="mono">{n.address}</td>
                 <td class="mono">{n.version}</td>
@@ -98,12 +151,26 @@ function Clouds({ clouds, now }: { clouds: CloudInfo[]; now: number }) {
       <h2>Cloud instances</h2>
       <div class="scroll">
         <table data-kind="clouds">
-          <thead><tr><th>Node</th><th>State</th><th>Bus</th><th>Connected to</th><th>Version</th><th>Heard</th></tr></thead>
+          <thead>
+            <tr>
+              <th>Node</th>
+              <th>State</th>
+              <th>Bus</th>
+              <th>Connected to</th>
+              <th>Version</th>
+              <th>Heard</th>
+            </tr>
+          </thead>
           <tbody>
             {clouds.map((c) => (
               <tr key={c.name}>
                 <th scope="row">{c.node}</th>
-                <td><Badge tone={CLOUD_TONE[c.state]} title={c.reason}>{c.state}</Badge>{(c.reason ?? c.warning) !== undefined && <small class="reason">{c.reason ?? c.warning}</small>}</td>
+                <td>
+                  <Badge tone={CLOUD_TONE[c.state]} title={c.reason}>
+                    {c.state}
+                  </Badge>
+                  {(c.reason ?? c.warning) !== undefined && <small class="reason">{c.reason ?? c.warning}</small>}
+                </td>
                 <td>{NATS_ROLE[c.nats.role]}</td>
                 <td>{c.nats.peers.length === 0 ? '–' : c.nats.peers.join(', ')}</td>
                 <td class="mono">{c.version || '–'}</td>
@@ -123,16 +190,34 @@ function Satellites({ fleet, now }: { fleet: FleetSummary; now: number }) {
   return (
     <section class="card">
       <h2>Satellites</h2>
-      <p class="message" role="alert">{error}</p>
+      <p class="message" role="alert">
+        {error}
+      </p>
       <div class="scroll">
         <table data-kind="satellites">
-          <thead><tr><th>Name</th><th>State</th><th>Addresses</th><th>Load</th><th>Version</th><th>Heard</th></tr></thead>
+          <thead>
+            <tr>
+              <th>Name</th>
+              <th>State</th>
+              <th>Addresses</th>
+              <th>Load</th>
+              <th>Version</th>
+              <th>Heard</th>
+            </tr>
+          </thead>
           <tbody>
             {satellites.map((s) => (
               <tr key={s.id}>
-                <th scope="row"><a href={addressOf('satellites', s.id)}>{s.id}</a></th>
-                <td><Badge tone={SATELLITE_TONE[s.state]}>{s.state}</Badge></td>
-                <td class="mono">{s.addresses.slice(0, 2).join(', ')}{s.addresses.length > 2 && <span title={s.addresses.join('\n')}> +{s.addresses.length - 2}</span>}</td>
+                <th scope="row">
+                  <a href={addressOf('satellites', s.id)}>{s.id}</a>
+                </th>
+                <td>
+                  <Badge tone={SATELLITE_TONE[s.state]}>{s.state}</Badge>
+                </td>
+                <td class="mono">
+                  {s.addresses.slice(0, 2).join(', ')}
+                  {s.addresses.length > 2 && <span title={s.addresses.join('\n')}> +{s.addresses.length - 2}</span>}
+                </td>
                 <td class="mono">{s.load.map((l) => l.toFixed(2)).join(' ')}</td>
                 <td class="mono">{s.version}</td>
                 <td>{ago(s.lastSeen, now)} ago</td>
@@ -142,7 +227,11 @@ function Satellites({ fleet, now }: { fleet: FleetSummary; now: number }) {
           </tbody>
         </table>
       </div>
-      {all > SOME_SATELLITES && <p class="hint"><a href={addressOf('satellites')}>All {all} satellites</a></p>}
+      {all > SOME_SATELLITES && (
+        <p class="hint">
+          <a href={addressOf('satellites')}>All {all} satellites</a>
+        </p>
+      )}
     </section>
   );
 }
@@ -153,12 +242,30 @@ function Applications({ applications }: { applications: ApplicationInfo[] }) {
       <h2>Applications</h2>
       <div class="scroll">
         <table data-kind="applications">
-          <thead><tr><th>Name</th><th>Addresses</th></tr></thead>
+          <thead>
+            <tr>
+              <th>Name</th>
+              <th>Addresses</th>
+            </tr>
+          </thead>
           <tbody>
             {applications.map((a) => (
               <tr key={a.name}>
                 <th scope="row">{a.name}</th>
-                <td class="mono">{a.addresses.map((address) => <div key={address}>{/^https?:/.test(address) ? <a href={address} target="_blank" rel="noreferrer">{address}</a> : address}</div>)}{a.addresses.length === 0 && '–'}</td>
+                <td class="mono">
+                  {a.addresses.map((address) => (
+                    <div key={address}>
+                      {/^https?:/.test(address) ? (
+                        <a href={address} target="_blank" rel="noreferrer">
+                          {address}
+                        </a>
+                      ) : (
+                        address
+                      )}
+                    </div>
+                  ))}
+                  {a.addresses.length === 0 && '–'}
+                </td>
               </tr>
             ))}
           </tbody>
@@ -171,25 +278,47 @@ function Applications({ applications }: { applications: ApplicationInfo[] }) {
 function Pods({ pods, isReady }: { pods: PodInfo[]; isReady: (p: PodInfo) => boolean }) {
   const [filter, setFilter] = useState('');
   const [onlyTrouble, setOnlyTrouble] = useState(false);
-  const shown = pods.filter((p) => (!onlyTrouble || !isReady(p)) && `${p.namespace}/${p.name} ${p.node}`.includes(filter.toLowerCase()));
+  const shown = pods.filter(
+    (p) => (!onlyTrouble || !isReady(p)) && `${p.namespace}/${p.name} ${p.node}`.includes(filter.toLowerCase()),
+  );
   return (
     <section class="card">
       <div class="head">
         <h2>Pods</h2>
         <span class="spring" />
-        <label class="check"><input type="checkbox" checked={onlyTrouble} onChange={(e) => setOnlyTrouble(e.currentTarget.checked)} /> only those not ready</label>
-        <input type="search" placeholder="Filter" aria-label="Filter pods" value={filter} onInput={(e) => setFilter(e.currentTarget.value)} />
+        <label class="check">
+          <input type="checkbox" checked={onlyTrouble} onChange={(e) => setOnlyTrouble(e.currentTarget.checked)} /> only
+          those not ready
+        </label>
+        <input
+          type="search"
+          placeholder="Filter"
+          aria-label="Filter pods"
+          value={filter}
+          onInput={(e) => setFilter(e.currentTarget.value)}
+        />
       </div>
       <div class="scroll">
         <table data-kind="pods">
-          <thead><tr><th>Namespace</th><th>Name</th><th>State</th><th>Node</th><th>Network</th><th>Restarts</th></tr></thead>
+          <thead>
+            <tr>
+              <th>Namespace</th>
+              <th>Name</th>
+              <th>State</th>
+              <th>Node</th>
+              <th>Network</th>
+              <th>Restarts</th>
+            </tr>
+          </thead>
           <tbody>
             {shown.map((p) => (
               <tr key={`${p.namespace}/${p.name}`}>
                 <td>{p.namespace}</td>
                 <th scope="row">{p.name}</th>
                 <td>
-                  <Badge tone={isReady(p) ? 'good' : p.phase === 'Failed' ? 'bad' : 'warn'} title={p.reason}>{podState(p, isReady(p))}</Badge>
+                  <Badge tone={isReady(p) ? 'good' : p.phase === 'Failed' ? 'bad' : 'warn'} title={p.reason}>
+                    {podState(p, isReady(p))}
+                  </Badge>
                   {p.reason !== undefined && !isReady(p) && <small class="reason">{p.reason}</small>}
                 </td>
                 <td>{p.node || '–'}</td>
@@ -197,7 +326,9 @@ function Pods({ pods, isReady }: { pods: PodInfo[]; isReady: (p: PodInfo) => boo
                 <td>{p.restarts}</td>
               </tr>
             ))}
-            {shown.length === 0 && <Empty columns={6}>{pods.length === 0 ? 'No pod is known yet.' : 'No pod fits.'}</Empty>}
+            {shown.length === 0 && (
+              <Empty columns={6}>{pods.length === 0 ? 'No pod is known yet.' : 'No pod fits.'}</Empty>
+            )}
           </tbody>
         </table>
       </div>
@@ -206,6 +337,8 @@ function Pods({ pods, isReady }: { pods: PodInfo[]; isReady: (p: PodInfo) => boo
 }
 
 function podState(pod: PodInfo, ready: boolean): string {
-  if (pod.phase !== 'Running') return pod.phase;
+  if (pod.phase !== 'Running') {
+    return pod.phase;
+  }
   return ready ? 'Ready' : 'NotReady';
 }

@@ -20,9 +20,13 @@ export function SatellitePage({ id }: { id: string }) {
   const { satellites, error } = useFleet({ ids: id, limit: 1, tables: 'all' }, true);
   return (
     <>
-      <nav class="crumbs" aria-label="Where this is"><a href={addressOf('satellites')}>Satellites</a></nav>
+      <nav class="crumbs" aria-label="Where this is">
+        <a href={addressOf('satellites')}>Satellites</a>
+      </nav>
       <Satellite id={id} satellite={satellites?.[0]} />
-      <p class="message" role="alert">{error}</p>
+      <p class="message" role="alert">
+        {error}
+      </p>
       {satellites?.length === 0 && <p class="notice">There is no satellite of this name.</p>}
       {may(me, 'admin') && <Changes id={id} />}
     </>
@@ -43,7 +47,9 @@ function Satellite({ id, satellite }: { id: string; satellite: SatelliteInfo | u
   const { me } = useConsole();
   const now = useNow();
   const [doing, setDoing] = useState<Doing | undefined>(undefined);
-  if (satellite === undefined) return <PageHead title={id} />;
+  if (satellite === undefined) {
+    return <PageHead title={id} />;
+  }
   const { state } = satellite;
   const operates = may(me, 'operate');
   const queries = may(me, 'query') && state !== 'revoked' && state !== 'enrolled';
@@ -59,41 +65,99 @@ function Satellite({ id, satellite }: { id: string; satellite: SatelliteInfo | u
     ['Version', <span class="mono">{satellite.version || '–'}</span>],
     ['Running since', <Time at={satellite.startedAt} />],
     ['Known since', <Time at={satellite.firstSeen} />],
-    ['Certificate', satellite.certificateEnds === undefined ? '–' : <>{Date.parse(satellite.certificateEnds) > now ? 'ends' : 'ended'} <Time at={satellite.certificateEnds} /></>],
+    [
+      'Certificate',
+      satellite.certificateEnds === undefined ? (
+        '–'
+      ) : (
+        <>
+          {Date.parse(satellite.certificateEnds) > now ? 'ends' : 'ended'} <Time at={satellite.certificateEnds} />
+        </>
+      ),
+    ],
   ];
   return (
     <>
       <PageHead title={id}>
-        {queries && <a class="button primary" href={addressOf('query', undefined, { satellite: id })}>Ask this one</a>}
-        {operates && state !== 'revoked' && <button type="button" onClick={() => setDoing('change')}>Name and tags</button>}
-        {operates && state !== 'revoked' && <button type="button" onClick={() => setDoing('access')}>How it is asked</button>}
-        {operates && state !== 'revoked' && <button type="button" class="danger" onClick={() => setDoing('revoke')}>Revoke</button>}
-        {operates && state === 'revoked' && <button type="button" onClick={() => setDoing('forget')}>Forget the revocation</button>}
+        {queries && (
+          <a class="button primary" href={addressOf('query', undefined, { satellite: id })}>
+            Ask this one
+          </a>
+        )}
+        {operates && state !== 'revoked' && (
+          <button type="button" onClick={() => setDoing('change')}>
+            Name and tags
+          </button>
+        )}
+        {operates && state !== 'revoked' && (
+          <button type="button" onClick={() => setDoing('access')}>
+            How it is asked
+          </button>
+        )}
+        {operates && state !== 'revoked' && (
+          <button type="button" class="danger" onClick={() => setDoing('revoke')}>
+            Revoke
+          </button>
+        )}
+        {operates && state === 'revoked' && (
+          <button type="button" onClick={() => setDoing('forget')}>
+            Forget the revocation
+          </button>
+        )}
       </PageHead>
-      {state === 'revoked' && <p class="notice">It has been revoked: it is cut off, its key is void, and it answers nothing.</p>}
-      {satellite.reason !== undefined && <p class="message" role="status">{satellite.reason}</p>}
+      {state === 'revoked' && (
+        <p class="notice">It has been revoked: it is cut off, its key is void, and it answers nothing.</p>
+      )}
+      {satellite.reason !== undefined && (
+        <p class="message" role="status">
+          {satellite.reason}
+        </p>
+      )}
       <section class="card" aria-label="Facts">
-        <dl class="facts">{facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
+        <dl class="facts">
+          {facts.map(([name, value]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ))}
+        </dl>
       </section>
       <section class="card">
         <h2>{satellite.tables.length} tables</h2>
         <div class="tables">
           {satellite.tables.map((t) => (
             <details key={t.name}>
-              <summary><span class="mono">{t.name}</span> <small>{t.columns.length} columns</small></summary>
+              <summary>
+                <span class="mono">{t.name}</span> <small>{t.columns.length} columns</small>
+              </summary>
               <p class="mono">{t.columns.join(', ')}</p>
-              {queries && <a href={addressOf('query', undefined, { satellite: id, sql: `select * from ${t.name} limit 100` })}>Look into it</a>}
+              {queries && (
+                <a href={addressOf('query', undefined, { satellite: id, sql: `select * from ${t.name} limit 100` })}>
+                  Look into it
+                </a>
+              )}
             </details>
           ))}
         </div>
       </section>
       <States id={id} state={state} now={now} />
-      {doing !== undefined && <SatelliteDialog doing={doing} satellite={satellite} onClose={() => setDoing(undefined)} />}
+      {doing !== undefined && (
+        <SatelliteDialog doing={doing} satellite={satellite} onClose={() => setDoing(undefined)} />
+      )}
     </>
   );
 }
 
-function SatelliteDialog({ doing, satellite, onClose }: { doing: Doing; satellite: SatelliteInfo; onClose: () => void }) {
+function SatelliteDialog({
+  doing,
+  satellite,
+  onClose,
+}: {
+  doing: Doing;
+  satellite: SatelliteInfo;
+  onClose: () => void;
+}) {
   const { say } = useConsole();
   const { id } = satellite;
   const done = (text: string): void => {
@@ -104,21 +168,39 @@ function SatelliteDialog({ doing, satellite, onClose }: { doing: Doing; satellit
     case 'change':
       return (
         <FormDialog
-          title={`Name and tags of ${id}`} action="Change" onClose={onClose}
+          title={`Name and tags of ${id}`}
+          action="Change"
+          onClose={onClose}
           onSubmit={async (form) => {
-            await changeSatellite(satellite, { name: String(form.get('name')), tags: parseTags(String(form.get('tags'))) });
+            await changeSatellite(satellite, {
+              name: String(form.get('name')),
+              tags: parseTags(String(form.get('tags'))),
+            });
             done(`${id} has been changed.`);
           }}
         >
-          <label>Name <input name="name" required maxLength={200} defaultValue={satellite.name} autocomplete="off" /></label>
-          <label>Tags <input name="tags" defaultValue={tagText(satellite.tags).join(' ')} placeholder="place=cellar role=camera" autocomplete="off" maxLength={2000} /></label>
+          <label>
+            Name <input name="name" required maxLength={200} defaultValue={satellite.name} autocomplete="off" />
+          </label>
+          <label>
+            Tags{' '}
+            <input
+              name="tags"
+              defaultValue={tagText(satellite.tags).join(' ')}
+              placeholder="place=cellar role=camera"
+              autocomplete="off"
+              maxLength={2000}
+            />
+          </label>
           <p class="hint">Its id, {id}, stays.</p>
         </FormDialog>
       );
     case 'access':
       return (
         <FormDialog
-          title={`How ${id} is asked`} action="Change" onClose={onClose}
+          title={`How ${id} is asked`}
+          action="Change"
+          onClose={onClose}
           onSubmit={async (form) => {
             await changeSatellite(satellite, { access: String(form.get('access')) as Access });
             done(`${id} has been changed.`);
@@ -127,7 +209,13 @@ function SatelliteDialog({ doing, satellite, onClose }: { doing: Doing; satellit
           <fieldset class="options">
             <legend>Queries go</legend>
             {(['both', 'cloud', 'direct'] as const).map((a) => (
-              <label key={a}><input type="radio" name="access" value={a} defaultChecked={a === satellite.access} required /> <span>{a}<small>{ACCESS_MEANING[a]}</small></span></label>
+              <label key={a}>
+                <input type="radio" name="access" value={a} defaultChecked={a === satellite.access} required />{' '}
+                <span>
+                  {a}
+                  <small>{ACCESS_MEANING[a]}</small>
+                </span>
+              </label>
             ))}
           </fieldset>
         </FormDialog>
@@ -135,21 +223,33 @@ function SatelliteDialog({ doing, satellite, onClose }: { doing: Doing; satellit
     case 'revoke':
       return (
         <FormDialog
-          title={`Revoke ${id}?`} action="Revoke" danger onClose={onClose}
+          title={`Revoke ${id}?`}
+          action="Revoke"
+          danger
+          onClose={onClose}
           onSubmit={async (form) => {
             await revokeSatellite(id, String(form.get('reason')).trim());
             done(`${id} has been revoked.`);
           }}
         >
-          <p>Its connections are cut on every control plane, its key is void for good, and it answers no more queries.</p>
-          <p>A machine outside the cluster comes back by enrolling with a new key. A node of the cluster comes back when its revocation is forgotten on this page.</p>
-          <label>Why, for those who look later <input name="reason" maxLength={300} autocomplete="off" /></label>
+          <p>
+            Its connections are cut on every control plane, its key is void for good, and it answers no more queries.
+          </p>
+          <p>
+            A machine outside the cluster comes back by enrolling with a new key. A node of the cluster comes back when
+            its revocation is forgotten on this page.
+          </p>
+          <label>
+            Why, for those who look later <input name="reason" maxLength={300} autocomplete="off" />
+          </label>
         </FormDialog>
       );
     case 'forget':
       return (
         <FormDialog
-          title={`Forget that ${id} was revoked?`} action="Forget it" onClose={onClose}
+          title={`Forget that ${id} was revoked?`}
+          action="Forget it"
+          onClose={onClose}
           onSubmit={async () => {
             await forgetSatellite(id);
             done(`The revocation of ${id} is forgotten.`);
@@ -166,7 +266,11 @@ const WRITTEN_MS = 5_000;
 
 function States({ id, state, now }: { id: string; state: string; now: number }) {
   // One that is deleted has none any more.
-  const { data, error, reload } = useLoaded('satellites', () => readStates(id), (line) => line.key === id && line.change !== 'deleted');
+  const { data, error, reload } = useLoaded(
+    'satellites',
+    () => readStates(id),
+    (line) => line.key === id && line.change !== 'deleted',
+  );
   useEffect(() => {
     const timer = setTimeout(reload, WRITTEN_MS);
     return () => clearTimeout(timer);
@@ -174,15 +278,28 @@ function States({ id, state, now }: { id: string; state: string; now: number }) 
   return (
     <section class="card">
       <h2>States</h2>
-      <p class="message" role="alert">{error}</p>
+      <p class="message" role="alert">
+        {error}
+      </p>
       <div class="scroll">
         <table data-kind="states">
-          <thead><tr><th>State</th><th>Since</th><th>By</th><th>Why</th></tr></thead>
+          <thead>
+            <tr>
+              <th>State</th>
+              <th>Since</th>
+              <th>By</th>
+              <th>Why</th>
+            </tr>
+          </thead>
           <tbody>
             {data?.map((s) => (
               <tr key={s.seq}>
-                <td><Badge tone={SATELLITE_TONE[s.state]}>{s.state}</Badge></td>
-                <td><Time at={s.at} seconds /> <small>{ago(s.at, now)} ago</small></td>
+                <td>
+                  <Badge tone={SATELLITE_TONE[s.state]}>{s.state}</Badge>
+                </td>
+                <td>
+                  <Time at={s.at} seconds /> <small>{ago(s.at, now)} ago</small>
+                </td>
                 <td>{s.actor || '–'}</td>
                 <td>{s.reason || '–'}</td>
               </tr>
@@ -196,12 +313,19 @@ function States({ id, state, now }: { id: string; state: string; now: number }) 
 }
 
 function Changes({ id }: { id: string }) {
-  const { data, error } = useLoaded('satellites', () => readAudit({ resource: `satellite/${id}`, limit: 50 }), (line) => line.key === id);
+  const { data, error } = useLoaded(
+    'satellites',
+    () => readAudit({ resource: `satellite/${id}`, limit: 50 }),
+    (line) => line.key === id,
+  );
   return (
     <section class="card">
       <h2>What was changed</h2>
-      <p class="message" role="alert">{error}</p>
-      {data !== undefined && (data.items.length === 0 ? <p class="hint">Nothing yet.</p> : <AuditTable entries={data.items} />)}
+      <p class="message" role="alert">
+        {error}
+      </p>
+      {data !== undefined &&
+        (data.items.length === 0 ? <p class="hint">Nothing yet.</p> : <AuditTable entries={data.items} />)}
     </section>
   );
 }

@@ -28,19 +28,34 @@ export function SatellitesPage({ fleet }: { fleet: FleetSummary }) {
     return () => clearTimeout(timer);
   }, [filter]);
   useEffect(() => setCursors([]), [text, sort]);
-  const { satellites, current, matched, next, error } = useFleet({ text, sort, cursor: cursors.at(-1) ?? '', limit: ROWS }, true);
+  const { satellites, current, matched, next, error } = useFleet(
+    { text, sort, cursor: cursors.at(-1) ?? '', limit: ROWS },
+    true,
+  );
   const shown = satellites ?? [];
   const known = knownOf(fleet);
   const first = cursors.length * ROWS;
   return (
     <>
       <PageHead title="Satellites" hint="One on each machine; it answers SQL about it.">
-        {may(me, 'operate') && <a class="button" href={addressOf('enrolment')}>Add a machine</a>}
+        {may(me, 'operate') && (
+          <a class="button" href={addressOf('enrolment')}>
+            Add a machine
+          </a>
+        )}
       </PageHead>
-      <p class="message" role="alert">{error}</p>
+      <p class="message" role="alert">
+        {error}
+      </p>
       <section class="card">
         <div class="head">
-          <input type="search" placeholder="Name, tag, address, state" aria-label="Filter satellites" value={filter} onInput={(e) => setFilter(e.currentTarget.value)} />
+          <input
+            type="search"
+            placeholder="Name, tag, address, state"
+            aria-label="Filter satellites"
+            value={filter}
+            onInput={(e) => setFilter(e.currentTarget.value)}
+          />
           <label class="inline">
             Sorted by
             <select value={sort} onChange={(e) => setSort(e.currentTarget.value as SortKey)}>
@@ -51,33 +66,86 @@ export function SatellitesPage({ fleet }: { fleet: FleetSummary }) {
             </select>
           </label>
           <span class="spring" />
-          <span class="hint" role="status">{satellites === undefined ? '' : text === '' ? `${matched}` : `${matched} of ${known}`}</span>
+          <span class="hint" role="status">
+            {satellites === undefined ? '' : text === '' ? `${matched}` : `${matched} of ${known}`}
+          </span>
         </div>
         <div class="scroll">
           <table data-kind="satellite-list">
-            <thead><tr><th>Name</th><th>State</th><th>Tags</th><th>Addresses</th><th>Load 1, 5, 15 min</th><th>Version</th><th>Heard</th>{may(me, 'query') && <th><span class="sr">Query</span></th>}</tr></thead>
+            <thead>
+              <tr>
+                <th>Name</th>
+                <th>State</th>
+                <th>Tags</th>
+                <th>Addresses</th>
+                <th>Load 1, 5, 15 min</th>
+                <th>Version</th>
+                <th>Heard</th>
+                {may(me, 'query') && (
+                  <th>
+                    <span class="sr">Query</span>
+                  </th>
+                )}
+              </tr>
+            </thead>
             <tbody>
               {shown.map((s) => (
                 <tr key={s.id}>
-                  <th scope="row"><a href={addressOf('satellites', s.id)}>{s.id}</a>{s.name !== s.id && <small class="reason">{s.name}</small>}</th>
-                  <td><Badge tone={SATELLITE_TONE[s.state]}>{s.state}</Badge></td>
-                  <td><Tags tags={s.tags} /></td>
-                  <td class="mono">{s.addresses.slice(0, 2).join(', ')}{s.addresses.length > 2 && <span title={s.addresses.join('\n')}> +{s.addresses.length - 2}</span>}</td>
-                  <td class="mono">{s.state === 'enrolled' || s.state === 'revoked' ? '–' : s.load.map((l) => l.toFixed(2)).join(' ')}</td>
+                  <th scope="row">
+                    <a href={addressOf('satellites', s.id)}>{s.id}</a>
+                    {s.name !== s.id && <small class="reason">{s.name}</small>}
+                  </th>
+                  <td>
+                    <Badge tone={SATELLITE_TONE[s.state]}>{s.state}</Badge>
+                  </td>
+                  <td>
+                    <Tags tags={s.tags} />
+                  </td>
+                  <td class="mono">
+                    {s.addresses.slice(0, 2).join(', ')}
+                    {s.addresses.length > 2 && <span title={s.addresses.join('\n')}> +{s.addresses.length - 2}</span>}
+                  </td>
+                  <td class="mono">
+                    {s.state === 'enrolled' || s.state === 'revoked' ? '–' : s.load.map((l) => l.toFixed(2)).join(' ')}
+                  </td>
                   <td class="mono">{s.version}</td>
                   <td>{s.state === 'enrolled' ? 'never' : `${ago(s.lastSeen, now)} ago`}</td>
-                  {may(me, 'query') && <td>{s.state !== 'revoked' && s.state !== 'enrolled' && <a href={addressOf('query', undefined, { satellite: s.id })} aria-label={`Ask ${s.id}`}>Ask</a>}</td>}
+                  {may(me, 'query') && (
+                    <td>
+                      {s.state !== 'revoked' && s.state !== 'enrolled' && (
+                        <a href={addressOf('query', undefined, { satellite: s.id })} aria-label={`Ask ${s.id}`}>
+                          Ask
+                        </a>
+                      )}
+                    </td>
+                  )}
                 </tr>
               ))}
-              {satellites?.length === 0 && <Empty columns={8}>{known === 0 ? 'No satellite has been heard yet.' : 'No satellite fits.'}</Empty>}
+              {satellites?.length === 0 && (
+                <Empty columns={8}>{known === 0 ? 'No satellite has been heard yet.' : 'No satellite fits.'}</Empty>
+              )}
             </tbody>
           </table>
         </div>
         {(next !== null || cursors.length > 0) && (
           <nav class="pages" aria-label="Pages of satellites">
-            <button type="button" disabled={!current || cursors.length === 0} onClick={() => setCursors(cursors.slice(0, -1))}>Previous</button>
-            <span class="hint" role="status">{current ? `${first + 1} to ${first + shown.length} of ${matched}` : 'Loading…'}</span>
-            <button type="button" disabled={!current || next === null} onClick={() => setCursors([...cursors, next ?? ''])}>Next</button>
+            <button
+              type="button"
+              disabled={!current || cursors.length === 0}
+              onClick={() => setCursors(cursors.slice(0, -1))}
+            >
+              Previous
+            </button>
+            <span class="hint" role="status">
+              {current ? `${first + 1} to ${first + shown.length} of ${matched}` : 'Loading…'}
+            </span>
+            <button
+              type="button"
+              disabled={!current || next === null}
+              onClick={() => setCursors([...cursors, next ?? ''])}
+            >
+              Next
+            </button>
           </nav>
         )}
       </section>

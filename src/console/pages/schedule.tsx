@@ -1,5 +1,5 @@
-import { useEffect, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
 import type { Schedule, ScheduleRun } from '../../cloud/api.ts';
 import { intervalText } from '../../interval-text.ts';
 import { may } from '../logic/access.ts';
@@ -18,22 +18,42 @@ import { Asks } from './schedules.tsx';
 
 export function SchedulePage({ id }: { id: string }) {
   // `null`: read, and not there.
-  const { data, error, reload } = useLoaded('schedules', async () => (await readSchedule(id)) ?? null, (line) => line.key === id);
+  const { data, error, reload } = useLoaded(
+    'schedules',
+    async () => (await readSchedule(id)) ?? null,
+    (line) => line.key === id,
+  );
   return (
     <>
-      <nav class="crumbs" aria-label="Where this is"><a href={addressOf('schedules')}>Schedules</a></nav>
+      <nav class="crumbs" aria-label="Where this is">
+        <a href={addressOf('schedules')}>Schedules</a>
+      </nav>
       {data === undefined || data === null ? (
         <>
           <PageHead title={id} />
-          <p class="message" role="alert">{error}</p>
+          <p class="message" role="alert">
+            {error}
+          </p>
           {data === null && <p class="notice">There is no schedule of this name.</p>}
         </>
-      ) : <Found schedule={data.schedule} runs={data.runs} error={error} reload={reload} />}
+      ) : (
+        <Found schedule={data.schedule} runs={data.runs} error={error} reload={reload} />
+      )}
     </>
   );
 }
 
-function Found({ schedule, runs, error, reload }: { schedule: Schedule; runs: ScheduleRun[]; error: string | undefined; reload: () => void }) {
+function Found({
+  schedule,
+  runs,
+  error,
+  reload,
+}: {
+  schedule: Schedule;
+  runs: ScheduleRun[];
+  error: string | undefined;
+  reload: () => void;
+}) {
   const { me, say } = useConsole();
   const now = useNow();
   const action = useAction();
@@ -41,11 +61,21 @@ function Found({ schedule, runs, error, reload }: { schedule: Schedule; runs: Sc
   const [chosen, setChosen] = useState<number | undefined>(undefined);
   const changes = may(me, 'query') && (schedule.owner === me.user || may(me, 'admin'));
   const facts: [string, ComponentChildren][] = [
-    ['State', <><Badge tone={SCHEDULE_TONE[schedule.state]}>{schedule.state}</Badge>{schedule.reason !== '' && <small class="reason">{schedule.reason}</small>}</>],
+    [
+      'State',
+      <>
+        <Badge tone={SCHEDULE_TONE[schedule.state]}>{schedule.state}</Badge>
+        {schedule.reason !== '' && <small class="reason">{schedule.reason}</small>}
+      </>,
+    ],
     ['Every', intervalText(schedule.everySeconds)],
     ['Asks', <Asks schedule={schedule} />],
     ['Next run', schedule.nextAt === null ? '–' : ahead(schedule.nextAt, now)],
-    ['Runs', `${schedule.counts.done} done, ${failuresOf(schedule)} not, ${schedule.counts.skipped} skipped, ${schedule.counts.missed} missed`],
+    [
+      'Runs',
+      `${schedule.counts.done} done, ${failuresOf(schedule)} not, ${schedule.counts.skipped} skipped, ` +
+        `${schedule.counts.missed} missed`,
+    ],
     ['Owner', schedule.owner],
     ['Id', <span class="mono">{schedule.id}</span>],
     ['Query', schedule.sql === null ? `the saved one ${schedule.query}` : <code>{schedule.sql}</code>],
@@ -56,24 +86,83 @@ function Found({ schedule, runs, error, reload }: { schedule: Schedule; runs: Sc
       <PageHead title={schedule.name}>
         {changes && (
           <>
-            <button type="button" class="primary" disabled={action.busy || schedule.last?.state === 'running' || schedule.state === 'stopped'} onClick={() => action.run(() => runSchedule(schedule.id), () => { setChosen(undefined); reload(); })}>Run now</button>
-            <button type="button" disabled={action.busy} onClick={() => action.run(() => pauseSchedule(schedule, schedule.state === 'enabled'), reload)}>{schedule.state === 'enabled' ? 'Pause' : 'Resume'}</button>
-            <button type="button" onClick={() => setDoing('change')}>Change…</button>
-            <button type="button" class="danger" onClick={() => setDoing('delete')}>Delete…</button>
+            <button
+              type="button"
+              class="primary"
+              disabled={action.busy || schedule.last?.state === 'running' || schedule.state === 'stopped'}
+              onClick={() =>
+                action.run(
+                  () => runSchedule(schedule.id),
+                  () => {
+                    setChosen(undefined);
+                    reload();
+                  },
+                )
+              }
+            >
+              Run now
+            </button>
+            <button
+              type="button"
+              disabled={action.busy}
+              onClick={() => action.run(() => pauseSchedule(schedule, schedule.state === 'enabled'), reload)}
+            >
+              {schedule.state === 'enabled' ? 'Pause' : 'Resume'}
+            </button>
+            <button type="button" onClick={() => setDoing('change')}>
+              Change…
+            </button>
+            <button type="button" class="danger" onClick={() => setDoing('delete')}>
+              Delete…
+            </button>
           </>
         )}
       </PageHead>
-      <p class="message" role="alert">{action.error ?? error}</p>
+      <p class="message" role="alert">
+        {action.error ?? error}
+      </p>
       <section class="card" aria-label="What it does">
-        <dl class="facts">{facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
+        <dl class="facts">
+          {facts.map(([name, value]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ))}
+        </dl>
       </section>
       <section class="card">
-        <div class="head"><h2>Last runs</h2></div>
+        <div class="head">
+          <h2>Last runs</h2>
+        </div>
         <div class="scroll">
           <table data-kind="runs">
-            <thead><tr><th>Run</th><th>State</th><th>Began</th><th>Took</th><th>Why</th><th>Run by</th><th>Satellites</th><th class="number">Rows</th>{may(me, 'query') && <th><span class="sr">Rows</span></th>}</tr></thead>
+            <thead>
+              <tr>
+                <th>Run</th>
+                <th>State</th>
+                <th>Began</th>
+                <th>Took</th>
+                <th>Why</th>
+                <th>Run by</th>
+                <th>Satellites</th>
+                <th class="number">Rows</th>
+                {may(me, 'query') && (
+                  <th>
+                    <span class="sr">Rows</span>
+                  </th>
+                )}
+              </tr>
+            </thead>
             <tbody>
-              {runs.map((run) => <RunLine key={run.number} run={run} shown={run.number === shown?.number} onShow={may(me, 'query') ? setChosen : undefined} />)}
+              {runs.map((run) => (
+                <RunLine
+                  key={run.number}
+                  run={run}
+                  shown={run.number === shown?.number}
+                  onShow={may(me, 'query') ? setChosen : undefined}
+                />
+              ))}
               {runs.length === 0 && <Empty columns={9}>It has not run yet.</Empty>}
             </tbody>
           </table>
@@ -82,7 +171,9 @@ function Found({ schedule, runs, error, reload }: { schedule: Schedule; runs: Sc
       {may(me, 'query') && shown !== undefined && <RunRows key={shown.number} run={shown} />}
       {doing === 'change' && (
         <ScheduleDialog
-          sql={schedule.sql ?? ''} over={schedule} onClose={() => setDoing(undefined)}
+          sql={schedule.sql ?? ''}
+          over={schedule}
+          onClose={() => setDoing(undefined)}
           onDone={() => {
             setDoing(undefined);
             say(`${schedule.name} has been changed.`);
@@ -92,7 +183,10 @@ function Found({ schedule, runs, error, reload }: { schedule: Schedule; runs: Sc
       )}
       {doing === 'delete' && (
         <FormDialog
-          title={`Delete ${schedule.name}?`} action="Delete" danger onClose={() => setDoing(undefined)}
+          title={`Delete ${schedule.name}?`}
+          action="Delete"
+          danger
+          onClose={() => setDoing(undefined)}
           onSubmit={async () => {
             await deleteSchedule(schedule.id);
             setDoing(undefined);
@@ -107,18 +201,53 @@ function Found({ schedule, runs, error, reload }: { schedule: Schedule; runs: Sc
   );
 }
 
-function RunLine({ run, shown, onShow }: { run: ScheduleRun; shown: boolean; onShow: ((number: number) => void) | undefined }) {
+function RunLine({
+  run,
+  shown,
+  onShow,
+}: {
+  run: ScheduleRun;
+  shown: boolean;
+  onShow: ((number: number) => void) | undefined;
+}) {
   return (
     <tr>
       <th scope="row">{run.number}</th>
-      <td><Badge tone={RUN_TONE[run.state]}>{run.state}</Badge>{run.reason !== '' && <small class="reason">{run.reason}</small>}</td>
-      <td><Time at={run.begunAt} seconds /></td>
+      <td>
+        <Badge tone={RUN_TONE[run.state]}>{run.state}</Badge>
+        {run.reason !== '' && <small class="reason">{run.reason}</small>}
+      </td>
+      <td>
+        <Time at={run.begunAt} seconds />
+      </td>
       <td>{tookText(run)}</td>
-      <td>{CAUSES[run.cause]}{run.cause === 'asked' && ` by ${run.actor}`}</td>
+      <td>
+        {CAUSES[run.cause]}
+        {run.cause === 'asked' && ` by ${run.actor}`}
+      </td>
       <td>{run.runner}</td>
-      <td>{Object.entries(run.counts).map(([state, n]) => `${n} ${state === 'rows' ? 'with rows' : state}`).join(', ')}</td>
+      <td>
+        {Object.entries(run.counts)
+          .map(([state, n]) => `${n} ${state === 'rows' ? 'with rows' : state}`)
+          .join(', ')}
+      </td>
       <td class="number">{run.state === 'running' ? '' : run.rows.toLocaleString('en-US')}</td>
-      {onShow !== undefined && <td><div class="row-actions">{run.state !== 'running' && <button type="button" aria-pressed={shown} aria-label={`Show the rows of run ${run.number}`} onClick={() => onShow(run.number)}>Rows</button>}</div></td>}
+      {onShow !== undefined && (
+        <td>
+          <div class="row-actions">
+            {run.state !== 'running' && (
+              <button
+                type="button"
+                aria-pressed={shown}
+                aria-label={`Show the rows of run ${run.number}`}
+                onClick={() => onShow(run.number)}
+              >
+                Rows
+              </button>
+            )}
+          </div>
+        </td>
+      )}
     </tr>
   );
 }
@@ -130,8 +259,14 @@ function RunRows({ run }: { run: ScheduleRun }) {
   useEffect(() => action.run(() => readRun(run), setResult), [run.cut]);
   return (
     <>
-      <p class="message" role="alert">{action.error}</p>
-      {run.cut !== '' && <p class="notice" role="status">{cutText(run)}</p>}
+      <p class="message" role="alert">
+        {action.error}
+      </p>
+      {run.cut !== '' && (
+        <p class="notice" role="status">
+          {cutText(run)}
+        </p>
+      )}
       {result !== undefined && result.parts.size > 0 && <ResultView result={result} running={false} />}
     </>
   );

@@ -17,31 +17,80 @@ export function SchedulesPage() {
   const [filter, setFilter] = useState('');
   const [making, setMaking] = useState(false);
   const { data, error, reload } = useLoaded('schedules', listSchedules);
-  const shown = data?.filter((s) => `${s.name} ${s.id} ${s.owner} ${s.state}`.toLowerCase().includes(filter.toLowerCase()));
+  const shown = data?.filter((s) =>
+    `${s.name} ${s.id} ${s.owner} ${s.state}`.toLowerCase().includes(filter.toLowerCase()),
+  );
   return (
     <>
       <PageHead title="Schedules" hint="Queries that run by themselves; the answers of the last runs are kept.">
-        {may(me, 'query') && <button type="button" class="primary" onClick={() => setMaking(true)}>New schedule</button>}
+        {may(me, 'query') && (
+          <button type="button" class="primary" onClick={() => setMaking(true)}>
+            New schedule
+          </button>
+        )}
       </PageHead>
-      <p class="message" role="alert">{error}</p>
+      <p class="message" role="alert">
+        {error}
+      </p>
       <section class="card">
         <div class="head">
-          <input type="search" placeholder="Name, owner, state" aria-label="Filter schedules" value={filter} onInput={(e) => setFilter(e.currentTarget.value)} />
+          <input
+            type="search"
+            placeholder="Name, owner, state"
+            aria-label="Filter schedules"
+            value={filter}
+            onInput={(e) => setFilter(e.currentTarget.value)}
+          />
           <span class="spring" />
-          <span class="hint" role="status">{shown?.length === data?.length ? `${data?.length ?? ''}` : `${shown?.length} of ${data?.length}`}</span>
+          <span class="hint" role="status">
+            {shown?.length === data?.length ? `${data?.length ?? ''}` : `${shown?.length} of ${data?.length}`}
+          </span>
         </div>
         <div class="scroll">
           <table data-kind="schedules">
-            <thead><tr><th>Name</th><th>State</th><th>Every</th><th>Asks</th><th>Last run</th><th class="number">Rows</th><th>Next run</th><th class="number">Failures</th><th>Owner</th></tr></thead>
+            <thead>
+              <tr>
+                <th>Name</th>
+                <th>State</th>
+                <th>Every</th>
+                <th>Asks</th>
+                <th>Last run</th>
+                <th class="number">Rows</th>
+                <th>Next run</th>
+                <th class="number">Failures</th>
+                <th>Owner</th>
+              </tr>
+            </thead>
             <tbody>
               {shown?.map((s) => (
                 <tr key={s.id}>
-                  <th scope="row"><a href={addressOf('schedules', s.id)}>{s.name}</a>{s.name !== s.id && <small class="reason">{s.id}</small>}</th>
-                  <td><Badge tone={SCHEDULE_TONE[s.state]}>{s.state}</Badge>{s.reason !== '' && <small class="reason">{s.reason}</small>}</td>
+                  <th scope="row">
+                    <a href={addressOf('schedules', s.id)}>{s.name}</a>
+                    {s.name !== s.id && <small class="reason">{s.id}</small>}
+                  </th>
+                  <td>
+                    <Badge tone={SCHEDULE_TONE[s.state]}>{s.state}</Badge>
+                    {s.reason !== '' && <small class="reason">{s.reason}</small>}
+                  </td>
                   <td>{intervalText(s.everySeconds)}</td>
-                  <td><Asks schedule={s} /></td>
-                  <td>{s.last === null ? 'never' : <><Badge tone={RUN_TONE[s.last.state]} title={s.last.reason}>{s.last.state}</Badge> <small>{ago(s.last.begunAt, now)} ago</small></>}</td>
-                  <td class="number">{s.last === null || s.last.state === 'running' ? '' : s.last.rows.toLocaleString('en-US')}</td>
+                  <td>
+                    <Asks schedule={s} />
+                  </td>
+                  <td>
+                    {s.last === null ? (
+                      'never'
+                    ) : (
+                      <>
+                        <Badge tone={RUN_TONE[s.last.state]} title={s.last.reason}>
+                          {s.last.state}
+                        </Badge>{' '}
+                        <small>{ago(s.last.begunAt, now)} ago</small>
+                      </>
+                    )}
+                  </td>
+                  <td class="number">
+                    {s.last === null || s.last.state === 'running' ? '' : s.last.rows.toLocaleString('en-US')}
+                  </td>
                   <td>{s.nextAt === null ? '–' : ahead(s.nextAt, now)}</td>
                   <td class="number">{failuresOf(s)}</td>
                   <td>{s.owner}</td>
@@ -54,7 +103,8 @@ export function SchedulesPage() {
       </section>
       {making && (
         <ScheduleDialog
-          sql="" onClose={() => setMaking(false)}
+          sql=""
+          onClose={() => setMaking(false)}
           onDone={(made) => {
             setMaking(false);
             say(`${made.name} will run every ${intervalText(made.everySeconds)}.`);
@@ -68,6 +118,12 @@ export function SchedulesPage() {
 
 /** Which satellites it asks. */
 export function Asks({ schedule: { satellites, tags } }: { schedule: Schedule }) {
-  if (satellites !== null) return <span title={satellites.join('\n')}>{satellites.length === 1 ? satellites[0] : `${satellites.length} satellites`}</span>;
+  if (satellites !== null) {
+    return (
+      <span title={satellites.join('\n')}>
+        {satellites.length === 1 ? satellites[0] : `${satellites.length} satellites`}
+      </span>
+    );
+  }
   return Object.keys(tags).length === 0 ? <>all</> : <Tags tags={tags} />;
 }

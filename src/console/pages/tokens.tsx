@@ -19,23 +19,63 @@ export function TokensPage() {
   const now = useNow();
   return (
     <>
-      <PageHead title="API tokens" hint={may(me, 'admin') ? 'For programs, of all users. A token can do what its owner can, and no more than it was given.' : 'For your programs. A token can do what you can, and no more than it was given.'}>
-        <button type="button" class="primary" onClick={() => setCreating(true)}>New token</button>
+      <PageHead
+        title="API tokens"
+        hint={
+          may(me, 'admin')
+            ? 'For programs, of all users. A token can do what its owner can, and no more than it was given.'
+            : 'For your programs. A token can do what you can, and no more than it was given.'
+        }
+      >
+        <button type="button" class="primary" onClick={() => setCreating(true)}>
+          New token
+        </button>
       </PageHead>
-      <p class="message" role="alert">{error}</p>
+      <p class="message" role="alert">
+        {error}
+      </p>
       <section class="card">
         <div class="scroll">
           <table data-kind="tokens">
-            <thead><tr><th>Name</th><th>Owner</th><th>May</th><th>Created</th><th>Ends</th><th><span class="sr">Change</span></th></tr></thead>
+            <thead>
+              <tr>
+                <th>Name</th>
+                <th>Owner</th>
+                <th>May</th>
+                <th>Created</th>
+                <th>Ends</th>
+                <th>
+                  <span class="sr">Change</span>
+                </th>
+              </tr>
+            </thead>
             <tbody>
               {data?.map((t) => (
                 <tr key={t.id}>
-                  <th scope="row">{t.name}<small class="reason mono">{t.id}</small></th>
+                  <th scope="row">
+                    {t.name}
+                    <small class="reason mono">{t.id}</small>
+                  </th>
                   <td>{t.owner}</td>
                   <td>{t.scopes.join(', ')}</td>
-                  <td><Time at={t.createdAt} /></td>
-                  <td>{Date.parse(t.expiresAt) < now ? <Badge tone="idle">has ended</Badge> : <Time at={t.expiresAt} />}</td>
-                  <td><div class="row-actions"><button type="button" class="danger" aria-label={`Delete ${t.name}`} onClick={() => setDeleting(t)}>Delete</button></div></td>
+                  <td>
+                    <Time at={t.createdAt} />
+                  </td>
+                  <td>
+                    {Date.parse(t.expiresAt) < now ? <Badge tone="idle">has ended</Badge> : <Time at={t.expiresAt} />}
+                  </td>
+                  <td>
+                    <div class="row-actions">
+                      <button
+                        type="button"
+                        class="danger"
+                        aria-label={`Delete ${t.name}`}
+                        onClick={() => setDeleting(t)}
+                      >
+                        Delete
+                      </button>
+                    </div>
+                  </td>
                 </tr>
               ))}
               {data?.length === 0 && <Empty columns={6}>There is none.</Empty>}
@@ -45,33 +85,60 @@ export function TokensPage() {
       </section>
       {creating && (
         <FormDialog
-          title="New API token" action="Create" onClose={() => setCreating(false)}
+          title="New API token"
+          action="Create"
+          onClose={() => setCreating(false)}
           onSubmit={async (form) => {
             const name = String(form.get('name'));
             const scopes = form.getAll('scope').map(String) as Scope[];
-            if (scopes.length === 0) throw new Error('Choose what it may do.');
+            if (scopes.length === 0) {
+              throw new Error('Choose what it may do.');
+            }
             const token = await createToken({ name, scopes, days: Number(form.get('days')) });
             setCreating(false);
             setMade({ name, token });
             reload();
           }}
         >
-          <label>Name <input name="name" required maxLength={200} placeholder="What it is for" autocomplete="off" /></label>
+          <label>
+            Name <input name="name" required maxLength={200} placeholder="What it is for" autocomplete="off" />
+          </label>
           <fieldset class="options">
             <legend>It may</legend>
-            {me.scopes.map((s) => <label key={s}><input type="checkbox" name="scope" value={s} defaultChecked={s === 'read'} /> <span>{s}<small>{SCOPE_MEANING[s]}</small></span></label>)}
+            {me.scopes.map((s) => (
+              <label key={s}>
+                <input type="checkbox" name="scope" value={s} defaultChecked={s === 'read'} />{' '}
+                <span>
+                  {s}
+                  <small>{SCOPE_MEANING[s]}</small>
+                </span>
+              </label>
+            ))}
           </fieldset>
-          <label>Days until it ends <input name="days" type="number" required min={1} max={DAYS.most} defaultValue={DAYS.default} /></label>
+          <label>
+            Days until it ends{' '}
+            <input name="days" type="number" required min={1} max={DAYS.most} defaultValue={DAYS.default} />
+          </label>
         </FormDialog>
       )}
       {made !== undefined && (
-        <SecretDialog title={`The token ${made.name}`} label="Token" secret={made.token} onClose={() => setMade(undefined)}>
-          <p>Copy it now: it is shown only this once. It goes into the header <code>Authorization: Bearer …</code>.</p>
+        <SecretDialog
+          title={`The token ${made.name}`}
+          label="Token"
+          secret={made.token}
+          onClose={() => setMade(undefined)}
+        >
+          <p>
+            Copy it now: it is shown only this once. It goes into the header <code>Authorization: Bearer …</code>.
+          </p>
         </SecretDialog>
       )}
       {deleting !== undefined && (
         <FormDialog
-          title={`Delete the token ${deleting.name}?`} action="Delete" danger onClose={() => setDeleting(undefined)}
+          title={`Delete the token ${deleting.name}?`}
+          action="Delete"
+          danger
+          onClose={() => setDeleting(undefined)}
           onSubmit={async () => {
             await deleteToken(deleting.id);
             setDeleting(undefined);

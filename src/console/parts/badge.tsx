@@ -3,6 +3,18 @@ import type { ComponentChildren } from 'preact';
 export type Tone = 'good' | 'warn' | 'bad' | 'idle';
 
 /** A state in words, with a dot in its colour: never told by colour alone. */
-export function Badge({ tone, title, children }: { tone: Tone; title?: string | undefined; children: ComponentChildren }) {
-  return <span class={`badge ${tone}`} title={title}>{children}</span>;
+export function Badge({
+  tone,
+  title,
+  children,
+}: {
+  tone: Tone;
+  title?: string | undefined;
+  children: ComponentChildren;
+}) {
+  return (
+    <span class={`badge ${tone}`} title={title}>
+      {children}
+    </span>
+  );
 }

@@ -12,7 +12,9 @@ export interface Console {
   say(text: string): void;
   /** The session is over. */
   signedOut(): void;
-  /** Calls back when things of a topic change, and with nothing when changes may have been missed. @returns how to stop */
+  /**
+   * Calls back when things of a topic change, and with nothing when changes may have been missed. @returns how to stop
+   */
   onChange(topic: Topic, listener: (line?: ChangeLine) => void): () => void;
   /** As `onChange`, of satellites. */
   onFleet(listener: (line?: FleetLine) => void): () => void;
@@ -24,7 +26,9 @@ export const ConsoleContext = createContext<Console | undefined>(undefined);
 
 export function useConsole(): Console {
   const value = useContext(ConsoleContext);
-  if (value === undefined) throw new Error('There is no console around this component.');
+  if (value === undefined) {
+    throw new Error('There is no console around this component.');
+  }
   return value;
 }
 
@@ -37,10 +41,21 @@ export interface Loaded<T> {
 /** Changes often come in groups: a list is read once for all of them. */
 const GROUP_MS = 150;
 
-/** Reads a list at once, again whenever something of its topic changes, as far as that concerns it, and when it is another one by its key. */
-export function useLoaded<T>(topic: Topic | undefined, load: () => Promise<T>, concerns: (line: ChangeLine) => boolean = () => true, key = ''): Loaded<T> {
+/**
+ * Reads a list at once, again whenever something of its topic changes, as far as that concerns it, and when it is
+ * another one by its key.
+ */
+export function useLoaded<T>(
+  topic: Topic | undefined,
+  load: () => Promise<T>,
+  concerns: (line: ChangeLine) => boolean = () => true,
+  key = '',
+): Loaded<T> {
   const { onChange, signedOut } = useConsole();
-  const [state, setState] = useState<{ data: T | undefined; error: string | undefined }>({ data: undefined, error: undefined });
+  const [state, setState] = useState<{ data: T | undefined; error: string | undefined }>({
+    data: undefined,
+    error: undefined,
+  });
   const [turn, setTurn] = useState(0);
   const current = useRef(load);
   current.current = load;
@@ -50,9 +65,14 @@ export function useLoaded<T>(topic: Topic | undefined, load: () => Promise<T>, c
     current.current().then(
       (data) => over || setState({ data, error: undefined }),
       (error: unknown) => {
-        if (over) return;
-        if (error instanceof ApiError && error.status === 401) signedOut();
-        else setState((before) => ({ ...before, error: messageOf(error) }));
+        if (over) {
+          return;
+        }
+        if (error instanceof ApiError && error.status === 401) {
+          signedOut();
+        } else {
+          setState((before) => ({ ...before, error: messageOf(error) }));
+        }
       },
     );
     return () => {
@@ -61,10 +81,14 @@ export function useLoaded<T>(topic: Topic | undefined, load: () => Promise<T>, c
   }, [turn, key]);
   const reload = useCallback(() => setTurn((n) => n + 1), []);
   useEffect(() => {
-    if (topic === undefined) return undefined;
+    if (topic === undefined) {
+      return undefined;
+    }
     let timer: ReturnType<typeof setTimeout> | undefined;
     const stop = onChange(topic, (line) => {
-      if (line !== undefined && !concerns(line)) return;
+      if (line !== undefined && !concerns(line)) {
+        return;
+      }
       timer ??= setTimeout(() => {
         timer = undefined;
         reload();
@@ -101,17 +125,25 @@ export function useAction(): Action {
     busy,
     error,
     run(work, then) {
-      if (busy) return;
+      if (busy) {
+        return;
+      }
       setBusy(true);
       setError(undefined);
       work().then(
         (result) => {
-          if (!gone.current) setBusy(false);
+          if (!gone.current) {
+            setBusy(false);
+          }
           then?.(result);
         },
         (e: unknown) => {
-          if (e instanceof ApiError && e.status === 401) return signedOut();
-          if (gone.current) return undefined;
+          if (e instanceof ApiError && e.status === 401) {
+            return signedOut();
+          }
+          if (gone.current) {
+            return undefined;
+          }
           setBusy(false);
           return setError(messageOf(e));
         },

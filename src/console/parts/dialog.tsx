@@ -3,7 +3,17 @@ import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { useAction } from './context.ts';
 
 /** A modal dialog. The browser's own keeps the focus inside, closes by Escape, and gives the focus back. */
-export function Dialog({ title, onClose, children, wide }: { title: string; onClose: () => void; children: ComponentChildren; wide?: boolean }) {
+export function Dialog({
+  title,
+  onClose,
+  children,
+  wide,
+}: {
+  title: string;
+  onClose: () => void;
+  children: ComponentChildren;
+  wide?: boolean;
+}) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   const shown = useRef(true);
@@ -17,7 +27,12 @@ export function Dialog({ title, onClose, children, wide }: { title: string; onCl
     };
   }, []);
   return (
-    <dialog ref={dialog} class={wide === true ? 'wide' : undefined} aria-labelledby={id} onClose={() => shown.current && onClose()}>
+    <dialog
+      ref={dialog}
+      class={wide === true ? 'wide' : undefined}
+      aria-labelledby={id}
+      onClose={() => shown.current && onClose()}
+    >
       <h2 id={id}>{title}</h2>
       {children}
     </dialog>
@@ -47,10 +62,16 @@ export function FormDialog({ title, action, danger, onClose, onSubmit, children 
     <Dialog title={title} onClose={onClose}>
       <form onSubmit={submit}>
         {children}
-        <p class="message" role="alert">{error}</p>
+        <p class="message" role="alert">
+          {error}
+        </p>
         <div class="actions end">
-          <button type="button" onClick={onClose}>Cancel</button>
-          <button type="submit" class={danger === true ? 'danger' : 'primary'} disabled={busy}>{action}</button>
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" class={danger === true ? 'danger' : 'primary'} disabled={busy}>
+            {action}
+          </button>
         </div>
       </form>
     </Dialog>
@@ -58,13 +79,27 @@ export function FormDialog({ title, action, danger, onClose, onSubmit, children 
 }
 
 /** Something that can be read here only once. */
-export function SecretDialog({ title, label, secret, onClose, children }: { title: string; label: string; secret: string; onClose: () => void; children?: ComponentChildren }) {
+export function SecretDialog({
+  title,
+  label,
+  secret,
+  onClose,
+  children,
+}: {
+  title: string;
+  label: string;
+  secret: string;
+  onClose: () => void;
+  children?: ComponentChildren;
+}) {
   return (
     <Dialog title={title} onClose={onClose} wide>
       {children}
       <CopyField label={label} text={secret} />
       <div class="actions end">
-        <button type="button" class="primary" onClick={onClose}>Done</button>
+        <button type="button" class="primary" onClick={onClose}>
+          Done
+        </button>
       </div>
     </Dialog>
   );
@@ -75,16 +110,29 @@ export function CopyField({ label, text }: { label: string; text: string }) {
   const [copied, setCopied] = useState(false);
   const copy = (): void => {
     field.current?.select();
-    navigator.clipboard.writeText(text).then(() => setCopied(true), () => setCopied(false));
+    navigator.clipboard.writeText(text).then(
+      () => setCopied(true),
+      () => setCopied(false),
+    );
   };
   return (
     <div class="secret">
       <label>
         {label}
-        <textarea ref={field} readOnly rows={Math.min(6, Math.ceil(text.length / 60))} value={text} onFocus={(e) => e.currentTarget.select()} />
+        <textarea
+          ref={field}
+          readOnly
+          rows={Math.min(6, Math.ceil(text.length / 60))}
+          value={text}
+          onFocus={(e) => e.currentTarget.select()}
+        />
       </label>
-      <button type="button" onClick={copy}>Copy</button>
-      <span class="hint" role="status">{copied ? 'Copied.' : ''}</span>
+      <button type="button" onClick={copy}>
+        Copy
+      </button>
+      <span class="hint" role="status">
+        {copied ? 'Copied.' : ''}
+      </span>
     </div>
   );
 }

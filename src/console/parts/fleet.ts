@@ -15,7 +15,9 @@ export function useFleetChange(changed: (line?: FleetLine) => void, everyMs = AG
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const stop = onFleet((line) => {
-      if (line !== undefined && !line.many && line.items.length === 0 && line.gone.length === 0) return;
+      if (line !== undefined && !line.many && line.items.length === 0 && line.gone.length === 0) {
+        return;
+      }
       timer ??= setTimeout(() => {
         timer = undefined;
         current.current(line);
@@ -38,15 +40,20 @@ export interface Fleet extends Omit<Loaded<unknown>, 'data'> {
 }
 
 /**
- * A page of the satellites, kept up with what changes: what is told of those that are shown is taken in at once, and the page is read anew where others
- * may have come into it.
+ * A page of the satellites, kept up with what changes: what is told of those that are shown is taken in at once, and
+ * the page is read anew where others may have come into it.
  * @param follow whether their heartbeats are of interest
  * @param everyMs between two readings, at least
  */
 export function useFleet(query: FleetQuery, follow: boolean, everyMs = AGAIN_MS): Fleet {
   const { onFleet, follow: followThese } = useConsole();
   const key = JSON.stringify(query);
-  const { data, error, reload } = useLoaded(undefined, async () => ({ ...(await readSatellites(query)), key }), undefined, key);
+  const { data, error, reload } = useLoaded(
+    undefined,
+    async () => ({ ...(await readSatellites(query)), key }),
+    undefined,
+    key,
+  );
   const [live, setLive] = useState<Live>(new Map());
   const ids = useMemo(() => (data?.items ?? []).map((s) => s.id), [data]);
   useEffect(() => {
@@ -56,5 +63,12 @@ export function useFleet(query: FleetQuery, follow: boolean, everyMs = AGAIN_MS)
   }, [data]);
   useEffect(() => (follow ? followThese(ids) : undefined), [follow, ids.join()]);
   useFleetChange(reload, everyMs);
-  return { satellites: data === undefined ? undefined : asOfNow(data.items, live), current: data?.key === key, matched: data?.matched ?? 0, next: data?.next ?? null, error, reload };
+  return {
+    satellites: data === undefined ? undefined : asOfNow(data.items, live),
+    current: data?.key === key,
+    matched: data?.matched ?? 0,
+    next: data?.next ?? null,
+    error,
+    reload,
+  };
 }

@@ -15,11 +15,20 @@ export function ThemeButton() {
   const [theme, setTheme] = useState<Theme>(stored);
   useEffect(() => {
     localStorage.setItem(KEY, theme);
-    if (theme === 'auto') delete document.documentElement.dataset['theme'];
-    else document.documentElement.dataset['theme'] = theme;
+    if (theme === 'auto') {
+      delete document.documentElement.dataset['theme'];
+    } else {
+      document.documentElement.dataset['theme'] = theme;
+    }
   }, [theme]);
   return (
-    <button type="button" class="quiet icon" title={`Colours: ${theme}`} aria-label={`Colours: ${theme}. Change`} onClick={() => setTheme(NEXT[theme])}>
+    <button
+      type="button"
+      class="quiet icon"
+      title={`Colours: ${theme}`}
+      aria-label={`Colours: ${theme}. Change`}
+      onClick={() => setTheme(NEXT[theme])}
+    >
       {SIGN[theme]}
     </button>
   );

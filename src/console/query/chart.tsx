@@ -25,7 +25,9 @@ export function Chart({ result, running }: { result: Result; running: boolean })
   const shown = candidates.filter((c) => columns?.has(c) ?? c === preferred(result.columns, candidates));
   const toggle = (column: number): void => {
     const next = new Set(shown);
-    if (!next.delete(column)) next.add(column);
+    if (!next.delete(column)) {
+      next.add(column);
+    }
     setColumns(next);
   };
   return (
@@ -34,17 +36,27 @@ export function Chart({ result, running }: { result: Result; running: boolean })
         <label class="inline">
           Along
           <select value={nameOf(axis, result.columns)} onChange={(e) => setPicked(e.currentTarget.value)}>
-            {axes.map((a) => <option key={nameOf(a, result.columns)}>{nameOf(a, result.columns)}</option>)}
+            {axes.map((a) => (
+              <option key={nameOf(a, result.columns)}>{nameOf(a, result.columns)}</option>
+            ))}
           </select>
         </label>
         <fieldset class="chips">
           <legend class="sr">Columns to draw</legend>
           <div class="chip-list">
-            {candidates.map((c) => <label key={c} class="chip"><input type="checkbox" checked={shown.includes(c)} onChange={() => toggle(c)} /> {result.columns[c]}</label>)}
+            {candidates.map((c) => (
+              <label key={c} class="chip">
+                <input type="checkbox" checked={shown.includes(c)} onChange={() => toggle(c)} /> {result.columns[c]}
+              </label>
+            ))}
           </div>
         </fieldset>
       </div>
-      {shown.length === 0 ? <p class="hint">Choose a column of numbers.</p> : <Plot result={result} running={running} axis={axis} columns={shown} />}
+      {shown.length === 0 ? (
+        <p class="hint">Choose a column of numbers.</p>
+      ) : (
+        <Plot result={result} running={running} axis={axis} columns={shown} />
+      )}
     </div>
   );
 }
@@ -59,7 +71,9 @@ function Plot({ result, running, axis, columns }: { result: Result; running: boo
   const [turn, setTurn] = useState(0);
   const dark = useDark();
   useEffect(() => {
-    if (!running) return undefined;
+    if (!running) {
+      return undefined;
+    }
     const timer = setInterval(() => setTurn((n) => n + 1), PACE_MS);
     return () => clearInterval(timer);
   }, [running]);
@@ -68,30 +82,65 @@ function Plot({ result, running, axis, columns }: { result: Result; running: boo
 
   useEffect(() => {
     const element = place.current;
-    if (element === null) return undefined;
+    if (element === null) {
+      return undefined;
+    }
     const style = getComputedStyle(document.documentElement);
     const colour = (name: string): string => resolved(element, style.getPropertyValue(name));
     const text = colour('--soft');
     const line = { stroke: colour('--line'), width: 1 };
-    const bars = axis.kind === 'row' && (data[0].length <= MOST_BARS) && series.length === 1 ? uPlot.paths.bars?.({ size: [0.7, 60] }) : undefined;
-    const plot = new uPlot({
-      width: element.clientWidth,
-      height: HEIGHT_PX,
-      scales: { x: { time: axis.kind === 'time' } },
-      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
-      axes: [
-        { stroke: text, grid: line, ticks: line, values: (_u: uPlot, all: number[], _axis: number, _space: number, step: number) => (axis.kind === 'time' ? timeLabels(all, step) : all.map(shortNumber)) },
-        { stroke: text, grid: line, ticks: line, size: 64, values: (_u: uPlot, all: number[]) => all.map(shortNumber) },
-      ],
-      series: [
-        { label: nameOf(axis, result.columns), ...(axis.kind === 'time' ? { value: (_u: uPlot, at: number | null) => (at === null ? '–' : new Date(at * 1000).toISOString()) } : {}) },
-        ...series.map((s, i): uPlot.Series => {
-          const stroke = `hsl(${(150 + i * 137.5) % 360} ${dark ? '55% 62%' : '62% 38%'})`;
-          return { label: s.label, stroke, width: 1.5, spanGaps: true, points: { show: data[0].length < 80 }, ...(bars === undefined ? {} : { paths: bars, fill: `${stroke.slice(0, -1)} / 35%)`, points: { show: false } }) };
-        }),
-      ],
-      legend: { live: true },
-    }, data, element);
+    const bars =
+      axis.kind === 'row' && data[0].length <= MOST_BARS && series.length === 1
+        ? uPlot.paths.bars?.({ size: [0.7, 60] })
+        : undefined;
+    const plot = new uPlot(
+      {
+        width: element.clientWidth,
+        height: HEIGHT_PX,
+        scales: { x: { time: axis.kind === 'time' } },
+        tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
+        axes: [
+          {
+            stroke: text,
+            grid: line,
+            ticks: line,
+            values: (_u: uPlot, all: number[], _axis: number, _space: number, step: number) =>
+              axis.kind === 'time' ? timeLabels(all, step) : all.map(shortNumber),
+          },
+          {
+            stroke: text,
+            grid: line,
+            ticks: line,
+            size: 64,
+            values: (_u: uPlot, all: number[]) => all.map(shortNumber),
+          },
+        ],
+        series: [
+          {
+            label: nameOf(axis, result.columns),
+            ...(axis.kind === 'time'
+              ? { value: (_u: uPlot, at: number | null) => (at === null ? '–' : new Date(at * 1000).toISOString()) }
+              : {}),
+          },
+          ...series.map((s, i): uPlot.Series => {
+            const stroke = `hsl(${(150 + i * 137.5) % 360} ${dark ? '55% 62%' : '62% 38%'})`;
+            return {
+              label: s.label,
+              stroke,
+              width: 1.5,
+              spanGaps: true,
+              points: { show: data[0].length < 80 },
+              ...(bars === undefined
+                ? {}
+                : { paths: bars, fill: `${stroke.slice(0, -1)} / 35%)`, points: { show: false } }),
+            };
+          }),
+        ],
+        legend: { live: true },
+      },
+      data,
+      element,
+    );
     const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT_PX }));
     observer.observe(element);
     return () => {
@@ -101,7 +150,14 @@ function Plot({ result, running, axis, columns }: { result: Result; running: boo
   }, [data, dark]);
   return (
     <>
-      <div class="plot" ref={place} role="img" aria-label={`Chart of ${series.map((s) => s.label).join(', ')} along ${nameOf(axis, result.columns)}`} data-points={data[0].length} data-series={series.length} />
+      <div
+        class="plot"
+        ref={place}
+        role="img"
+        aria-label={`Chart of ${series.map((s) => s.label).join(', ')} along ${nameOf(axis, result.columns)}`}
+        data-points={data[0].length}
+        data-series={series.length}
+      />
       {axis.kind === 'time' && <p class="hint">Times are UTC.</p>}
       {left > 0 && <p class="hint">{left.toLocaleString('en-US')} rows have no place on this axis and are left out.</p>}
     </>

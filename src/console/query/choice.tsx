@@ -25,26 +25,49 @@ export function SatelliteChoice({ fitting, matched, total, ids, filter, onFilter
   const toggle = (id: string): void => {
     // Where all cannot be named, one of them cannot be left out: it is taken alone.
     const next = new Set(chosen ?? ids ?? []);
-    if (!next.delete(id)) next.add(id);
+    if (!next.delete(id)) {
+      next.add(id);
+    }
     onChoose(ids !== undefined && next.size === ids.length && ids.every((i) => next.has(i)) ? undefined : next);
   };
   const asked = askedOf(chosen, ids, total);
   const shown = fitting.slice(0, SOME_CHIPS);
   // A choice that the filter, or the page, does not show is to be seen nevertheless, as far as there is room.
-  const others = filter === '' && chosen !== undefined ? [...chosen].filter((id) => !shown.some((s) => s.id === id)).slice(0, SOME_CHIPS) : [];
+  const others =
+    filter === '' && chosen !== undefined
+      ? [...chosen].filter((id) => !shown.some((s) => s.id === id)).slice(0, SOME_CHIPS)
+      : [];
   return (
     <fieldset class="chips">
-      <legend>Satellites: {asked} of {total}</legend>
+      <legend>
+        Satellites: {asked} of {total}
+      </legend>
       {total > 1 && (
         <>
-          <button type="button" class="small" onClick={() => onChoose(undefined)} disabled={chosen === undefined}>All</button>
-          <button type="button" class="small" onClick={() => onChoose(new Set())} disabled={asked === 0}>None</button>
+          <button type="button" class="small" onClick={() => onChoose(undefined)} disabled={chosen === undefined}>
+            All
+          </button>
+          <button type="button" class="small" onClick={() => onChoose(new Set())} disabled={asked === 0}>
+            None
+          </button>
         </>
       )}
       {total > 3 && (
         <>
-          <input type="search" class="small" placeholder="Name, tag" aria-label="Filter the satellites to choose from" title="Name, tag, address, state" value={filter} onInput={(e) => onFilter(e.currentTarget.value)} />
-          {filter !== '' && fitting.length === matched && <button type="button" class="small" onClick={() => onChoose(new Set(fitting.map((s) => s.id)))}>Only these {matched}</button>}
+          <input
+            type="search"
+            class="small"
+            placeholder="Name, tag"
+            aria-label="Filter the satellites to choose from"
+            title="Name, tag, address, state"
+            value={filter}
+            onInput={(e) => onFilter(e.currentTarget.value)}
+          />
+          {filter !== '' && fitting.length === matched && (
+            <button type="button" class="small" onClick={() => onChoose(new Set(fitting.map((s) => s.id)))}>
+              Only these {matched}
+            </button>
+          )}
         </>
       )}
       <div class="chip-list">
@@ -54,7 +77,11 @@ export function SatelliteChoice({ fitting, matched, total, ids, filter, onFilter
             {s.state !== 'healthy' && <small> ({s.state})</small>}
           </label>
         ))}
-        {others.map((id) => <label key={id} class="chip"><input type="checkbox" checked onChange={() => toggle(id)} /> {id}</label>)}
+        {others.map((id) => (
+          <label key={id} class="chip">
+            <input type="checkbox" checked onChange={() => toggle(id)} /> {id}
+          </label>
+        ))}
         {matched > shown.length && <span class="hint">and {matched - shown.length} more</span>}
         {total === 0 && <span class="hint">None has been heard yet.</span>}
       </div>
@@ -63,7 +90,13 @@ export function SatelliteChoice({ fitting, matched, total, ids, filter, onFilter
 }
 
 /** How many are asked; of a choice those only that are there, as far as that is known. */
-export function askedOf(chosen: ReadonlySet<string> | undefined, ids: readonly string[] | undefined, total: number): number {
-  if (chosen === undefined) return total;
+export function askedOf(
+  chosen: ReadonlySet<string> | undefined,
+  ids: readonly string[] | undefined,
+  total: number,
+): number {
+  if (chosen === undefined) {
+    return total;
+  }
   return ids === undefined ? chosen.size : ids.filter((id) => chosen.has(id)).length;
 }

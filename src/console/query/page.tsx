@@ -1,10 +1,11 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { FleetSummary, SavedQuery } from '../../cloud/api.ts';
+import { fits, wordsOf } from '../../cloud/satellites-match.ts';
+import { intervalText } from '../../interval-text.ts';
 import { parseHistory, remember, type HistoryEntry } from '../logic/history.ts';
 import { addressOf, type Place } from '../logic/location.ts';
 import { HEARD, heardOf } from '../logic/satellite-list.ts';
 import { insertWord } from '../logic/schema-tree.ts';
-import { fits, wordsOf } from '../../cloud/satellites-match.ts';
 import { useConsole, useLoaded } from '../parts/context.ts';
 import { useFleet, useFleetChange } from '../parts/fleet.ts';
 import { PageHead } from '../parts/table.tsx';
@@ -14,11 +15,11 @@ import { HistoryList } from './history-list.tsx';
 import { ResultView } from './result-view.tsx';
 import { useQuery } from './run.ts';
 import { SaveDialog, SavedList } from './saved.tsx';
-import { intervalText } from '../../interval-text.ts';
 import { ScheduleDialog } from './schedule-dialog.tsx';
 import { SchemaBrowser } from './schema.tsx';
 
-const EXAMPLE = 'select pid, name, uid, rss_bytes / 1048576 as rss_mb\nfrom processes\norder by rss_bytes desc\nlimit 20';
+const EXAMPLE =
+  'select pid, name, uid, rss_bytes / 1048576 as rss_mb\nfrom processes\norder by rss_bytes desc\nlimit 20';
 const LIMITS = [1_000, 10_000, 100_000] as const;
 const LONGEST_SQL = 65_536;
 
@@ -27,7 +28,9 @@ type Side = (typeof SIDES)[number];
 
 /** Tables of so many are put together, where not those of all. */
 const MOST_NAMED = 100;
-/** Whom there is to ask, and which tables, is read anew at most so often: this page stays while others are looked at. */
+/**
+ * Whom there is to ask, and which tables, is read anew at most so often: this page stays while others are looked at.
+ */
 const AGAIN_MS = 5_000;
 
 export function QueryPage({ fleet, place }: { fleet: FleetSummary; place: Place }) {
@@ -54,22 +57,37 @@ export function QueryPage({ fleet, place }: { fleet: FleetSummary; place: Place 
     }
   };
   const query = useQuery((request, result, outcome) => {
-    const entry: HistoryEntry = { sql: request.sql, at: new Date().toISOString(), satellites: request.satellites?.length ?? result.parts.size, rows: result.total, outcome, ...(result.ms === undefined ? {} : { ms: result.ms }) };
+    const entry: HistoryEntry = {
+      sql: request.sql,
+      at: new Date().toISOString(),
+      satellites: request.satellites?.length ?? result.parts.size,
+      rows: result.total,
+      outcome,
+      ...(result.ms === undefined ? {} : { ms: result.ms }),
+    };
     // Another tab may have written meanwhile.
     write(remember(parseHistory(localStorage.getItem(key)), entry));
   });
 
   const { satellite, sql: given } = place.page === 'query' ? place.params : {};
   useEffect(() => {
-    if (satellite !== undefined) setChosen(new Set([satellite]));
-    if (given !== undefined) setSql(given);
+    if (satellite !== undefined) {
+      setChosen(new Set([satellite]));
+    }
+    if (given !== undefined) {
+      setSql(given);
+    }
   }, [satellite, given]);
 
   const [filter, setFilter] = useState('');
   const total = heardOf(fleet);
   // Of few all are known here; of many those that fit are asked for, and all are asked without naming them.
   const whole = total <= MOST_CHOSEN;
-  const { satellites = [], matched } = useFleet(whole ? { state: HEARD, limit: MOST_CHOSEN } : { state: HEARD, text: filter.trim(), limit: SOME_CHIPS }, false, AGAIN_MS);
+  const { satellites = [], matched } = useFleet(
+    whole ? { state: HEARD, limit: MOST_CHOSEN } : { state: HEARD, text: filter.trim(), limit: SOME_CHIPS },
+    false,
+    AGAIN_MS,
+  );
   const ids = whole ? satellites.map((s) => s.id) : undefined;
   const fitting = whole ? satellites.filter((s) => fits(s, wordsOf(filter))) : satellites;
   const named = chosen === undefined ? ids : [...chosen].filter((id) => ids?.includes(id) ?? true);
@@ -78,10 +96,16 @@ export function QueryPage({ fleet, place }: { fleet: FleetSummary; place: Place 
   const tables = useLoaded(undefined, () => readTables(of), undefined, of?.join());
   useFleetChange(tables.reload, AGAIN_MS);
   const run = (): void => {
-    if (sql.trim() === '' || asked === 0) return;
+    if (sql.trim() === '' || asked === 0) {
+      return;
+    }
     query.start({
-      sql, ...(named === undefined ? {} : { satellites: named }), maxRows,
-      ...(asked < 2 || order.column.trim() === '' ? {} : { order: [{ column: order.column.trim(), descending: order.descending }] }),
+      sql,
+      ...(named === undefined ? {} : { satellites: named }),
+      maxRows,
+      ...(asked < 2 || order.column.trim() === ''
+        ? {}
+        : { order: [{ column: order.column.trim(), descending: order.descending }] }),
       ...(asked > 1 && Number(order.limit) > 0 ? { limit: Number(order.limit) } : {}),
     });
   };
@@ -92,7 +116,9 @@ export function QueryPage({ fleet, place }: { fleet: FleetSummary; place: Place 
   };
   const insert = (word: string): void => {
     const element = editor.current;
-    if (element === null) return;
+    if (element === null) {
+      return;
+    }
     const { text, caret } = insertWord(element.value, element.selectionStart, element.selectionEnd, word);
     element.value = text;
     element.setSelectionRange(caret, caret);
@@ -104,10 +130,25 @@ export function QueryPage({ fleet, place }: { fleet: FleetSummary; place: Place 
       <PageHead title="Query" hint="SQL over what each machine knows of itself." />
       <div class="workbench">
         <section class="card">
-          <form onSubmit={(e) => { e.preventDefault(); run(); }}>
-            <label for="sql" class="sr">SQL</label>
+          <form
+            onSubmit={(e) => {
+              e.preventDefault();
+              run();
+            }}
+          >
+            <label for="sql" class="sr">
+              SQL
+            </label>
             <textarea
-              id="sql" ref={editor} rows={7} spellcheck={false} autocomplete="off" autocapitalize="off" value={sql} maxLength={LONGEST_SQL} aria-describedby="sql-keys"
+              id="sql"
+              ref={editor}
+              rows={7}
+              spellcheck={false}
+              autocomplete="off"
+              autocapitalize="off"
+              value={sql}
+              maxLength={LONGEST_SQL}
+              aria-describedby="sql-keys"
               onInput={(e) => setSql(e.currentTarget.value)}
               onKeyDown={(e) => {
                 if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) {
@@ -118,46 +159,117 @@ export function QueryPage({ fleet, place }: { fleet: FleetSummary; place: Place 
                 }
               }}
             />
-            <SatelliteChoice fitting={fitting} matched={whole ? fitting.length : matched} total={whole ? satellites.length : total} ids={ids} filter={filter} onFilter={setFilter} chosen={chosen} onChoose={setChosen} />
+            <SatelliteChoice
+              fitting={fitting}
+              matched={whole ? fitting.length : matched}
+              total={whole ? satellites.length : total}
+              ids={ids}
+              filter={filter}
+              onFilter={setFilter}
+              chosen={chosen}
+              onChoose={setChosen}
+            />
             {asked > 1 && (
               <div class="merge" role="group" aria-label="All rows together">
-                <label class="inline">All rows in the order of <input class="small" value={order.column} maxLength={128} placeholder="column" spellcheck={false} onInput={(e) => setOrder({ ...order, column: e.currentTarget.value })} /></label>
-                <label class="inline"><input type="checkbox" checked={order.descending} onChange={(e) => setOrder({ ...order, descending: e.currentTarget.checked })} /> the largest first</label>
-                <label class="inline">and only the first <input class="small count" type="number" min={1} max={1_000_000} value={order.limit} placeholder="all" onInput={(e) => setOrder({ ...order, limit: e.currentTarget.value })} /></label>
+                <label class="inline">
+                  All rows in the order of{' '}
+                  <input
+                    class="small"
+                    value={order.column}
+                    maxLength={128}
+                    placeholder="column"
+                    spellcheck={false}
+                    onInput={(e) => setOrder({ ...order, column: e.currentTarget.value })}
+                  />
+                </label>
+                <label class="inline">
+                  <input
+                    type="checkbox"
+                    checked={order.descending}
+                    onChange={(e) => setOrder({ ...order, descending: e.currentTarget.checked })}
+                  />{' '}
+                  the largest first
+                </label>
+                <label class="inline">
+                  and only the first{' '}
+                  <input
+                    class="small count"
+                    type="number"
+                    min={1}
+                    max={1_000_000}
+                    value={order.limit}
+                    placeholder="all"
+                    onInput={(e) => setOrder({ ...order, limit: e.currentTarget.value })}
+                  />
+                </label>
               </div>
             )}
             <div class="actions">
-              <button type="submit" class="primary" disabled={query.running || asked === 0}>Run</button>
-              {query.running && <button type="button" onClick={query.cancel}>Cancel</button>}
-              <button type="button" disabled={sql.trim() === ''} onClick={() => setSaving(true)}>Save…</button>
-              <button type="button" disabled={sql.trim() === ''} onClick={() => setScheduling(true)}>Schedule…</button>
+              <button type="submit" class="primary" disabled={query.running || asked === 0}>
+                Run
+              </button>
+              {query.running && (
+                <button type="button" onClick={query.cancel}>
+                  Cancel
+                </button>
+              )}
+              <button type="button" disabled={sql.trim() === ''} onClick={() => setSaving(true)}>
+                Save…
+              </button>
+              <button type="button" disabled={sql.trim() === ''} onClick={() => setScheduling(true)}>
+                Schedule…
+              </button>
               <label class="inline">
                 At most
                 <select value={String(maxRows)} onChange={(e) => setMaxRows(Number(e.currentTarget.value))}>
-                  {LIMITS.map((n) => <option key={n} value={String(n)}>{n.toLocaleString('en-US')}</option>)}
+                  {LIMITS.map((n) => (
+                    <option key={n} value={String(n)}>
+                      {n.toLocaleString('en-US')}
+                    </option>
+                  ))}
                 </select>
                 rows of each
               </label>
               <span class="spring" />
-              <span class="hint" id="sql-keys"><kbd>Ctrl</kbd>+<kbd>Enter</kbd> runs it, <kbd>Esc</kbd> cancels.</span>
+              <span class="hint" id="sql-keys">
+                <kbd>Ctrl</kbd>+<kbd>Enter</kbd> runs it, <kbd>Esc</kbd> cancels.
+              </span>
             </div>
           </form>
-          {opened !== undefined && <p class="hint">Opened: <strong>{opened.name}</strong>{opened.sql === sql ? '' : ', changed since'}</p>}
-          <p class="message" role="alert">{query.error}</p>
+          {opened !== undefined && (
+            <p class="hint">
+              Opened: <strong>{opened.name}</strong>
+              {opened.sql === sql ? '' : ', changed since'}
+            </p>
+          )}
+          <p class="message" role="alert">
+            {query.error}
+          </p>
         </section>
         <aside class="card side-panel" aria-label="Tables, saved queries, history">
           <Tabs side={side} onSide={setSide} />
           <div role="tabpanel" id="side-panel" aria-labelledby={`side-${side}`}>
-            {side === 'Tables' && <SchemaBrowser tables={asked === 0 ? [] : (tables.data?.items ?? [])} asked={tables.data?.satellites ?? 0} onInsert={insert} />}
+            {side === 'Tables' && (
+              <SchemaBrowser
+                tables={asked === 0 ? [] : (tables.data?.items ?? [])}
+                asked={tables.data?.satellites ?? 0}
+                onInsert={insert}
+              />
+            )}
             {side === 'Saved' && <SavedList onOpen={(saved) => open(saved.sql, saved)} />}
-            {side === 'History' && <HistoryList history={history} onOpen={(entry) => open(entry.sql)} onClear={() => write([])} />}
+            {side === 'History' && (
+              <HistoryList history={history} onOpen={(entry) => open(entry.sql)} onClear={() => write([])} />
+            )}
           </div>
         </aside>
       </div>
       {query.result !== undefined && <ResultView result={query.result} running={query.running} />}
       {scheduling && (
         <ScheduleDialog
-          sql={sql} saved={opened} satellites={chosen === undefined ? undefined : named} onClose={() => setScheduling(false)}
+          sql={sql}
+          saved={opened}
+          satellites={chosen === undefined ? undefined : named}
+          onClose={() => setScheduling(false)}
           onDone={(made) => {
             setScheduling(false);
             say(`${made.name} will run every ${intervalText(made.everySeconds)}.`);
@@ -165,7 +277,18 @@ export function QueryPage({ fleet, place }: { fleet: FleetSummary; place: Place 
           }}
         />
       )}
-      {saving && <SaveDialog sql={sql} opened={opened} onClose={() => setSaving(false)} onSaved={(saved) => { setSaving(false); setOpened(saved); setSide('Saved'); }} />}
+      {saving && (
+        <SaveDialog
+          sql={sql}
+          opened={opened}
+          onClose={() => setSaving(false)}
+          onSaved={(saved) => {
+            setSaving(false);
+            setOpened(saved);
+            setSide('Saved');
+          }}
+        />
+      )}
     </>
   );
 }
@@ -175,7 +298,9 @@ function Tabs({ side, onSide }: { side: Side; onSide: (side: Side) => void }) {
   const move = (event: KeyboardEvent): void => {
     const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
     const next = SIDES[(SIDES.indexOf(side) + step + SIDES.length) % SIDES.length];
-    if (step === 0 || next === undefined) return;
+    if (step === 0 || next === undefined) {
+      return;
+    }
     event.preventDefault();
     onSide(next);
     document.getElementById(`side-${next}`)?.focus();
@@ -183,7 +308,18 @@ function Tabs({ side, onSide }: { side: Side; onSide: (side: Side) => void }) {
   return (
     <div role="tablist" class="tabs" onKeyDown={move}>
       {SIDES.map((s) => (
-        <button key={s} type="button" role="tab" id={`side-${s}`} aria-selected={s === side} aria-controls="side-panel" tabIndex={s === side ? 0 : -1} onClick={() => onSide(s)}>{s}</button>
+        <button
+          key={s}
+          type="button"
+          role="tab"
+          id={`side-${s}`}
+          aria-selected={s === side}
+          aria-controls="side-panel"
+          tabIndex={s === side ? 0 : -1}
+          onClick={() => onSide(s)}
+        >
+          {s}
+        </button>
       ))}
     </div>
   );

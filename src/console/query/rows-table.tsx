@@ -14,7 +14,9 @@ export function RowsTable({ result: { columns, rows, parts } }: { result: Result
   const [view, setView] = useState({ top: 0, height: 600 });
   useLayoutEffect(() => {
     const element = scroller.current;
-    if (element === null) return undefined;
+    if (element === null) {
+      return undefined;
+    }
     const measure = (): void => setView({ top: element.scrollTop, height: element.clientHeight });
     const observer = new ResizeObserver(measure);
     observer.observe(element);
@@ -30,15 +32,31 @@ export function RowsTable({ result: { columns, rows, parts } }: { result: Result
   const numeric = useMemo(() => columns.map((_, i) => isNumeric(i, rows)), [columns.join('\0'), rows, sampled]);
   const widestSatellite = useMemo(() => Math.max(9, ...[...parts.keys()].map((s) => s.length)), [parts.size]);
   const { first, end } = windowOf(view.top, view.height, ROW_PX, rows.length);
-  const gap = (count: number, key: string) => (count > 0 ? <tr key={key} class="gap" aria-hidden="true"><td colSpan={columns.length + 1} style={{ height: `${count * ROW_PX}px` }} /></tr> : null);
+  const gap = (count: number, key: string) =>
+    count > 0 ? (
+      <tr key={key} class="gap" aria-hidden="true">
+        <td colSpan={columns.length + 1} style={{ height: `${count * ROW_PX}px` }} />
+      </tr>
+    ) : null;
   return (
     <div class="rows" ref={scroller} tabIndex={0} role="region" aria-label="Rows">
       <table data-kind="result" aria-rowcount={rows.length + 1}>
         <colgroup>
           {several && <col style={{ width: `calc(${Math.min(30, widestSatellite)}ch + 1.8rem)` }} />}
-          {widths.map((w, i) => <col key={i} style={{ width: `calc(${w}ch + 1.8rem)` }} />)}
+          {widths.map((w, i) => (
+            <col key={i} style={{ width: `calc(${w}ch + 1.8rem)` }} />
+          ))}
         </colgroup>
-        <thead><tr>{several && <th>satellite</th>}{columns.map((c, i) => <th key={i} class={numeric[i] === true ? 'number' : undefined} title={c}>{c}</th>)}</tr></thead>
+        <thead>
+          <tr>
+            {several && <th>satellite</th>}
+            {columns.map((c, i) => (
+              <th key={i} class={numeric[i] === true ? 'number' : undefined} title={c}>
+                {c}
+              </th>
+            ))}
+          </tr>
+        </thead>
         <tbody>
           {gap(first, 'before')}
           {rows.slice(first, end).map((row, i) => (
@@ -47,7 +65,15 @@ export function RowsTable({ result: { columns, rows, parts } }: { result: Result
               {columns.map((_, j) => {
                 const value = row.values[j] ?? null;
                 const text = cellText(value);
-                return <td key={j} class={typeof value === 'number' ? 'number' : 'mono'} title={text.length > 40 ? text : undefined}>{value === null ? <i class="null">null</i> : text}</td>;
+                return (
+                  <td
+                    key={j}
+                    class={typeof value === 'number' ? 'number' : 'mono'}
+                    title={text.length > 40 ? text : undefined}
+                  >
+                    {value === null ? <i class="null">null</i> : text}
+                  </td>
+                );
               })}
             </tr>
           ))}

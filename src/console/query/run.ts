@@ -32,7 +32,9 @@ export function useQuery(onEnd: (request: Request, result: Result, outcome: Outc
   useEffect(() => () => active.current?.abort(), []);
 
   const start = (request: Request): void => {
-    if (active.current !== undefined) return;
+    if (active.current !== undefined) {
+      return;
+    }
     const abort = new AbortController();
     active.current = abort;
     const current = emptyResult(request.satellites ?? []);
@@ -51,7 +53,9 @@ export function useQuery(onEnd: (request: Request, result: Result, outcome: Outc
     setRunning(abort);
     const ended = (outcome: Outcome): void => {
       active.current = undefined;
-      if (frame !== undefined) cancelAnimationFrame(frame);
+      if (frame !== undefined) {
+        cancelAnimationFrame(frame);
+      }
       show();
       setRunning(undefined);
       onEnd(request, current, outcome);
@@ -59,13 +63,19 @@ export function useQuery(onEnd: (request: Request, result: Result, outcome: Outc
     runQuery(request, onLine, abort.signal).then(
       () => {
         const whole = current.ms !== undefined;
-        if (!whole) setError('The answer broke off.');
+        if (!whole) {
+          setError('The answer broke off.');
+        }
         ended(whole ? 'done' : 'failed');
       },
       (e: unknown) => {
-        if (abort.signal.aborted) setError('Cancelled.');
-        else if (e instanceof ApiError && e.status === 401) return signedOut();
-        else setError(e instanceof ApiError ? messageOf(e) : 'The answer broke off.');
+        if (abort.signal.aborted) {
+          setError('Cancelled.');
+        } else if (e instanceof ApiError && e.status === 401) {
+          return signedOut();
+        } else {
+          setError(e instanceof ApiError ? messageOf(e) : 'The answer broke off.');
+        }
         return ended(abort.signal.aborted ? 'cancelled' : 'failed');
       },
     );

@@ -27,48 +27,135 @@ type Whom = 'all' | 'tags' | 'these';
 /** Has a query run again and again: how often, on which satellites. */
 export function ScheduleDialog({ sql, saved, satellites, over, onClose, onDone }: Props) {
   const given = over?.satellites ?? satellites;
-  const [whom, setWhom] = useState<Whom>(given !== undefined && given !== null ? 'these' : over !== undefined && Object.keys(over.tags).length > 0 ? 'tags' : 'all');
-  const [follow, setFollow] = useState(over === undefined ? saved !== undefined && saved.sql === sql : over.query !== null);
+  const [whom, setWhom] = useState<Whom>(
+    given !== undefined && given !== null
+      ? 'these'
+      : over !== undefined && Object.keys(over.tags).length > 0
+        ? 'tags'
+        : 'all',
+  );
+  const [follow, setFollow] = useState(
+    over === undefined ? saved !== undefined && saved.sql === sql : over.query !== null,
+  );
   const followed = over === undefined ? saved?.id : (over.query ?? undefined);
   const every = over?.everySeconds ?? 300;
   const intervals = [...new Set([...INTERVALS, every])].sort((a, b) => a - b);
 
   async function submit(form: FormData): Promise<void> {
     const body: ScheduleBody = {
-      name: String(form.get('name')), everySeconds: Number(form.get('every')), timeoutMs: over?.timeoutMs ?? 10_000, maxRows: Number(form.get('maxRows')), paused: over?.state === 'paused',
+      name: String(form.get('name')),
+      everySeconds: Number(form.get('every')),
+      timeoutMs: over?.timeoutMs ?? 10_000,
+      maxRows: Number(form.get('maxRows')),
+      paused: over?.state === 'paused',
       ...(follow && followed !== undefined ? { query: followed } : { sql: String(form.get('sql')) }),
-      ...(whom === 'tags' ? { tags: parseTags(String(form.get('tags'))) } : {}), ...(whom === 'these' && given !== undefined && given !== null ? { satellites: given } : {}),
+      ...(whom === 'tags' ? { tags: parseTags(String(form.get('tags'))) } : {}),
+      ...(whom === 'these' && given !== undefined && given !== null ? { satellites: given } : {}),
       expect: over?.version ?? 0,
     };
-    if (over !== undefined) return onDone(await putSchedule(over.id, body));
+    if (over !== undefined) {
+      return onDone(await putSchedule(over.id, body));
+    }
     const id = idOf(body.name);
     for (let n = 1; ; n += 1) {
       try {
         return onDone(await putSchedule(n === 1 && id !== '' ? id : `${id === '' ? 'schedule' : id}-${n}`, body));
       } catch (error) {
         // Another one has this id, which people see in command lines only.
-        if (!(error instanceof ApiError) || error.status !== 409 || n === TRIES) throw error;
+        if (!(error instanceof ApiError) || error.status !== 409 || n === TRIES) {
+          throw error;
+        }
       }
     }
   }
   return (
-    <FormDialog title={over === undefined ? 'Run this query regularly' : `Change ${over.name}`} action={over === undefined ? 'Schedule' : 'Save'} onClose={onClose} onSubmit={submit}>
-      <label>Name <input name="name" required maxLength={200} defaultValue={over?.name ?? saved?.name ?? ''} autocomplete="off" /></label>
+    <FormDialog
+      title={over === undefined ? 'Run this query regularly' : `Change ${over.name}`}
+      action={over === undefined ? 'Schedule' : 'Save'}
+      onClose={onClose}
+      onSubmit={submit}
+    >
+      <label>
+        Name{' '}
+        <input name="name" required maxLength={200} defaultValue={over?.name ?? saved?.name ?? ''} autocomplete="off" />
+      </label>
       <label>
         Every
-        <select name="every">{intervals.map((s) => <option key={s} value={String(s)} selected={s === every}>{intervalText(s)}</option>)}</select>
+        <select name="every">
+          {intervals.map((s) => (
+            <option key={s} value={String(s)} selected={s === every}>
+              {intervalText(s)}
+            </option>
+          ))}
+        </select>
       </label>
       <fieldset class="options">
         <legend>Satellites</legend>
-        <label><input type="radio" name="whom" checked={whom === 'all'} onChange={() => setWhom('all')} /><span>All that are heard then</span></label>
-        <label><input type="radio" name="whom" checked={whom === 'tags'} onChange={() => setWhom('tags')} /><span>Those that have tags</span></label>
-        {given !== undefined && given !== null && <label><input type="radio" name="whom" checked={whom === 'these'} onChange={() => setWhom('these')} /><span>These {given.length}<small>{given.join(', ')}</small></span></label>}
+        <label>
+          <input type="radio" name="whom" checked={whom === 'all'} onChange={() => setWhom('all')} />
+          <span>All that are heard then</span>
+        </label>
+        <label>
+          <input type="radio" name="whom" checked={whom === 'tags'} onChange={() => setWhom('tags')} />
+          <span>Those that have tags</span>
+        </label>
+        {given !== undefined && given !== null && (
+          <label>
+            <input type="radio" name="whom" checked={whom === 'these'} onChange={() => setWhom('these')} />
+            <span>
+              These {given.length}
+              <small>{given.join(', ')}</small>
+            </span>
+          </label>
+        )}
       </fieldset>
-      {whom === 'tags' && <label>Tags, all of which it must have <input name="tags" required placeholder="place=cellar role=camera" autocomplete="off" maxLength={2000} defaultValue={tagText(over?.tags ?? {}).join(' ')} /></label>}
-      <label>At most so many rows of each <input name="maxRows" type="number" required min={1} max={10_000} defaultValue={String(over?.maxRows ?? 1000)} /></label>
-      {followed !== undefined && <label class="check"><input type="checkbox" checked={follow} onChange={(e) => setFollow(e.currentTarget.checked)} /> the saved query{saved === undefined ? '' : ` “${saved.name}”`}, as it is each time</label>}
-      {!(follow && followed !== undefined) && <label>SQL <textarea name="sql" required rows={4} spellcheck={false} maxLength={65_536} defaultValue={over?.sql ?? sql} /></label>}
-      <p class="hint">It runs with the rights that its owner has each time. Its last 10 runs are kept, of each the first 10,000 rows or 1 MiB.</p>
+      {whom === 'tags' && (
+        <label>
+          Tags, all of which it must have{' '}
+          <input
+            name="tags"
+            required
+            placeholder="place=cellar role=camera"
+            autocomplete="off"
+            maxLength={2000}
+            defaultValue={tagText(over?.tags ?? {}).join(' ')}
+          />
+        </label>
+      )}
+      <label>
+        At most so many rows of each{' '}
+        <input
+          name="maxRows"
+          type="number"
+          required
+          min={1}
+          max={10_000}
+          defaultValue={String(over?.maxRows ?? 1000)}
+        />
+      </label>
+      {followed !== undefined && (
+        <label class="check">
+          <input type="checkbox" checked={follow} onChange={(e) => setFollow(e.currentTarget.checked)} /> the saved
+          query{saved === undefined ? '' : ` “${saved.name}”`}, as it is each time
+        </label>
+      )}
+      {!(follow && followed !== undefined) && (
+        <label>
+          SQL{' '}
+          <textarea
+            name="sql"
+            required
+            rows={4}
+            spellcheck={false}
+            maxLength={65_536}
+            defaultValue={over?.sql ?? sql}
+          />
+        </label>
+      )}
+      <p class="hint">
+        It runs with the rights that its owner has each time. Its last 10 runs are kept, of each the first 10,000 rows
+        or 1 MiB.
+      </p>
     </FormDialog>
   );
 }

@@ -19,7 +19,10 @@ const BUSY_MS = 200;
 const WAL_KEPT_BYTES = 4 * 1024 * 1024;
 
 /** Tables of the collector's own, which statements may not read. */
-const INTERNAL = ['CREATE TABLE log_positions (file TEXT PRIMARY KEY, identity TEXT NOT NULL, position INTEGER NOT NULL, partial TEXT NOT NULL) WITHOUT ROWID'];
+const INTERNAL = [
+  'CREATE TABLE log_positions (file TEXT PRIMARY KEY, identity TEXT NOT NULL, position INTEGER NOT NULL, partial ' +
+    'TEXT NOT NULL) WITHOUT ROWID',
+];
 
 interface Appender {
   insert: Database.Statement;
@@ -33,8 +36,15 @@ interface Appender {
 /** How a table is created; the time as text is computed when it is read. */
 export function createSql(table: CollectedTable): string {
   const columns = table.columns.map(({ name, type }) => {
-    if (table.kind !== 'history') return `${name} ${type}`;
-    if (name === TIME_COLUMN) return `${name} text GENERATED ALWAYS AS (strftime('%Y-%m-%dT%H:%M:%fZ', ${UNIX_MS_COLUMN} / 1000.0, 'unixepoch')) VIRTUAL`;
+    if (table.kind !== 'history') {
+      return `${name} ${type}`;
+    }
+    if (name === TIME_COLUMN) {
+      return (
+        `${name} text GENERATED ALWAYS AS (strftime('%Y-%m-%dT%H:%M:%fZ', ${UNIX_MS_COLUMN} / 1000.0, 'unixepoch')) ` +
+        'VIRTUAL'
+      );
+    }
     return name === UNIX_MS_COLUMN ? `${name} integer NOT NULL` : `${name} ${type}`;
   });
   return `CREATE TABLE ${table.name} (${columns.join(', ')})`;
@@ -47,13 +57,18 @@ export function isDamage(error: unknown): boolean {
 
 /** Removes a database's files; who has them open goes on with what is no longer there. */
 export function removeDatabase(file: string): void {
-  for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
+  for (const suffix of ['', '-wal', '-shm']) {
+    rmSync(`${file}${suffix}`, { force: true });
+  }
 }
 
 /**
- * The satellite's database: bounded tables of what was collected, in one file of mode 0600 that statements read while it is written.
- * Its readers are other processes: locks are a process's, and another SQLite library in this one would neither see nor respect them.
- * What is in it can be lost: a damaged file, or a table of another release, is begun anew. All calls block for milliseconds at most.
+ * The satellite's database: bounded tables of what was collected, in one file of mode 0600 that statements read while
+ * it is written.
+ * Its readers are other processes: locks are a process's, and another SQLite library in this one would neither see nor
+ * respect them.
+ * What is in it can be lost: a damaged file, or a table of another release, is begun anew. All calls block for
+ * milliseconds at most.
  */
 export class History {
   readonly file: string;
@@ -68,7 +83,9 @@ export class History {
     try {
       return new History(file, tables, limits, maxFileBytes);
     } catch (error) {
-      if (!isDamage(error)) throw error;
+      if (!isDamage(error)) {
+        throw error;
+      }
       removeDatabase(file);
       return new History(file, tables, limits, maxFileBytes);
     }
@@ -94,18 +111,29 @@ export class History {
     this.#db.pragma('cache_size = -1024');
     this.#db.pragma(`max_page_count = ${Math.floor(maxFileBytes / PAGE_BYTES)}`);
     this.#createTables(tables);
-    for (const table of tables) this.#prepare(table);
+    for (const table of tables) {
+      this.#prepare(table);
+    }
   }
 
   #createTables(tables: CollectedTable[]): void {
-    const wanted = new Map([...tables.map(createSql), ...INTERNAL].map((sql) => [/^CREATE TABLE (\w+)/.exec(sql)?.[1] ?? '', sql]));
-    const found = this.#db.prepare<[], { name: string; sql: string }>("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").all();
+    const wanted = new Map(
+      [...tables.map(createSql), ...INTERNAL].map((sql) => [/^CREATE TABLE (\w+)/.exec(sql)?.[1] ?? '', sql]),
+    );
+    const found = this.#db
+      .prepare<[], { name: string; sql: string }>("SELECT name, sql FROM sqlite_schema WHERE type = 'table'")
+      .all();
     this.#db.transaction(() => {
       for (const { name, sql } of found) {
-        if (wanted.get(name) === sql) wanted.delete(name);
-        else this.#db.exec(`DROP TABLE ${name}`);
+        if (wanted.get(name) === sql) {
+          wanted.delete(name);
+        } else {
+          this.#db.exec(`DROP TABLE ${name}`);
+        }
       }
-      for (const sql of wanted.values()) this.#db.exec(sql);
+      for (const sql of wanted.values()) {
+        this.#db.exec(sql);
+      }
     })();
   }
 
@@ -113,7 +141,9 @@ export class History {
     const stored = table.columns.filter((c) => table.kind !== 'history' || c.name !== TIME_COLUMN);
     const columns = stored.map((c) => c.name);
     const texts = stored.filter((c) => c.type === 'text').map((c) => c.name);
-    const insert = this.#db.prepare(`INSERT INTO ${table.name} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`);
+    const insert = this.#db.prepare(
+      `INSERT INTO ${table.name} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`,
+    );
     const appender: Appender = { insert, columns, texts, bytes: 0, rows: 0 };
     this.#appenders.set(table.name, appender);
     Object.assign(appender, this.#measure(table.name, appender, `SELECT * FROM ${table.name}`));
@@ -122,32 +152,47 @@ export class History {
   #measure(name: string, { columns, texts }: Appender, from: string): { bytes: number; rows: number } {
     const perRow = ROW_BYTES + (columns.length - texts.length) * NUMBER_BYTES;
     const sum = texts.map((t) => `ifnull(octet_length(${t}), 0)`).join(' + ');
-    const { rows, bytes } = this.#db.prepare<[], { rows: number; bytes: number | null }>(`SELECT count(*) AS rows, sum(${sum === '' ? '0' : sum}) AS bytes FROM (${from})`).get() ?? { rows: 0, bytes: 0 };
+    const { rows, bytes } = this.#db
+      .prepare<[], { rows: number; bytes: number | null }>(
+        `SELECT count(*) AS rows, sum(${sum === '' ? '0' : sum}) AS bytes FROM (${from})`,
+      )
+      .get() ?? { rows: 0, bytes: 0 };
     return { rows, bytes: (bytes ?? 0) + rows * perRow };
   }
 
   #of(name: string): Appender {
     const appender = this.#appenders.get(name);
-    if (appender === undefined) throw new RangeError(`no table ${name}`);
+    if (appender === undefined) {
+      throw new RangeError(`no table ${name}`);
+    }
     return appender;
   }
 
-  /** Everything in `write` becomes visible at once or not at all; where the file is full, the oldest rows make room first. */
+  /**
+   * Everything in `write` becomes visible at once or not at all; where the file is full, the oldest rows make room
+   * first.
+   */
   transaction(write: () => void): void {
     const counted = [...this.#appenders.values()].map((a) => ({ a, rows: a.rows, bytes: a.bytes }));
     const attempt = (): void => {
       try {
         this.#db.transaction(write).immediate();
       } catch (error) {
-        for (const { a, rows, bytes } of counted) Object.assign(a, { rows, bytes });
+        for (const { a, rows, bytes } of counted) {
+          Object.assign(a, { rows, bytes });
+        }
         throw error;
       }
     };
     try {
       attempt();
     } catch (error) {
-      if ((error as { code?: string }).code !== 'SQLITE_FULL' || !this.#shrinkLargest()) throw error;
-      for (const entry of counted) Object.assign(entry, { rows: entry.a.rows, bytes: entry.a.bytes });
+      if ((error as { code?: string }).code !== 'SQLITE_FULL' || !this.#shrinkLargest()) {
+        throw error;
+      }
+      for (const entry of counted) {
+        Object.assign(entry, { rows: entry.a.rows, bytes: entry.a.bytes });
+      }
       attempt();
     }
   }
@@ -161,7 +206,9 @@ export class History {
       appender.bytes += ROW_BYTES + (appender.columns.length - appender.texts.length) * NUMBER_BYTES;
       for (const t of appender.texts) {
         const value = row[t];
-        if (typeof value === 'string') appender.bytes += Buffer.byteLength(value);
+        if (typeof value === 'string') {
+          appender.bytes += Buffer.byteLength(value);
+        }
       }
     }
   }
@@ -199,29 +246,39 @@ export class History {
   /** Deletes what is too old or too much, and gives the space back. */
   prune(now: number): void {
     for (const [name, { maxAgeMs, maxBytes }] of Object.entries(this.#limits)) {
-      if (!this.#appenders.has(name)) continue;
-      while (this.#deleteOldest(name, BLOCK, now - maxAgeMs) === BLOCK);
+      if (!this.#appenders.has(name)) {
+        continue;
+      }
+      while (this.#deleteOldest(name, BLOCK, now - maxAgeMs) === BLOCK) {}
       this.#shrink(name, maxBytes);
     }
     this.#vacuum();
     // Overhead of pages and rows may be more than was reckoned.
-    while (this.#pages() * PAGE_BYTES > this.#maxFileBytes * 0.95 && this.#shrinkLargest());
+    while (this.#pages() * PAGE_BYTES > this.#maxFileBytes * 0.95 && this.#shrinkLargest()) {}
   }
 
   /** Goes a little below the limit, so that this is not needed again at once. */
   #shrink(name: string, maxBytes: number): void {
     const table = this.#of(name);
-    if (table.bytes <= maxBytes) return;
+    if (table.bytes <= maxBytes) {
+      return;
+    }
     const enough = maxBytes * 0.97;
     while (table.rows > 0 && table.bytes > enough) {
       const surplus = Math.ceil((table.rows * (table.bytes - enough)) / table.bytes);
-      if (this.#deleteOldest(name, Math.min(surplus, BLOCK)) === 0) return;
+      if (this.#deleteOldest(name, Math.min(surplus, BLOCK)) === 0) {
+        return;
+      }
     }
   }
 
   #shrinkLargest(): boolean {
-    const [largest] = [...this.#appenders].filter(([name]) => name in this.#limits).sort(([, a], [, b]) => b.bytes - a.bytes);
-    if (largest === undefined || largest[1].rows === 0) return false;
+    const [largest] = [...this.#appenders]
+      .filter(([name]) => name in this.#limits)
+      .sort(([, a], [, b]) => b.bytes - a.bytes);
+    if (largest === undefined || largest[1].rows === 0) {
+      return false;
+    }
     const [name, { bytes }] = largest;
     this.#shrink(name, bytes * 0.9);
     this.#vacuum();
@@ -231,9 +288,13 @@ export class History {
   /** Deletes those of the first `n` rows that are older than `before`; returns how many. */
   #deleteOldest(name: string, n: number, before = Number.MAX_SAFE_INTEGER): number {
     const table = this.#of(name);
-    const chosen = `SELECT rowid FROM ${name} WHERE rowid IN (SELECT rowid FROM ${name} ORDER BY rowid LIMIT ${n}) AND ${UNIX_MS_COLUMN} < ${before}`;
+    const chosen =
+      `SELECT rowid FROM ${name} WHERE rowid IN (SELECT rowid FROM ${name} ORDER BY rowid LIMIT ${n}) AND ` +
+      `${UNIX_MS_COLUMN} < ${before}`;
     const { rows, bytes } = this.#measure(name, table, `SELECT * FROM ${name} WHERE rowid IN (${chosen})`);
-    if (rows === 0) return 0;
+    if (rows === 0) {
+      return 0;
+    }
     this.#db.exec(`DELETE FROM ${name} WHERE rowid IN (${chosen})`);
     table.rows -= rows;
     table.bytes -= bytes;
@@ -247,7 +308,9 @@ export class History {
   #vacuum(): void {
     for (;;) {
       const surplus = (this.#db.pragma('freelist_count', { simple: true }) as number) - SPARE_PAGES;
-      if (surplus <= 0) break;
+      if (surplus <= 0) {
+        break;
+      }
       this.#db.exec(`PRAGMA incremental_vacuum(${Math.min(surplus, VACUUM_PAGES)})`);
     }
     // Only then the file itself is cut; where a statement still reads, at the next time.

@@ -35,7 +35,9 @@ export function podRow(pod: PodDetails): Row {
   const { metadata, spec, status } = pod;
   const states = status?.containerStatuses ?? [];
   const owner = metadata.ownerReferences?.find((o) => o.controller === true) ?? metadata.ownerReferences?.[0];
-  const waiting = states.map((c) => c.state?.waiting?.reason ?? c.state?.terminated?.reason).find((r) => r !== undefined && r !== 'Completed');
+  const waiting = states
+    .map((c) => c.state?.waiting?.reason ?? c.state?.terminated?.reason)
+    .find((r) => r !== undefined && r !== 'Completed');
   return {
     namespace: metadata.namespace ?? '',
     name: metadata.name,
@@ -58,9 +60,12 @@ export function podRow(pod: PodDetails): Row {
 
 /** A row of `kubernetes_events`; undefined for an event that does not say when. */
 export function eventRow(event: EventObject): Row | undefined {
-  const at = event.series?.lastObservedTime ?? event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp;
+  const at =
+    event.series?.lastObservedTime ?? event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp;
   const unixMs = Date.parse(at ?? '');
-  if (Number.isNaN(unixMs)) return undefined;
+  if (Number.isNaN(unixMs)) {
+    return undefined;
+  }
   return {
     type: event.type ?? null,
     reason: event.reason ?? null,
@@ -78,7 +83,9 @@ export function eventRow(event: EventObject): Row | undefined {
 export interface KubernetesStore {
   putPods(rows: Row[]): void;
   addEvents(rows: Row[]): void;
-  /** The latest occurrence of each event that is stored: its uid, and its count and time as `occurrence` writes them. */
+  /**
+   * The latest occurrence of each event that is stored: its uid, and its count and time as `occurrence` writes them.
+   */
   knownEvents(): { uid: string; count: number; unix_ms: number }[];
 }
 
@@ -96,7 +103,12 @@ export class EventFilter {
   readonly #seen: Map<string, string>;
   #waiting: { event: EventObject; until: number }[] = [];
 
-  constructor(node: string | undefined, known: ReturnType<KubernetesStore['knownEvents']>, maxAgeMs: number, now: () => number) {
+  constructor(
+    node: string | undefined,
+    known: ReturnType<KubernetesStore['knownEvents']>,
+    maxAgeMs: number,
+    now: () => number,
+  ) {
     this.#node = node;
     this.#maxAgeMs = maxAgeMs;
     this.#now = now;
@@ -106,11 +118,18 @@ export class EventFilter {
   /** Takes note of the pods that are here now; returns the rows of events that had waited for them. */
   pods(uids: Set<string>): Row[] {
     const now = this.#now();
-    for (const uid of uids) this.#pods.set(uid, Number.POSITIVE_INFINITY);
+    for (const uid of uids) {
+      this.#pods.set(uid, Number.POSITIVE_INFINITY);
+    }
     for (const [uid, until] of this.#pods) {
-      if (uids.has(uid)) continue;
-      if (until === Number.POSITIVE_INFINITY) this.#pods.set(uid, now + WAIT_MS);
-      else if (until < now) this.#pods.delete(uid);
+      if (uids.has(uid)) {
+        continue;
+      }
+      if (until === Number.POSITIVE_INFINITY) {
+        this.#pods.set(uid, now + WAIT_MS);
+      } else if (until < now) {
+        this.#pods.delete(uid);
+      }
     }
     const waiting = this.#waiting.filter((w) => w.until >= now);
     this.#waiting = [];
@@ -124,20 +143,32 @@ export class EventFilter {
   #take(event: EventObject, until: number): Row[] {
     const { kind, name, uid } = event.involvedObject;
     const here =
-      this.#node === undefined || event.source?.host === this.#node || event.reportingInstance === this.#node || (kind === 'Node' && name === this.#node) || (kind === 'Pod' && uid !== undefined && this.#pods.has(uid));
+      this.#node === undefined ||
+      event.source?.host === this.#node ||
+      event.reportingInstance === this.#node ||
+      (kind === 'Node' && name === this.#node) ||
+      (kind === 'Pod' && uid !== undefined && this.#pods.has(uid));
     if (!here) {
-      if (kind === 'Pod' && this.#waiting.length < MAX_WAITING) this.#waiting.push({ event, until });
+      if (kind === 'Pod' && this.#waiting.length < MAX_WAITING) {
+        this.#waiting.push({ event, until });
+      }
       return [];
     }
     const row = eventRow(event);
-    if (row === undefined || Number(row['unix_ms']) < this.#now() - this.#maxAgeMs) return [];
+    if (row === undefined || Number(row['unix_ms']) < this.#now() - this.#maxAgeMs) {
+      return [];
+    }
     const key = String(row['uid']);
     const now = occurrence(row['count'], row['unix_ms']);
-    if (this.#seen.get(key) === now) return [];
+    if (this.#seen.get(key) === now) {
+      return [];
+    }
     this.#seen.delete(key);
     this.#seen.set(key, now);
     const oldest = this.#seen.keys().next().value;
-    if (this.#seen.size > MAX_REMEMBERED && oldest !== undefined) this.#seen.delete(oldest);
+    if (this.#seen.size > MAX_REMEMBERED && oldest !== undefined) {
+      this.#seen.delete(oldest);
+    }
     return [row];
   }
 }
@@ -155,7 +186,15 @@ export interface KubernetesOptions {
 }
 
 /** Keeps pods and events of this node in step until the signal; while the API is away, it tries. Never rejects. */
-export async function watchKubernetes({ access, node, store, maxAgeMs, now, state, signal }: KubernetesOptions): Promise<void> {
+export async function watchKubernetes({
+  access,
+  node,
+  store,
+  maxAgeMs,
+  now,
+  state,
+  signal,
+}: KubernetesOptions): Promise<void> {
   const client = createKubeClient(access);
   // A list that is under way knows no signal.
   signal.addEventListener('abort', () => client.close(), { once: true });
@@ -168,16 +207,30 @@ export async function watchKubernetes({ access, node, store, maxAgeMs, now, stat
       store.putPods([...pods.values()].map(podRow));
     }, SETTLE_MS);
     const late = filter.pods(new Set([...pods.values()].map((p) => p.metadata.uid ?? '')));
-    if (late.length > 0) store.addEvents(late);
+    if (late.length > 0) {
+      store.addEvents(late);
+    }
   };
   const key = (pod: PodDetails): string => `${pod.metadata.namespace}/${pod.metadata.name}`;
-  const reachable = (table: 'pods' | 'kubernetes_events') => (error: Error | undefined): void => {
-    if (error === undefined) state(table, undefined);
-    else state(table, error instanceof KubeError && error.status !== 0 ? `Kubernetes refuses: ${error.message}.` : `${error.message}.`);
-  };
+  const reachable =
+    (table: 'pods' | 'kubernetes_events') =>
+    (error: Error | undefined): void => {
+      if (error === undefined) {
+        state(table, undefined);
+      } else {
+        state(
+          table,
+          error instanceof KubeError && error.status !== 0
+            ? `Kubernetes refuses: ${error.message}.`
+            : `${error.message}.`,
+        );
+      }
+    };
   const add = (events: EventObject[]): void => {
     const rows = events.flatMap((event) => filter.take(event));
-    if (rows.length > 0) store.addEvents(rows.sort((a, b) => Number(a['unix_ms']) - Number(b['unix_ms'])));
+    if (rows.length > 0) {
+      store.addEvents(rows.sort((a, b) => Number(a['unix_ms']) - Number(b['unix_ms'])));
+    }
   };
   await Promise.all([
     watchCollection<PodDetails>(
@@ -186,7 +239,9 @@ export async function watchKubernetes({ access, node, store, maxAgeMs, now, stat
       {
         replace(items) {
           pods.clear();
-          for (const pod of items) pods.set(key(pod), pod);
+          for (const pod of items) {
+            pods.set(key(pod), pod);
+          }
           settle();
         },
         changed(pod) {
@@ -204,7 +259,12 @@ export async function watchKubernetes({ access, node, store, maxAgeMs, now, stat
     watchCollection<EventObject>(
       client,
       '/api/v1/events',
-      { replace: add, changed: (event) => add([event]), removed: () => undefined, reachable: reachable('kubernetes_events') },
+      {
+        replace: add,
+        changed: (event) => add([event]),
+        removed: () => undefined,
+        reachable: reachable('kubernetes_events'),
+      },
       signal,
     ),
   ]);

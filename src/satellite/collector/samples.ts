@@ -16,8 +16,12 @@ interface CpuTimes {
 /** The line of all processors together; undefined where there is none. */
 export function parseCpu(stat: string): CpuTimes | undefined {
   const match = /^cpu +(.*)$/m.exec(stat);
-  if (match === null) return undefined;
-  const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] = (match[1] ?? '').split(' ').map(Number);
+  if (match === null) {
+    return undefined;
+  }
+  const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] = (match[1] ?? '')
+    .split(' ')
+    .map(Number);
   return { user: user + nice, system: system + irq + softirq, idle, iowait, steal };
 }
 
@@ -30,7 +34,9 @@ export function cpuRow(before: CpuTimes, after: CpuTimes): Row | undefined {
   // iowait can go backwards (proc_stat(5)).
   const spent = (key: keyof CpuTimes): number => Math.max(after[key] - before[key], 0);
   const total = spent('user') + spent('system') + spent('idle') + spent('iowait') + spent('steal');
-  if (total === 0) return undefined;
+  if (total === 0) {
+    return undefined;
+  }
   const percent = (ticks: number): number => rounded((100 * ticks) / total);
   return {
     busy_percent: percent(total - spent('idle') - spent('iowait')),
@@ -59,13 +65,18 @@ export class Sampler {
     this.#sources = sources;
   }
 
-  /** @param now milliseconds since 1970, for the rows; @param monotonic milliseconds of a clock that never jumps, for the rates */
+  /**
+   * @param now milliseconds since 1970, for the rows; @param monotonic milliseconds of a clock that never jumps, for
+   *   the rates
+   */
   sample(now: number, monotonic: number): Samples {
     const seconds = this.#at === undefined ? undefined : (monotonic - this.#at) / 1000;
     this.#at = monotonic;
     const timed = (rows: Row[]): Row[] => rows.map((row) => ({ ...row, unix_ms: now }));
     const withDisks = this.#disksAt === undefined || monotonic - this.#disksAt >= DISK_MS;
-    if (withDisks) this.#disksAt = monotonic;
+    if (withDisks) {
+      this.#disksAt = monotonic;
+    }
     return {
       cpu_history: timed(this.#cpuRows()),
       memory_history: timed(this.#memoryRows()),
@@ -77,7 +88,9 @@ export class Sampler {
   #cpuRows(): Row[] {
     const before = this.#cpu;
     this.#cpu = parseCpu(readMaybe(this.#sources.proc, 'stat') ?? '');
-    if (before === undefined || this.#cpu === undefined) return [];
+    if (before === undefined || this.#cpu === undefined) {
+      return [];
+    }
     const row = cpuRow(before, this.#cpu);
     const load = Number((readMaybe(this.#sources.proc, 'loadavg') ?? '').split(' ')[0]);
     return row === undefined ? [] : [{ ...row, load_1m: load }];
@@ -97,7 +110,14 @@ export class Sampler {
     const rows = new Map<string, Row>();
     for (const disk of disks.rows(this.#sources)) {
       const device = String(disk['device']);
-      if (NO_DISK.has(String(disk['type'])) || disk['size_bytes'] === null || disk['size_bytes'] === 0 || rows.has(device)) continue;
+      if (
+        NO_DISK.has(String(disk['type'])) ||
+        disk['size_bytes'] === null ||
+        disk['size_bytes'] === 0 ||
+        rows.has(device)
+      ) {
+        continue;
+      }
       rows.set(device, {
         mount_point: disk['mount_point'] ?? null,
         device,
@@ -116,7 +136,9 @@ export class Sampler {
     const rows: Row[] = [];
     for (const [name, after] of this.#interfaces) {
       const earlier = before.get(name);
-      if (earlier === undefined || seconds === undefined || seconds <= 0) continue;
+      if (earlier === undefined || seconds === undefined || seconds <= 0) {
+        continue;
+      }
       // An interface of the same name that was made anew counts from zero.
       const more = (key: string): number => Math.max(Number(after[key]) - Number(earlier[key]), 0);
       rows.push({

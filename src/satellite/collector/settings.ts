@@ -5,9 +5,21 @@ const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
 
 const limits = (mib: number, hours: number) =>
-  z.strictObject({ mib: z.number().positive().max(10_240).default(mib), hours: z.number().positive().max(24 * 400).default(hours) }).prefault({});
+  z
+    .strictObject({
+      mib: z.number().positive().max(10_240).default(mib),
+      hours: z
+        .number()
+        .positive()
+        .max(24 * 400)
+        .default(hours),
+    })
+    .prefault({});
 
-/** Retention by age and size, for each kind of history: TERRARIUM_COLLECTOR, a JSON object; whatever it leaves out is as here. */
+/**
+ * Retention by age and size, for each kind of history: TERRARIUM_COLLECTOR, a JSON object; whatever it leaves out is as
+ * here.
+ */
 const schema = z.strictObject({
   /** cpu, memory, disks, interfaces. */
   samples: limits(32, 7 * 24),
@@ -44,9 +56,15 @@ export function collectorSettings(text: string | undefined): CollectorSettings {
     parsed = schema.parse(text === undefined ? {} : JSON.parse(text));
   } catch (cause) {
     const why = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw new Failure('bad-collector-settings', `TERRARIUM_COLLECTOR is not valid: ${why}.`, { cause, exitCode: EXIT.usage });
+    throw new Failure('bad-collector-settings', `TERRARIUM_COLLECTOR is not valid: ${why}.`, {
+      cause,
+      exitCode: EXIT.usage,
+    });
   }
-  const share = (kind: { mib: number; hours: number }, part = 1): Limits => ({ maxBytes: kind.mib * MIB * part, maxAgeMs: kind.hours * HOUR_MS });
+  const share = (kind: { mib: number; hours: number }, part = 1): Limits => ({
+    maxBytes: kind.mib * MIB * part,
+    maxAgeMs: kind.hours * HOUR_MS,
+  });
   return {
     limits: {
       cpu_history: share(parsed.samples, 0.25),

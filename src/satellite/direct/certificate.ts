@@ -29,7 +29,12 @@ export function fits({ cert, key }: KeyPair, name: string, authority: string): b
   try {
     const shown = new X509Certificate(cert);
     const issuer = new X509Certificate(authority);
-    return shown.checkHost(name) !== undefined && shown.checkIssued(issuer) && shown.verify(issuer.publicKey) && shown.publicKey.equals(createPublicKey(createPrivateKey(key)));
+    return (
+      shown.checkHost(name) !== undefined &&
+      shown.checkIssued(issuer) &&
+      shown.verify(issuer.publicKey) &&
+      shown.publicKey.equals(createPublicKey(createPrivateKey(key)))
+    );
   } catch {
     return false;
   }

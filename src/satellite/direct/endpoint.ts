@@ -62,9 +62,15 @@ export function createEndpoint({ pool, closed, origins, check, judge }: Endpoint
 
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     allowOrigin(req, res, origins());
-    if (req.url !== DIRECT_PATH) throw new Refused(404, 'not-found', 'There is nothing here.');
+    if (req.url !== DIRECT_PATH) {
+      throw new Refused(404, 'not-found', 'There is nothing here.');
+    }
     if (req.method === 'OPTIONS') {
-      res.writeHead(204, { 'Access-Control-Allow-Methods': 'POST', 'Access-Control-Allow-Headers': 'authorization, content-type', 'Access-Control-Max-Age': String(PREFLIGHT_S) });
+      res.writeHead(204, {
+        'Access-Control-Allow-Methods': 'POST',
+        'Access-Control-Allow-Headers': 'authorization, content-type',
+        'Access-Control-Max-Age': String(PREFLIGHT_S),
+      });
       res.end();
       return;
     }
@@ -73,7 +79,9 @@ export function createEndpoint({ pool, closed, origins, check, judge }: Endpoint
       throw new Refused(405, 'method-not-allowed', `${req.method} is not possible here.`);
     }
     const token = /^Bearer +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1];
-    if (token === undefined) throw new Refused(401, 'direct.token', 'A token of the cloud is needed.');
+    if (token === undefined) {
+      throw new Refused(401, 'direct.token', 'A token of the cloud is needed.');
+    }
     refuseWhileClosed(closed);
     refuse(await check(token));
     const sql = await readSql(req);
@@ -84,24 +92,45 @@ export function createEndpoint({ pool, closed, origins, check, judge }: Endpoint
     // At once: the reader is to see that it is answered, before there are rows.
     res.flushHeaders();
     const query: Running = streamQuery({ res, pool, claims, sql, done: () => void running.delete(query) });
-    if (!res.writableEnded && !res.destroyed) running.add(query);
+    if (!res.writableEnded && !res.destroyed) {
+      running.add(query);
+    }
   };
 
   const handle = (req: IncomingMessage, res: ServerResponse): void => {
     res.setHeader('Cache-Control', 'no-store');
     res.setHeader('X-Content-Type-Options', 'nosniff');
     answer(req, res).catch((error: unknown) => {
-      if (res.headersSent) return void res.destroy();
-      const { status, code, message } = error instanceof Refused ? error : new Refused(500, 'internal', 'Something went wrong.');
-      res.writeHead(status, { 'Content-Type': 'application/problem+json', ...(status === 413 ? { Connection: 'close' } : {}) });
+      if (res.headersSent) {
+        return void res.destroy();
+      }
+      const { status, code, message } =
+        error instanceof Refused ? error : new Refused(500, 'internal', 'Something went wrong.');
+      res.writeHead(status, {
+        'Content-Type': 'application/problem+json',
+        ...(status === 413 ? { Connection: 'close' } : {}),
+      });
       res.end(JSON.stringify({ type: `urn:terrarium:problem:${code}`, title: message, status }));
     });
   };
 
   return {
     async listen(address, port) {
-      if (pair === undefined) throw new Error('there is no certificate yet');
-      const made = createServer({ ...pair, minVersion: 'TLSv1.2', headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 30_000, handshakeTimeout: 10_000, maxHeaderSize: 16 * 1024 }, handle);
+      if (pair === undefined) {
+        throw new Error('there is no certificate yet');
+      }
+      const made = createServer(
+        {
+          ...pair,
+          minVersion: 'TLSv1.2',
+          headersTimeout: 10_000,
+          requestTimeout: 15_000,
+          keepAliveTimeout: 30_000,
+          handshakeTimeout: 10_000,
+          maxHeaderSize: 16 * 1024,
+        },
+        handle,
+      );
       made.maxConnections = MAX_CONNECTIONS;
       made.on('tlsClientError', () => undefined);
       made.on('connection', (socket: Socket) => {
@@ -109,7 +138,15 @@ export function createEndpoint({ pool, closed, origins, check, judge }: Endpoint
         socket.once('close', () => sockets.delete(socket));
       });
       await new Promise<void>((resolve, reject) => {
-        made.once('error', (cause) => reject(new Failure('direct-listen', `The endpoint of direct queries cannot listen on port ${port}: ${cause.message}.`, { remedy: 'Choose another port by `ports.direct` in cluster.yaml, or stop what listens there.', cause })));
+        made.once('error', (cause) =>
+          reject(
+            new Failure(
+              'direct-listen',
+              `The endpoint of direct queries cannot listen on port ${port}: ${cause.message}.`,
+              { remedy: 'Choose another port by `ports.direct` in cluster.yaml, or stop what listens there.', cause },
+            ),
+          ),
+        );
         made.listen({ port, ...(address === undefined ? {} : { host: address }) }, () => resolve());
       });
       server = made;
@@ -123,15 +160,21 @@ export function createEndpoint({ pool, closed, origins, check, judge }: Endpoint
       server?.setSecureContext({ ...next, minVersion: 'TLSv1.2' });
     },
     failAll(error) {
-      for (const query of running) query.fail(error);
+      for (const query of running) {
+        query.fail(error);
+      }
     },
     async close() {
       const old = server;
       server = undefined;
-      if (old === undefined) return;
+      if (old === undefined) {
+        return;
+      }
       const ended = new Promise((resolve) => old.close(resolve));
       old.closeAllConnections();
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets) {
+        socket.destroy();
+      }
       await ended;
     },
   };
@@ -139,14 +182,18 @@ export function createEndpoint({ pool, closed, origins, check, judge }: Endpoint
 
 /** @throws Refused where it is no acceptance */
 function refuse(verdict: Verdict): { claims: Claims } {
-  if ('claims' in verdict) return verdict;
+  if ('claims' in verdict) {
+    return verdict;
+  }
   throw new Refused(verdict.status, verdict.code, verdict.message);
 }
 
 /** @throws Refused */
 function refuseWhileClosed(closed: () => FailureData | undefined): void {
   const why = closed();
-  if (why !== undefined) throw new Refused(503, why.code, why.message);
+  if (why !== undefined) {
+    throw new Refused(503, why.code, why.message);
+  }
 }
 
 /**
@@ -156,19 +203,27 @@ function refuseWhileClosed(closed: () => FailureData | undefined): void {
 function allowOrigin(req: IncomingMessage, res: ServerResponse, origins: readonly string[]): void {
   res.setHeader('Vary', 'Origin');
   const { origin } = req.headers;
-  if (origin === undefined) return;
-  if (!origins.includes(origin)) throw new Refused(403, 'foreign-page', 'This page is not one of the console.');
+  if (origin === undefined) {
+    return;
+  }
+  if (!origins.includes(origin)) {
+    throw new Refused(403, 'foreign-page', 'This page is not one of the console.');
+  }
   res.setHeader('Access-Control-Allow-Origin', origin);
 }
 
 /** @throws Refused */
 async function readSql(req: IncomingMessage): Promise<string> {
-  if (!/^application\/json *(;|$)/i.test(req.headers['content-type'] ?? '')) throw new Refused(415, 'not-json', 'The body must be application/json.');
+  if (!/^application\/json *(;|$)/i.test(req.headers['content-type'] ?? '')) {
+    throw new Refused(415, 'not-json', 'The body must be application/json.');
+  }
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of req) {
     size += (chunk as Buffer).length;
-    if (size > MAX_BODY_BYTES) throw new Refused(413, 'too-large', 'The body is too large.');
+    if (size > MAX_BODY_BYTES) {
+      throw new Refused(413, 'too-large', 'The body is too large.');
+    }
     chunks.push(chunk as Buffer);
   }
   let body: unknown;
@@ -178,6 +233,8 @@ async function readSql(req: IncomingMessage): Promise<string> {
     throw new Refused(400, 'not-json', 'The body is not valid JSON.');
   }
   const parsed = bodySchema.safeParse(body);
-  if (!parsed.success) throw new Refused(400, 'invalid-body', `The request is not valid: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) {
+    throw new Refused(400, 'invalid-body', `The request is not valid: ${z.prettifyError(parsed.error)}`);
+  }
   return parsed.data.sql;
 }

@@ -1,6 +1,6 @@
-import { MAX_SKEW_MS } from '../../bus/direct.ts';
-import { isSignedBy, readToken, sqlHash, type Claims } from '../../bus/direct-token.ts';
 import type { KeyObject } from 'node:crypto';
+import { isSignedBy, readToken, sqlHash, type Claims } from '../../bus/direct-token.ts';
+import { MAX_SKEW_MS } from '../../bus/direct.ts';
 
 /** Tokens that are remembered, so that none is good twice. */
 const MAX_REMEMBERED = 10_000;
@@ -34,7 +34,11 @@ export function createJudge({ sat, now, since, key, ahead }: JudgeOptions): Judg
   /** Until when each token would be good. */
   const used = new Map<string, number>();
   const forget = (at: number): void => {
-    for (const [id, until] of used) if (until < at) used.delete(id);
+    for (const [id, until] of used) {
+      if (until < at) {
+        used.delete(id);
+      }
+    }
   };
   const denied = (message: string, code = 'direct.token'): Verdict => ({ status: 401, code, message });
 
@@ -42,24 +46,51 @@ export function createJudge({ sat, now, since, key, ahead }: JudgeOptions): Judg
   const time = (claims: Claims): Verdict | undefined => {
     const at = now();
     const skew = ahead();
-    if (claims.from - at > MAX_SKEW_MS) return denied(`The clock of ${sat} is ${seconds(claims.from - at)} behind the cloud's; at most ${seconds(MAX_SKEW_MS)} are allowed. Set the clock of that machine.`, 'direct.clock');
-    if (at <= claims.until) return undefined;
-    if (skew !== undefined && skew > MAX_SKEW_MS) return denied(`The clock of ${sat} is ${seconds(skew)} ahead of the cloud's; at most ${seconds(MAX_SKEW_MS)} are allowed. Set the clock of that machine.`, 'direct.clock');
+    if (claims.from - at > MAX_SKEW_MS) {
+      return denied(
+        `The clock of ${sat} is ${seconds(claims.from - at)} behind the cloud's; at most ${seconds(MAX_SKEW_MS)} ` +
+          'are allowed. Set the clock of that machine.',
+        'direct.clock',
+      );
+    }
+    if (at <= claims.until) {
+      return undefined;
+    }
+    if (skew !== undefined && skew > MAX_SKEW_MS) {
+      return denied(
+        `The clock of ${sat} is ${seconds(skew)} ahead of the cloud's; at most ${seconds(MAX_SKEW_MS)} are ` +
+          'allowed. Set the clock of that machine.',
+        'direct.clock',
+      );
+    }
     return denied(`The token ended ${seconds(at - claims.until)} ago by the clock of ${sat}.`);
   };
 
   const check = (token: string): Verdict => {
     const read = readToken(token);
-    if (read === undefined) return denied('This is no token of a direct query.');
+    if (read === undefined) {
+      return denied('This is no token of a direct query.');
+    }
     const { claims } = read;
     const by = key(claims.key);
-    if (by === undefined) return denied('The token is of an instance of the cloud that is not known here.');
-    if (!isSignedBy(read, by)) return denied('The token is not signed by the cloud.');
-    if (claims.sat !== sat) return denied(`The token is for ${claims.sat}, and this is ${sat}.`);
+    if (by === undefined) {
+      return denied('The token is of an instance of the cloud that is not known here.');
+    }
+    if (!isSignedBy(read, by)) {
+      return denied('The token is not signed by the cloud.');
+    }
+    if (claims.sat !== sat) {
+      return denied(`The token is for ${claims.sat}, and this is ${sat}.`);
+    }
     const wrongTime = time(claims);
-    if (wrongTime !== undefined) return wrongTime;
-    // When it was made is by the cloud's clock. As long as the difference is not known it may be the largest that is allowed.
-    if (claims.from + (ahead() ?? -MAX_SKEW_MS) < since) return denied(`The token was made before ${sat} was started, and may have been used then.`);
+    if (wrongTime !== undefined) {
+      return wrongTime;
+    }
+    // When it was made is by the cloud's clock. As long as the difference is not known it may be the largest that is
+    // allowed.
+    if (claims.from + (ahead() ?? -MAX_SKEW_MS) < since) {
+      return denied(`The token was made before ${sat} was started, and may have been used then.`);
+    }
     return { claims };
   };
 
@@ -71,12 +102,22 @@ export function createJudge({ sat, now, since, key, ahead }: JudgeOptions): Judg
     check,
     judge(token, sql) {
       const checked = check(token);
-      if (!('claims' in checked)) return checked;
+      if (!('claims' in checked)) {
+        return checked;
+      }
       const { claims } = checked;
-      if (claims.sql !== sqlHash(sql)) return { status: 403, code: 'direct.sql', message: 'The token is for another statement.' };
-      if (used.has(claims.id)) return denied('The token has been used already.');
-      if (used.size >= MAX_REMEMBERED) forget(now());
-      if (used.size >= MAX_REMEMBERED) return { status: 429, code: 'direct.busy', message: `${sat} has been asked too often in the last minute.` };
+      if (claims.sql !== sqlHash(sql)) {
+        return { status: 403, code: 'direct.sql', message: 'The token is for another statement.' };
+      }
+      if (used.has(claims.id)) {
+        return denied('The token has been used already.');
+      }
+      if (used.size >= MAX_REMEMBERED) {
+        forget(now());
+      }
+      if (used.size >= MAX_REMEMBERED) {
+        return { status: 429, code: 'direct.busy', message: `${sat} has been asked too often in the last minute.` };
+      }
       used.set(claims.id, claims.until);
       return checked;
     },

@@ -4,7 +4,6 @@ import { ALIVE_MS, CREDITS, CREDIT_GROUP, IDLE_READER_MS, creditsOf } from '../.
 import type { FailureData } from '../../errors.ts';
 import type { Pool, Ticket } from '../sql/pool.ts';
 
-
 /** A query that answers to one reader. */
 export interface Running {
   /** Ends it with this. */
@@ -12,10 +11,18 @@ export interface Running {
 }
 
 /**
- * Runs a statement and writes its lines, as the cloud's for one satellite: batches, then `end` or `error`. An empty line says that it is alive.
+ * Runs a statement and writes its lines, as the cloud's for one satellite: batches, then `end` or `error`. An empty
+ * line says that it is alive.
  * The statement goes on as fast as the socket takes rows; a reader who goes away, or takes none for 30 s, ends it.
  */
-export function streamQuery(options: { res: ServerResponse; pool: Pool; claims: Claims; sql: string; idleMs?: number; done(): void }): Running {
+export function streamQuery(options: {
+  res: ServerResponse;
+  pool: Pool;
+  claims: Claims;
+  sql: string;
+  idleMs?: number;
+  done(): void;
+}): Running {
   const { res, pool, claims, sql, done } = options;
   const { q, sat } = claims;
   const started = performance.now();
@@ -24,10 +31,14 @@ export function streamQuery(options: { res: ServerResponse; pool: Pool; claims: 
   let idle: NodeJS.Timeout | undefined;
   let over = false;
   const alive = setInterval(() => {
-    if (!res.writableNeedDrain) res.write('\n');
+    if (!res.writableNeedDrain) {
+      res.write('\n');
+    }
   }, ALIVE_MS);
   const end = (): boolean => {
-    if (over) return false;
+    if (over) {
+      return false;
+    }
     over = true;
     clearInterval(alive);
     clearTimeout(idle);
@@ -36,10 +47,14 @@ export function streamQuery(options: { res: ServerResponse; pool: Pool; claims: 
     return true;
   };
   const finish = (line: object): void => {
-    if (end()) res.end(`${JSON.stringify({ q, sat, ...line })}\n`);
+    if (end()) {
+      res.end(`${JSON.stringify({ q, sat, ...line })}\n`);
+    }
   };
   const giveBack = (): void => {
-    if (owed === 0 || over) return;
+    if (owed === 0 || over) {
+      return;
+    }
     ticket.grant(owed);
     owed = 0;
   };
@@ -49,7 +64,9 @@ export function streamQuery(options: { res: ServerResponse; pool: Pool; claims: 
     giveBack();
   });
   const ticket: Ticket = pool.run({
-    q, sat, sql,
+    q,
+    sat,
+    sql,
     maxRows: claims.maxRows,
     maxBytes: claims.maxBytes,
     timeoutMs: claims.timeoutMs,
@@ -57,18 +74,30 @@ export function streamQuery(options: { res: ServerResponse; pool: Pool; claims: 
     onBatch(frame) {
       owed += creditsOf(frame);
       if (res.write(`${frame}\n`)) {
-        if (owed >= CREDIT_GROUP) giveBack();
+        if (owed >= CREDIT_GROUP) {
+          giveBack();
+        }
         return;
       }
       clearTimeout(idle);
       idle = setTimeout(() => {
-        if (end()) res.destroy();
+        if (end()) {
+          res.destroy();
+        }
       }, idleMs);
     },
     onEnd(outcome) {
-      if ('error' in outcome) return finish({ error: { code: outcome.error.code, message: outcome.error.message } });
+      if ('error' in outcome) {
+        return finish({ error: { code: outcome.error.code, message: outcome.error.message } });
+      }
       const { rows, truncated } = outcome.end;
-      finish({ end: { rows, ms: Math.round((performance.now() - started) * 10) / 10, ...(truncated === undefined ? {} : { truncated }) } });
+      finish({
+        end: {
+          rows,
+          ms: Math.round((performance.now() - started) * 10) / 10,
+          ...(truncated === undefined ? {} : { truncated }),
+        },
+      });
     },
   });
   return { fail: ({ code, message }) => finish({ error: { code, message } }) };

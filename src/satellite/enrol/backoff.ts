@@ -8,7 +8,11 @@ export interface Backoff {
 }
 
 /** Milliseconds to wait: a random part of a span that doubles with each try, from `first` to `most`. */
-export function createBackoff(random: () => number = Math.random, first: number = BACKOFF_MS.least, most: number = BACKOFF_MS.most): Backoff {
+export function createBackoff(
+  random: () => number = Math.random,
+  first: number = BACKOFF_MS.least,
+  most: number = BACKOFF_MS.most,
+): Backoff {
   let span = first;
   return {
     next() {

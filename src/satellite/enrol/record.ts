@@ -12,7 +12,10 @@ const schema = z.object({
   /** How others reach this machine, where that is not what its interfaces say. */
   advertise: z.string().optional(),
 });
-/** What a satellite of a machine outside the cluster got at its enrolment: its id, `host:port` of the bus on each control plane, and of the console, where the bus is too. */
+/**
+ * What a satellite of a machine outside the cluster got at its enrolment: its id, `host:port` of the bus on each
+ * control plane, and of the console, where the bus is too.
+ */
 export type EnrolmentRecord = z.infer<typeof schema>;
 
 export const enrolmentFile = (data: string): string => join(data, 'satellite/enrolment.json');
@@ -20,14 +23,20 @@ export const enrolmentFile = (data: string): string => join(data, 'satellite/enr
 /** Keys and certificate. */
 export const tlsFolder = (data: string): string => join(data, 'satellite/tls');
 
-/** Where a renewal makes the next ones, and where the ones before are until the cloud has confirmed that they are void. */
+/**
+ * Where a renewal makes the next ones, and where the ones before are until the cloud has confirmed that they are void.
+ */
 export const nextFolder = (data: string): string => `${tlsFolder(data)}.next`;
 export const formerFolder = (data: string): string => `${tlsFolder(data)}.former`;
 
 /** Whether an enrolment has been completed here. */
-export const isEnrolled = (data: string): boolean => credentialReady({ dir: tlsFolder(data), name: 'client' }) && readEnrolment(data) !== undefined;
+export const isEnrolled = (data: string): boolean =>
+  credentialReady({ dir: tlsFolder(data), name: 'client' }) && readEnrolment(data) !== undefined;
 
-/** When the certificate ends by which this machine's satellite comes to the bus, milliseconds since 1970; undefined where there is none. */
+/**
+ * When the certificate ends by which this machine's satellite comes to the bus, milliseconds since 1970; undefined
+ * where there is none.
+ */
 export function certificateEnds(data: string): number | undefined {
   try {
     return new X509Certificate(readFileSync(join(tlsFolder(data), 'client.crt'))).validToDate.getTime();

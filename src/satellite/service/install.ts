@@ -1,6 +1,6 @@
+import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync, readFileSync, rmSync } from 'node:fs';
 import { chmod, open, rename } from 'node:fs/promises';
-import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -43,8 +43,8 @@ const POLL_MS = 200;
 const PROXY = ['HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy'];
 
 /**
- * Makes this machine a satellite that is there after a restart too, and waits until it is heard. After an interruption anywhere the same again
- * completes it; where all is there, nothing is changed.
+ * Makes this machine a satellite that is there after a restart too, and waits until it is heard. After an interruption
+ * anywhere the same again completes it; where all is there, nothing is changed.
  * @returns how it is connected; undefined where another machine was prepared, on which nothing can be started.
  * @throws Failure `other-cluster`, `not-heard`, `no-user`, and as `enrolSatellite`
  */
@@ -59,13 +59,17 @@ export async function installService(options: ServiceOptions): Promise<HeardReco
     changed = true;
   }
   await addUser(root);
-  for (const dir of [paths.satellite, paths.state]) makeDir(dir, { mode: 0o700, uid });
+  for (const dir of [paths.satellite, paths.state]) {
+    makeDir(dir, { mode: 0o700, uid });
+  }
   if (options.newKey || !isEnrolled(paths.data) || hasEnded(paths.data)) {
     const record = await enrolSatellite({ ...options, token: await options.token(), data: paths.data, owner: uid });
     log(`${record.id} has enrolled`);
     changed = true;
   }
-  const proxies = PROXY.filter((name) => (env[name] ?? '') !== '').map((name) => `${name}=${quoted(env[name] ?? '')}\n`).join('');
+  const proxies = PROXY.filter((name) => (env[name] ?? '') !== '')
+    .map((name) => `${name}=${quoted(env[name] ?? '')}\n`)
+    .join('');
   changed = updateFile(paths.environment, proxies, { mode: 0o600 }) || changed;
   changed = updateFile(paths.unit, satelliteUnit({ podLogs: existsSync(join(root, 'var/log/pods')) })) || changed;
   if (!manager.live) {
@@ -75,16 +79,27 @@ export async function installService(options: ServiceOptions): Promise<HeardReco
   const startedAt = Date.now();
   const running = await manager.active(SERVICE_UNIT);
   await manager.enable(SERVICE_UNIT);
-  if (changed || !running) await manager.restart(SERVICE_UNIT);
+  if (changed || !running) {
+    await manager.restart(SERVICE_UNIT);
+  }
   const before = changed || !running ? startedAt : 0;
   for (const end = Date.now() + options.patienceMs; ; await pause(signal)) {
     const heard = readHeard(paths.data);
-    if (heard !== undefined && heard.at >= before) return heard;
+    if (heard !== undefined && heard.at >= before) {
+      return heard;
+    }
     if (Date.now() > end) {
-      throw new Failure('not-heard', `The satellite is installed, but no control plane has taken a heartbeat of it within ${Math.round(options.patienceMs / 1000)} s: ${(await manager.lastWords(SERVICE_UNIT)).replace(/\.$/, '')}.`, {
-        remedy: `Check that this machine reaches the control planes; \`journalctl -u ${SERVICE_UNIT}\` says more. It goes on trying. If it was revoked, run the command with --new-key and another token.`,
-        exitCode: EXIT.unreachable,
-      });
+      throw new Failure(
+        'not-heard',
+        'The satellite is installed, but no control plane has taken a heartbeat of it within ' +
+          `${Math.round(options.patienceMs / 1000)} s: ${(await manager.lastWords(SERVICE_UNIT)).replace(/\.$/, '')}.`,
+        {
+          remedy:
+            `Check that this machine reaches the control planes; \`journalctl -u ${SERVICE_UNIT}\` says more. It ` +
+            'goes on trying. If it was revoked, run the command with --new-key and another token.',
+          exitCode: EXIT.unreachable,
+        },
+      );
     }
   }
 }
@@ -98,19 +113,29 @@ async function pause(signal: AbortSignal): Promise<void> {
 function refuseOtherCluster(data: string, caHash: string): void {
   const ca = readText(join(tlsFolder(data), 'ca.crt'));
   const id = readEnrolment(data)?.id;
-  if (ca === undefined || id === undefined || fingerprint(ca) === caHash) return;
-  throw new Failure('other-cluster', `This machine is the satellite ${id} of another cluster, whose CA is ${fingerprint(ca)}.`, { remedy: 'Run `terrarium satellite uninstall` first.', exitCode: EXIT.usage });
+  if (ca === undefined || id === undefined || fingerprint(ca) === caHash) {
+    return;
+  }
+  throw new Failure(
+    'other-cluster',
+    `This machine is the satellite ${id} of another cluster, whose CA is ${fingerprint(ca)}.`,
+    { remedy: 'Run `terrarium satellite uninstall` first.', exitCode: EXIT.usage },
+  );
 }
 
 /** As systemd.exec(5) reads a value of EnvironmentFile. */
 function quoted(value: string): string {
-  if (/[\r\n\0]/.test(value)) throw new Failure('usage', 'The proxy settings have a line break.', { exitCode: EXIT.usage });
+  if (/[\r\n\0]/.test(value)) {
+    throw new Failure('usage', 'The proxy settings have a line break.', { exitCode: EXIT.usage });
+  }
   return `"${value.replaceAll(/["\\$`]/g, (c) => `\\${c}`)}"`;
 }
 
 /** True where it was another one. It may be running, so it is replaced and not written over. */
 async function copyProgram(source: string, target: string): Promise<boolean> {
-  if (existsSync(target) && (source === target || (await sha256(source)) === (await sha256(target)))) return false;
+  if (existsSync(target) && (source === target || (await sha256(source)) === (await sha256(target)))) {
+    return false;
+  }
   makeDir(dirname(target));
   const temporary = `${target}.tmp`;
   rmSync(temporary, { force: true });

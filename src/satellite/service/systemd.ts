@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { lastWords, removeUnit, restartUnit, unitActive } from '../../../installer/node/systemd.ts';
 import { run } from '../../../installer/node/run.ts';
+import { lastWords, removeUnit, restartUnit, unitActive } from '../../../installer/node/systemd.ts';
 import { EXIT, Failure } from '../../errors.ts';
 
 /** What starts services. */
@@ -18,9 +18,14 @@ export interface ServiceManager {
 
 /** @throws Failure `no-systemd` */
 export function serviceManager(root: string): ServiceManager {
-  if (root !== '/') return prepared(root);
+  if (root !== '/') {
+    return prepared(root);
+  }
   if (!existsSync('/run/systemd/system')) {
-    throw new Failure('no-systemd', 'This machine is not run by systemd.', { remedy: 'Enrol it by `terrarium satellite enrol` and keep `terrarium satellite` running by other means.', exitCode: EXIT.usage });
+    throw new Failure('no-systemd', 'This machine is not run by systemd.', {
+      remedy: 'Enrol it by `terrarium satellite enrol` and keep `terrarium satellite` running by other means.',
+      exitCode: EXIT.usage,
+    });
   }
   return {
     live: true,
@@ -43,6 +48,7 @@ function prepared(root: string): ServiceManager {
     restart: () => Promise.resolve(),
     active: () => Promise.resolve(false),
     lastWords: () => Promise.resolve(''),
-    remove: async (unit) => void (await run(['systemctl', `--root=${root}`, 'disable', '--quiet', unit], { accept: [0, 1] })),
+    remove: async (unit) =>
+      void (await run(['systemctl', `--root=${root}`, 'disable', '--quiet', unit], { accept: [0, 1] })),
   };
 }

@@ -6,11 +6,19 @@ import type { ServiceManager } from './systemd.ts';
 import { removeUser } from './user.ts';
 
 /**
- * Takes away all that `installService` has made, its key included; nothing to do where nothing is left. In this order an interruption leaves
- * nothing that runs, and the same again removes the rest.
+ * Takes away all that `installService` has made, its key included; nothing to do where nothing is left. In this order
+ * an interruption leaves nothing that runs, and the same again removes the rest.
  * @returns the id that the machine had; undefined where it had none (any more).
  */
-export async function uninstallService({ root, manager, log }: { root: string; manager: ServiceManager; log(line: string): void }): Promise<string | undefined> {
+export async function uninstallService({
+  root,
+  manager,
+  log,
+}: {
+  root: string;
+  manager: ServiceManager;
+  log(line: string): void;
+}): Promise<string | undefined> {
   const paths = servicePaths(root);
   const id = knownId(paths.data);
   await manager.remove(SERVICE_UNIT);

@@ -2,8 +2,9 @@ import { SYSTEM_PATH } from '../../../installer/system-path.ts';
 import { SERVICE_DATA, SERVICE_PREFIX, SERVICE_UID, servicePaths } from './paths.ts';
 
 /**
- * The satellite as a service. It reads what everybody may read, and writes below its own folder alone: its state, and its credential, which it
- * renews beside the one it has. Its SQL children have its user, no privileges, and no more than it has. Left open on purpose: all of /proc (its tables are the machine's processes and sockets), home folders to
+ * The satellite as a service. It reads what everybody may read, and writes below its own folder alone: its state, and
+ * its credential, which it renews beside the one it has. Its SQL children have its user, no privileges, and no more
+ * than it has. Left open on purpose: all of /proc (its tables are the machine's processes and sockets), home folders to
  * look at (the file systems mounted there are rows of `disks`), and memory that is written and executed (V8 compiles).
  *
  * @param options `podLogs`: containers run here, whose logs are readable by root's group

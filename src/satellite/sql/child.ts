@@ -13,14 +13,17 @@ import { workerEndSchema, type WorkerEnd, type WorkerRequest, type WorkerSetup }
 export const MEMORY_LIMIT = 256 * 1024 * 1024;
 const MEMORY_POLL_MS = 100;
 /**
- * For what grows faster than its memory is looked at. A child that does nothing has 610 MiB of what this limits: 512 of them are V8's place for code,
- * which it keeps free and hardly uses.
+ * For what grows faster than its memory is looked at. A child that does nothing has 610 MiB of what this limits: 512 of
+ * them are V8's place for code, which it keeps free and hardly uses.
  */
 const DATA_LIMIT = 832 * 1024 * 1024;
 /** A child that has grown to this, or has worked for so long, takes no further statement. */
 const RETIRE_BYTES = 128 * 1024 * 1024;
 const RETIRE_MS = 30_000;
-/** A statement that worked for less has not grown it by much: asking the kernel would take longer than such a statement itself. */
+/**
+ * A statement that worked for less has not grown it by much: asking the kernel would take longer than such a statement
+ * itself.
+ */
 const GROWS_MS = 5;
 /** Seconds of processor time; only matters if this process dies before it can kill the child. */
 const CPU_LIMIT_S = 120;
@@ -80,7 +83,11 @@ const PASSED = ['TERRARIUM_PROC', 'TERRARIUM_SYS', 'TERRARIUM_ROOT'];
 
 function childEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   // Without HOME the executable's loader asks for the user's home folder, and a uid without a passwd entry has none.
-  return { NODE_NO_WARNINGS: '1', HOME: '/', ...Object.fromEntries(PASSED.filter((n) => env[n] !== undefined).map((n) => [n, env[n]])) };
+  return {
+    NODE_NO_WARNINGS: '1',
+    HOME: '/',
+    ...Object.fromEntries(PASSED.filter((n) => env[n] !== undefined).map((n) => [n, env[n]])),
+  };
 }
 
 function residentBytes(pid: number): number {
@@ -92,7 +99,10 @@ function residentBytes(pid: number): number {
   }
 }
 
-const MEMORY: FailureData = { code: 'query.memory', message: `The statement needed more than ${MEMORY_LIMIT / 1024 / 1024} MiB of memory and was stopped.` };
+const MEMORY: FailureData = {
+  code: 'query.memory',
+  message: `The statement needed more than ${MEMORY_LIMIT / 1024 / 1024} MiB of memory and was stopped.`,
+};
 
 interface Running {
   statement: Statement;
@@ -114,13 +124,17 @@ export function startChild({ setup, env, rowsOf, onExit }: ChildOptions): Child 
 
   const finish = (outcome: Outcome | undefined): void => {
     const ended = running;
-    if (ended === undefined) return;
+    if (ended === undefined) {
+      return;
+    }
     running = undefined;
     const ms = ended.stopwatch.stop();
     worked += ms;
     grown ||= ms >= GROWS_MS && residentBytes(child.pid ?? 0) >= RETIRE_BYTES;
     clearInterval(ended.memoryPoll);
-    if (outcome !== undefined) ended.statement.onEnd(outcome);
+    if (outcome !== undefined) {
+      ended.statement.onEnd(outcome);
+    }
   };
   const end = (outcome: Outcome | undefined): void => {
     over = true;
@@ -131,13 +145,19 @@ export function startChild({ setup, env, rowsOf, onExit }: ChildOptions): Child 
 
   const handle = (kind: string, line: string): void => {
     // Readiness is no news: what is written before waits in the channel.
-    if (kind === 'R') return;
-    if (running === undefined) return fail({ code: 'query.internal', message: '' });
+    if (kind === 'R') {
+      return;
+    }
+    if (running === undefined) {
+      return fail({ code: 'query.internal', message: '' });
+    }
     if (kind === 'N') {
       channel.write(`${JSON.stringify(rowsOf(line))}\n`);
     } else if (kind === 'B') {
       running.credits -= creditsOf(line);
-      if (running.credits <= 0) running.stopwatch.pause();
+      if (running.credits <= 0) {
+        running.stopwatch.pause();
+      }
       running.statement.onBatch(line);
     } else if (kind === 'D') {
       finish({ end: workerEndSchema.parse(JSON.parse(line)) });
@@ -154,16 +174,22 @@ export function startChild({ setup, env, rowsOf, onExit }: ChildOptions): Child 
       pending = [];
       pendingBytes = 0;
       rest = rest.subarray(at + 1);
-      if (!over) handle(line.slice(0, 1), line.slice(1));
+      if (!over) {
+        handle(line.slice(0, 1), line.slice(1));
+      }
     }
     pending.push(rest);
     pendingBytes += rest.length;
-    if (pendingBytes > MAX_LINE_BYTES) fail({ code: 'query.internal', message: 'The process that ran the statement sent nonsense.' });
+    if (pendingBytes > MAX_LINE_BYTES) {
+      fail({ code: 'query.internal', message: 'The process that ran the statement sent nonsense.' });
+    }
   });
 
   let stderr = '';
   errors.on('data', (chunk: Buffer) => {
-    if (stderr.length < 4096) stderr += chunk.toString();
+    if (stderr.length < 4096) {
+      stderr += chunk.toString();
+    }
   });
   // A child that was killed no longer reads; its end is reported below.
   channel.on('error', () => undefined);
@@ -172,10 +198,16 @@ export function startChild({ setup, env, rowsOf, onExit }: ChildOptions): Child 
     onExit();
   });
   child.on('close', (code, signal) => {
-    if (/heap out of memory|allocation failed|bad_alloc/i.test(stderr)) fail(MEMORY);
-    else {
+    if (/heap out of memory|allocation failed|bad_alloc/i.test(stderr)) {
+      fail(MEMORY);
+    } else {
       const said = stderr.trim().split('\n')[0]?.slice(0, 300) ?? '';
-      fail({ code: 'query.internal', message: `The process that ran the statement ended early (${signal ?? `exit code ${code}`})${said === '' ? '' : `: ${said}`}` });
+      fail({
+        code: 'query.internal',
+        message:
+          'The process that ran the statement ended early ' +
+          `(${signal ?? `exit code ${code}`})${said === '' ? '' : `: ${said}`}`,
+      });
     }
     onExit();
   });
@@ -188,18 +220,29 @@ export function startChild({ setup, env, rowsOf, onExit }: ChildOptions): Child 
     },
     run(statement) {
       const { timeoutMs, onBatch: _onBatch, onEnd: _onEnd, ...request } = statement;
-      const stopwatch = new Stopwatch(timeoutMs, () => fail({ code: 'query.timeout', message: `The statement did not end within ${timeoutMs / 1000} s and was stopped.` }));
+      const stopwatch = new Stopwatch(timeoutMs, () =>
+        fail({
+          code: 'query.timeout',
+          message: `The statement did not end within ${timeoutMs / 1000} s and was stopped.`,
+        }),
+      );
       const memoryPoll = setInterval(() => {
-        if (child.pid !== undefined && residentBytes(child.pid) > MEMORY_LIMIT) fail(MEMORY);
+        if (child.pid !== undefined && residentBytes(child.pid) > MEMORY_LIMIT) {
+          fail(MEMORY);
+        }
       }, MEMORY_POLL_MS);
       running = { statement, credits: request.credits, stopwatch, memoryPoll };
       channel.write(`${JSON.stringify(request satisfies WorkerRequest)}\n`);
       stopwatch.run();
     },
     grant(more) {
-      if (running === undefined) return;
+      if (running === undefined) {
+        return;
+      }
       running.credits += more;
-      if (running.credits > 0) running.stopwatch.run();
+      if (running.credits > 0) {
+        running.stopwatch.run();
+      }
       channel.write(`${more}\n`);
     },
     kill: () => end(undefined),

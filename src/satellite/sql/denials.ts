@@ -28,7 +28,9 @@ export class Denials {
     this.#strikes.delete(id);
     this.#strikes.set(id, { count: (isRecent ? before.count : 0) + 1, at: this.#now() });
     const oldest = this.#strikes.keys().next().value;
-    if (this.#strikes.size > MAX_REMEMBERED && oldest !== undefined) this.#strikes.delete(oldest);
+    if (this.#strikes.size > MAX_REMEMBERED && oldest !== undefined) {
+      this.#strikes.delete(oldest);
+    }
   }
 }
 

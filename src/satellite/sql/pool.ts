@@ -4,7 +4,10 @@ import { sourcesFrom, type Row, type Table, type TableNotes } from '../table.ts'
 import { startChild, type Child, type Outcome, type Statement } from './child.ts';
 import { Denials } from './denials.ts';
 
-/** Statements that run at the same time; processes that wait for one; how long and how many statements wait for a process. */
+/**
+ * Statements that run at the same time; processes that wait for one; how long and how many statements wait for a
+ * process.
+ */
 export const MAX_RUNNING = 4;
 const MAX_WARM = 2;
 export const QUEUE_MS = 5_000;
@@ -40,8 +43,9 @@ interface Entry {
 }
 
 /**
- * The processes that run statements: none until the first one, then as many as are needed, and a spare one when all are taken, so that
- * the next statement need not wait for a start. A process takes statement after statement, unless one had to be stopped: then it is killed with it.
+ * The processes that run statements: none until the first one, then as many as are needed, and a spare one when all are
+ * taken, so that the next statement need not wait for a start. A process takes statement after statement, unless one
+ * had to be stopped: then it is killed with it.
  */
 export class Pool {
   readonly #options: PoolOptions;
@@ -62,15 +66,30 @@ export class Pool {
     return { running: this.#busy.size, queued: this.#queue.length, warm: this.#idle.size };
   }
 
-  /** Runs a statement as soon as there is a process for it; whatever comes of it is told to its `onEnd`, never before this returns. */
+  /**
+   * Runs a statement as soon as there is a process for it; whatever comes of it is told to its `onEnd`, never before
+   * this returns.
+   */
   run(statement: Omit<Statement, 'notes'>): Ticket {
-    const entry: Entry = { statement: { ...statement, notes: this.#options.notes() }, child: undefined, timer: undefined, over: false };
+    const entry: Entry = {
+      statement: { ...statement, notes: this.#options.notes() },
+      child: undefined,
+      timer: undefined,
+      over: false,
+    };
     const refuse = (error: FailureData): void => void setImmediate(() => this.#end(entry, { error }));
-    if (Buffer.byteLength(statement.sql) > QUERY_LIMITS.sql) refuse({ code: 'query.too-large', message: `The statement is longer than ${QUERY_LIMITS.sql} bytes.` });
-    else if (this.#denials.isDenied(statement.sql)) refuse({ code: 'query.denied', message: 'This statement needed too much memory twice; it is refused here for an hour.' });
-    else if (this.#busy.size < MAX_RUNNING) this.#start(entry);
-    else if (this.#queue.length >= MAX_QUEUED) refuse(busy());
-    else {
+    if (Buffer.byteLength(statement.sql) > QUERY_LIMITS.sql) {
+      refuse({ code: 'query.too-large', message: `The statement is longer than ${QUERY_LIMITS.sql} bytes.` });
+    } else if (this.#denials.isDenied(statement.sql)) {
+      refuse({
+        code: 'query.denied',
+        message: 'This statement needed too much memory twice; it is refused here for an hour.',
+      });
+    } else if (this.#busy.size < MAX_RUNNING) {
+      this.#start(entry);
+    } else if (this.#queue.length >= MAX_QUEUED) {
+      refuse(busy());
+    } else {
       this.#queue.push(entry);
       entry.timer = setTimeout(() => {
         this.#queue.splice(this.#queue.indexOf(entry), 1);
@@ -79,17 +98,24 @@ export class Pool {
     }
     return {
       grant: (credits) => {
-        if (entry.child === undefined) entry.statement.credits += credits;
-        else if (!entry.over) entry.child.grant(credits);
+        if (entry.child === undefined) {
+          entry.statement.credits += credits;
+        } else if (!entry.over) {
+          entry.child.grant(credits);
+        }
       },
       stop: () => {
         entry.over = true;
         clearTimeout(entry.timer);
         const at = this.#queue.indexOf(entry);
-        if (at >= 0) this.#queue.splice(at, 1);
+        if (at >= 0) {
+          this.#queue.splice(at, 1);
+        }
         const { child } = entry;
         // A process that has ended this statement may run another one by now.
-        if (child === undefined || this.#busy.get(child) !== entry) return;
+        if (child === undefined || this.#busy.get(child) !== entry) {
+          return;
+        }
         this.#busy.delete(child);
         child.kill();
         this.#next();
@@ -101,20 +127,28 @@ export class Pool {
   failAll(error: FailureData): void {
     // Others that waited take their places meanwhile.
     const children = [...this.#busy.keys()];
-    for (const child of children) child.fail(error);
+    for (const child of children) {
+      child.fail(error);
+    }
     this.#dropIdle();
   }
 
   close(): void {
     clearTimeout(this.#keep);
-    for (const child of this.#busy.keys()) child.kill();
+    for (const child of this.#busy.keys()) {
+      child.kill();
+    }
     this.#dropIdle();
   }
 
   #end(entry: Entry, outcome: Outcome): void {
-    if (entry.over) return;
+    if (entry.over) {
+      return;
+    }
     entry.over = true;
-    if ('error' in outcome && outcome.error.code === 'query.memory') this.#denials.strike(entry.statement.sql);
+    if ('error' in outcome && outcome.error.code === 'query.memory') {
+      this.#denials.strike(entry.statement.sql);
+    }
     entry.statement.onEnd(outcome);
   }
 
@@ -129,8 +163,11 @@ export class Pool {
       ...entry.statement,
       onEnd: (outcome) => {
         this.#busy.delete(child);
-        if (child.reusable && this.#idle.size < MAX_WARM) this.#idle.add(child);
-        else child.kill();
+        if (child.reusable && this.#idle.size < MAX_WARM) {
+          this.#idle.add(child);
+        } else {
+          child.kill();
+        }
         this.#end(entry, outcome);
         this.#next();
       },
@@ -139,10 +176,14 @@ export class Pool {
   }
 
   #prepareSpare(): void {
-    if (this.#idle.size > 0) return;
+    if (this.#idle.size > 0) {
+      return;
+    }
     this.#spare ??= setTimeout(() => {
       this.#spare = undefined;
-      if (this.#idle.size === 0 && this.#busy.size < MAX_RUNNING) this.#idle.add(this.#fork());
+      if (this.#idle.size === 0 && this.#busy.size < MAX_RUNNING) {
+        this.#idle.add(this.#fork());
+      }
     }, SPARE_MS);
   }
 
@@ -153,7 +194,9 @@ export class Pool {
       this.#start(entry);
     }
     this.#prepareSpare();
-    if (this.#busy.size > 0) return;
+    if (this.#busy.size > 0) {
+      return;
+    }
     clearTimeout(this.#keep);
     this.#keep = setTimeout(() => this.#dropIdle(), this.#options.keepMs ?? KEEP_MS);
   }
@@ -161,7 +204,9 @@ export class Pool {
   #dropIdle(): void {
     clearTimeout(this.#spare);
     this.#spare = undefined;
-    for (const child of this.#idle) child.kill();
+    for (const child of this.#idle) {
+      child.kill();
+    }
     this.#idle.clear();
   }
 
@@ -172,7 +217,9 @@ export class Pool {
       env,
       rowsOf: (name): Row[] => {
         const table = tables.find((t) => t.name === name);
-        return table?.kind === 'live' && table.privileged === true ? [...table.rows(sourcesFrom(env, tables, notes()))] : [];
+        return table?.kind === 'live' && table.privileged === true
+          ? [...table.rows(sourcesFrom(env, tables, notes()))]
+          : [];
       },
       onExit: () => void this.#idle.delete(child),
     });
@@ -181,5 +228,8 @@ export class Pool {
 }
 
 function busy(): FailureData {
-  return { code: 'query.busy', message: `${MAX_RUNNING} statements already run here, and none of them ended within ${QUEUE_MS / 1000} s.` };
+  return {
+    code: 'query.busy',
+    message: `${MAX_RUNNING} statements already run here, and none of them ended within ${QUEUE_MS / 1000} s.`,
+  };
 }

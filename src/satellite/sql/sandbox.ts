@@ -12,20 +12,30 @@ export class QueryError extends Error {
   }
 }
 
-/** A text or blob may not be larger, nor may the rows that SQLite keeps aside while it sorts: 1 MiB, and what a row has besides. */
+/**
+ * A text or blob may not be larger, nor may the rows that SQLite keeps aside while it sorts: 1 MiB, and what a row has
+ * besides.
+ */
 const MAX_VALUE_BYTES = 1024 * 1024 + 16 * 1024;
 
-/** SQLite's functions that compute from their arguments alone, or tell time or chance; none reaches files, code or the connection's state. */
+/**
+ * SQLite's functions that compute from their arguments alone, or tell time or chance; none reaches files, code or the
+ * connection's state.
+ */
 const FUNCTIONS = new Set(
   (
-    'abs char coalesce concat concat_ws format glob hex if ifnull iif instr length like likelihood likely lower ltrim max min nullif octet_length ' +
-    'printf quote random randomblob replace round rtrim sign soundex substr substring trim typeof unhex unicode unistr unistr_quote unlikely upper zeroblob ' +
+    'abs char coalesce concat concat_ws format glob hex if ifnull iif instr length like likelihood likely lower ' +
+    'ltrim max min nullif octet_length ' +
+    'printf quote random randomblob replace round rtrim sign soundex substr substring trim typeof unhex unicode ' +
+    'unistr unistr_quote unlikely upper zeroblob ' +
     'avg count group_concat median percentile percentile_cont percentile_disc string_agg sum total ' +
     'row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value ' +
     'date time datetime julianday unixepoch strftime timediff current_date current_time current_timestamp ' +
-    'json json_array json_array_length json_error_position json_extract json_insert json_object json_patch json_pretty json_remove json_replace json_set ' +
+    'json json_array json_array_length json_error_position json_extract json_insert json_object json_patch ' +
+    'json_pretty json_remove json_replace json_set ' +
     'json_type json_valid json_quote json_group_array json_group_object -> ->> ' +
-    'acos acosh asin asinh atan atan2 atanh ceil ceiling cos cosh degrees exp floor ln log log10 log2 mod pi pow power radians sin sinh sqrt tan tanh trunc'
+    'acos acosh asin asinh atan atan2 atanh ceil ceiling cos cosh degrees exp floor ln log log10 log2 mod pi pow ' +
+    'power radians sin sinh sqrt tan tanh trunc'
   ).split(' '),
 );
 const READABLE = new Set(['sqlite_master', 'sqlite_schema', 'json_each', 'json_tree']);
@@ -33,8 +43,9 @@ const READABLE = new Set(['sqlite_master', 'sqlite_schema', 'json_each', 'json_t
 const { SQLITE_OK, SQLITE_DENY, SQLITE_SELECT, SQLITE_READ, SQLITE_FUNCTION, SQLITE_RECURSIVE } = constants;
 
 /**
- * A database in memory with the tables that a statement reads, beside it the collector's database, read-only; nothing else can be
- * reached. The authorizer stays in force while a statement runs, since some (VACUUM INTO) only show then what they are.
+ * A database in memory with the tables that a statement reads, beside it the collector's database, read-only; nothing
+ * else can be reached. The authorizer stays in force while a statement runs, since some (VACUUM INTO) only show then
+ * what they are.
  */
 export class Sandbox {
   readonly #db: DatabaseSync;
@@ -49,25 +60,40 @@ export class Sandbox {
     this.#db = new DatabaseSync(':memory:', {
       allowExtension: false,
       enableDoubleQuotedStringLiterals: false,
-      limits: { attach: 1, length: MAX_VALUE_BYTES, sqlLength: 64 * 1024, exprDepth: 200, compoundSelect: 50, likePatternLength: 1_000, triggerDepth: 0 },
+      limits: {
+        attach: 1,
+        length: MAX_VALUE_BYTES,
+        sqlLength: 64 * 1024,
+        exprDepth: 200,
+        compoundSelect: 50,
+        likePatternLength: 1_000,
+        triggerDepth: 0,
+      },
     });
     // Where the temporary B-trees of a large sort would otherwise fill a disk.
     this.#db.exec('PRAGMA temp_store = MEMORY');
     if (history !== undefined) {
       this.#db.prepare('ATTACH ? AS history').run(`${pathToFileURL(history).href}?mode=ro`);
       // This also opens the file, while this process may.
-      for (const { name } of this.#db.prepare('SELECT name FROM history.sqlite_schema').all()) this.#foreign.add(String(name).toLowerCase());
+      for (const { name } of this.#db.prepare('SELECT name FROM history.sqlite_schema').all()) {
+        this.#foreign.add(String(name).toLowerCase());
+      }
     }
-    for (const { name } of this.#db.prepare('SELECT name FROM pragma_module_list').all()) this.#foreign.add(String(name).toLowerCase());
+    for (const { name } of this.#db.prepare('SELECT name FROM pragma_module_list').all()) {
+      this.#foreign.add(String(name).toLowerCase());
+    }
     this.#db.limits.attach = 0;
     for (const { name, kind, columns } of tables) {
-      if (kind === 'live' || history === undefined) this.#db.exec(`CREATE TABLE ${name} (${columns.map((c) => `${c.name} ${c.type}`).join(', ')})`);
+      if (kind === 'live' || history === undefined) {
+        this.#db.exec(`CREATE TABLE ${name} (${columns.map((c) => `${c.name} ${c.type}`).join(', ')})`);
+      }
     }
   }
 
   /**
    * Compiles one SELECT, fills the live tables that it names, and hands it over ready to run.
-   * @throws QueryError `query.denied` for anything that is not one reading statement, `query.syntax` for what SQLite does not understand
+   * @throws QueryError `query.denied` for anything that is not one reading statement, `query.syntax` for what SQLite
+   *   does not understand
    */
   prepare(sql: string, rowsOf: (table: LiveTable) => Iterable<Row>): StatementSync {
     const read = new Set<string>();
@@ -76,7 +102,9 @@ export class Sandbox {
     this.#db.setAuthorizer(null);
     for (const name of read) {
       const table = this.#tables.get(name);
-      if (table?.kind === 'live') this.#fill(table, rowsOf(table));
+      if (table?.kind === 'live') {
+        this.#fill(table, rowsOf(table));
+      }
     }
     this.#authorize(read);
     statement.setReadBigInts(true);
@@ -87,7 +115,9 @@ export class Sandbox {
   /** Empties what `prepare` has filled; the statement is not to be used any more. */
   clear(): void {
     this.#db.setAuthorizer(null);
-    for (const name of this.#filled) this.#db.exec(`DELETE FROM ${name}`);
+    for (const name of this.#filled) {
+      this.#db.exec(`DELETE FROM ${name}`);
+    }
     this.#filled.clear();
   }
 
@@ -105,7 +135,8 @@ export class Sandbox {
             read.add(name);
             return SQLITE_OK;
           }
-          // Without a column it may be the name that the statement itself gives to a subquery (`with x as (…) select count(*) from x`).
+          // Without a column it may be the name that the statement itself gives to a subquery (`with x as (…) select
+          // count(*) from x`).
           return second === '' && !this.#foreign.has(name) && !/^(sqlite|pragma)_/.test(name) ? SQLITE_OK : SQLITE_DENY;
         }
         case SQLITE_FUNCTION:
@@ -123,9 +154,12 @@ export class Sandbox {
     } catch (error) {
       throw this.translate(error);
     }
-    // SQLite compiles the first statement and leaves the rest of the text alone; comments behind a semicolon are no statement.
+    // SQLite compiles the first statement and leaves the rest of the text alone; comments behind a semicolon are no
+    // statement.
     const rest = sql.slice(statement.sourceSQL.length).replace(/\/\*[\s\S]*?\*\/|--[^\n]*|[\s;]/g, '');
-    if (rest !== '') throw new QueryError('query.denied', 'Only one statement at a time can be run.');
+    if (rest !== '') {
+      throw new QueryError('query.denied', 'Only one statement at a time can be run.');
+    }
     if (statement.columns().length === 0 || !/^\s*(select|with|values|explain)\b/i.test(withoutComments(sql))) {
       throw new QueryError('query.denied', 'Only SELECT statements can be run here.');
     }
@@ -134,32 +168,57 @@ export class Sandbox {
 
   #fill(table: LiveTable, rows: Iterable<Row>): void {
     const names = table.columns.map((c) => c.name);
-    const insert = this.#db.prepare(`INSERT INTO ${table.name} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`);
+    const insert = this.#db.prepare(
+      `INSERT INTO ${table.name} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`,
+    );
     this.#filled.add(table.name);
     this.#db.exec('BEGIN');
     try {
-      for (const row of rows) insert.run(...names.map((n): SqlInput => row[n] ?? null));
+      for (const row of rows) {
+        insert.run(...names.map((n): SqlInput => row[n] ?? null));
+      }
       this.#db.exec('COMMIT');
     } catch (error) {
       // Some errors, such as a lack of memory, have rolled it back already.
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      if (this.#db.isTransaction) {
+        this.#db.exec('ROLLBACK');
+      }
       throw error;
     }
   }
 
   /** What SQLite threw, in the words of the bus's error codes. */
   translate(error: unknown): QueryError {
-    if (error instanceof QueryError) return error;
+    if (error instanceof QueryError) {
+      return error;
+    }
     const { code, errcode, message } = error as { code?: string; errcode?: number; message?: string };
     const text = message ?? String(error);
-    if (code === 'ERR_INVALID_ARG_VALUE') return new QueryError('query.syntax', 'There is no statement.');
-    if (code !== 'ERR_SQLITE_ERROR') return new QueryError('query.internal', text);
-    if (/no such table: /.test(text)) return new QueryError('query.syntax', `${text}; tables here: ${[...this.#tables.keys()].join(', ')}`);
-    if (errcode === 23 || /^not authorized|^access to .* is prohibited|prohibited/.test(text)) {
-      return new QueryError('query.denied', `This statement is not allowed here (${text}): only SELECT over the tables of the satellite.`);
+    if (code === 'ERR_INVALID_ARG_VALUE') {
+      return new QueryError('query.syntax', 'There is no statement.');
     }
-    if (errcode === 7 || /out of memory/.test(text)) return new QueryError('query.memory', 'The statement needs more memory than a query may use.');
-    if (errcode === 18) return new QueryError('query.too-large', `A value of the statement is larger than ${MAX_VALUE_BYTES} bytes, and so is no text or blob of a query (${text}): take parts of it by substr(), or its length().`);
+    if (code !== 'ERR_SQLITE_ERROR') {
+      return new QueryError('query.internal', text);
+    }
+    if (/no such table: /.test(text)) {
+      return new QueryError('query.syntax', `${text}; tables here: ${[...this.#tables.keys()].join(', ')}`);
+    }
+    if (errcode === 23 || /^not authorized|^access to .* is prohibited|prohibited/.test(text)) {
+      return new QueryError(
+        'query.denied',
+        `This statement is not allowed here (${text}): only SELECT over the tables of the satellite.`,
+      );
+    }
+    if (errcode === 7 || /out of memory/.test(text)) {
+      return new QueryError('query.memory', 'The statement needs more memory than a query may use.');
+    }
+    if (errcode === 18) {
+      return new QueryError(
+        'query.too-large',
+        `A value of the statement is larger than ${MAX_VALUE_BYTES} bytes, and so is no text or blob of a query ` +
+          `(${text}): take parts of it by substr(), or its length().`,
+      );
+    }
     return new QueryError('query.syntax', text);
   }
 }

@@ -13,13 +13,17 @@ export class Stopwatch {
   }
 
   run(): void {
-    if (this.#timer !== undefined) return;
+    if (this.#timer !== undefined) {
+      return;
+    }
     this.#since = performance.now();
     this.#timer = setTimeout(this.#expired, Math.max(this.#left, 0));
   }
 
   pause(): void {
-    if (this.#timer === undefined) return;
+    if (this.#timer === undefined) {
+      return;
+    }
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#left -= performance.now() - this.#since;

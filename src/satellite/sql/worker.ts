@@ -6,11 +6,15 @@ import { loadTables, sourcesFrom, type LiveTable, type Row, type Table } from '.
 import { QueryError, Sandbox } from './sandbox.ts';
 
 /**
- * The child's side of queries. Lines of text, both ways on descriptor 3 (0 and 1 may have been made non-blocking by Node):
- * - in: first `WorkerSetup`; then for each statement `WorkerRequest`, both as JSON; while it runs, each line is a number of credits granted;
- * - out: `R` when it is ready for a statement; `B` and a batch frame as JSON (costs `creditsOf` it); `N` and the name of a table whose rows the parent is
- *   to send, as one line of JSON; at the end `D` with `WorkerEnd` or `E` with `{code, message}` as JSON, each followed by `R`.
- * All calls block: a process that does nothing but one statement needs no event loop, and the parent kills it when it takes too long.
+ * The child's side of queries. Lines of text, both ways on descriptor 3 (0 and 1 may have been made non-blocking by
+ * Node):
+ * - in: first `WorkerSetup`; then for each statement `WorkerRequest`, both as JSON; while it runs, each line is a
+ *   number of credits granted;
+ * - out: `R` when it is ready for a statement; `B` and a batch frame as JSON (costs `creditsOf` it); `N` and the name
+ *   of a table whose rows the parent is to send, as one line of JSON; at the end `D` with `WorkerEnd` or `E` with
+ *   `{code, message}` as JSON, each followed by `R`.
+ * All calls block: a process that does nothing but one statement needs no event loop, and the parent kills it when it
+ * takes too long.
  */
 export const workerSetupSchema = z.object({ history: z.string().optional() });
 export type WorkerSetup = z.infer<typeof workerSetupSchema>;
@@ -26,7 +30,10 @@ export const workerRequestSchema = z.object({
 });
 export type WorkerRequest = z.infer<typeof workerRequestSchema>;
 
-export const workerEndSchema = z.object({ rows: z.int().nonnegative(), truncated: z.enum(['rows', 'bytes']).optional() });
+export const workerEndSchema = z.object({
+  rows: z.int().nonnegative(),
+  truncated: z.enum(['rows', 'bytes']).optional(),
+});
 export type WorkerEnd = z.infer<typeof workerEndSchema>;
 
 const CHANNEL = 3;
@@ -51,7 +58,9 @@ class Lines {
       }
       const chunk = Buffer.allocUnsafe(64 * 1024);
       const read = readSync(CHANNEL, chunk);
-      if (read === 0) return undefined;
+      if (read === 0) {
+        return undefined;
+      }
       this.#chunks.push(chunk.subarray(0, read));
     }
   }
@@ -60,7 +69,9 @@ class Lines {
   nextObject(): string | undefined {
     for (;;) {
       const line = this.next();
-      if (line === undefined || !/^\d+$/.test(line)) return line;
+      if (line === undefined || !/^\d+$/.test(line)) {
+        return line;
+      }
       this.#credits += Number(line);
     }
   }
@@ -69,9 +80,13 @@ class Lines {
   credits(): number {
     const kept = this.#credits;
     this.#credits = 0;
-    if (kept > 0) return kept;
+    if (kept > 0) {
+      return kept;
+    }
     const line = this.next();
-    if (line === undefined) process.exit(1);
+    if (line === undefined) {
+      process.exit(1);
+    }
     return Number(line);
   }
 
@@ -80,7 +95,10 @@ class Lines {
   }
 }
 
-/** Lines that go out with the next one: a short result is one message from process to process, and wakes each of them once. */
+/**
+ * Lines that go out with the next one: a short result is one message from process to process, and wakes each of them
+ * once.
+ */
 let held = '';
 
 function hold(line: string): void {
@@ -90,7 +108,9 @@ function hold(line: string): void {
 function emit(line: string): void {
   let rest = Buffer.from(`${held}${line}\n`);
   held = '';
-  while (rest.length > 0) rest = rest.subarray(writeSync(CHANNEL, rest));
+  while (rest.length > 0) {
+    rest = rest.subarray(writeSync(CHANNEL, rest));
+  }
 }
 
 function wireValue(value: unknown): Value {
@@ -98,23 +118,36 @@ function wireValue(value: unknown): Value {
     const number = Number(value);
     return Number.isSafeInteger(number) ? number : value.toString();
   }
-  if (value instanceof Uint8Array) return { blob: Buffer.from(value).toString('base64') };
+  if (value instanceof Uint8Array) {
+    return { blob: Buffer.from(value).toString('base64') };
+  }
   // JSON has no infinity.
-  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    return String(value);
+  }
   return value as Value;
 }
 
 /** What a row has at least as JSON: looked at before it is written, which takes several times as much memory. */
 function leastBytes(values: unknown[]): number {
   let bytes = 0;
-  for (const value of values) bytes += typeof value === 'string' ? value.length : value instanceof Uint8Array ? Math.ceil(value.length / 3) * 4 : 1;
+  for (const value of values) {
+    bytes +=
+      typeof value === 'string' ? value.length : value instanceof Uint8Array ? Math.ceil(value.length / 3) * 4 : 1;
+  }
   return bytes;
 }
 
 /** @throws QueryError */
 function refuseLarge(bytes: number): void {
-  if (bytes <= MAX_ROW_BYTES) return;
-  throw new QueryError('query.too-large', `A row of the result is ${bytes} bytes long (as JSON), and ${MAX_ROW_BYTES / 1024 / 1024} MiB are the most: select fewer columns, or parts of long values by substr().`);
+  if (bytes <= MAX_ROW_BYTES) {
+    return;
+  }
+  throw new QueryError(
+    'query.too-large',
+    `A row of the result is ${bytes} bytes long (as JSON), and ${MAX_ROW_BYTES / 1024 / 1024} MiB are the most: ` +
+      'select fewer columns, or parts of long values by substr().',
+  );
 }
 
 /** Collects rows and sends them as batches, each against one credit. */
@@ -141,12 +174,18 @@ class Batches {
     const row = JSON.stringify(values.map(wireValue));
     const bytes = Buffer.byteLength(row);
     refuseLarge(bytes);
-    if (this.#size + bytes > BATCH.bytes && this.#rows.length > 0) this.flush();
-    if (this.#rows.length === 0) this.#since = performance.now();
+    if (this.#size + bytes > BATCH.bytes && this.#rows.length > 0) {
+      this.flush();
+    }
+    if (this.#rows.length === 0) {
+      this.#since = performance.now();
+    }
     this.#rows.push(row);
     this.#size += bytes + 1;
     this.sentBytes += bytes + 1;
-    if (this.#rows.length >= BATCH.rows || this.#size >= BATCH.bytes || performance.now() - this.#since >= BATCH.ms) this.flush();
+    if (this.#rows.length >= BATCH.rows || this.#size >= BATCH.bytes || performance.now() - this.#since >= BATCH.ms) {
+      this.flush();
+    }
   }
 
   flush(isLast = false): void {
@@ -158,19 +197,34 @@ class Batches {
     this.#rows = [];
     this.#size = 0;
     this.#credits -= creditsOf(frame);
-    if (isLast) return;
-    while (this.#credits <= 0) this.#credits += this.#lines.credits();
+    if (isLast) {
+      return;
+    }
+    while (this.#credits <= 0) {
+      this.#credits += this.#lines.credits();
+    }
   }
 
   /** The columns go out even when there is no row. */
   finish(): void {
-    if (this.#rows.length > 0 || this.#seq === 0) this.flush(true);
+    if (this.#rows.length > 0 || this.#seq === 0) {
+      this.flush(true);
+    }
   }
 }
 
-function run(request: WorkerRequest, lines: Lines, sandbox: Sandbox, rowsOf: (table: LiveTable) => Iterable<Row>): WorkerEnd {
+function run(
+  request: WorkerRequest,
+  lines: Lines,
+  sandbox: Sandbox,
+  rowsOf: (table: LiveTable) => Iterable<Row>,
+): WorkerEnd {
   const statement = sandbox.prepare(request.sql, rowsOf);
-  const batches = new Batches(request, lines, statement.columns().map((c) => c.name));
+  const batches = new Batches(
+    request,
+    lines,
+    statement.columns().map((c) => c.name),
+  );
   let rows = 0;
   let truncated: WorkerEnd['truncated'];
   for (const row of statement.iterate() as Iterable<unknown>) {
@@ -187,7 +241,9 @@ function run(request: WorkerRequest, lines: Lines, sandbox: Sandbox, rowsOf: (ta
 
 /** Gives up root, for good. Returns whether it had it. */
 function becomeNobody(): boolean {
-  if (process.getuid?.() !== 0) return false;
+  if (process.getuid?.() !== 0) {
+    return false;
+  }
   process.setgroups?.([]);
   process.setgid?.(NOBODY);
   process.setuid?.(NOBODY);
@@ -197,11 +253,16 @@ function becomeNobody(): boolean {
 function fromParent(lines: Lines, table: Table): Row[] {
   emit(`N${table.name}`);
   const line = lines.nextObject();
-  if (line === undefined) process.exit(1);
+  if (line === undefined) {
+    process.exit(1);
+  }
   return JSON.parse(line) as Row[];
 }
 
-/** Statements get what the satellite itself leaves: four that compute for ever must not keep it from saying that it is there. */
+/**
+ * Statements get what the satellite itself leaves: four that compute for ever must not keep it from saying that it is
+ * there.
+ */
 const PRIORITY = 10;
 
 /** Answers the requests on the channel, one after the other, and returns when the parent has gone. */
@@ -210,19 +271,25 @@ export async function work(env: NodeJS.ProcessEnv): Promise<void> {
   const lines = new Lines();
   const tables = await loadTables();
   const first = lines.next();
-  if (first === undefined) return;
+  if (first === undefined) {
+    return;
+  }
   const sandbox = new Sandbox(tables, workerSetupSchema.parse(JSON.parse(first)).history);
   const fell = becomeNobody();
   for (;;) {
     emit('R');
     const line = lines.nextObject();
-    if (line === undefined) return;
+    if (line === undefined) {
+      return;
+    }
     // Granted to the statement before, too late.
     lines.forgetCredits();
     const request = workerRequestSchema.parse(JSON.parse(line));
     const sources = sourcesFrom(env, tables, request.notes);
     try {
-      hold(`D${JSON.stringify(run(request, lines, sandbox, (table) => (fell && table.privileged === true ? fromParent(lines, table) : table.rows(sources))))}`);
+      hold(
+        `D${JSON.stringify(run(request, lines, sandbox, (table) => (fell && table.privileged === true ? fromParent(lines, table) : table.rows(sources))))}`,
+      );
     } catch (error) {
       const { code, message } = sandbox.translate(error);
       hold(`E${JSON.stringify({ code, message })}`);

@@ -13,7 +13,9 @@ export const table: LiveTable = {
   ],
   *rows({ catalog }) {
     for (const { name: table_name, columns } of catalog.tables) {
-      for (const [i, { name, type, description }] of columns.entries()) yield { table_name, position: i + 1, name, type, description };
+      for (const [i, { name, type, description }] of columns.entries()) {
+        yield { table_name, position: i + 1, name, type, description };
+      }
     }
   },
 };

@@ -1,7 +1,16 @@
 import { readMaybe, ticksToMs } from '../procfs.ts';
 import type { LiveTable } from '../table.ts';
 
-const COUNTERS = ['user_ms', 'nice_ms', 'system_ms', 'idle_ms', 'iowait_ms', 'irq_ms', 'softirq_ms', 'steal_ms'] as const;
+const COUNTERS = [
+  'user_ms',
+  'nice_ms',
+  'system_ms',
+  'idle_ms',
+  'iowait_ms',
+  'irq_ms',
+  'softirq_ms',
+  'steal_ms',
+] as const;
 
 const MEANING: Record<(typeof COUNTERS)[number], string> = {
   user_ms: 'time in user mode',
@@ -20,14 +29,23 @@ export const table: LiveTable = {
   description: 'Logical processors, one row each: counters since the start of the machine',
   columns: [
     { name: 'cpu', type: 'integer', description: 'number of the processor' },
-    ...COUNTERS.map((name) => ({ name, type: 'integer' as const, description: `${MEANING[name]} since the start of the machine` })),
+    ...COUNTERS.map((name) => ({
+      name,
+      type: 'integer' as const,
+      description: `${MEANING[name]} since the start of the machine`,
+    })),
   ],
   *rows({ proc }) {
     for (const line of (readMaybe(proc, 'stat') ?? '').split('\n')) {
       const match = /^cpu(\d+) (.*)$/.exec(line);
-      if (match === null) continue;
+      if (match === null) {
+        continue;
+      }
       const ticks = (match[2] ?? '').split(' ').map(Number);
-      yield { cpu: Number(match[1]), ...Object.fromEntries(COUNTERS.map((name, i) => [name, ticksToMs(ticks[i] ?? 0)])) };
+      yield {
+        cpu: Number(match[1]),
+        ...Object.fromEntries(COUNTERS.map((name, i) => [name, ticksToMs(ticks[i] ?? 0)])),
+      };
     }
   },
 };

@@ -8,7 +8,11 @@ export const table = historyTable({
     { name: 'device', type: 'text', description: 'what is mounted' },
     { name: 'size_bytes', type: 'integer', description: 'size' },
     { name: 'used_bytes', type: 'integer', description: 'bytes in use' },
-    { name: 'available_bytes', type: 'integer', description: 'bytes that programs without privileges could still write' },
+    {
+      name: 'available_bytes',
+      type: 'integer',
+      description: 'bytes that programs without privileges could still write',
+    },
     { name: 'inodes_free', type: 'integer', description: 'number of files that it could still take' },
   ],
 });

@@ -4,7 +4,10 @@ import type { LiveTable, Row } from '../table.ts';
 
 /** File systems that hold no data of their own and would only bury the others. */
 const PSEUDO = new Set(
-  'autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fusectl hugetlbfs mqueue nsfs proc pstore ramfs rpc_pipefs securityfs selinuxfs sysfs tracefs'.split(' '),
+  (
+    'autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fusectl hugetlbfs mqueue nsfs ' +
+    'proc pstore ramfs rpc_pipefs securityfs selinuxfs sysfs tracefs'
+  ).split(' '),
 );
 /** statfs on a server that is gone hangs for good. */
 const REMOTE = new Set('nfs nfs4 cifs smb3 9p ceph fuse.sshfs fuse.glusterfs'.split(' '));
@@ -47,10 +50,14 @@ const UNKNOWN: Sizes = { size_bytes: null, used_bytes: null, available_bytes: nu
  * but what the kubelet mounts into it (hosts, tls) lies on the machine's own file systems.
  */
 function sizes(mount: Mount, paths: string[]): Sizes {
-  if (REMOTE.has(mount.type)) return UNKNOWN;
+  if (REMOTE.has(mount.type)) {
+    return UNKNOWN;
+  }
   for (const path of paths) {
     try {
-      if (deviceName(statSync(path).dev) !== mount.device) continue;
+      if (deviceName(statSync(path).dev) !== mount.device) {
+        continue;
+      }
       const fs = statfsSync(path);
       return {
         size_bytes: fs.blocks * fs.bsize,
@@ -84,13 +91,18 @@ export const table: LiveTable = {
   *rows({ proc, root }) {
     const own = parseMounts(readMaybe('/proc/self/mountinfo') ?? '');
     for (const mount of parseMounts(readMaybe(proc, '1/mountinfo') ?? readMaybe(proc, 'self/mountinfo') ?? '')) {
-      if (PSEUDO.has(mount.type)) continue;
+      if (PSEUDO.has(mount.type)) {
+        continue;
+      }
       yield {
         mount_point: mount.mountPoint,
         device: mount.source,
         type: mount.type,
         read_only: mount.options.split(',').includes('ro') ? 1 : 0,
-        ...sizes(mount, [`${root}${mount.mountPoint}`, ...own.filter((m) => m.device === mount.device).map((m) => m.mountPoint)]),
+        ...sizes(mount, [
+          `${root}${mount.mountPoint}`,
+          ...own.filter((m) => m.device === mount.device).map((m) => m.mountPoint),
+        ]),
       };
     }
   },

@@ -13,7 +13,11 @@ export const table: LiveTable = {
     { name: 'mac', type: 'text', description: 'hardware address' },
     { name: 'mtu', type: 'integer', description: 'largest packet in bytes' },
     { name: 'state', type: 'text', description: 'up, down, or unknown (loopback, tunnels)' },
-    { name: 'addresses', type: 'text', description: 'IP addresses with prefix length, separated by spaces; empty without any' },
+    {
+      name: 'addresses',
+      type: 'text',
+      description: 'IP addresses with prefix length, separated by spaces; empty without any',
+    },
     { name: 'rx_bytes', type: 'integer', description: 'bytes received since the interface exists' },
     { name: 'tx_bytes', type: 'integer', description: 'bytes sent since the interface exists' },
     { name: 'rx_errors', type: 'integer', description: 'packets received with an error' },
@@ -25,7 +29,9 @@ export const table: LiveTable = {
     for (const name of readdirSync(folder).sort()) {
       const mtu = readNumber(folder, name, 'mtu');
       // /sys/class/net also holds files such as bonding_masters.
-      if (mtu === null) continue;
+      if (mtu === null) {
+        continue;
+      }
       yield {
         name,
         mac: readMaybe(folder, name, 'address')?.trim() ?? null,

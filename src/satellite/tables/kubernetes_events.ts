@@ -2,7 +2,9 @@ import { historyTable } from '../table.ts';
 
 export const table = historyTable({
   name: 'kubernetes_events',
-  description: "Kubernetes' events of this node and of its pods, kept longer than Kubernetes does; one row each time that one occurs again",
+  description:
+    "Kubernetes' events of this node and of its pods, kept longer than Kubernetes does; one row each time that one " +
+    'occurs again',
   columns: [
     { name: 'type', type: 'text', description: 'Normal or Warning' },
     { name: 'reason', type: 'text', description: 'what happened, one word: Scheduled, BackOff, Unhealthy …' },

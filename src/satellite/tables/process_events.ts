@@ -2,7 +2,9 @@ import { historyTable } from '../table.ts';
 
 export const table = historyTable({
   name: 'process_events',
-  description: 'Starts and ends of processes, kernel threads aside. Seen by looking every 10 s: a process that lived shorter may be missed',
+  description:
+    'Starts and ends of processes, kernel threads aside. Seen by looking every 10 s: a process that lived shorter ' +
+    'may be missed',
   columns: [
     { name: 'type', type: 'text', description: 'start or end; the time of an end is when it was noticed' },
     { name: 'pid', type: 'integer', description: 'process id' },

@@ -9,7 +9,9 @@ export const command = defineCommand({
   args: z.strictObject({ id: resourceId }),
   apply(tx, { args }) {
     const before = tx.get<EnrolmentTokenRow>('SELECT * FROM enrolment_tokens WHERE id = ?', args.id);
-    if (before === undefined) refuse('not-found', `There is no enrolment token ${args.id}.`);
+    if (before === undefined) {
+      refuse('not-found', `There is no enrolment token ${args.id}.`);
+    }
     tx.run('DELETE FROM enrolment_tokens WHERE id = ?', args.id);
     return { changes: [{ resource: `enrolment/${args.id}`, before: viewEnrolment(before), after: null }] };
   },

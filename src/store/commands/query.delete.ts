@@ -9,7 +9,9 @@ export const command = defineCommand({
   args: z.strictObject({ id: resourceId }),
   apply(tx, { args }) {
     const before = tx.get<SavedQueryRow>('SELECT * FROM saved_queries WHERE id = ?', args.id);
-    if (before === undefined) refuse('not-found', `There is no saved query ${args.id}.`);
+    if (before === undefined) {
+      refuse('not-found', `There is no saved query ${args.id}.`);
+    }
     tx.run('DELETE FROM saved_queries WHERE id = ?', args.id);
     return { changes: [{ resource: `query/${args.id}`, before: viewQuery(before), after: null }] };
   },

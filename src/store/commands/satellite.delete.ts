@@ -9,7 +9,9 @@ export const command = defineCommand({
   args: z.strictObject({ id: satelliteId }),
   apply(tx, { args }) {
     const before = readSatellite(tx, args.id);
-    if (before === undefined) refuse('not-found', `There is no satellite ${args.id}.`);
+    if (before === undefined) {
+      refuse('not-found', `There is no satellite ${args.id}.`);
+    }
     tx.run('DELETE FROM satellites WHERE id = ?', args.id);
     return { changes: [{ resource: `satellite/${args.id}`, before: viewSatellite(before), after: null }] };
   },

@@ -10,9 +10,25 @@ export const command = defineCommand({
   args: z.strictObject({ id: satelliteId, name: title.optional(), tags: tags.optional(), access: access.optional() }),
   apply(tx, { args }) {
     const before = readSatellite(tx, args.id);
-    if (before === undefined) refuse('not-found', `There is no satellite ${args.id}.`);
-    tx.run('UPDATE satellites SET name = ?, tags = ?, access = ?, version = ? WHERE id = ?',
-      args.name ?? before.name, args.tags === undefined ? before.tags : JSON.stringify(args.tags), args.access ?? before.access, tx.position, args.id);
-    return { changes: [{ resource: `satellite/${args.id}`, before: viewSatellite(before), after: viewSatellite(readSatellite(tx, args.id)) }] };
+    if (before === undefined) {
+      refuse('not-found', `There is no satellite ${args.id}.`);
+    }
+    tx.run(
+      'UPDATE satellites SET name = ?, tags = ?, access = ?, version = ? WHERE id = ?',
+      args.name ?? before.name,
+      args.tags === undefined ? before.tags : JSON.stringify(args.tags),
+      args.access ?? before.access,
+      tx.position,
+      args.id,
+    );
+    return {
+      changes: [
+        {
+          resource: `satellite/${args.id}`,
+          before: viewSatellite(before),
+          after: viewSatellite(readSatellite(tx, args.id)),
+        },
+      ],
+    };
   },
 });

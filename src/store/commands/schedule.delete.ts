@@ -10,7 +10,9 @@ export const command = defineCommand({
   args: z.strictObject({ id: resourceId }),
   apply(tx, { args }) {
     const before = readSchedule(tx, args.id);
-    if (before === undefined) refuse('not-found', `There is no schedule ${args.id}.`);
+    if (before === undefined) {
+      refuse('not-found', `There is no schedule ${args.id}.`);
+    }
     tx.run('DELETE FROM schedules WHERE id = ?', args.id);
     return { changes: [{ resource: `schedule/${args.id}`, before: viewSchedule(before), after: null }] };
   },

@@ -9,7 +9,9 @@ export const command = defineCommand({
   args: z.strictObject({ id: resourceId }),
   apply(tx, { args }) {
     const before = tx.get<TokenRow>('SELECT * FROM tokens WHERE id = ?', args.id);
-    if (before === undefined) refuse('not-found', `There is no token ${args.id}.`);
+    if (before === undefined) {
+      refuse('not-found', `There is no token ${args.id}.`);
+    }
     tx.run('DELETE FROM tokens WHERE id = ?', args.id);
     return { changes: [{ resource: `token/${args.id}`, before: viewToken(before), after: null }] };
   },

@@ -10,9 +10,21 @@ export const command = defineCommand({
   args: z.strictObject({ id: resourceId, expiresAt: time }),
   apply(tx, { args }) {
     const before = tx.get<TokenRow>('SELECT * FROM tokens WHERE id = ?', args.id);
-    if (before === undefined) refuse('not-found', `There is no token ${args.id}.`);
-    if (args.expiresAt <= before.expires_at) return { changes: [] };
+    if (before === undefined) {
+      refuse('not-found', `There is no token ${args.id}.`);
+    }
+    if (args.expiresAt <= before.expires_at) {
+      return { changes: [] };
+    }
     tx.run('UPDATE tokens SET expires_at = ?, version = ? WHERE id = ?', args.expiresAt, tx.position, args.id);
-    return { changes: [{ resource: `token/${args.id}`, before: viewToken(before), after: viewToken(tx.get<TokenRow>('SELECT * FROM tokens WHERE id = ?', args.id)) }] };
+    return {
+      changes: [
+        {
+          resource: `token/${args.id}`,
+          before: viewToken(before),
+          after: viewToken(tx.get<TokenRow>('SELECT * FROM tokens WHERE id = ?', args.id)),
+        },
+      ],
+    };
   },
 });

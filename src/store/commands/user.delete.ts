@@ -13,10 +13,18 @@ export const command = defineCommand({
   args: z.strictObject({ name: userName }),
   apply(tx, { args }) {
     const before = tx.get<UserRow>('SELECT * FROM users WHERE name = ?', args.name);
-    if (before === undefined) refuse('not-found', `There is no user ${args.name}.`);
+    if (before === undefined) {
+      refuse('not-found', `There is no user ${args.name}.`);
+    }
     const ended = watchAccess(tx, args.name);
     tx.run('DELETE FROM users WHERE name = ?', args.name);
     keepAnAdministrator(tx);
-    return { changes: [{ resource: `user/${args.name}`, before: viewUser(before), after: null }, ...ended(), ...stopSchedulesOf(tx, args.name)] };
+    return {
+      changes: [
+        { resource: `user/${args.name}`, before: viewUser(before), after: null },
+        ...ended(),
+        ...stopSchedulesOf(tx, args.name),
+      ],
+    };
   },
 });

@@ -1,4 +1,7 @@
-/** `version` is the position of the command that changed the row last. Times are milliseconds since 1970, by proposers' clocks. */
+/**
+ * `version` is the position of the command that changed the row last. Times are milliseconds since 1970, by proposers'
+ * clocks.
+ */
 export const sql = `
 CREATE TABLE users (
   name TEXT PRIMARY KEY,

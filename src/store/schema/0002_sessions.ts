@@ -1,4 +1,7 @@
-/** Logins as they are opened and ended; when each was used last is kept out of here, or every read would be a write by quorum. */
+/**
+ * Logins as they are opened and ended; when each was used last is kept out of here, or every read would be a write by
+ * quorum.
+ */
 export const sql = `
 -- id: hexadecimal sha256 of the session's secret.
 CREATE TABLE sessions (

@@ -1,7 +1,7 @@
 /**
- * The authorities of satellites' own HTTPS endpoints, one for each zone, shared by all instances: people import it into their browsers, and one that
- * is lost with an instance would have to be imported anew. The key lies where the state lies, readable by the cloud alone, and can sign for
- * `*.satellites.ZONE` only.
+ * The authorities of satellites' own HTTPS endpoints, one for each zone, shared by all instances: people import it into
+ * their browsers, and one that is lost with an instance would have to be imported anew. The key lies where the state
+ * lies, readable by the cloud alone, and can sign for `*.satellites.ZONE` only.
  */
 export const sql = `
 -- certificate, key: PEM.

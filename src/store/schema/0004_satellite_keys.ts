@@ -1,4 +1,7 @@
-/** Keys that are void for good, the key by which a satellite shows itself on the bus's WebSocket listener, and who changed a state and why. */
+/**
+ * Keys that are void for good, the key by which a satellite shows itself on the bus's WebSocket listener, and who
+ * changed a state and why.
+ */
 export const sql = `
 -- nkey: public key (Ed25519, as nats-server writes it), empty where the satellite has none.
 ALTER TABLE satellites ADD COLUMN nkey TEXT NOT NULL DEFAULT '';

@@ -1,4 +1,7 @@
-/** The next credential of a satellite: admitted beside the one in `satellites` until the satellite has come with it, and in its place from then on. */
+/**
+ * The next credential of a satellite: admitted beside the one in `satellites` until the satellite has come with it, and
+ * in its place from then on.
+ */
 export const sql = `
 -- As the columns of these names in satellites.
 CREATE TABLE satellite_renewals (

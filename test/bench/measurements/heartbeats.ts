@@ -53,8 +53,16 @@ async function simulate(ids: string[], clouds: LocalClouds, children: ChildProce
   // Two at least: they are to keep all processors busy when all connect at once.
   const each = Math.ceil(ids.length / Math.max(2, Math.ceil(ids.length / PER_PROCESS)));
   for (let from = 0; from < ids.length; from += each) {
-    const child = fork(join(import.meta.dirname, '../support/heartbeats.ts'), [], { stdio: ['pipe', 'inherit', 'inherit', 'ipc'] });
-    child.stdin?.end(JSON.stringify({ server: `${node.address}:${clouds.ports.nats}`, authority: clouds.files.authority, satellites: ids.slice(from, from + each) }));
+    const child = fork(join(import.meta.dirname, '../support/heartbeats.ts'), [], {
+      stdio: ['pipe', 'inherit', 'inherit', 'ipc'],
+    });
+    child.stdin?.end(
+      JSON.stringify({
+        server: `${node.address}:${clouds.ports.nats}`,
+        authority: clouds.files.authority,
+        satellites: ids.slice(from, from + each),
+      }),
+    );
     children.push(child);
   }
   await Promise.all(children.map((c) => once(c, 'message')));
@@ -66,23 +74,48 @@ async function tell(child: ChildProcess, message: string): Promise<void> {
   await told;
 }
 
-async function measure(count: number, ids: string[], clouds: LocalClouds, say: (line: string) => void, signal: AbortSignal): Promise<Result> {
+async function measure(
+  count: number,
+  ids: string[],
+  clouds: LocalClouds,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Result> {
   const children: ChildProcess[] = [];
   const heard = new Map<string, number>();
   const since = (from: number): number => {
     let n = 0;
-    for (const at of heard.values()) if (at >= from) n += 1;
+    for (const at of heard.values()) {
+      if (at >= from) {
+        n += 1;
+      }
+    }
     return n;
   };
   const progress = async (what: string, from: number, began: number, wanted: number): Promise<Progress> => {
-    const reached = (n: number): Promise<number> => until(`${n} satellites to be ${what}`, () => {
-      signal.throwIfAborted();
-      return since(from) >= n ? Date.now() - began : undefined;
-    }, PATIENCE_MS);
-    const telling = setInterval(() => say(`${count}: ${since(from)} are ${what} after ${((Date.now() - began) / 1000).toFixed(0)} s`), 20_000);
+    const reached = (n: number): Promise<number> =>
+      until(
+        `${n} satellites to be ${what}`,
+        () => {
+          signal.throwIfAborted();
+          return since(from) >= n ? Date.now() - began : undefined;
+        },
+        PATIENCE_MS,
+      );
+    const telling = setInterval(
+      () => say(`${count}: ${since(from)} are ${what} after ${((Date.now() - began) / 1000).toFixed(0)} s`),
+      20_000,
+    );
     try {
-      const found = { half: await reached(count / 2), most: await reached(Math.ceil(count * 0.99) - 1), all: await reached(wanted) };
-      say(`${count}: ${what}: half after ${seconds(found.half)} s, 99 % after ${seconds(found.most)} s, all after ${seconds(found.all)} s`);
+      const found = {
+        half: await reached(count / 2),
+        most: await reached(Math.ceil(count * 0.99) - 1),
+        all: await reached(wanted),
+      };
+      say(
+        `${count}: ${what}: half after ${seconds(found.half)} s, 99 % after ${seconds(found.most)} s, all after ` +
+          `${seconds(found.all)} s`,
+      );
       return found;
     } finally {
       clearInterval(telling);
@@ -92,22 +125,41 @@ async function measure(count: number, ids: string[], clouds: LocalClouds, say: (
   try {
     const pid = (await clouds.start(node)).pid ?? 0;
     const server = (): number => childrenOf(pid)[0] ?? 0;
-    const work = (): Work => ({ cloud: processorMs(pid), natsServer: processorMs(server()), simulators: children.reduce((sum, c) => sum + processorMs(c.pid ?? 0), 0) });
-    const less = (a: Work, b: Work, by = 1): Work => ({ cloud: (a.cloud - b.cloud) / by, natsServer: (a.natsServer - b.natsServer) / by, simulators: (a.simulators - b.simulators) / by });
-    const bus = await connectBus({ servers: [`${node.address}:${clouds.ports.nats}`], tls: clouds.files.cloudTls(node.name), name: 'bench', onlyThese: true });
+    const work = (): Work => ({
+      cloud: processorMs(pid),
+      natsServer: processorMs(server()),
+      simulators: children.reduce((sum, c) => sum + processorMs(c.pid ?? 0), 0),
+    });
+    const less = (a: Work, b: Work, by = 1): Work => ({
+      cloud: (a.cloud - b.cloud) / by,
+      natsServer: (a.natsServer - b.natsServer) / by,
+      simulators: (a.simulators - b.simulators) / by,
+    });
+    const bus = await connectBus({
+      servers: [`${node.address}:${clouds.ports.nats}`],
+      tls: clouds.files.cloudTls(node.name),
+      name: 'bench',
+      onlyThese: true,
+    });
     close = () => bus.close();
-    bus.subscribe(subjects.allHeartbeats, { callback: (_, msg) => void heard.set(nameOf(msg.subject.split('.')[1] ?? ''), Date.now()) });
+    bus.subscribe(subjects.allHeartbeats, {
+      callback: (_, msg) => void heard.set(nameOf(msg.subject.split('.')[1] ?? ''), Date.now()),
+    });
     say(`${count}: making certificates`);
     await simulate(ids, clouds, children);
 
     const began = Date.now();
-    for (const child of children) await tell(child, 'connect');
+    for (const child of children) {
+      await tell(child, 'connect');
+    }
     const connected = await progress('connected', began, began, count);
     // The first heartbeats of all bring each into the state, which is no rest.
     const written = async (): Promise<number> => {
       const metrics = await call(clouds, node, '/metrics', { headers: { authorization: `Bearer ${API_TOKEN}` } });
       const [, found] = /^terrarium_state_position (\d+)/m.exec(metrics.body) ?? [];
-      if (found === undefined) throw new Error(`the cloud tells no position: ${metrics.body.slice(0, 200)}`);
+      if (found === undefined) {
+        throw new Error(`the cloud tells no position: ${metrics.body.slice(0, 200)}`);
+      }
       return Number(found);
     };
     let [before, position] = [-1, await written()];
@@ -120,17 +172,27 @@ async function measure(count: number, ids: string[], clouds: LocalClouds, say: (
     await sleep(STEADY_MS, undefined, { signal });
     const cpu = less(work(), start.work, Date.now() - start.at);
     const memory = { cloud: proportional(pid), natsServer: proportional(server()) };
-    say(`${count}: at rest cloud ${(cpu.cloud * 100).toFixed(0)} %, nats-server ${(cpu.natsServer * 100).toFixed(0)} %, simulators ${(cpu.simulators * 100).toFixed(0)} % of a processor`);
+    say(
+      `${count}: at rest cloud ${(cpu.cloud * 100).toFixed(0)} %, nats-server ${(cpu.natsServer * 100).toFixed(0)} ` +
+        `%, simulators ${(cpu.simulators * 100).toFixed(0)} % of a processor`,
+    );
 
     const [silent = ''] = ids;
     await tell(children[0] as ChildProcess, `silence ${silent}`);
     // Its last one may be on its way yet.
     const last = (): number => heard.get(silent) ?? 0;
-    const isIn = (state: SatelliteInfo['state']): Promise<number> => until(`${silent} to be ${state}`, async () => {
-      signal.throwIfAborted();
-      const answer = await call(clouds, node, `/api/v1/satellites/${silent}`, { headers: { authorization: `Bearer ${API_TOKEN}` } });
-      return (JSON.parse(answer.body) as SatelliteInfo).state === state ? Date.now() - last() : undefined;
-    }, 120_000);
+    const isIn = (state: SatelliteInfo['state']): Promise<number> =>
+      until(
+        `${silent} to be ${state}`,
+        async () => {
+          signal.throwIfAborted();
+          const answer = await call(clouds, node, `/api/v1/satellites/${silent}`, {
+            headers: { authorization: `Bearer ${API_TOKEN}` },
+          });
+          return (JSON.parse(answer.body) as SatelliteInfo).state === state ? Date.now() - last() : undefined;
+        },
+        120_000,
+      );
     const degraded = await isIn('degraded');
     const unreachable = await isIn('unreachable');
     say(`${count}: a silent one is degraded after ${degraded} ms, unreachable after ${unreachable} ms`);
@@ -142,10 +204,22 @@ async function measure(count: number, ids: string[], clouds: LocalClouds, say: (
     const back = await progress('back', killed + 500, killed, count - 1);
     // The server is another process now, which began with nothing.
     const spent = less(work(), { ...worked, natsServer: 0 });
-    say(`${count}: for it the cloud worked ${seconds(spent.cloud)} s, nats-server ${seconds(spent.natsServer)} s, the simulators ${seconds(spent.simulators)} s`);
-    return { satellites: count, connected, cpu, memory, silent: { degraded, unreachable }, back: { ...back, work: spent } };
+    say(
+      `${count}: for it the cloud worked ${seconds(spent.cloud)} s, nats-server ${seconds(spent.natsServer)} s, ` +
+        `the simulators ${seconds(spent.simulators)} s`,
+    );
+    return {
+      satellites: count,
+      connected,
+      cpu,
+      memory,
+      silent: { degraded, unreachable },
+      back: { ...back, work: spent },
+    };
   } finally {
-    for (const child of children) child.kill('SIGKILL');
+    for (const child of children) {
+      child.kill('SIGKILL');
+    }
     await close();
     await clouds.stop();
   }
@@ -165,23 +239,60 @@ export const measurement: Measurement = {
     const mib = (bytes: number): string => (bytes / MIB).toFixed(0);
     const largest = results.at(-1);
     const markdown = [
-      `Simulated satellites, each with a TLS connection, a certificate, a heartbeat every ${HEARTBEAT_MS / 1000} s and the link of a satellite outside the cluster, against one cloud instance and its nats-server; the simulators share the machine and its processors.${REMARK}`,
+      `Simulated satellites, each with a TLS connection, a certificate, a heartbeat every ${HEARTBEAT_MS / 1000} s ` +
+        'and the link of a satellite outside the cluster, against one cloud instance and its nats-server; the ' +
+        `simulators share the machine and its processors.${REMARK}`,
       '',
       `At rest, over ${STEADY_MS / 1000} s: processor as parts of one; memory proportional, MiB. Times in s.`,
       '',
       table(
-        ['satellites', 'cloud: processor', 'memory', 'nats-server: processor', 'memory', 'simulators: processor', 'a silent one degraded', 'unreachable'],
-        results.map((r) => [r.satellites, percent(r.cpu.cloud), mib(r.memory.cloud), percent(r.cpu.natsServer), mib(r.memory.natsServer), percent(r.cpu.simulators), seconds(r.silent.degraded), seconds(r.silent.unreachable)]),
+        [
+          'satellites',
+          'cloud: processor',
+          'memory',
+          'nats-server: processor',
+          'memory',
+          'simulators: processor',
+          'a silent one degraded',
+          'unreachable',
+        ],
+        results.map((r) => [
+          r.satellites,
+          percent(r.cpu.cloud),
+          mib(r.memory.cloud),
+          percent(r.cpu.natsServer),
+          mib(r.memory.natsServer),
+          percent(r.cpu.simulators),
+          seconds(r.silent.degraded),
+          seconds(r.silent.unreachable),
+        ]),
       ),
       '',
-      'nats-server killed, so that all come back at once: s until they are heard again, and the processor time (s) that all of it took. Each waits 1 to 8 s first, so that they do not come in one moment; a try has 5 s, the next ones up to 20 s.',
+      'nats-server killed, so that all come back at once: s until they are heard again, and the processor time (s) ' +
+        'that all of it took. Each waits 1 to 8 s first, so that they do not come in one moment; a try has 5 s, the ' +
+        'next ones up to 20 s.',
       '',
       table(
         ['satellites', 'half back', '99 %', 'all', 'cloud: processor time', 'nats-server', 'simulators'],
-        results.map((r) => [r.satellites, seconds(r.back.half), seconds(r.back.most), seconds(r.back.all), seconds(r.back.work.cloud), seconds(r.back.work.natsServer), seconds(r.back.work.simulators)]),
+        results.map((r) => [
+          r.satellites,
+          seconds(r.back.half),
+          seconds(r.back.most),
+          seconds(r.back.all),
+          seconds(r.back.work.cloud),
+          seconds(r.back.work.natsServer),
+          seconds(r.back.work.simulators),
+        ]),
       ),
       '',
-      `A satellite is degraded ${DEGRADED_MS / 1000} s after its last heartbeat, unreachable after ${UNREACHABLE_MS / 1000} s.${largest === undefined ? '' : ` ${largest.satellites} satellites: goal below 50 % of a processor (${largest.cpu.cloud < 0.5 ? 'kept' : 'missed'} by the cloud alone).`}`,
+      `A satellite is degraded ${DEGRADED_MS / 1000} s after its last heartbeat, unreachable after ` +
+        `${UNREACHABLE_MS / 1000} ` +
+        `s.${
+          largest === undefined
+            ? ''
+            : ` ${largest.satellites} satellites: goal below 50 % of a processor ` +
+              `(${largest.cpu.cloud < 0.5 ? 'kept' : 'missed'} by the cloud alone).`
+        }`,
     ].join('\n');
     return { data: { results }, markdown };
   },

@@ -25,7 +25,9 @@ interface Run {
 /** Rows of about a thousand bytes, which cost SQLite next to nothing: it is the way that is measured. */
 function request(id: string, megabytes: number): StreamRequest {
   const text = 'x'.repeat(985);
-  const sql = `with recursive c(x) as (select 1 union all select x + 1 from c where x < ${megabytes * 1000}) select x, '${text}' from c`;
+  const sql =
+    `with recursive c(x) as (select 1 union all select x + 1 from c where x < ${megabytes * 1000}) select x, ` +
+    `'${text}' from c`;
   return { id, query: { sql, satellites: ['s1'], maxRows: 1_000_000, maxBytes: 2 ** 30, timeoutMs: 60_000 } };
 }
 
@@ -37,13 +39,22 @@ function stream(ws: WebSocket, megabytes: number): Promise<Run> {
     const take = (data: RawData): void => {
       const { length } = data as Buffer;
       bytes += length;
-      if (length > 2_000) return;
+      if (length > 2_000) {
+        return;
+      }
       const line = JSON.parse(String(data)) as { done?: true; rows?: unknown; error?: unknown; problem?: unknown };
-      if (line.error !== undefined || line.problem !== undefined) reject(new Error(String(data)));
-      if (line.done !== true) return;
+      if (line.error !== undefined || line.problem !== undefined) {
+        reject(new Error(String(data)));
+      }
+      if (line.done !== true) {
+        return;
+      }
       ws.off('message', take);
-      if (line.rows === megabytes * 1000) resolve({ bytes, ms: performance.now() - began });
-      else reject(new Error(`not all rows: ${String(data)}`));
+      if (line.rows === megabytes * 1000) {
+        resolve({ bytes, ms: performance.now() - began });
+      } else {
+        reject(new Error(`not all rows: ${String(data)}`));
+      }
     };
     ws.on('message', take);
     ws.send(JSON.stringify(request(String(began), megabytes)));
@@ -65,7 +76,9 @@ async function raw(clouds: LocalClouds): Promise<RawWay> {
   nc.subscribe('bench.stream', {
     callback(_, msg) {
       bytes += msg.data.length;
-      if (bytes >= awaited) arrived?.();
+      if (bytes >= awaited) {
+        arrived?.();
+      }
     },
   });
   await nc.flush();
@@ -87,7 +100,8 @@ async function raw(clouds: LocalClouds): Promise<RawWay> {
 }
 
 const rate = ({ bytes, ms }: Run): number => bytes / 1e6 / (ms / 1000);
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+const median = (values: number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 export const measurement: Measurement = {
   title: 'Streaming of a result',
@@ -101,7 +115,11 @@ export const measurement: Measurement = {
       stops.unshift(() => satellite.kill());
       satellite.start();
       await satellite.heard();
-      const ws = new WebSocket(`wss://${node.address}:${clouds.ports.console}${API_PATHS.queryStream}`, { ca: clouds.files.authority.cert, headers: { authorization: `Bearer ${API_TOKEN}` }, perMessageDeflate: false });
+      const ws = new WebSocket(`wss://${node.address}:${clouds.ports.console}${API_PATHS.queryStream}`, {
+        ca: clouds.files.authority.cert,
+        headers: { authorization: `Bearer ${API_TOKEN}` },
+        perMessageDeflate: false,
+      });
       stops.unshift(async () => ws.terminate());
       await once(ws, 'open');
       const nats = await raw(clouds);
@@ -110,8 +128,17 @@ export const measurement: Measurement = {
       await nats.run(10);
       const [server = 0] = childrenOf(cloud);
       const statements = childrenOf(satellite.pid);
-      const processes: Record<string, number[]> = { cloud: [cloud], 'nats-server': [server], satellite: [satellite.pid], 'its processes for statements, together': statements, 'the client, and what measures': [process.pid] };
-      const sums = (of: (pid: number) => number): Record<string, number> => Object.fromEntries(Object.entries(processes).map(([name, pids]) => [name, pids.reduce((sum, pid) => sum + of(pid), 0)]));
+      const processes: Record<string, number[]> = {
+        cloud: [cloud],
+        'nats-server': [server],
+        satellite: [satellite.pid],
+        'its processes for statements, together': statements,
+        'the client, and what measures': [process.pid],
+      };
+      const sums = (of: (pid: number) => number): Record<string, number> =>
+        Object.fromEntries(
+          Object.entries(processes).map(([name, pids]) => [name, pids.reduce((sum, pid) => sum + of(pid), 0)]),
+        );
       const idle = sums(resident);
       const most: Record<string, number> = {};
       const worked: Record<string, number> = {};
@@ -119,27 +146,58 @@ export const measurement: Measurement = {
       for (let round = 0; round < ROUNDS; round += 1) {
         say(`${MEGABYTES} MB, round ${round + 1} of ${ROUNDS}`);
         const before = sums(processorMs);
-        const watches = Object.entries(processes).map(([name, pids]) => ({ name, ends: pids.map((pid) => watchResident(pid)) }));
+        const watches = Object.entries(processes).map(([name, pids]) => ({
+          name,
+          ends: pids.map((pid) => watchResident(pid)),
+        }));
         const ours = await stream(ws, MEGABYTES);
-        for (const { name, ends } of watches) most[name] = Math.max(most[name] ?? 0, ends.reduce((sum, end) => sum + end(), 0));
-        for (const [name, ms] of Object.entries(sums(processorMs))) worked[name] = (worked[name] ?? 0) + (ms - (before[name] ?? 0)) / ROUNDS;
+        for (const { name, ends } of watches) {
+          most[name] = Math.max(
+            most[name] ?? 0,
+            ends.reduce((sum, end) => sum + end(), 0),
+          );
+        }
+        for (const [name, ms] of Object.entries(sums(processorMs))) {
+          worked[name] = (worked[name] ?? 0) + (ms - (before[name] ?? 0)) / ROUNDS;
+        }
         runs.push({ ours, raw: await nats.run(MEGABYTES) });
       }
       const ours = median(runs.map((r) => rate(r.ours)));
       const theirs = median(runs.map((r) => rate(r.raw)));
       const ratio = ours / theirs;
       const markdown = [
-        `${MEGABYTES} MB from one satellite through one cloud to one WebSocket, and as many in messages of ${BATCH.bytes / 1024} KiB from one NATS client to another through the same server, all over TLS on one machine; the median of ${ROUNDS} rounds in turn.${REMARK}`,
+        `${MEGABYTES} MB from one satellite through one cloud to one WebSocket, and as many in messages of ` +
+          `${BATCH.bytes / 1024} KiB from one NATS client to another through the same server, all over TLS on one ` +
+          `machine; the median of ${ROUNDS} rounds in turn.${REMARK}`,
         '',
-        table(['way', 'MB/s'], [['Terrarium: SQL rows as JSON, satellite → NATS → cloud → WebSocket', ours.toFixed(0)], ['raw NATS, one publisher and one subscriber', theirs.toFixed(0)], ['ratio (goal 0.7)', ratio.toFixed(2)]]),
+        table(
+          ['way', 'MB/s'],
+          [
+            ['Terrarium: SQL rows as JSON, satellite → NATS → cloud → WebSocket', ours.toFixed(0)],
+            ['raw NATS, one publisher and one subscriber', theirs.toFixed(0)],
+            ['ratio (goal 0.7)', ratio.toFixed(2)],
+          ],
+        ),
         '',
         `Processor time of a round of Terrarium's, on ${availableParallelism()} processors, and resident memory:`,
         '',
-        table(['process', 's', 'MiB before', 'MiB at most'], Object.keys(processes).map((name) => [name, ((worked[name] ?? 0) / 1000).toFixed(2), ...[idle, most].map((of) => ((of[name] ?? 0) / MIB).toFixed(0))])),
+        table(
+          ['process', 's', 'MiB before', 'MiB at most'],
+          Object.keys(processes).map((name) => [
+            name,
+            ((worked[name] ?? 0) / 1000).toFixed(2),
+            ...[idle, most].map((of) => ((of[name] ?? 0) / MIB).toFixed(0)),
+          ]),
+        ),
       ].join('\n');
-      return { data: { megabytes: MEGABYTES, ratio, runs, processorMs: worked, memory: { before: idle, most } }, markdown };
+      return {
+        data: { megabytes: MEGABYTES, ratio, runs, processorMs: worked, memory: { before: idle, most } },
+        markdown,
+      };
     } finally {
-      for (const stop of stops) await stop();
+      for (const stop of stops) {
+        await stop();
+      }
     }
   },
 };

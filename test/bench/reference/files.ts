@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
+import { bundledVersions } from '../../../installer/node/component-versions.ts';
 import type { RuntimeTraits } from '../../../installer/node/containerd-config.ts';
 import { CNI_CONFIG } from '../../../installer/node/containerd-config.ts';
-import { bundledVersions } from '../../../installer/node/component-versions.ts';
 
 /** Where the reference's programs and images lie on each machine. */
 export const HOME = '/opt/kubeadm-bench';
@@ -64,7 +64,10 @@ export interface Secrets {
   certificateKey: string;
 }
 
-/** For `kubeadm init --upload-certs`: kubeadm's defaults but for what a cluster on host networks without kube-proxy needs. */
+/**
+ * For `kubeadm init --upload-certs`: kubeadm's defaults but for what a cluster on host networks without kube-proxy
+ * needs.
+ */
 export function initConfig(peer: Peer, secrets: Secrets, traits: RuntimeTraits): string {
   return [
     {
@@ -91,7 +94,9 @@ export function initConfig(peer: Peer, secrets: Secrets, traits: RuntimeTraits):
       failCgroupV1: false,
       failSwapOn: false,
     },
-  ].map((d) => stringify(d)).join('---\n');
+  ]
+    .map((d) => stringify(d))
+    .join('---\n');
 }
 
 /** @param caHash of the CA's public key, `sha256:` and hex. */
@@ -99,7 +104,9 @@ export function joinConfig(first: Peer, peer: Peer, secrets: Secrets, caHash: st
   return stringify({
     apiVersion: 'kubeadm.k8s.io/v1beta4',
     kind: 'JoinConfiguration',
-    discovery: { bootstrapToken: { token: secrets.token, apiServerEndpoint: `${first.address}:6443`, caCertHashes: [caHash] } },
+    discovery: {
+      bootstrapToken: { token: secrets.token, apiServerEndpoint: `${first.address}:6443`, caCertHashes: [caHash] },
+    },
     controlPlane: { localAPIEndpoint: { advertiseAddress: peer.address }, certificateKey: secrets.certificateKey },
     nodeRegistration: nodeRegistration(peer),
     skipPhases: ['preflight'],

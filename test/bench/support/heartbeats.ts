@@ -10,9 +10,9 @@ import { createHandover, keepLink } from '../../../src/satellite/link.ts';
 import { loadTables } from '../../../src/satellite/table.ts';
 
 /**
- * A thousand and more satellites that do nothing but beat, as those of other machines do: each its own TLS connection by its own certificate,
- * its own heartbeat every 5 s, and the product's own link, which waits and comes back. `connect` starts them; `silence ID` ends the heartbeat of
- * one without a goodbye; its connection stays.
+ * A thousand and more satellites that do nothing but beat, as those of other machines do: each its own TLS connection
+ * by its own certificate, its own heartbeat every 5 s, and the product's own link, which waits and comes back.
+ * `connect` starts them; `silence ID` ends the heartbeat of one without a goodbye; its connection stays.
  */
 interface Settings {
   /** `host:port` of the bus. */
@@ -21,11 +21,16 @@ interface Settings {
   satellites: string[];
 }
 
-/** Handshakes of this process at once. Real satellites have a processor each; so many on one would wait for each other until all were too late. */
+/**
+ * Handshakes of this process at once. Real satellites have a processor each; so many on one would wait for each other
+ * until all were too late.
+ */
 const HANDSHAKES_AT_ONCE = 16;
 
 const chunks: Buffer[] = [];
-for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+for await (const chunk of process.stdin) {
+  chunks.push(chunk as Buffer);
+}
 const { server, authority, satellites } = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Settings;
 const tables = await loadTables();
 const stop = new AbortController();
@@ -35,31 +40,54 @@ const silent = new Set<string>();
 // One key serves all: making ten thousand would take longer than the measurement.
 const { csr, key } = await createRequest('simulated');
 const certificates = new Map<string, string>();
-for (const id of satellites) certificates.set(id, await signRequest(authority, csr, satelliteIdentity(id), new Date()));
+for (const id of satellites) {
+  certificates.set(id, await signRequest(authority, csr, satelliteIdentity(id), new Date()));
+}
 
 const waiting: (() => void)[] = [];
 let free = HANDSHAKES_AT_ONCE;
 async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (free > 0) free -= 1;
-  else await new Promise<void>((resolve) => waiting.push(resolve));
+  if (free > 0) {
+    free -= 1;
+  } else {
+    await new Promise<void>((resolve) => waiting.push(resolve));
+  }
   try {
     return await work();
   } finally {
     const next = waiting.shift();
-    if (next === undefined) free += 1;
-    else next();
+    if (next === undefined) {
+      free += 1;
+    } else {
+      next();
+    }
   }
 }
 
 function keep(id: string): void {
-  const message = encode(heartbeat({ id, node: id, tables, directPort: () => undefined, certificateEnds: () => undefined }));
+  const message = encode(
+    heartbeat({ id, node: id, tables, directPort: () => undefined, certificateEnds: () => undefined }),
+  );
   void keepLink({
     ways: () => [{ kind: 'tls', address: server }],
-    dial: ({ address }, timeout) => inTurn(() => connect({ ...ONE_TRY, timeout, servers: address, name: busUser.satellite(id), tls: { ca: authority.cert, cert: certificates.get(id) ?? '', key, handshakeFirst: true } })),
+    dial: ({ address }, timeout) =>
+      inTurn(() =>
+        connect({
+          ...ONE_TRY,
+          timeout,
+          servers: address,
+          name: busUser.satellite(id),
+          tls: { ca: authority.cert, cert: certificates.get(id) ?? '', key, handshakeFirst: true },
+        }),
+      ),
     serve(nc) {
-      for (const subject of [subjects.query(id), subjects.ping(id), subjects.credit(id), subjects.cancel(id)]) nc.subscribe(subject, { callback: () => undefined });
+      for (const subject of [subjects.query(id), subjects.ping(id), subjects.credit(id), subjects.cancel(id)]) {
+        nc.subscribe(subject, { callback: () => undefined });
+      }
       const beat = (): void => {
-        if (!silent.has(id)) nc.publish(subjects.heartbeat(id), message);
+        if (!silent.has(id)) {
+          nc.publish(subjects.heartbeat(id), message);
+        }
       };
       beat();
       const timer = setInterval(beat, HEARTBEAT_MS);
@@ -74,8 +102,13 @@ function keep(id: string): void {
 
 process.on('message', (message: string) => {
   const [what, id = ''] = message.split(' ');
-  if (what === 'connect') for (const sat of satellites) keep(sat);
-  else silent.add(id);
+  if (what === 'connect') {
+    for (const sat of satellites) {
+      keep(sat);
+    }
+  } else {
+    silent.add(id);
+  }
   process.send?.('done');
 });
 // Whoever measures is gone, however it ended.

@@ -14,7 +14,9 @@ export interface Peer<Said> {
 
 /** @param file a module of this folder */
 export async function startPeer<Said>(file: string, settings: object): Promise<Peer<Said>> {
-  const child = fork(join(import.meta.dirname, file), [JSON.stringify(settings)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(join(import.meta.dirname, file), [JSON.stringify(settings)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   const died = once(child, 'exit').then(([code]) => {
     throw new Error(`${file} ended with ${String(code)}`);
   });
@@ -30,7 +32,9 @@ export async function startPeer<Said>(file: string, settings: object): Promise<P
       return (await answer) as Answer;
     },
     async stop() {
-      if (child.exitCode !== null || child.signalCode !== null) return;
+      if (child.exitCode !== null || child.signalCode !== null) {
+        return;
+      }
       child.kill('SIGKILL');
       await once(child, 'exit');
     },

@@ -4,8 +4,8 @@ import { createConnection, type Socket } from 'node:net';
 import { freePorts } from '../../support/bus-files.ts';
 
 /**
- * Debian's Redis: the program of the package redis-tools is the server, too, where it is called by that name. The package
- * redis-server would start a service of its own on this machine.
+ * Debian's Redis: the program of the package redis-tools is the server, too, where it is called by that name. The
+ * package redis-server would start a service of its own on this machine.
  */
 const PROGRAM = '/usr/bin/redis-check-rdb';
 
@@ -16,19 +16,27 @@ export interface RedisServer {
 
 export async function startRedis(): Promise<RedisServer> {
   const [port = 0] = await freePorts(1);
-  const child: ChildProcess = spawn(PROGRAM, ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], { argv0: 'redis-server', stdio: ['ignore', 'pipe', 'inherit'] });
+  const child: ChildProcess = spawn(
+    PROGRAM,
+    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+    { argv0: 'redis-server', stdio: ['ignore', 'pipe', 'inherit'] },
+  );
   await new Promise<void>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => reject(new Error(`redis-server ended with ${String(code)}`)));
     child.stdout?.on('data', (chunk: Buffer) => {
-      if (chunk.includes('Ready to accept connections')) resolve();
+      if (chunk.includes('Ready to accept connections')) {
+        resolve();
+      }
     });
   });
   return {
     port,
     async stop() {
       child.kill('SIGTERM');
-      if (child.exitCode === null) await once(child, 'exit');
+      if (child.exitCode === null) {
+        await once(child, 'exit');
+      }
     },
   };
 }
@@ -42,7 +50,10 @@ export interface RedisClient {
   close(): void;
 }
 
-export async function connectRedis(port: number, subscribe?: { channel: string; onMessage(text: string): void }): Promise<RedisClient> {
+export async function connectRedis(
+  port: number,
+  subscribe?: { channel: string; onMessage(text: string): void },
+): Promise<RedisClient> {
   const socket: Socket = createConnection({ port, host: '127.0.0.1', noDelay: true });
   await once(socket, 'connect');
   if (subscribe !== undefined) {
@@ -53,8 +64,11 @@ export async function connectRedis(port: number, subscribe?: { channel: string; 
       // `*3 $7 message $N channel $N text`: seven lines a message.
       while (lines.length > 7) {
         const message = lines.splice(0, lines[2] === 'subscribe' ? 6 : 7);
-        if (message[2] === 'message') subscribe.onMessage(message[6] ?? '');
-        else subscribed.resolve();
+        if (message[2] === 'message') {
+          subscribe.onMessage(message[6] ?? '');
+        } else {
+          subscribed.resolve();
+        }
       }
       if (lines.length === 7 && lines[2] === 'subscribe') {
         lines.splice(0, 6);
@@ -64,7 +78,9 @@ export async function connectRedis(port: number, subscribe?: { channel: string; 
     });
     socket.write(command('SUBSCRIBE', subscribe.channel));
     await subscribed.promise;
-  } else socket.resume();
+  } else {
+    socket.resume();
+  }
   return {
     publish: (channel, text) => void socket.write(command('PUBLISH', channel, text)),
     close: () => void socket.destroy(),

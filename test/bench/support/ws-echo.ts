@@ -4,10 +4,16 @@ import type { AddressInfo } from 'node:net';
 import WebSocket, { WebSocketServer, type RawData } from 'ws';
 
 /**
- * A plain WebSocket server over TLS. Without `upstream` it answers each message with itself; with one it passes messages on and the
- * answers back, and its clock runs while it waits: the seed's clock, which ends before the answer is written.
+ * A plain WebSocket server over TLS. Without `upstream` it answers each message with itself; with one it passes
+ * messages on and the answers back, and its clock runs while it waits: the seed's clock, which ends before the answer
+ * is written.
  */
-const { cert, key, ca, upstream } = JSON.parse(process.argv[2] ?? '') as { cert: string; key: string; ca: string; upstream?: number };
+const { cert, key, ca, upstream } = JSON.parse(process.argv[2] ?? '') as {
+  cert: string;
+  key: string;
+  ca: string;
+  upstream?: number;
+};
 const server = createServer({ cert: readFileSync(cert), key: readFileSync(key) });
 const sockets = new WebSocketServer({ server, perMessageDeflate: false });
 const clock: number[] = [];
@@ -17,16 +23,19 @@ function relay(to: WebSocket): (from: WebSocket) => void {
   to.on('message', (data: RawData) => {
     const text = String(data);
     const asked = waiting.get(text);
-    if (asked === undefined) return;
+    if (asked === undefined) {
+      return;
+    }
     clock.push(performance.now() - asked.began);
     waiting.delete(text);
     asked.from.send(text);
   });
-  return (from) => from.on('message', (data: RawData) => {
-    const text = String(data);
-    waiting.set(text, { from, began: performance.now() });
-    to.send(text);
-  });
+  return (from) =>
+    from.on('message', (data: RawData) => {
+      const text = String(data);
+      waiting.set(text, { from, began: performance.now() });
+      to.send(text);
+    });
 }
 
 if (upstream === undefined) {

@@ -24,7 +24,9 @@ t.test('no image is pulled, and no packet leaves the lab', async (t) => {
   const lab = await bootLab('--nodes', '3');
   t.teardown(() => lab.down());
   // Everything but the lab's own addresses, link-local and multicast.
-  const filter = 'not (dst net 10.77.0.0/24 or dst net fd77::/64 or dst net fe80::/10 or dst net ff00::/8 or dst net 224.0.0.0/4 or arp)';
+  const filter =
+    'not (dst net 10.77.0.0/24 or dst net fd77::/64 or dst net fe80::/10 or dst net ff00::/8 or dst net ' +
+    '224.0.0.0/4 or arp)';
   const capture = spawn('tcpdump', ['-n', '-l', '-i', 'trm0', filter], { stdio: ['ignore', 'pipe', 'pipe'] });
   let leaving = '';
   capture.stdout.on('data', (chunk: Buffer) => {
@@ -35,7 +37,9 @@ t.test('no image is pulled, and no packet leaves the lab', async (t) => {
     let said = '';
     capture.stderr.on('data', (chunk: Buffer) => {
       said += chunk.toString('utf8');
-      if (/listening on/.test(said)) resolve();
+      if (/listening on/.test(said)) {
+        resolve();
+      }
     });
     closed.then(() => reject(new Error(`tcpdump ended: ${said}`)), reject);
   });

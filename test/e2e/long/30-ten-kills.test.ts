@@ -1,8 +1,8 @@
 import t from 'tap';
-import { checkCluster } from '../support/cluster.ts';
-import { bootLab } from '../support/lab.ts';
 import { seeded } from '../../support/seeded.ts';
+import { checkCluster } from '../support/cluster.ts';
 import { checkMembers, installAndKill, type Kill } from '../support/kills.ts';
+import { bootLab } from '../support/lab.ts';
 
 const SEED = Number(process.env['TERRARIUM_SEED'] ?? 20261121);
 

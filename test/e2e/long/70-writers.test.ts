@@ -21,17 +21,27 @@ async function clouds(): Promise<Pod[]> {
   return kubeList<Pod>(lab, 'pods', '-n', 'terrarium-system', '-l', 'app.kubernetes.io/name=cloud');
 }
 const healthy = async (ms: number): Promise<void> => {
-  const status = await eventually(() => lab.admin(['status'], { timeoutMs: 60_000 }), (s) => s.exitCode === 0, ms);
-  if (status.exitCode !== 0) throw new Error(status.stdout + status.stderr);
+  const status = await eventually(
+    () => lab.admin(['status'], { timeoutMs: 60_000 }),
+    (s) => s.exitCode === 0,
+    ms,
+  );
+  if (status.exitCode !== 0) {
+    throw new Error(status.stdout + status.stderr);
+  }
 };
 
-const during = (t: Test, work: () => Promise<void>): Promise<Writers['written']> => underLoad(t, writers(), stateFolders(names()), work, () => healthy(120_000));
+const during = (t: Test, work: () => Promise<void>): Promise<Writers['written']> =>
+  underLoad(t, writers(), stateFolders(names()), work, () => healthy(120_000));
 
 t.before(async () => {
   lab = await bootLab('--nodes', '3');
   const installed = await lab.admin(['install', '-f', lab.clusterFile]);
-  if (installed.exitCode !== 0) throw new Error(installed.stderr + installed.stdout);
-  // A new process compiles its code as that is used, for some 10,000 writes: the rates below are those of clouds that have been at work.
+  if (installed.exitCode !== 0) {
+    throw new Error(installed.stderr + installed.stdout);
+  }
+  // A new process compiles its code as that is used, for some 10,000 writes: the rates below are those of clouds that
+  // have been at work.
   const first = writers();
   await sleep(25_000);
   await first.stop();
@@ -84,7 +94,15 @@ t.test('a wiped instance comes back from a snapshot', async (t) => {
   const victim = names()[1] ?? '';
   await during(t, async () => {
     // Killed after the files are gone: what it still has open is gone with it.
-    await must(lab.exec(victim, 'sh', '-c', 'rm -rf /var/lib/terrarium/cloud/state/*; pkill -9 -x nats-server; pkill -9 -x -f "/usr/local/bin/terrarium cloud"'));
+    await must(
+      lab.exec(
+        victim,
+        'sh',
+        '-c',
+        'rm -rf /var/lib/terrarium/cloud/state/*; pkill -9 -x nats-server; pkill -9 -x -f ' +
+          '"/usr/local/bin/terrarium cloud"',
+      ),
+    );
     await sleep(5_000);
     await healthy(120_000);
   });
@@ -108,9 +126,19 @@ t.test('ten polite rolling restarts: no write fails', async (t) => {
   for (let from = 0; from < 10; from += ROUNDS_AT_ONCE) {
     const written = await during(t, async () => {
       for (let round = from + 1; round <= from + ROUNDS_AT_ONCE; round += 1) {
-        const restarted = await lab.admin(['kubectl', 'rollout', 'restart', 'daemonset/cloud', '-n', 'terrarium-system']);
+        const restarted = await lab.admin([
+          'kubectl',
+          'rollout',
+          'restart',
+          'daemonset/cloud',
+          '-n',
+          'terrarium-system',
+        ]);
         t.equal(restarted.exitCode, 0, restarted.stderr);
-        const done = await lab.admin(['kubectl', 'rollout', 'status', 'daemonset/cloud', '-n', 'terrarium-system', '--timeout=300s'], { timeoutMs: 330_000 });
+        const done = await lab.admin(
+          ['kubectl', 'rollout', 'status', 'daemonset/cloud', '-n', 'terrarium-system', '--timeout=300s'],
+          { timeoutMs: 330_000 },
+        );
         t.equal(done.exitCode, 0, `round ${round}: ${done.stdout}${done.stderr}`);
       }
       t.ok((await clouds()).every(isReady));

@@ -20,7 +20,16 @@ export interface Kill {
  * @throws Error where none came within a minute.
  */
 export async function pkill(lab: Lab, machine: string, ...which: string[]): Promise<void> {
-  await must(lab.exec(machine, 'sh', '-c', 'for n in $(seq 600); do pkill -KILL "$@" && exit 0; sleep 0.1; done; echo "no process: $*" >&2; exit 1', 'sh', ...which));
+  await must(
+    lab.exec(
+      machine,
+      'sh',
+      '-c',
+      'for n in $(seq 600); do pkill -KILL "$@" && exit 0; sleep 0.1; done; echo "no process: $*" >&2; exit 1',
+      'sh',
+      ...which,
+    ),
+  );
 }
 
 async function strike(lab: Lab, kill: Kill, cli: number): Promise<void> {
@@ -29,20 +38,25 @@ async function strike(lab: Lab, kill: Kill, cli: number): Promise<void> {
       process.kill(cli, 'SIGKILL');
     } catch (error) {
       // It may have ended since.
-      if (!isErrno(error, 'ESRCH')) throw error;
+      if (!isErrno(error, 'ESRCH')) {
+        throw error;
+      }
     }
-  } else if (kill.what === 'coordinator') await must(lab.exec(kill.machine, 'systemctl', 'kill', '--signal=SIGKILL', 'terrarium-coordinator'));
-  else if (kill.what === 'executor') await must(lab.exec(kill.machine, 'systemctl', 'kill', '--signal=SIGKILL', 'terrarium-executor'));
-  else if (kill.what === 'kubeadm') await pkill(lab, kill.machine, '-x', 'kubeadm');
-  else {
+  } else if (kill.what === 'coordinator') {
+    await must(lab.exec(kill.machine, 'systemctl', 'kill', '--signal=SIGKILL', 'terrarium-coordinator'));
+  } else if (kill.what === 'executor') {
+    await must(lab.exec(kill.machine, 'systemctl', 'kill', '--signal=SIGKILL', 'terrarium-executor'));
+  } else if (kill.what === 'kubeadm') {
+    await pkill(lab, kill.machine, '-x', 'kubeadm');
+  } else {
     await must(lab.admin(['lab', 'stop', kill.machine]));
     await must(lab.admin(['lab', 'start', kill.machine]));
   }
 }
 
 /**
- * Runs the install and strikes when the moment comes. Resolves with how the command ended and whether the moment came at all
- * (a step that is done already does not come again).
+ * Runs the install and strikes when the moment comes. Resolves with how the command ended and whether the moment came
+ * at all (a step that is done already does not come again).
  */
 export async function installAndKill(lab: Lab, kill: Kill): Promise<{ ended: Ended; struck: boolean }> {
   let struck: Promise<void> | undefined;
@@ -57,7 +71,9 @@ export async function installAndKill(lab: Lab, kill: Kill): Promise<{ ended: End
       rest = lines.pop() ?? '';
       for (const line of lines) {
         const event = JSON.parse(line) as { type: string; id?: string; state?: string };
-        if (struck !== undefined || event.type !== 'leaf' || event.id !== kill.at || event.state !== 'in progress') continue;
+        if (struck !== undefined || event.type !== 'leaf' || event.id !== kill.at || event.state !== 'in progress') {
+          continue;
+        }
         struck = new Promise<void>((resolve) => setTimeout(resolve, kill.afterMs)).then(() => strike(lab, kill, cli));
         // Told below, when the command has ended.
         struck.catch(() => undefined);
@@ -73,7 +89,11 @@ export async function checkMembers(t: Test, lab: Lab): Promise<void> {
   const members = await etcdctl(lab, lab.machines[0]?.name ?? '', 'member list');
   const lines = members.stdout.trim().split('\n');
   t.equal(lines.length, lab.machines.length, 'etcd has a member for each machine');
-  for (const line of lines) t.match(line, /, started, \S+, \S+, \S+, false$/, 'none is dead or a learner');
-  const ids = await Promise.all(lab.machines.map(({ name }) => lab.exec(name, 'sh', '-c', 'grep clusterId /var/lib/terrarium/node.json')));
+  for (const line of lines) {
+    t.match(line, /, started, \S+, \S+, \S+, false$/, 'none is dead or a learner');
+  }
+  const ids = await Promise.all(
+    lab.machines.map(({ name }) => lab.exec(name, 'sh', '-c', 'grep clusterId /var/lib/terrarium/node.json')),
+  );
   t.equal(new Set(ids.map((i) => i.stdout.trim())).size, 1, 'one cluster id');
 }

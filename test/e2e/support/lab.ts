@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { run, terrarium, TERRARIUM, type Ended, type Options } from './terrarium.ts';
 
 /** One lab with an administrator's home of its own. */
@@ -35,14 +35,17 @@ export async function bootLab(...flags: string[]): Promise<Lab> {
     exec: (machine, ...argv) => run([TERRARIUM, 'lab', 'exec', machine, '--', ...argv]),
     async down() {
       const ended = await terrarium(['lab', 'down']);
-      if (ended.exitCode !== 0) throw new Error(`lab down: ${ended.stderr}`);
+      if (ended.exitCode !== 0) {
+        throw new Error(`lab down: ${ended.stderr}`);
+      }
       rmSync(dir, { recursive: true, force: true });
     },
   };
 }
 
 /**
- * Asks until the answer is as wanted, and again where asking fails, as it does while something starts; gives the last answer when the time is over.
+ * Asks until the answer is as wanted, and again where asking fails, as it does while something starts; gives the last
+ * answer when the time is over.
  * @throws what asking threw last, where that is no answer.
  */
 export async function eventually<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean, ms: number): Promise<T> {
@@ -50,9 +53,13 @@ export async function eventually<T>(ask: () => Promise<T>, wanted: (answer: T) =
   for (;;) {
     try {
       const answer = await ask();
-      if (wanted(answer) || Date.now() > end) return answer;
+      if (wanted(answer) || Date.now() > end) {
+        return answer;
+      }
     } catch (error) {
-      if (Date.now() > end) throw error;
+      if (Date.now() > end) {
+        throw error;
+      }
     }
     await new Promise((resolve) => setTimeout(resolve, 500));
   }

@@ -28,7 +28,11 @@ export function run(argv: readonly [string, ...string[]], options: Options = {})
   const began = Date.now();
   return new Promise((resolve, reject) => {
     const [file, ...args] = argv;
-    const child = spawn(file, args, { cwd: options.cwd ?? ROOT, env: { ...process.env, ...options.env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(file, args, {
+      cwd: options.cwd ?? ROOT,
+      env: { ...process.env, ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => {
@@ -46,7 +50,9 @@ export function run(argv: readonly [string, ...string[]], options: Options = {})
       clearTimeout(timer);
       resolve({ exitCode: code ?? (signal === 'SIGKILL' ? 137 : 128), stdout, stderr, ms: Date.now() - began });
     });
-    if (child.pid !== undefined) options.onStart?.(child.pid);
+    if (child.pid !== undefined) {
+      options.onStart?.(child.pid);
+    }
   });
 }
 
@@ -57,6 +63,8 @@ export function terrarium(args: string[], options: Options = {}): Promise<Ended>
 /** What must succeed for the test to mean anything. @throws Error with what the program said, where it failed. */
 export async function must(running: Promise<Ended>): Promise<Ended> {
   const ended = await running;
-  if (ended.exitCode !== 0) throw new Error(`exit code ${ended.exitCode}: ${ended.stderr}${ended.stdout.slice(-2000)}`);
+  if (ended.exitCode !== 0) {
+    throw new Error(`exit code ${ended.exitCode}: ${ended.stderr}${ended.stdout.slice(-2000)}`);
+  }
   return ended;
 }

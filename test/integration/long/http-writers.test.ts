@@ -10,8 +10,9 @@ import { API_TOKEN, localClouds, until, type LocalClouds, type LocalNode } from 
 import { childrenOf } from '../../support/memory.ts';
 
 /**
- * What test/e2e/long/70-writers.test.ts does on machines of a lab, with the clouds and their nats-servers alone: three clusters' worth of Kubernetes do
- * not share the processors with them, so that each writer comes to more than 20 writes a second. The rates are in the comments.
+ * What test/e2e/long/70-writers.test.ts does on machines of a lab, with the clouds and their nats-servers alone: three
+ * clusters' worth of Kubernetes do not share the processors with them, so that each writer comes to more than 20 writes
+ * a second. The rates are in the comments.
  */
 const WRITERS = 20;
 const EVERY_MS = 25;
@@ -20,14 +21,22 @@ const nodes: LocalNode[] = ['n1', 'n2', 'n3'].map((name, i) => ({ name, address:
 const running = new Map<string, ChildProcess>();
 let clouds: LocalClouds;
 
-const writers = (): Writers => startHttpWriters(WRITERS, EVERY_MS, { token: API_TOKEN, ca: clouds.files.authority.cert, port: clouds.ports.console, addresses: nodes.map((n) => n.address) });
+const writers = (): Writers =>
+  startHttpWriters(WRITERS, EVERY_MS, {
+    token: API_TOKEN,
+    ca: clouds.files.authority.cert,
+    port: clouds.ports.console,
+    addresses: nodes.map((n) => n.address),
+  });
 const start = async (node: LocalNode): Promise<void> => void running.set(node.name, await clouds.start(node));
 
 /** A cloud's own processes: itself and its nats-server. */
 function processesOf({ name }: LocalNode): { cloud: ChildProcess; natsServer: number } {
   const cloud = running.get(name);
   const [natsServer, ...others] = childrenOf(cloud?.pid ?? 0);
-  if (cloud === undefined || natsServer === undefined || others.length > 0) throw new Error(`the cloud of ${name} should have one child`);
+  if (cloud === undefined || natsServer === undefined || others.length > 0) {
+    throw new Error(`the cloud of ${name} should have one child`);
+  }
   return { cloud, natsServer };
 }
 
@@ -41,12 +50,18 @@ async function kill(node: LocalNode): Promise<void> {
 
 /** Whose nats-server orders the writes. */
 async function leader(): Promise<LocalNode> {
-  const nc = await connectBus({ servers: nodes.map((n) => `${n.address}:${clouds.ports.nats}`), tls: clouds.files.cloudTls('n1'), name: 'test' });
+  const nc = await connectBus({
+    servers: nodes.map((n) => `${n.address}:${clouds.ports.nats}`),
+    tls: clouds.files.cloudTls('n1'),
+    name: 'test',
+  });
   try {
     return await until('a leader of the stream', async () => {
       const { streams } = await jetstreamManager(nc);
       // A log that was made anew has the next epoch.
-      const logs = (await streams.list().next()).filter(({ config }) => /^LOG_\d+$/.test(config.name)).sort((a, b) => Number(a.config.name.slice(4)) - Number(b.config.name.slice(4)));
+      const logs = (await streams.list().next())
+        .filter(({ config }) => /^LOG_\d+$/.test(config.name))
+        .sort((a, b) => Number(a.config.name.slice(4)) - Number(b.config.name.slice(4)));
       return nodes.find((n) => n.name === logs.at(-1)?.cluster?.leader);
     });
   } finally {
@@ -55,9 +70,15 @@ async function leader(): Promise<LocalNode> {
 }
 
 async function during(t: Test, work: () => Promise<void>): Promise<void> {
-  const folders = Object.fromEntries(nodes.map(({ name }) => [name, join(clouds.files.data(name), 'cloud/state/state')]));
+  const folders = Object.fromEntries(
+    nodes.map(({ name }) => [name, join(clouds.files.data(name), 'cloud/state/state')]),
+  );
   const { failed } = await underLoad(t, writers(), folders, work);
-  t.comment(failed.length === 0 ? 'every write was acknowledged within 15 s' : `acknowledged later than 15 s: ${failed.join(', ')}`);
+  t.comment(
+    failed.length === 0
+      ? 'every write was acknowledged within 15 s'
+      : `acknowledged later than 15 s: ${failed.join(', ')}`,
+  );
 }
 
 t.before(async () => {

@@ -5,7 +5,9 @@ export async function failure(promise: Promise<unknown>): Promise<Failure> {
   try {
     await promise;
   } catch (error) {
-    if (error instanceof Failure) return error;
+    if (error instanceof Failure) {
+      return error;
+    }
     throw error;
   }
   throw new Error('nothing failed');

@@ -27,7 +27,9 @@ export async function freePort(): Promise<number> {
 
 /** The sshd of the machine, or one unpacked from Debian's package into `dir`. */
 async function sshdProgram(dir: string): Promise<string> {
-  if (existsSync('/usr/sbin/sshd')) return '/usr/sbin/sshd';
+  if (existsSync('/usr/sbin/sshd')) {
+    return '/usr/sbin/sshd';
+  }
   await unpackDebian(dir, 'openssh-server', 'libwrap0');
   return join(dir, 'usr/sbin/sshd');
 }
@@ -36,7 +38,9 @@ async function withSudo(dir: string, sudoers: string): Promise<string> {
   const root = join(dir, 'sudo');
   await unpackDebian(root, 'sudo');
   writeFileSync(join(root, 'etc/sudoers'), sudoers, { mode: 0o440 });
-  return ['usr', 'etc'].map((folder) => `mount -t overlay none -o lowerdir=${root}/${folder}:/${folder} /${folder} && `).join('');
+  return ['usr', 'etc']
+    .map((folder) => `mount -t overlay none -o lowerdir=${root}/${folder}:/${folder} /${folder} && `)
+    .join('');
 }
 
 async function reachable(port: number): Promise<boolean> {
@@ -52,8 +56,8 @@ async function reachable(port: number): Promise<boolean> {
 
 /**
  * An sshd with keys and configuration of its own on a loopback port, in a mount namespace in which the user `sshd`
- * and /run/sshd exist. Needs root. `extra` are lines of sshd_config; with `sudoers` there is a sudo with just these lines
- * (unpacked from Debian's package over /usr and /etc, seen by this sshd only).
+ * and /run/sshd exist. Needs root. `extra` are lines of sshd_config; with `sudoers` there is a sudo with just these
+ * lines (unpacked from Debian's package over /usr and /etc, seen by this sshd only).
  */
 export async function startSshd(extra: string[] = [], sudoers?: string): Promise<TestSshd> {
   const dir = mkdtempSync(join(tmpdir(), 'terrarium-sshd-'));
@@ -63,15 +67,30 @@ export async function startSshd(extra: string[] = [], sudoers?: string): Promise
     rmSync(path, { force: true });
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path]);
   };
-  for (const name of ['host', 'user', 'other']) keygen(join(dir, name));
+  for (const name of ['host', 'user', 'other']) {
+    keygen(join(dir, name));
+  }
   const authorized = join(dir, 'authorized');
   mkdirSync(authorized);
   writeFileSync(join(authorized, userInfo().username), readFileSync(join(dir, 'user.pub')));
   writeFileSync(join(authorized, 'tester'), readFileSync(join(dir, 'user.pub')));
-  const passwd = readFileSync('/etc/passwd', 'utf8').split('\n').filter((l) => !l.startsWith('sshd:') && !l.startsWith('tester:'));
-  writeFileSync(join(dir, 'passwd'), [...passwd.filter((l) => l !== ''), 'sshd:x:64999:65534::/run/sshd:/usr/sbin/nologin', `tester:*:64998:65534::${dir}/home:${dir}/login-shell`, ''].join('\n'));
+  const passwd = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .filter((l) => !l.startsWith('sshd:') && !l.startsWith('tester:'));
+  writeFileSync(
+    join(dir, 'passwd'),
+    [
+      ...passwd.filter((l) => l !== ''),
+      'sshd:x:64999:65534::/run/sshd:/usr/sbin/nologin',
+      `tester:*:64998:65534::${dir}/home:${dir}/login-shell`,
+      '',
+    ].join('\n'),
+  );
   mkdirSync(join(dir, 'home'));
-  writeFileSync(join(dir, 'login-shell'), '#!/bin/sh\necho "Welcome to the machine"; umask 077; PATH=/bin; export PATH; exec /bin/sh "$@"\n');
+  writeFileSync(
+    join(dir, 'login-shell'),
+    '#!/bin/sh\necho "Welcome to the machine"; umask 077; PATH=/bin; export PATH; exec /bin/sh "$@"\n',
+  );
   chmodSync(join(dir, 'login-shell'), 0o755);
   chmodSync(dir, 0o755);
   writeFileSync(join(dir, 'banner'), 'Authorised use only\n'.repeat(20));
@@ -95,16 +114,22 @@ export async function startSshd(extra: string[] = [], sudoers?: string): Promise
   const overlays = sudoers === undefined ? '' : await withSudo(dir, sudoers);
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
-    const script = `${overlays}mount --bind ${dir}/passwd /etc/passwd && mount -t tmpfs none /run && mkdir -p /run/sshd && exec ${program} -D -e -f ${dir}/sshd_config`;
+    const script =
+      `${overlays}mount --bind ${dir}/passwd /etc/passwd && mount -t tmpfs none /run && mkdir -p /run/sshd && exec ` +
+      `${program} -D -e -f ${dir}/sshd_config`;
     child = spawn('unshare', ['--mount', 'sh', '-c', script], {
       stdio: process.env['TEST_SSHD_LOG'] === undefined ? 'ignore' : 'inherit',
       env: { ...process.env, LD_LIBRARY_PATH: `${dir}/lib/x86_64-linux-gnu:${dir}/usr/lib/x86_64-linux-gnu` },
     });
-    for (let n = 0; n < 100 && !(await reachable(port)); n += 1) await new Promise((r) => setTimeout(r, 50));
+    for (let n = 0; n < 100 && !(await reachable(port)); n += 1) {
+      await new Promise((r) => setTimeout(r, 50));
+    }
   };
   const halt = async (): Promise<void> => {
     const current = child;
-    if (current === undefined || current.exitCode !== null) return;
+    if (current === undefined || current.exitCode !== null) {
+      return;
+    }
     await new Promise<void>((resolve) => {
       current.once('exit', () => resolve());
       current.kill('SIGTERM');

@@ -13,9 +13,13 @@ export const command: CommandModule = {
         const { describe, printDescription } = await import('../../bundle-printer.ts');
         const { subject } = await import('../../bundle-subject.ts');
         const { description, sbom } = describe(subject(file));
-        if (options.sbom === true) io.stdout.write(sbom);
-        else if (options.json === true) io.stdout.write(`${JSON.stringify(description)}\n`);
-        else printDescription(description, options.files === true, io.stdout);
+        if (options.sbom === true) {
+          io.stdout.write(sbom);
+        } else if (options.json === true) {
+          io.stdout.write(`${JSON.stringify(description)}\n`);
+        } else {
+          printDescription(description, options.files === true, io.stdout);
+        }
       });
   },
 };

@@ -14,11 +14,18 @@ export const command: CommandModule = {
         const path = subject(file);
         const index = await verifyPayload(path, { trustedKeys: trust(options.trustKey) });
         if (options.json === true) {
-          io.stdout.write(`${JSON.stringify({ file: path, ok: true, version: index.version, kubernetes: index.kubernetes, developmentKey: index.developmentKey, entries: index.entries.length })}\n`);
+          io.stdout.write(
+            `${JSON.stringify({ file: path, ok: true, version: index.version, kubernetes: index.kubernetes, developmentKey: index.developmentKey, entries: index.entries.length })}\n`,
+          );
           return;
         }
-        io.stdout.write(`${path} is genuine: terrarium ${index.version} with Kubernetes ${index.kubernetes}, ${index.entries.length} entries, every byte checked.\n`);
-        if (index.developmentKey) io.stdout.write('It is signed by a development key: good for trying, not for delivering.\n');
+        io.stdout.write(
+          `${path} is genuine: terrarium ${index.version} with Kubernetes ${index.kubernetes}, ` +
+            `${index.entries.length} entries, every byte checked.\n`,
+        );
+        if (index.developmentKey) {
+          io.stdout.write('It is signed by a development key: good for trying, not for delivering.\n');
+        }
       });
   },
 };

@@ -1,7 +1,7 @@
 import type { CommandModule } from '../../command.ts';
 
 export const command: CommandModule = {
-  summary: 'list the lab\'s machines',
+  summary: "list the lab's machines",
   group: 'Lab',
   configure(cmd, io) {
     cmd.option('--json', 'for programs').action(async (flags: { json?: boolean }) => {

@@ -21,7 +21,7 @@ export const command: CommandModule = {
     cmd
       .option('--nodes <n>', 'how many machines, 1 to 5', Number, 3)
       .option('--dir <path>', 'where disks, key, logs and cluster.yaml lie', '/var/lib/terrarium-lab')
-      .option('--disk <GiB>', 'size of each machine\'s disk (it takes only what is written)', Number, 20)
+      .option('--disk <GiB>', "size of each machine's disk (it takes only what is written)", Number, 20)
       .option('--mtu <bytes>', 'MTU of every interface', Number)
       .option('--black-hole <bytes>', 'interfaces say 1500, but packets larger than this vanish', Number)
       .option('--no-route', 'machines without a default route')
@@ -50,11 +50,18 @@ export const command: CommandModule = {
           say,
           io.signal,
         ).catch((error: unknown) => {
-          if (!io.signal.aborted) throw error;
-          throw new Failure('interrupted', 'Interrupted; the lab is half up.', { remedy: 'Run `terrarium lab down` before the next `terrarium lab up`.', exitCode: EXIT.interrupted });
+          if (!io.signal.aborted) {
+            throw error;
+          }
+          throw new Failure('interrupted', 'Interrupted; the lab is half up.', {
+            remedy: 'Run `terrarium lab down` before the next `terrarium lab up`.',
+            exitCode: EXIT.interrupted,
+          });
         });
         const paths = labPaths(options.dir);
-        for (const m of machines) say(`  ${m.name.padEnd(8)} ${m.address.padEnd(12)} ssh -F ${paths.sshConfig} ${m.name}`);
+        for (const m of machines) {
+          say(`  ${m.name.padEnd(8)} ${m.address.padEnd(12)} ssh -F ${paths.sshConfig} ${m.name}`);
+        }
         say(`Cluster file: ${paths.clusterFile}`);
       });
   },

@@ -1,7 +1,7 @@
 import type { CommandModule } from '../../command.ts';
 
 export const command: CommandModule = {
-  summary: 'Make this node\'s key and the request for its certificate (internal: used by install)',
+  summary: "Make this node's key and the request for its certificate (internal: used by install)",
   configure(cmd, io) {
     cmd.action(async () => {
       const { z } = await import('zod');

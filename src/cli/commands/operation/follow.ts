@@ -12,7 +12,14 @@ export const command: CommandModule = {
       .option('--data <dir>', 'where the cluster keeps its state (default: /var/lib/terrarium)')
       .option('--json', 'print the events as they are, one JSON object a line', false)
       .action(async (options: { operation?: string; from: number; data?: string; json: boolean }) => {
-        const [{ follow }, { lastOperation, noOperation }, { operationFiles }, { COORDINATOR_UNIT, isAlive, unitState }, { DEFAULT_DATA }, { chooseReporter }] = await Promise.all([
+        const [
+          { follow },
+          { lastOperation, noOperation },
+          { operationFiles },
+          { COORDINATOR_UNIT, isAlive, unitState },
+          { DEFAULT_DATA },
+          { chooseReporter },
+        ] = await Promise.all([
           import('../../../../installer/plan/follow.ts'),
           import('../../../../installer/plan/status.ts'),
           import('../../../../installer/plan/files.ts'),
@@ -22,17 +29,30 @@ export const command: CommandModule = {
         ]);
         const data = options.data ?? DEFAULT_DATA;
         const operation = options.operation ?? lastOperation(data);
-        if (operation === undefined) throw noOperation();
+        if (operation === undefined) {
+          throw noOperation();
+        }
         const alive = async (): Promise<boolean> => {
           const state = await unitState(COORDINATOR_UNIT);
           return isAlive(state) && state.operation === operation;
         };
-        const reporter = await chooseReporter({ json: options.json, isTTY: io.stdout.isTTY === true, stdout: io.stdout });
+        const reporter = await chooseReporter({
+          json: options.json,
+          isTTY: io.stdout.isTTY === true,
+          stdout: io.stdout,
+        });
         try {
-          for await (const { event } of follow({ path: operationFiles(data, operation).events, from: options.from, isAlive: alive, signal: io.signal })) {
+          for await (const { event } of follow({
+            path: operationFiles(data, operation).events,
+            from: options.from,
+            isAlive: alive,
+            signal: io.signal,
+          })) {
             reporter.event(event);
             if (event.type === 'end' && !event.ok) {
-              if (!options.json) throw failed(event.error);
+              if (!options.json) {
+                throw failed(event.error);
+              }
               process.exitCode = EXIT.failed;
             }
           }
@@ -44,10 +64,14 @@ export const command: CommandModule = {
 };
 
 function failed(error: FailureData | undefined): Failure {
-  return error === undefined ? new Failure('operation-failed', 'The operation failed.') : new Failure(error.code, error.message, { host: error.host, remedy: error.remedy });
+  return error === undefined
+    ? new Failure('operation-failed', 'The operation failed.')
+    : new Failure(error.code, error.message, { host: error.host, remedy: error.remedy });
 }
 
 function wholeNumber(text: string): number {
-  if (/^\d+$/.test(text)) return Number(text);
+  if (/^\d+$/.test(text)) {
+    return Number(text);
+  }
   throw new Failure('usage', `--from takes a line number, not '${text}'.`, { exitCode: EXIT.usage });
 }

@@ -17,11 +17,19 @@ export const command: CommandModule = {
           io.stdout.write(`${JSON.stringify(status)}\n`);
           return;
         }
-        io.stdout.write(`Operation ${status.id}: ${status.state}${status.role === 'executor' ? ' (this node carries out steps of it; another node coordinates)' : ''}\n`);
+        io.stdout.write(
+          `Operation ${status.id}: ` +
+            `${status.state}${
+              status.role === 'executor' ? ' (this node carries out steps of it; another ' + 'node coordinates)' : ''
+            }\n`,
+        );
         const width = Math.max(0, ...status.leaves.map((leaf) => leaf.id.length));
         for (const leaf of status.leaves) {
           const took = leaf.ms === undefined ? '' : `  ${(leaf.ms / 1000).toFixed(1)} s`;
-          io.stdout.write(`  ${leaf.id.padEnd(width)}  ${leaf.state}${took}${leaf.error === undefined ? '' : `  ${explain(leaf.error)}`}\n`);
+          io.stdout.write(
+            `  ${leaf.id.padEnd(width)}  ` +
+              `${leaf.state}${took}${leaf.error === undefined ? '' : `  ${explain(leaf.error)}`}\n`,
+          );
         }
       });
   },

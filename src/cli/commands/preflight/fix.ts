@@ -12,8 +12,12 @@ export const command: CommandModule = {
         const { nodePaths } = await import('../../../../installer/cluster/paths.ts');
         const file = nodePaths({ prefix: '/', data: options.data }).hostChanges;
         for (const name of names) {
-          if (!isFixName(name)) throw new Failure('usage', `There is no repair ${name}.`, { exitCode: EXIT.usage });
-          for (const line of await applyFix(name, file)) io.stdout.write(`${line}\n`);
+          if (!isFixName(name)) {
+            throw new Failure('usage', `There is no repair ${name}.`, { exitCode: EXIT.usage });
+          }
+          for (const line of await applyFix(name, file)) {
+            io.stdout.write(`${line}\n`);
+          }
         }
       });
   },

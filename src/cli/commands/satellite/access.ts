@@ -13,7 +13,12 @@ export const command: CommandModule = {
       .argument('<way>', `${WAYS.join(', ')}; with cloud its own endpoint is closed`)
       .option('--context <name>', 'the cluster; default: the current one')
       .action(async (id: string, way: string, options: { context?: string }) => {
-        if (!WAYS.includes(way)) throw new Failure('usage', `There is no way ${way}.`, { remedy: `Give one of ${WAYS.join(', ')}.`, exitCode: EXIT.usage });
+        if (!WAYS.includes(way)) {
+          throw new Failure('usage', `There is no way ${way}.`, {
+            remedy: `Give one of ${WAYS.join(', ')}.`,
+            exitCode: EXIT.usage,
+          });
+        }
         const { API_PATHS } = await import('../../../cloud/api-paths.ts');
         const client = await cloudClient(io, options.context);
         await client.change('PATCH', `${API_PATHS.satellites}/${encodeURIComponent(id)}`, { access: way }, io.signal);

@@ -1,5 +1,5 @@
-import { addEnrolOptions, enrolTarget, type EnrolFlags } from '../../enrol-options.ts';
 import type { CommandModule } from '../../command.ts';
+import { addEnrolOptions, enrolTarget, type EnrolFlags } from '../../enrol-options.ts';
 
 interface Options extends EnrolFlags {
   data: string;
@@ -13,7 +13,13 @@ export const command: CommandModule = {
     addEnrolOptions(cmd, 'try for so long while no control plane answers')
       .option('--data <dir>', 'where the satellite keeps its key and its state', '/var/lib/terrarium')
       .option('--if-needed', 'do nothing where this machine has enrolled already and its certificate has not ended')
-      .addHelpText('after', '\nRunning the same command again continues an enrolment that was interrupted. Then `terrarium satellite` runs the satellite; `terrarium satellite install` does both, for good.\nHTTPS_PROXY and NO_PROXY are heeded.')
+      .addHelpText(
+        'after',
+        '\n' +
+          'Running the same command again continues an enrolment that was interrupted. Then `terrarium satellite` ' +
+          'runs the satellite; `terrarium satellite install` does both, for good.\n' +
+          'HTTPS_PROXY and NO_PROXY are heeded.',
+      )
       .action(async (addresses: string, options: Options) => {
         const { readSecret } = await import('../../secret-input.ts');
         const { enrolSatellite } = await import('../../../satellite/enrol/enrol.ts');
@@ -25,8 +31,20 @@ export const command: CommandModule = {
           io.stdout.write('This machine has enrolled already.\n');
           return;
         }
-        const token = await readSecret(io, { what: 'token', file: options.tokenFile, variable: 'TERRARIUM_ENROLMENT_TOKEN', remedy: 'Run `terrarium satellite token` where the cluster is administered.' });
-        const record = await enrolSatellite({ ...target, token, data: options.data, signal: io.signal, env: io.env, log: (line) => io.stderr.write(`${line}\n`) });
+        const token = await readSecret(io, {
+          what: 'token',
+          file: options.tokenFile,
+          variable: 'TERRARIUM_ENROLMENT_TOKEN',
+          remedy: 'Run `terrarium satellite token` where the cluster is administered.',
+        });
+        const record = await enrolSatellite({
+          ...target,
+          token,
+          data: options.data,
+          signal: io.signal,
+          env: io.env,
+          log: (line) => io.stderr.write(`${line}\n`),
+        });
         io.stdout.write(`${record.id} has enrolled. Its bus is at ${record.clouds.join(', ')}.\n`);
       });
   },

@@ -14,8 +14,19 @@ export const command: CommandModule = {
         const { cell, table } = await import('../../table.ts');
         type Changes = import('../../../cloud/api.ts').Page<import('../../../cloud/api.ts').SatelliteChange>;
         const client = await cloudClient(io, options.context);
-        const { items } = await client.get<Changes>(`${API_PATHS.satellites}/${encodeURIComponent(id)}/states?limit=500`, io.signal);
-        io.stdout.write(options.json === true ? items.map((i) => `${JSON.stringify(i)}\n`).join('') : table(['TIME', 'STATE', 'BY', 'WHY'], items.map((i) => [i.at, i.state, i.actor, i.reason].map(cell)), ''));
+        const { items } = await client.get<Changes>(
+          `${API_PATHS.satellites}/${encodeURIComponent(id)}/states?limit=500`,
+          io.signal,
+        );
+        io.stdout.write(
+          options.json === true
+            ? items.map((i) => `${JSON.stringify(i)}\n`).join('')
+            : table(
+                ['TIME', 'STATE', 'BY', 'WHY'],
+                items.map((i) => [i.at, i.state, i.actor, i.reason].map(cell)),
+                '',
+              ),
+        );
       });
   },
 };

@@ -21,7 +21,12 @@ export const command: CommandModule = {
         const path = `${API_PATHS.satellites}/${encodeURIComponent(id)}`;
         const { tags, revision } = await client.get<Info>(path, io.signal);
         const missing = gone.find((name) => !Object.hasOwn(tags, name));
-        if (missing !== undefined) throw new Failure('usage', `${id} has no tag ${missing}.`, { remedy: '`terrarium get satellites` shows the tags.', exitCode: EXIT.usage });
+        if (missing !== undefined) {
+          throw new Failure('usage', `${id} has no tag ${missing}.`, {
+            remedy: '`terrarium get satellites` shows the tags.',
+            exitCode: EXIT.usage,
+          });
+        }
         const next = { ...Object.fromEntries(Object.entries(tags).filter(([name]) => !gone.includes(name))), ...set };
         // Of what was read: two who change tags at once must not undo each other's.
         await client.change('PATCH', path, { tags: next, ...(revision === 0 ? {} : { expect: revision }) }, io.signal);

@@ -17,17 +17,34 @@ export const command: CommandModule = {
       .option('--ttl <minutes>', 'how long the token is good for', '60')
       .option('--tag <name=value>', 'a tag that the satellite gets; repeatable', repeatable)
       .option('--context <name>', 'the cluster; default: the current one')
-      .addHelpText('after', '\n`terrarium get enrolment-tokens` lists the tokens, `terrarium delete enrolment-tokens ID` ends one.\n')
+      .addHelpText(
+        'after',
+        '\n`terrarium get enrolment-tokens` lists the tokens, `terrarium delete enrolment-tokens ID` ends one.\n',
+      )
       .action(async (options: Options) => {
         const { ENROLMENT_PATHS, TOKEN_MINUTES } = await import('../../../cloud/satellites-api.ts');
         const { tagOptions } = await import('../../tag-options.ts');
         type Reply = import('../../../cloud/satellites-api.ts').EnrolmentTokenReply;
         const minutes = Number(options.ttl);
-        if (!(Number.isInteger(minutes) && minutes > 0 && minutes <= TOKEN_MINUTES.most)) throw new Failure('usage', `--ttl ${options.ttl} is no whole number of minutes up to a week.`, { exitCode: EXIT.usage });
+        if (!(Number.isInteger(minutes) && minutes > 0 && minutes <= TOKEN_MINUTES.most)) {
+          throw new Failure('usage', `--ttl ${options.ttl} is no whole number of minutes up to a week.`, {
+            exitCode: EXIT.usage,
+          });
+        }
         const client = await cloudClient(io, options.context);
-        const made = await client.change<Reply>('POST', ENROLMENT_PATHS.tokens, { minutes, tags: tagOptions(options.tag) }, io.signal);
-        if (made === undefined) throw new Failure('broken-off', 'The cloud has answered nothing.', { remedy: 'Run the command again.' });
-        io.stdout.write(`echo ${made.token} | sudo terrarium satellite install ${made.addresses.join(',')} --ca-hash ${made.caHash}\n`);
+        const made = await client.change<Reply>(
+          'POST',
+          ENROLMENT_PATHS.tokens,
+          { minutes, tags: tagOptions(options.tag) },
+          io.signal,
+        );
+        if (made === undefined) {
+          throw new Failure('broken-off', 'The cloud has answered nothing.', { remedy: 'Run the command again.' });
+        }
+        io.stdout.write(
+          `echo ${made.token} | sudo terrarium satellite install ${made.addresses.join(',')} --ca-hash ` +
+            `${made.caHash}\n`,
+        );
       });
   },
 };

@@ -22,7 +22,12 @@ export const command: CommandModule = {
       .argument('<name>', 'which schedule')
       .option('--no-wait', 'only begin it')
       .option('--context <name>', 'the cluster; default: the current one')
-      .addHelpText('after', '\nIts regular runs stay where they are. Exit codes: 0 all satellites have answered, 1 none, 3 some; 2 bad input, 5 no machine answers.\n')
+      .addHelpText(
+        'after',
+        '\n' +
+          'Its regular runs stay where they are. Exit codes: 0 all satellites have answered, 1 none, 3 some; 2 bad ' +
+          'input, 5 no machine answers.\n',
+      )
       .action(async (name: string, options: Options) => {
         const { API_PATHS } = await import('../../../cloud/api-paths.ts');
         const { printerFor } = await import('../../query-printer.ts');
@@ -32,9 +37,15 @@ export const command: CommandModule = {
         const client = await cloudClient(io, options.context);
         const path = `${API_PATHS.schedules}/${encodeURIComponent(name)}/runs`;
         let run = await client.change<Run>('POST', path, undefined, io.signal);
-        if (run === undefined) throw new Failure('broken-off', 'The cloud has answered nothing.', { remedy: `Look at \`terrarium schedule runs ${name}\`.` });
+        if (run === undefined) {
+          throw new Failure('broken-off', 'The cloud has answered nothing.', {
+            remedy: `Look at \`terrarium schedule runs ${name}\`.`,
+          });
+        }
         io.stderr.write(`Run ${run.number} of ${name} has begun on ${run.runner}.\n`);
-        if (!options.wait) return;
+        if (!options.wait) {
+          return;
+        }
         // Each of the control planes knows how it ends, whichever runs it.
         while (run.state === 'running') {
           await sleep(LOOK_MS, undefined, { signal: io.signal }).catch((error: unknown) => {

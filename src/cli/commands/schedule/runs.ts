@@ -15,9 +15,28 @@ export const command: CommandModule = {
         type Runs = import('../../../cloud/api.ts').Page<import('../../../cloud/api.ts').ScheduleRun>;
         const client = await cloudClient(io, options.context);
         const { items } = await client.get<Runs>(`${API_PATHS.schedules}/${encodeURIComponent(name)}/runs`, io.signal);
-        if (options.json === true) return void io.stdout.write(items.map((run) => `${JSON.stringify(run)}\n`).join(''));
-        const rows = items.map((run) => [run.number, run.begunAt, run.endedAt, run.state, run.cause, run.runner, Object.entries(run.counts).map(([state, n]) => `${n} ${state}`).join(', '), run.rows, run.kept, run.reason].map(cell));
-        io.stdout.write(table(['RUN', 'BEGAN', 'ENDED', 'STATE', 'WHY', 'BY', 'SATELLITES', 'ROWS', 'KEPT', 'REASON'], rows, ''));
+        if (options.json === true) {
+          return void io.stdout.write(items.map((run) => `${JSON.stringify(run)}\n`).join(''));
+        }
+        const rows = items.map((run) =>
+          [
+            run.number,
+            run.begunAt,
+            run.endedAt,
+            run.state,
+            run.cause,
+            run.runner,
+            Object.entries(run.counts)
+              .map(([state, n]) => `${n} ${state}`)
+              .join(', '),
+            run.rows,
+            run.kept,
+            run.reason,
+          ].map(cell),
+        );
+        io.stdout.write(
+          table(['RUN', 'BEGAN', 'ENDED', 'STATE', 'WHY', 'BY', 'SATELLITES', 'ROWS', 'KEPT', 'REASON'], rows, ''),
+        );
       });
   },
 };

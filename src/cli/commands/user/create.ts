@@ -17,7 +17,9 @@ export const command: CommandModule = {
   configure(cmd, io) {
     cmd
       .argument('<name>', 'small letters, digits, . _ @ -')
-      .addOption(new Option('--role <role>', 'what the user may do').choices(['admin', 'operator', 'viewer']).default('viewer'))
+      .addOption(
+        new Option('--role <role>', 'what the user may do').choices(['admin', 'operator', 'viewer']).default('viewer'),
+      )
       .option('--password-file <file>', 'the first password, or - for stdin; without it one is made and printed')
       .option('--context <name>', 'the cluster; default: the current one')
       .addHelpText('after', '\n`terrarium get users` lists them, `terrarium delete users NAME` deletes one.\n')
@@ -26,14 +28,23 @@ export const command: CommandModule = {
         const { API_PATHS } = await import('../../../cloud/api-paths.ts');
         const { readSecret } = await import('../../secret-input.ts');
         const made = options.passwordFile === undefined ? randomBytes(PASSWORD_BYTES).toString('base64url') : undefined;
-        const password = made ?? (await readSecret(io, { what: 'password', file: options.passwordFile, spaces: true, remedy: 'Give a file with at least 12 characters.' }));
+        const password =
+          made ??
+          (await readSecret(io, {
+            what: 'password',
+            file: options.passwordFile,
+            spaces: true,
+            remedy: 'Give a file with at least 12 characters.',
+          }));
         const client = await cloudClient(io, options.context);
         await client.change('POST', API_PATHS.users, { name, role: options.role, password }, io.signal);
         if (made === undefined) {
           io.stdout.write(`users/${name} created\n`);
           return;
         }
-        io.stderr.write(`The user ${name} has been created. This password is for the first login and is shown only this once:\n`);
+        io.stderr.write(
+          `The user ${name} has been created. This password is for the first login and is shown only this once:\n`,
+        );
         io.stdout.write(`${made}\n`);
       });
   },

@@ -20,8 +20,8 @@ function finish({ unixMs, text, cut }: Piece, stream: string): LogLine {
 }
 
 /**
- * Puts together the lines of one log file as the container runtime writes it: `TIME STREAM P|F[:…] TEXT`, P for a piece that is
- * continued by the next one of its stream (Kubernetes' design of CRI logging).
+ * Puts together the lines of one log file as the container runtime writes it: `TIME STREAM P|F[:…] TEXT`, P for a piece
+ * that is continued by the next one of its stream (Kubernetes' design of CRI logging).
  */
 export class CriLines {
   readonly #pieces: Map<string, Piece>;
@@ -35,16 +35,25 @@ export class CriLines {
     return JSON.stringify(Object.fromEntries(this.#pieces));
   }
 
-  /** The line that `text`, one line of the file, completes, if it does. @param now milliseconds since 1970, for text that is no such line */
+  /**
+   * The line that `text`, one line of the file, completes, if it does. @param now milliseconds since 1970, for text
+   * that is no such line
+   */
   add(text: string, now: number): LogLine | undefined {
     const afterTime = text.indexOf(' ');
     const afterStream = text.indexOf(' ', afterTime + 1);
     const afterTag = text.indexOf(' ', afterStream + 1);
     const unixMs = Date.parse(text.slice(0, afterTime));
-    if (afterTime < 0 || afterStream < 0 || Number.isNaN(unixMs)) return finish(this.#joined(undefined, { unixMs: now, text, cut: 0 }), 'stdout');
+    if (afterTime < 0 || afterStream < 0 || Number.isNaN(unixMs)) {
+      return finish(this.#joined(undefined, { unixMs: now, text, cut: 0 }), 'stdout');
+    }
     const stream = text.slice(afterTime + 1, afterStream);
     const tag = afterTag < 0 ? text.slice(afterStream + 1) : text.slice(afterStream + 1, afterTag);
-    const joined = this.#joined(this.#pieces.get(stream), { unixMs, text: afterTag < 0 ? '' : text.slice(afterTag + 1), cut: 0 });
+    const joined = this.#joined(this.#pieces.get(stream), {
+      unixMs,
+      text: afterTag < 0 ? '' : text.slice(afterTag + 1),
+      cut: 0,
+    });
     if (tag.startsWith('P')) {
       this.#pieces.set(stream, joined);
       return undefined;
@@ -57,9 +66,14 @@ export class CriLines {
     const text = (before?.text ?? '') + next.text;
     const bytes = Buffer.byteLength(text);
     const piece = { unixMs: before?.unixMs ?? next.unixMs, text, cut: before?.cut ?? 0 };
-    if (bytes <= MAX_MESSAGE_BYTES) return piece;
+    if (bytes <= MAX_MESSAGE_BYTES) {
+      return piece;
+    }
     // A character may be cut in two: the decoder's mark for that is dropped.
-    const kept = Buffer.from(text).subarray(0, MAX_MESSAGE_BYTES).toString('utf8').replace(/\uFFFD$/, '');
+    const kept = Buffer.from(text)
+      .subarray(0, MAX_MESSAGE_BYTES)
+      .toString('utf8')
+      .replace(/\uFFFD$/, '');
     return { ...piece, text: kept, cut: piece.cut + bytes - Buffer.byteLength(kept) };
   }
 }

@@ -8,7 +8,10 @@ import { LogFile, type Position } from './file.ts';
 /** Bytes read from one container's files at a time, and from all of them in one second. */
 const VISIT_BYTES = 128 * 1024;
 const BYTES_PER_S = 1024 * 1024;
-/** After something has happened in a folder, it is looked at so much later: what a container writes all the time wakes us once a second. */
+/**
+ * After something has happened in a folder, it is looked at so much later: what a container writes all the time wakes
+ * us once a second.
+ */
 const SETTLE_MS = 1_000;
 const NEW_FOLDER_MS = 100;
 /** Where the kernel gives no watch (none is left, or the folder is not there yet). */
@@ -44,8 +47,9 @@ interface Folder {
 }
 
 /**
- * Follows the log files of all containers. A folder is watched until something happens in it, then left alone for a while and
- * read, so that the cost does not grow with the number of lines written. Files wait to be read; what is not taken in time is skipped.
+ * Follows the log files of all containers. A folder is watched until something happens in it, then left alone for a
+ * while and read, so that the cost does not grow with the number of lines written. Files wait to be read; what is not
+ * taken in time is skipped.
  */
 export class LogTail {
   readonly #options: TailOptions;
@@ -69,9 +73,15 @@ export class LogTail {
     this.#visit(this.#root);
     this.#starting = false;
     for (const pod of this.#root.children.values()) {
-      for (const container of pod.children.values()) for (const path of container.files.keys()) live.add(path);
+      for (const container of pod.children.values()) {
+        for (const path of container.files.keys()) {
+          live.add(path);
+        }
+      }
     }
-    if (!this.#problems.has(this.#root.path)) this.#options.store.keepOnly((file) => live.has(file));
+    if (!this.#problems.has(this.#root.path)) {
+      this.#options.store.keepOnly((file) => live.has(file));
+    }
   }
 
   stop(): void {
@@ -88,15 +98,21 @@ export class LogTail {
     folder.watcher?.close();
     clearTimeout(folder.timer);
     this.#problems.delete(folder.path);
-    for (const child of folder.children.values()) this.#drop(child, gone);
+    for (const child of folder.children.values()) {
+      this.#drop(child, gone);
+    }
     for (const { file, of } of folder.files.values()) {
-      if (gone) this.#read(file, of);
+      if (gone) {
+        this.#read(file, of);
+      }
       file.close();
     }
   }
 
   #later(folder: Folder, ms: number): void {
-    if (this.#stopped) return;
+    if (this.#stopped) {
+      return;
+    }
     clearTimeout(folder.timer);
     folder.timer = setTimeout(() => this.#visit(folder), ms);
   }
@@ -111,8 +127,15 @@ export class LogTail {
     } catch (error) {
       const isRoot = folder === this.#root;
       // A pod's folder has gone: the one above tells, too.
-      if (isErrno(error, 'ENOENT') && !isRoot) return;
-      this.#problems.set(folder.path, isErrno(error, 'ENOENT') ? `There is no ${folder.path} here.` : `${folder.path} cannot be read: ${(error as Error).message}.`);
+      if (isErrno(error, 'ENOENT') && !isRoot) {
+        return;
+      }
+      this.#problems.set(
+        folder.path,
+        isErrno(error, 'ENOENT')
+          ? `There is no ${folder.path} here.`
+          : `${folder.path} cannot be read: ${(error as Error).message}.`,
+      );
       this.#later(folder, POLL_MS);
     }
     this.#say();
@@ -120,17 +143,23 @@ export class LogTail {
 
   #say(): void {
     const [reason] = this.#problems.values();
-    if (reason === this.#reason) return;
+    if (reason === this.#reason) {
+      return;
+    }
     this.#reason = reason;
     this.#options.state(reason);
   }
 
   #watch(folder: Folder): void {
-    if (folder.watcher !== undefined) return;
+    if (folder.watcher !== undefined) {
+      return;
+    }
     const happened = (): void => {
       folder.watcher?.close();
       folder.watcher = undefined;
-      if (folder.timer === undefined) this.#later(folder, folder.files.size > 0 ? SETTLE_MS : NEW_FOLDER_MS);
+      if (folder.timer === undefined) {
+        this.#later(folder, folder.files.size > 0 ? SETTLE_MS : NEW_FOLDER_MS);
+      }
     };
     try {
       folder.watcher = watch(folder.path, { persistent: false }, happened);
@@ -142,7 +171,9 @@ export class LogTail {
 
   #visitRoot(): void {
     this.#visitFolders(this.#root, /^([^_]+)_(.+)_([0-9a-f-]+)$/, (pod, [, namespace = '', name = '']) => {
-      this.#visitFolders(pod, /^[a-z0-9-]+$/, (container, [containerName = '']) => this.#visitContainer(container, { namespace, pod: name, container: containerName }));
+      this.#visitFolders(pod, /^[a-z0-9-]+$/, (container, [containerName = '']) =>
+        this.#visitContainer(container, { namespace, pod: name, container: containerName }),
+      );
     });
   }
 
@@ -150,13 +181,17 @@ export class LogTail {
   #visitFolders(folder: Folder, pattern: RegExp, visitChild: (child: Folder, match: RegExpExecArray) => void): void {
     const names = new Set(readdirSync(folder.path));
     for (const [name, child] of folder.children) {
-      if (names.has(name)) continue;
+      if (names.has(name)) {
+        continue;
+      }
       this.#drop(child, true);
       folder.children.delete(name);
     }
     for (const name of names) {
       const match = pattern.exec(name);
-      if (match === null || folder.children.has(name)) continue;
+      if (match === null || folder.children.has(name)) {
+        continue;
+      }
       const child: Folder = this.#folder(join(folder.path, name), () => visitChild(child, match));
       folder.children.set(name, child);
       this.#visit(child);
@@ -169,7 +204,9 @@ export class LogTail {
       .sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
     const paths = new Set(names.map((name) => join(folder.path, name)));
     for (const [path, { file, of: source }] of folder.files) {
-      if (paths.has(path)) continue;
+      if (paths.has(path)) {
+        continue;
+      }
       this.#read(file, source);
       file.close();
       folder.files.delete(path);
@@ -179,26 +216,37 @@ export class LogTail {
       const path = join(folder.path, name);
       let entry = folder.files.get(path);
       if (entry === undefined) {
-        entry = { file: new LogFile(path, this.#options.store.position(path), this.#starting), of: { ...of, restart: Number.parseInt(name, 10) } };
+        entry = {
+          file: new LogFile(path, this.#options.store.position(path), this.#starting),
+          of: { ...of, restart: Number.parseInt(name, 10) },
+        };
         folder.files.set(path, entry);
       }
       more = this.#read(entry.file, entry.of) || more;
     }
-    if (more) this.#later(folder, SETTLE_MS);
+    if (more) {
+      this.#later(folder, SETTLE_MS);
+    }
   }
 
   #read(file: LogFile, of: Row): boolean {
     const now = this.#options.now();
     this.#tokens = Math.min(this.#tokens + ((now - this.#refilled) * BYTES_PER_S) / 1000, BYTES_PER_S);
     this.#refilled = now;
-    if (this.#tokens < VISIT_BYTES) return true;
+    if (this.#tokens < VISIT_BYTES) {
+      return true;
+    }
     const before = file.stored;
     const { lines, bytes, more } = file.read(VISIT_BYTES, now);
     this.#tokens -= bytes;
-    if (bytes === 0 && lines.length === 0) return more;
+    if (bytes === 0 && lines.length === 0) {
+      return more;
+    }
     const oldest = now - this.#options.maxAgeMs;
     const row = ({ unixMs, stream, message }: LogLine): Row => ({ ...of, stream, message, unix_ms: unixMs });
-    if (this.#options.store.save(lines.filter((l) => l.unixMs >= oldest).map(row), file.path, file.stored)) return more;
+    if (this.#options.store.save(lines.filter((l) => l.unixMs >= oldest).map(row), file.path, file.stored)) {
+      return more;
+    }
     file.rewind(before);
     return true;
   }
