@@ -75,11 +75,9 @@ export function failureData(error: unknown): FailureData {
  */
 export function explain(failure: FailureData): string {
   const where = failure.host !== undefined && !failure.message.includes(failure.host) ? `${failure.host}: ` : '';
-  // eslint-disable-next-line no-control-regex
-  return `${where}${failure.message}${failure.remedy === undefined ? '' : ` ${failure.remedy}`}`.replace(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
-    ' ',
-  );
+  const sentence = `${where}${failure.message}${failure.remedy === undefined ? '' : ` ${failure.remedy}`}`;
+  // oxlint-disable-next-line no-control-regex -- control characters are what is taken out
+  return sentence.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, ' ');
 }
 
 export function isErrno(error: unknown, code: string): error is NodeJS.ErrnoException {

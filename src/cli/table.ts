@@ -4,7 +4,7 @@ export function cell(value: unknown): string {
     return '';
   }
   const text = typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean);
-  // eslint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- control characters are what is taken out
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
 }
 

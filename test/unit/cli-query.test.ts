@@ -38,7 +38,7 @@ t.test('what satellites say cannot steer the terminal: columns, values, errors, 
   );
   t.match(out, /satellite +a/);
   t.match(err, /c/);
-  // eslint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- control characters are what must not be there
   t.notMatch(out + err, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
 });
 
@@ -58,7 +58,7 @@ t.test('nor can what is said of a run, or a failure that quotes it', async (t) =
   process.exitCode = 0;
   const said = err() + explain({ code: 'x', message: `no ${EVIL}`, remedy: 'Two\nlines.' });
   t.match(said, /Run 1 of s: failed: because .*Two\nlines\./s);
-  // eslint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- control characters are what must not be there
   t.notMatch(said, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
 });
 
