@@ -15,6 +15,11 @@ export function loopback(spec: Pick<ClusterSpec, 'family'>): string {
   return spec.family === 6 ? '::1' : '127.0.0.1';
 }
 
+/** The folder of the patches that kubeadm applies to the static pods of a node. */
+export function kubeadmPatchesDirectory(spec: Pick<ClusterSpec, 'data'>): string {
+  return `${spec.data}/kubeadm-patches`;
+}
+
 /** Where everything on a node finds the API: the node's own balancer, never one machine. */
 export function apiUrl(spec: Pick<ClusterSpec, 'family' | 'ports'>): string {
   return `https://${hostPort(loopback(spec), spec.ports.balancer)}`;
@@ -40,6 +45,7 @@ export function kubeadmConfig(
     kind: 'InitConfiguration',
     localAPIEndpoint: { advertiseAddress: node.address, bindPort: spec.ports.api },
     nodeRegistration: nodeRegistration(node, paths.containerdSocket),
+    patches: { directory: kubeadmPatchesDirectory(spec) },
     timeouts: TIMEOUTS,
   };
   const cluster = {

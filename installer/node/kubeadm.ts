@@ -5,7 +5,8 @@ import type { PhaseContext } from '../plan/types.ts';
 import { bundledVersions } from './component-versions.ts';
 import { writeFileDurably } from './files.ts';
 import { flush } from './flush.ts';
-import { kubeadmConfig } from './kubeadm-config.ts';
+import { kubeadmConfig, kubeadmPatchesDirectory } from './kubeadm-config.ts';
+import { staticPodPatches } from './kubernetes/static-pod-patches.ts';
 import { run } from './run.ts';
 import { hostTraits } from './traits.ts';
 
@@ -40,6 +41,9 @@ export async function kubeadmPhase(context: PhaseContext, words: string[], initi
   const { spec, node } = context;
   const config = kubeadmConfigPath(spec);
   writeFileDurably(config, kubeadmConfig(spec, node, hostTraits(), bundledVersions(), initialCluster), { mode: 0o600 });
+  for (const [name, patch] of Object.entries(staticPodPatches())) {
+    writeFileDurably(join(kubeadmPatchesDirectory(spec), name), patch, { mode: 0o600 });
+  }
   await run([`${nodePaths(spec).bin}/kubeadm`, 'init', 'phase', ...words, '--config', config], {
     signal: context.signal,
     log: context.log,

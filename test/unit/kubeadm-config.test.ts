@@ -1,8 +1,9 @@
 import t from 'tap';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import type { ClusterSpec, NodeSpec } from '../../installer/cluster/spec.ts';
 import { versionsOf } from '../../installer/node/component-versions.ts';
 import { kubeadmConfig } from '../../installer/node/kubeadm-config.ts';
+import { staticPodPatches } from '../../installer/node/kubernetes/static-pod-patches.ts';
 import { testSpec } from '../fixtures/spec.ts';
 
 const VERSIONS = { kubernetes: 'v1.35.9', etcdTag: '3.5.1-0' };
@@ -124,4 +125,19 @@ t.test('a worker has the CA, but kubeadm does not take it for an external one', 
     )?.['certificatesDir'],
     undefined,
   );
+});
+
+t.test('the kubelet probes each static pod every second, as long as kubeadm would have waited', async (t) => {
+  const spec = testSpec(3);
+  for (const planned of spec.nodes) {
+    const [init] = documents(kubeadmConfig(spec, planned, { cgroupV1: false }, VERSIONS));
+    t.match(init?.['patches'], { directory: `${spec.data}/kubeadm-patches` });
+  }
+  const pods = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'];
+  const patches = staticPodPatches();
+  t.strictSame(Object.keys(patches).sort(), pods.map((name) => `${name}+strategic.yaml`).sort());
+  for (const name of pods) {
+    const startupProbe = { initialDelaySeconds: 1, periodSeconds: 1, failureThreshold: 720 };
+    t.strictSame(parse(patches[`${name}+strategic.yaml`] ?? ''), { spec: { containers: [{ name, startupProbe }] } });
+  }
 });
