@@ -4,7 +4,8 @@
 #   ./build.sh                 build dist/terrarium and dist/terrarium-VERSION.bundle
 #   ./build.sh --line 1.35     the same with another locked Kubernetes line (installer/components.yaml), into dist/1.35/
 #   ./build.sh demo            build, boot three lab machines, install onto them over ssh
-#   ./build.sh test [--all]    build, then the tests that CI runs (--all: also the long ones)
+#   ./build.sh check           the formatter's, the linter's and the compiler's word on the sources
+#   ./build.sh test [--all]    check, build, then the tests that CI runs (--all: also the long ones)
 #   ./build.sh bench           build, then the measurements of docs/benchmarks.md
 #   ./build.sh clean           remove build/ and dist/ (the caches below TERRARIUM_CACHE stay)
 set -euo pipefail
@@ -82,6 +83,17 @@ bootstrap_go() {
   export TERRARIUM_GO=$root/bin/go
 }
 
+# A checkout's commits are checked by the hooks that it brings.
+set_hooks() {
+  [[ -e .git ]] && command -v git >/dev/null || return 0
+  [[ $(git config core.hooksPath || true) == .githooks ]] || git config core.hooksPath .githooks
+}
+
+check() {
+  bootstrap_node
+  node --run check || die "the sources are not as they shall be; see above (\`npm run format\` formats them)"
+}
+
 build() {
   local started=$SECONDS
   [[ $(uname -sm) == 'Linux x86_64' ]] || die "Terrarium is built on Linux x86-64 only"
@@ -99,20 +111,22 @@ build() {
 demo() { build; need "${LAB_PACKAGES[@]}"; exec node installer/lab/demo.ts "$@"; }
 
 run_tests() {
+  check
   build
   need "${LAB_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
   [[ " $* " != *" --all "* && $* != */long/* ]] || need "${LONG_TEST_PACKAGES[@]}"
-  exec node test/run.ts "$@"
+  exec node test/run.ts --before "$SECONDS" "$@"
 }
 
 bench() { build; need "${LAB_PACKAGES[@]}" "${BENCH_PACKAGES[@]}"; exec node test/bench/run.ts "$@"; }
 
 clean() { rm -rf build dist .tap; }
 
+set_hooks
 case ${1:-} in
   '') build ;;
   --line) [[ $# == 2 ]] || die "--line needs one version, such as 1.35"; build "$@" ;;
-  demo | bench | clean) "$@" ;;
+  demo | bench | clean | check) "$@" ;;
   test) shift; run_tests "$@" ;;
   -h | --help | help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" ;;
   *) die "unknown subcommand '$1'; see ./build.sh --help" ;;
