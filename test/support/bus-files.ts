@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -65,18 +66,36 @@ export async function busFiles(nodes: { name: string; address: string }[]): Prom
   };
 }
 
-/** `n` ports that are free now on loopback. */
+/**
+ * Ports for test servers: below the ports that Linux gives to outgoing connections (ip_local_port_range, from 32,768), so
+ * that no connection takes one before its server listens; each of tap's jobs, which run side by side, has its own.
+ */
+const FIRST_PORT = 14_000;
+const PORTS_PER_JOB = 3_000;
+const JOBS = 6;
+const ownPorts = FIRST_PORT + (Number(process.env['TAP_JOB_ID'] ?? 0) % JOBS) * PORTS_PER_JOB;
+let offset = randomInt(PORTS_PER_JOB);
+
+/** `n` ports that are free now. @throws Error if this job has no free one left */
 export async function freePorts(n: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: n },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve) => {
-          const server = createServer().listen(0, '127.0.0.1', () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((s) => (s.address() as { port: number }).port);
-  await Promise.all(servers.map((s) => new Promise((resolve) => s.close(resolve))));
+  const ports: number[] = [];
+  for (let tried = 0; ports.length < n; tried += 1) {
+    if (tried === PORTS_PER_JOB) {
+      throw new Error(`none of the ports from ${ownPorts} to ${ownPorts + PORTS_PER_JOB - 1} is free`);
+    }
+    const port = ownPorts + offset;
+    offset = (offset + 1) % PORTS_PER_JOB;
+    if (await isFree(port)) {
+      ports.push(port);
+    }
+  }
   return ports;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '0.0.0.0', () => server.close(() => resolve(true)));
+  });
 }
