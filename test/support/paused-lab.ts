@@ -3,7 +3,7 @@ import { run, TERRARIUM } from '../e2e/support/terrarium.ts';
 
 /** Files whose tests boot a lab of their own; there is room for one on a machine. */
 export function needsLab(files: string[]): boolean {
-  return files.some((f) => /(^|\/)(integration\/lab\.test\.ts$|e2e\/)/.test(f));
+  return files.some((f) => /(^|\/)(integration\/alone\/lab\.test\.ts$|e2e\/)/.test(f));
 }
 
 async function terrarium(...args: string[]): Promise<string> {

@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import t from 'tap';
-import type { Finding, HostCheck, Member } from '../../installer/preflight/check.ts';
-import { check } from '../../installer/preflight/checks/disk-errors.ts';
-import type { Facts } from '../../installer/preflight/facts/facts.ts';
-import { gatherFacts } from '../../installer/preflight/facts/gather.ts';
+import type { Finding, HostCheck, Member } from '../../../installer/preflight/check.ts';
+import { check } from '../../../installer/preflight/checks/disk-errors.ts';
+import type { Facts } from '../../../installer/preflight/facts/facts.ts';
+import { gatherFacts } from '../../../installer/preflight/facts/gather.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'facts-'));
 const at = join(dir, 'mnt');

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import t, { type Test } from 'tap';
-import { labRemains } from '../../installer/lab/down.ts';
-import type { LabStatus } from '../../installer/lab/status.ts';
+import { labRemains } from '../../../installer/lab/down.ts';
+import type { LabStatus } from '../../../installer/lab/status.ts';
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts');
+const MAIN = join(import.meta.dirname, '../../../src/main.ts');
 // Not the default one: a developer's own lab may be paused there.
 const DIR = '/var/lib/terrarium-lab-test';
 

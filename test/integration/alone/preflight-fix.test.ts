@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import t, { type Test } from 'tap';
-import { readHostChanges, restoreSysctls } from '../../installer/node/host-changes.ts';
-import { uninstallNode, type UninstallReport } from '../../installer/operations/uninstall-node.ts';
-import type { HostCheck } from '../../installer/preflight/check.ts';
-import { check as swapCheck } from '../../installer/preflight/checks/swap.ts';
-import type { Facts } from '../../installer/preflight/facts/facts.ts';
-import { applyFix, undoFixes } from '../../installer/preflight/fixes.ts';
+import { readHostChanges, restoreSysctls } from '../../../installer/node/host-changes.ts';
+import { uninstallNode, type UninstallReport } from '../../../installer/operations/uninstall-node.ts';
+import type { HostCheck } from '../../../installer/preflight/check.ts';
+import { check as swapCheck } from '../../../installer/preflight/checks/swap.ts';
+import type { Facts } from '../../../installer/preflight/facts/facts.ts';
+import { applyFix, undoFixes } from '../../../installer/preflight/fixes.ts';
 
 const INSTANCES = '/proc/sys/fs/inotify/max_user_instances';
 const BOOT = '/etc/sysctl.d/90-terrarium-inotify.conf';
@@ -61,7 +61,7 @@ t.test(
   },
 );
 
-const root = join(import.meta.dirname, '../..');
+const root = join(import.meta.dirname, '../../..');
 
 interface Machine {
   /** Runs a program where /etc and /run are copies that may be changed. */
