@@ -45,7 +45,7 @@ export function Login({ error, onDone }: { error: string | undefined; onDone: ()
         </div>
         <label>
           User
-          <input name="user" autocomplete="username" value="admin" required maxLength={64} />
+          <input name="user" autocomplete="username" defaultValue="admin" required maxLength={64} />
         </label>
         <label>
           Password
