@@ -3,7 +3,7 @@ import { execa } from 'execa';
 import t from 'tap';
 import { readTls } from '../../installer/plan/roles.ts';
 import { executorClient } from '../../installer/plan/rpc.ts';
-import { OPERATION, exit, group, leaf, site, until } from './plan-site.ts';
+import { OPERATION, exit, group, leaf, site, until } from './support/plan-site.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
 async function terrarium(...args: string[]): Promise<{ exitCode: number | undefined; stdout: string; stderr: string }> {

@@ -4,12 +4,12 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { PORTS, PORT_NAMES, type Ports } from '../../installer/cluster/ports.ts';
-import type { ClusterSpec, NodeSpec } from '../../installer/cluster/spec.ts';
-import { retireEvents } from '../../installer/plan/events.ts';
-import { readLines } from '../../installer/plan/lines.ts';
-import type { Plan, PlanEvent, PlanGroup, PlanLeaf, PlanNode } from '../../installer/plan/types.ts';
-import { createAuthority, issue, type KeyPair } from '../../src/pki/authority.ts';
+import { PORTS, PORT_NAMES, type Ports } from '../../../installer/cluster/ports.ts';
+import type { ClusterSpec, NodeSpec } from '../../../installer/cluster/spec.ts';
+import { retireEvents } from '../../../installer/plan/events.ts';
+import { readLines } from '../../../installer/plan/lines.ts';
+import type { Plan, PlanEvent, PlanGroup, PlanLeaf, PlanNode } from '../../../installer/plan/types.ts';
+import { createAuthority, issue, type KeyPair } from '../../../src/pki/authority.ts';
 
 export const OPERATION = 'install-0badcafe';
 const MAIN = join(import.meta.dirname, 'plan-main.ts');
