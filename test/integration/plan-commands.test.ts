@@ -11,7 +11,7 @@ async function terrarium(...args: string[]): Promise<{ exitCode: number | undefi
   return { exitCode, stdout, stderr };
 }
 
-/** The executor of n2: a second one finds its port taken, an unknown phase is refused, and it ends when it is told to. */
+/** The executor of n2: a second one finds its port taken, it refuses an unknown phase, and it ends when told to. */
 async function executorAnswers(t: Test, s: Site): Promise<void> {
   const [, n2] = s.nodes;
   if (n2 === undefined) {
