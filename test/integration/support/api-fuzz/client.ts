@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:https';
 import type { Role } from '../../../../src/cloud/api.ts';
 
-/** What a request may take: waiting for a position is 2 s, and hashes of passwords queue. */
+/** A request may take so long: waiting for a position is 2 s, and hashes of passwords queue. */
 const HANG_MS = 25_000;
 
 export interface Actor {

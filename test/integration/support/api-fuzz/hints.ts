@@ -17,7 +17,7 @@ import {
   type FuzzWorld,
 } from './world.ts';
 
-/** What is to be done, or noted, once it has been sent. */
+/** Cleans up, or notes something, once the input has been sent. */
 export type After = (got: Got, sent: Sent) => Promise<void> | void;
 type Hint = (
   world: FuzzWorld,
@@ -34,7 +34,7 @@ type Hint = (
 const firstPage: Hint = async () => ({ query: { limit: 3, cursor: undefined } });
 const known: Hint = async ({ someUser }) => ({ params: { name: someUser() } });
 
-/** What makes a valid input also a meaningful one: names of things that are there. Used for three of four inputs. */
+/** Hints make a valid input also a meaningful one, by names of things that are there. Most inputs get theirs. */
 const HINTS: Record<string, Hint> = {
   'POST /api/v1/login': async ({ send }, actor) => ({
     body: { user: actor.name, password: actor.password },
@@ -88,7 +88,7 @@ const HINTS: Record<string, Hint> = {
       .digest('hex');
     return {
       params: { id },
-      // Of 50 sessions of a user the oldest gives way, which would be the one that all use.
+      // A user has 50 sessions at most; the oldest gives way, which would be the one that all use.
       after: async () => void (await asAdmin(world, 'DELETE', `sessions/${id}`)),
     };
   },
@@ -147,7 +147,7 @@ const HINTS: Record<string, Hint> = {
   }),
 };
 
-/** What is known of inputs for this route. */
+/** Returns the hint for a route; a list without one is asked for its first page. */
 export function hintOf(description: Description, route: Route): Hint | undefined {
   const isList = (description[route.path]?.[route.method.toLowerCase()]?.parameters ?? []).some(
     (p) => p.name === 'cursor',

@@ -1,7 +1,7 @@
 import { isMedia, type Route } from '../../../../src/cloud/http/route.ts';
 import type { Got } from './client.ts';
 
-/** What is wrong with an answer; undefined for nothing. */
+/** Returns the fault of an answer; undefined where it has none. */
 export function wrong(route: Route, got: Got): string | undefined {
   if (got.status >= 500 && got.status !== 503 && got.status !== 507) {
     return `status ${got.status}`;

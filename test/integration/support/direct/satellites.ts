@@ -8,7 +8,7 @@ export interface SatelliteProcesses {
   /** Resolves at once where none runs. */
   stop(name: string): Promise<void>;
   pid(name: string): number | undefined;
-  /** What they have written. */
+  /** Their output, all together. */
   output: string[];
 }
 

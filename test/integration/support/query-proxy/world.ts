@@ -14,7 +14,7 @@ export interface RunOptions {
   merge?: QuerySpec['merge'];
 }
 
-/** What the tests of the proxy share. */
+/** The proxy and its satellites, as the tests use them. */
 export interface ProxyWorld {
   /** A satellite that answers each request by `answer`. */
   fake(sat: string, answer: FakeAnswer): Promise<Fake>;

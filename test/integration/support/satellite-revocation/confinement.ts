@@ -10,7 +10,7 @@ import { rawWebSocket, type RawClient, type RawOptions } from '../../../support/
 import type { Enrolled } from '../../../support/enrolled.ts';
 import { until, type LocalClouds, type LocalNode } from '../../../support/local-cloud.ts';
 
-/** What the tests of the three clouds share. */
+/** The three clouds, as the tests use them. */
 export interface RevocationWorld {
   clouds(): LocalClouds;
   nodes: [LocalNode, LocalNode, LocalNode];
