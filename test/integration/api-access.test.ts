@@ -1,87 +1,24 @@
 import t from 'tap';
-import type { AuditEntry, ChangeLine, Page, SavedQuery, Token, User } from '../../src/cloud/api.ts';
+import type { AuditEntry, Page, SavedQuery, User } from '../../src/cloud/api.ts';
 import {
   API_TOKEN,
   PASSWORD,
-  call,
   localClouds,
-  open,
-  until,
   type Answer,
   type CallOptions,
   type LocalClouds,
 } from '../support/local-cloud.ts';
+import { apiClient, body, by, code, root } from './support/api-access/client.ts';
+import { loginTests } from './support/api-access/logins.ts';
+import { tokenTests } from './support/api-access/tokens.ts';
+import { watchTests } from './support/api-access/watches.ts';
 
 /** Users, rights, tokens, sessions, versions, the audit log and watches, over a real cloud. */
 const node = { name: 'n1', address: '127.0.0.1' };
 let clouds: LocalClouds;
 
-const api = (path: string, options: CallOptions = {}): Promise<Answer> =>
-  call(clouds, node, path.startsWith('/') ? path : `/api/v1/${path}`, options);
-const by = (bearer: string, more: Record<string, string> = {}): { headers: Record<string, string> } => ({
-  headers: { authorization: `Bearer ${bearer}`, ...more },
-});
-const root = by(API_TOKEN);
-const body = <T>(answer: Answer): T => JSON.parse(answer.body) as T;
-const code = (answer: Answer): string => body<{ type: string }>(answer).type.replace('urn:terrarium:problem:', '');
-
-async function login(
-  user: string,
-  password: string,
-): Promise<{ token: string; passwordChange: string; cookie: string }> {
-  const answer = await api('login', { body: { user, password } });
-  if (answer.status !== 200) {
-    throw new Error(`login of ${user}: ${answer.status} ${answer.body}`);
-  }
-  return {
-    ...body<{ token: string; passwordChange: string }>(answer),
-    cookie: (answer.headers['set-cookie']?.[0] ?? '').split(';')[0] ?? '',
-  };
-}
-
-/** A user with a session, past the change of the first password. */
-async function person(name: string, role: string): Promise<string> {
-  const made = await api('users', { ...root, body: { name, role, password: `first of ${name}` } });
-  if (made.status !== 201) {
-    throw new Error(made.body);
-  }
-  const first = await login(name, `first of ${name}`);
-  const changed = await api('password', {
-    ...by(first.token),
-    body: { current: `first of ${name}`, password: `second of ${name}` },
-  });
-  if (changed.status !== 200) {
-    throw new Error(changed.body);
-  }
-  return body<{ token: string }>(changed).token;
-}
-
-interface Watching {
-  lines(): ChangeLine[];
-  text(): string;
-  stop(): void;
-}
-
-async function watching(bearer: string, query: string, headers: Record<string, string> = {}): Promise<Watching> {
-  const stream = await open(clouds, node, `/api/v1/watch?${query}`, by(bearer, headers));
-  if (stream.statusCode !== 200) {
-    throw new Error(`watch: ${stream.statusCode}`);
-  }
-  let text = '';
-  stream
-    .setEncoding('utf8')
-    .on('data', (chunk: string) => (text += chunk))
-    .on('error', () => undefined);
-  return {
-    text: () => text,
-    lines: () =>
-      text
-        .split('\n\n')
-        .filter((e) => /^id: \d+\nevent: change\n/.test(e))
-        .map((e) => JSON.parse(e.slice(e.indexOf('data: ') + 6)) as ChangeLine),
-    stop: () => void stream.destroy(),
-  };
-}
+const client = apiClient(() => clouds, node);
+const { api, login, person } = client;
 
 t.before(async () => {
   clouds = await localClouds([node]);
@@ -143,78 +80,7 @@ t.test('what each role may do', async (t) => {
   }
 });
 
-t.test(
-  'API tokens: shown once, with no more rights than asked for and had, ended by deletion and with their owner',
-  async (t) => {
-    const session = await person('tom', 'operator');
-    t.equal((await api('tokens', { ...by(session), body: { name: 'too much', scopes: ['admin'] } })).status, 403);
-    t.equal(
-      (await api('tokens', { ...by(session), body: { name: 'too long', scopes: ['read'], days: 366 } })).status,
-      400,
-    );
-    const made = await api('tokens', { ...by(session), body: { name: 'scraper', scopes: ['metrics'], days: 1 } });
-    t.equal(made.status, 201);
-    const { token, ...shown } = body<Token & { token: string }>(made);
-    t.match(token, new RegExp(`^trr_${shown.id}_[A-Za-z0-9_-]{43}$`));
-    t.ok(Date.parse(shown.expiresAt) - Date.now() <= 24 * 3_600_000);
-    t.equal((await api('/metrics', by(token))).status, 200);
-    for (const path of ['overview', 'users', 'saved-queries']) {
-      t.equal((await api(path, by(token))).status, 403, path);
-    }
-    t.equal(
-      (await api('tokens', { ...by(token), body: { name: 'child', scopes: ['metrics'] } })).status,
-      403,
-      'a token makes no tokens',
-    );
-    t.notMatch((await api('tokens', by(session))).body, token.split('_')[2] ?? token);
-    t.same(
-      body<Page<Token>>(await api('tokens', by(session))).items.map((i) => i.id),
-      [shown.id],
-      'only the own ones',
-    );
-    const other = await person('tina', 'viewer');
-    t.equal((await api(`tokens/${shown.id}`, by(other))).status, 404, "somebody else's is not there");
-    t.equal((await api(`tokens/${shown.id}`, { method: 'DELETE', ...by(other) })).status, 404);
-    t.equal((await api('users/tom', { method: 'PATCH', ...root, body: { disabled: true } })).status, 200);
-    t.equal((await api('/metrics', by(token))).status, 401, 'with its owner');
-    t.equal((await api('overview', by(session))).status, 401, 'as his sessions');
-    t.equal((await api('users/tom', { method: 'PATCH', ...root, body: { disabled: false } })).status, 200);
-    t.equal((await api('overview', by(session))).status, 401, 'which do not come back');
-    t.equal((await api('/metrics', by(token))).status, 200);
-    t.equal((await api(`tokens/${shown.id}`, { method: 'DELETE', ...root })).status, 204);
-    t.equal((await api('/metrics', by(token))).status, 401);
-  },
-);
-
-t.test('a token sees and ends nothing of its owner but itself, unless it may administer', async (t) => {
-  const session = await person('otto', 'admin');
-  const make = async (scope: string): Promise<{ id: string; token: string }> =>
-    body(await api('tokens', { ...by(session), body: { name: scope, scopes: [scope] } }));
-  const other = await make('operate');
-  const own =
-    body<Page<{ id: string; current: boolean }>>(await api('sessions', by(session))).items.find((s) => s.current)?.id ??
-    '';
-  for (const scope of ['metrics', 'read', 'query', 'operate']) {
-    const { id, token } = await make(scope);
-    t.same(
-      body<Page<Token>>(await api('tokens?owner=otto', by(token))).items.map((i) => i.id),
-      [id],
-      `${scope}: the list`,
-    );
-    t.same(body<Page<unknown>>(await api('sessions?user=otto', by(token))).items, [], `${scope}: no sessions`);
-    for (const path of [`tokens/${other.id}`, 'tokens/cli', `sessions/${own}`]) {
-      t.equal((await api(path, { method: 'DELETE', ...by(token) })).status, 404, `${scope}: ${path}`);
-    }
-    t.equal((await api(`tokens/${other.id}`, by(token))).status, 404, `${scope}: the other one`);
-    t.equal((await api(`tokens/${id}`, by(token))).status, 200, `${scope}: itself`);
-    t.equal((await api(`tokens/${id}`, { method: 'DELETE', ...by(token) })).status, 204, `${scope}: it ends itself`);
-    t.equal((await api('tokens', by(token))).status, 401);
-  }
-  const { token } = await make('admin');
-  t.equal((await api(`tokens/${other.id}`, { method: 'DELETE', ...by(token) })).status, 204, "an administrator's");
-  t.equal((await api(`sessions/${own}`, { method: 'DELETE', ...by(token) })).status, 204);
-  t.equal((await api('users/otto', { method: 'DELETE', ...root })).status, 204);
-});
+tokenTests(t, client);
 
 t.test('an administrator sees and ends sessions, and cannot be the last to go', async (t) => {
   const token = await person('sam', 'viewer');
@@ -359,159 +225,9 @@ t.test('the audit log: who, what, before, after, and no secret', async (t) => {
   t.notMatch((await api('audit?limit=500', root)).body, /scrypt|trs_|"hash"/);
 });
 
-t.test(
-  'refused logins are in the audit log, with name and address, and look the same for who exists and who does not',
-  async (t) => {
-    const answers: Answer[] = [];
-    for (const user of ['admin', 'nobody.of.that.name']) {
-      answers.push(await api('login', { body: { user, password: 'wrong' } }));
-    }
-    t.same(
-      answers.map((a) => a.status),
-      [401, 401],
-    );
-    const [one, other] = answers.map((a) => body<Record<string, unknown>>(a));
-    t.same({ ...one, requestId: '', instance: '' }, { ...other, requestId: '', instance: '' });
-    for (const user of ['admin', 'nobody.of.that.name']) {
-      const entry = await until(`the entry of ${user}`, async () =>
-        body<Page<AuditEntry>>(await api(`audit?limit=500&resource=user/${user}`, root)).items.find(
-          (e) => e.kind === 'login.failed',
-        ),
-      );
-      t.match(entry, {
-        actor: 'login/127.0.0.1',
-        outcome: 'ok',
-        changes: [{ resource: `user/${user}`, after: { failedLogins: 1, from: '127.0.0.1' } }],
-      });
-    }
-    await api('login', { body: { user: 'admin', password: 'wrong' } });
-    const watch = await watching(
-      API_TOKEN,
-      `topics=users,audit&since=${Number((await api('audit?limit=1', root)).headers['terrarium-seq'])}`,
-    );
-    await api('login', { body: { user: 'My Password 1', password: 'wrong' } });
-    await until('the entry without a name', () =>
-      watch.lines().some((l) => l.topic === 'audit' && JSON.stringify(l.item).includes('user/(no user name)'))
-        ? true
-        : undefined,
-    );
-    t.notOk(
-      watch.lines().some((l) => l.topic === 'users'),
-      'nobody has been changed',
-    );
-    watch.stop();
-    t.notMatch((await api('audit?limit=500', root)).body, /My Password/);
-    t.match(
-      (await api('/metrics', root)).body,
-      /terrarium_failed_logins_total\{recorded="yes"\} 3/,
-      'the next one waits for its minute',
-    );
-  },
-);
+loginTests(t, client);
 
-t.test('of fifty guesses at once few are looked at, and nobody else waits for them', async (t) => {
-  const session = await person('greta', 'viewer');
-  const guesses = Array.from({ length: 50 }, () => api('login', { body: { user: 'greta', password: 'wrong' } }));
-  const changed = api('password', { ...by(session), body: { current: 'second of greta', password: 'third of greta' } });
-  const statuses = (await Promise.all(guesses)).map((a) => a.status);
-  t.same([...new Set(statuses)].sort(), [401, 429]);
-  // More only where the fifty took seconds to come.
-  const looked = statuses.filter((s) => s === 401).length;
-  t.ok(looked >= 5 && looked < 25, `${looked} were looked at`);
-  t.equal((await changed).status, 200, 'her session changes the password');
-  t.equal((await login('admin', PASSWORD)).passwordChange, 'offered', 'another user logs in from there');
-  t.equal(
-    (
-      await until('her own turn', async () => {
-        const answer = await api('login', { body: { user: 'greta', password: 'third of greta' } });
-        return answer.status === 429 ? undefined : answer;
-      })
-    ).status,
-    200,
-  );
-});
-
-t.test('a watch tells every change once, from where it was left, and ends with the session', async (t) => {
-  const session = await person('wanda', 'admin');
-  const from = Number((await api('users', root)).headers['terrarium-seq']);
-  const watch = await watching(session, `topics=saved-queries,users&since=${from}`);
-  await api('saved-queries/w', { method: 'PUT', ...root, body: { name: 'w', sql: 'select 1' } });
-  await api('saved-queries/w', { method: 'PUT', ...root, body: { name: 'w', sql: 'select 2' } });
-  await api('saved-queries/w', { method: 'DELETE', ...root });
-  await until('three changes', () => (watch.lines().length >= 3 ? true : undefined), 3000);
-  t.match(watch.lines(), [
-    { topic: 'saved-queries', change: 'created', key: 'w' },
-    { change: 'changed' },
-    { change: 'deleted', item: null },
-  ]);
-  t.match(JSON.parse(/event: start\ndata: (.*)/.exec(watch.text())?.[1] ?? ''), {
-    seq: from,
-    version: Number,
-    user: 'wanda',
-    role: 'admin',
-  });
-  const again = await watching(session, 'topics=saved-queries', { 'last-event-id': String(watch.lines()[1]?.seq) });
-  await until('the rest', () => (again.lines().length > 0 ? true : undefined), 3000);
-  t.match(again.lines(), [{ change: 'deleted', key: 'w' }]);
-  again.stop();
-  const ahead = watching(session, 'topics=saved-queries', {
-    'last-event-id': String(Number((await api('users', root)).headers['terrarium-seq']) + 1),
-  });
-  const early = await Promise.race([
-    ahead.then(
-      () => 'answered',
-      (error: Error) => error.message,
-    ),
-    new Promise((resolve) => setTimeout(resolve, 200, 'it waits')),
-  ]);
-  t.equal(early, 'it waits', 'one that has seen on another instance what is not here yet');
-  await api('saved-queries/ahead', { method: 'PUT', ...root, body: { name: 'ahead', sql: 'select 1' } });
-  await api('saved-queries/ahead', { method: 'DELETE', ...root });
-  await until('what came after', async () => ((await ahead).lines().length > 0 ? true : undefined));
-  t.match((await ahead).lines(), [{ change: 'deleted', key: 'ahead' }]);
-  (await ahead).stop();
-  t.equal((await api(`watch?topics=users&since=${from + 100_000}`, by(session))).status, 410);
-  t.equal((await api('watch?topics=users', by(await person('walt', 'viewer')))).status, 403);
-  await api('users/wanda/sessions', { method: 'DELETE', ...root });
-  await until(
-    'its end',
-    () => (watch.text().includes('event: end\ndata: {"reason":"session"}') ? true : undefined),
-    3000,
-  );
-  t.pass();
-});
-
-t.test('a watch by an API token ends where the owner loses a right that it needs, and only there', async (t) => {
-  const session = await person('anton', 'admin');
-  const { token } = body<{ token: string }>(
-    await api('tokens', { ...by(session), body: { name: 'all', scopes: ['read', 'admin'] } }),
-  );
-  const users = await watching(token, 'topics=users,saved-queries');
-  const queries = await watching(token, 'topics=saved-queries');
-  t.equal((await api('users/anton', { method: 'PATCH', ...root, body: { role: 'viewer' } })).status, 200);
-  await until('its end', () => (users.text().includes('event: end\ndata: {"reason":"session"}') ? true : undefined));
-  t.same(users.lines(), [], 'nothing more was told');
-  await api('saved-queries/still', { method: 'PUT', ...root, body: { name: 'still', sql: 'select 1' } });
-  await until('a change', () => (queries.lines().some((l) => l.key === 'still') ? true : undefined));
-  t.notMatch(queries.text(), /event: end/);
-  queries.stop();
-});
-
-t.test('a watch tells which tokens and sessions end with a user', async (t) => {
-  const session = await person('emil', 'viewer');
-  const { id } = body<Token>(await api('tokens', { ...by(session), body: { name: 'a', scopes: ['read'] } }));
-  const {
-    items: [own],
-  } = body<Page<{ id: string }>>(await api('sessions', by(session)));
-  const watch = await watching(API_TOKEN, 'topics=tokens,sessions');
-  t.equal((await api('users/emil', { method: 'DELETE', ...root })).status, 204);
-  await until('both', () => (watch.lines().length >= 2 ? true : undefined));
-  t.match(watch.lines(), [
-    { topic: 'tokens', change: 'deleted', key: id, item: null },
-    { topic: 'sessions', change: 'deleted', key: own?.id, item: null },
-  ]);
-  watch.stop();
-});
+watchTests(t, client);
 
 t.test('figures for Prometheus, and a description of every route', async (t) => {
   const metrics = (await api('/metrics', root)).body;

@@ -198,10 +198,19 @@ function asRoute(tls: BusTls): Promise<string> {
       secure.write(
         'CONNECT {"verbose":false,"pedantic":false,"tls_required":true,"name":"evil","cluster":"terrarium-test"}\r\n',
       );
-      secure.write(
-        'INFO ' +
-          `${JSON.stringify({ server_id: 'NEVIL', server_name: 'evil', cluster: 'terrarium-test', version: '2.15.2', host: '127.0.0.1', port: 1, proto: 1, headers: true, tls_required: true, tls_verify: true })}\r\n`,
-      );
+      const info = {
+        server_id: 'NEVIL',
+        server_name: 'evil',
+        cluster: 'terrarium-test',
+        version: '2.15.2',
+        host: '127.0.0.1',
+        port: 1,
+        proto: 1,
+        headers: true,
+        tls_required: true,
+        tls_verify: true,
+      };
+      secure.write(`INFO ${JSON.stringify(info)}\r\n`);
       secure.write('RS+ TERRARIUM >\r\nPING\r\n');
     });
     const timer = setTimeout(() => secure.destroy(), 3000);

@@ -64,7 +64,8 @@ async function api<T>(method: string, path: string, body?: unknown): Promise<T> 
     let text = ''; for await (const chunk of process.stdin) text += chunk;
     const { host, port, path, method, token, body, ca } = JSON.parse(text);
     const { request } = await import('node:https');
-    request({ host, port, path, method, ca, headers: { authorization: 'Bearer ' + token, 'content-type': 'application/json' } }, async (answer) => {
+    const headers = { authorization: 'Bearer ' + token, 'content-type': 'application/json' };
+    request({ host, port, path, method, ca, headers }, async (answer) => {
       let read = ''; for await (const chunk of answer) read += chunk;
       process.stdout.write(read); process.exitCode = answer.statusCode < 300 ? 0 : 1;
     }).end(body === undefined ? undefined : JSON.stringify(body));`;

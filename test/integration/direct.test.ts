@@ -1,32 +1,20 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { Agent, request, type RequestOptions } from 'node:https';
 import { join } from 'node:path';
 import { decode, encode, type Answer as DnsAnswer } from 'dns-packet';
 import t from 'tap';
-import { connectBus } from '../../src/bus/connect.ts';
-import { DIRECT_PATH } from '../../src/bus/direct.ts';
-import type { DirectGrant, DirectQueryReply, DnsReply } from '../../src/cloud/direct-api.ts';
+import type { DirectQueryReply, DnsReply } from '../../src/cloud/direct-api.ts';
 import { createDirectAuthority, signEndpoint } from '../../src/cloud/direct/authority.ts';
 import { DAY_MS } from '../../src/pki/crypto.ts';
 import { storePair } from '../../src/pki/pair-file.ts';
 import { makeKey } from '../../src/satellite/direct/certificate.ts';
-import { startDirect } from '../../src/satellite/direct/direct.ts';
-import { Pool } from '../../src/satellite/sql/pool.ts';
-import {
-  API_TOKEN,
-  call,
-  localClouds,
-  until,
-  type Answer,
-  type LocalClouds,
-  type LocalNode,
-} from '../support/local-cloud.ts';
+import { call, localClouds, until, type LocalClouds, type LocalNode } from '../support/local-cloud.ts';
 import { childrenOf, processorMs } from '../support/memory.ts';
+import { renewalTests } from './support/direct/renewal.ts';
+import { NAME, auth, code, directRequests, type Reply } from './support/direct/requests.ts';
+import { satelliteProcesses } from './support/direct/satellites.ts';
 
 /**
  * Three instances of the cloud and the satellites of two nodes, each its own process, and a browser's requests by hand.
@@ -37,31 +25,14 @@ const nodes: [LocalNode, LocalNode, LocalNode] = [
   { name: 'n3', address: '127.0.0.3' },
 ];
 const [first, second] = nodes;
-const auth = { authorization: `Bearer ${API_TOKEN}` };
-const NAME = 'n1.satellites.terrarium.internal';
 let clouds: LocalClouds;
 let authority = '';
-const satellites = new Map<string, ChildProcess>();
-const output: string[] = [];
-
-function startSatellite(node: LocalNode, env: NodeJS.ProcessEnv = {}): void {
-  const child = spawn(process.execPath, ['src/main.ts', 'satellite'], {
-    env: { ...clouds.env(node), TERRARIUM_DIRECT_ADDRESS: node.address, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => output.push(`${node.name}: ${chunk.toString()}`));
-  }
-  satellites.set(node.name, child);
-}
-async function stopSatellite(name: string): Promise<void> {
-  const child = satellites.get(name);
-  if (child === undefined || child.exitCode !== null) {
-    return;
-  }
-  child.kill('SIGTERM');
-  await once(child, 'exit');
-}
+const satellites = satelliteProcesses(() => clouds);
+const requests = directRequests(
+  () => clouds,
+  () => authority,
+);
+const { ask, grants, token, origin, open, send, post } = requests;
 
 t.before(async () => {
   clouds = await localClouds(nodes);
@@ -81,7 +52,7 @@ t.before(async () => {
   mkdirSync(join(clouds.files.data('n2'), 'satellite/state'), { recursive: true });
   await Promise.all(nodes.map((n) => clouds.start(n)));
   for (const node of [first, second]) {
-    startSatellite(node);
+    satellites.start(node);
   }
   await until(
     'both endpoints',
@@ -93,79 +64,15 @@ t.before(async () => {
 });
 t.teardown(async () => {
   for (const node of nodes) {
-    await stopSatellite(node.name);
+    await satellites.stop(node.name);
   }
   await clouds.stop();
 });
 t.afterEach((t) => {
   if (!t.passing()) {
-    t.comment([...clouds.output.slice(-30), ...output.slice(-30)].join(''));
+    t.comment([...clouds.output.slice(-30), ...satellites.output.slice(-30)].join(''));
   }
 });
-
-const ask = (node: LocalNode, method: string, path: string, body?: unknown): Promise<Answer> =>
-  call(clouds, node, path, { method, headers: auth, ...(body === undefined ? {} : { body }) });
-
-async function grants(sql: string, sats: string[], more: object = {}, node = first): Promise<DirectGrant[]> {
-  const answer = await ask(node, 'POST', '/api/v1/direct-queries', { sql, satellites: sats, ...more });
-  if (answer.status !== 200) {
-    throw new Error(answer.body);
-  }
-  return (JSON.parse(answer.body) as DirectQueryReply).satellites;
-}
-async function token(sql: string, more: object = {}, node = first): Promise<string> {
-  const [grant] = await grants(sql, ['n1'], more, node);
-  if (grant === undefined || !('token' in grant)) {
-    throw new Error(JSON.stringify(grant));
-  }
-  return grant.token;
-}
-
-interface Reply {
-  status: number;
-  headers: IncomingHttpHeaders;
-  body: string;
-}
-const origin = (): string => `https://127.0.0.1:${clouds.ports.console}`;
-
-function open(options: RequestOptions & { body?: string }): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const { body, ...rest } = options;
-    const req = request(
-      {
-        host: '127.0.0.1',
-        servername: NAME,
-        port: clouds.ports.direct,
-        path: DIRECT_PATH,
-        ca: authority,
-        agent: false,
-        ...rest,
-      },
-      resolve,
-    );
-    req.on('error', reject);
-    req.end(body);
-  });
-}
-async function send(options: RequestOptions & { body?: string }): Promise<Reply> {
-  const answer = await open(options);
-  const chunks: Buffer[] = [];
-  for await (const chunk of answer) {
-    chunks.push(chunk as Buffer);
-  }
-  return { status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks).toString() };
-}
-const post = (
-  bearer: string,
-  sql: string,
-  headers: Record<string, string> = {},
-): RequestOptions & { body: string } => ({
-  method: 'POST',
-  headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json', origin: origin(), ...headers },
-  body: JSON.stringify({ sql }),
-});
-const code = ({ status, body }: Reply): string =>
-  `${status} ${(JSON.parse(body) as { type: string }).type.split(':').at(-1)}`;
 
 t.test('rows come as through the cloud, by a token of any instance, once', async (t) => {
   const sql = 'select 6 * 7 as answer';
@@ -290,7 +197,7 @@ t.test(
     const bearer = await token(sql, more);
     const answer = await open(post(bearer, sql));
     answer.pause();
-    const children = (): number[] => childrenOf(satellites.get('n1')?.pid ?? 0);
+    const children = (): number[] => childrenOf(satellites.pid('n1') ?? 0);
     const worked = (): Map<number, number> => new Map(children().map((pid) => [pid, processorMs(pid)]));
     await until('the statement to stand still', async () => {
       const before = worked();
@@ -439,89 +346,7 @@ t.test('tokens are on record, each time, whatever id the client gives', async (t
   );
 });
 
-t.test('a restarted satellite keeps its certificate and refuses what it may have answered before', async (t) => {
-  const file = join(clouds.files.data('n1'), 'satellite/state/direct/endpoint.pem');
-  const before = readFileSync(file, 'utf8');
-  const old = await token('select 1');
-  await stopSatellite('n1');
-  startSatellite(first);
-  await until(
-    'its endpoint',
-    () =>
-      open({ method: 'OPTIONS' }).then(
-        (answer) => (answer.resume(), true),
-        () => undefined,
-      ),
-    30_000,
-  );
-  const reply = await send(post(old, 'select 1'));
-  t.equal(code(reply), '401 direct.token');
-  t.match(reply.body, /made before n1 was started/);
-  t.equal(readFileSync(file, 'utf8'), before);
-});
-
-t.test('a certificate is renewed while it is in use, without a restart', { timeout: 120_000 }, async (t) => {
-  await stopSatellite('n2');
-  let offset = 0;
-  const pool = new Pool({ tables: [], env: {}, history: undefined, notes: () => ({}), now: Date.now });
-  const said: string[] = [];
-  const direct = startDirect({
-    sat: 'n2',
-    pool,
-    data: clouds.files.data('n2'),
-    address: '127.0.0.2',
-    port: undefined,
-    log: (line) => said.push(line),
-    now: () => Date.now() + offset,
-  });
-  const nc = await connectBus({
-    servers: [`127.0.0.2:${clouds.ports.nats}`],
-    tls: clouds.files.satelliteTls('n2'),
-    name: 'n2',
-  });
-  const detach = direct.attach(nc);
-  t.teardown(async () => {
-    detach();
-    await direct.stop();
-    pool.close();
-    await nc.close();
-    startSatellite(second);
-  });
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  t.teardown(() => agent.destroy());
-  const serial = async (by?: Agent): Promise<string> => {
-    const answer = await open({
-      method: 'OPTIONS',
-      host: '127.0.0.2',
-      servername: NAME.replace('n1', 'n2'),
-      ...(by === undefined ? {} : { agent: by }),
-    });
-    const { serialNumber } = (
-      answer.socket as unknown as { getPeerCertificate(): { serialNumber: string } }
-    ).getPeerCertificate();
-    answer.resume();
-    await once(answer, 'end');
-    return serialNumber;
-  };
-  const before = await until('the endpoint', () => serial(agent).catch(() => undefined), 60_000);
-  t.equal(await serial(), before);
-  offset = 53 * DAY_MS;
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
-  t.equal(await serial(), before, 'not after 53 days');
-  offset = 55 * DAY_MS;
-  const after = await until(
-    'another certificate',
-    async () => ((await serial()) === before ? undefined : await serial()),
-    60_000,
-  );
-  t.equal(
-    new X509Certificate(readFileSync(join(clouds.files.data('n2'), 'satellite/state/direct/endpoint.pem')))
-      .serialNumber,
-    after,
-  );
-  t.equal(await serial(agent), before, 'a connection that stands goes on');
-  t.equal(said.filter((line) => line.includes('has a certificate')).length, 1, said.join());
-});
+renewalTests(t, { clouds: () => clouds, nodes: { first, second }, requests, satellites });
 
 t.test('a revoked satellite gets no tokens, and answers to none a moment later', { timeout: 300_000 }, async (t) => {
   // More than the sockets' buffers hold.

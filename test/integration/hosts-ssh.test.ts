@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import type { SshTarget } from '../../installer/cluster/spec.ts';
+import type { Host } from '../../installer/hosts/host.ts';
 import { openHost } from '../../installer/hosts/open.ts';
 import { Failure } from '../../src/errors.ts';
 import { failure } from './support/failure.ts';
@@ -12,18 +13,8 @@ import { freePort, startSshd } from './support/sshd.ts';
 const dir = mkdtempSync(join(tmpdir(), 'hosts-ssh-'));
 t.teardown(() => rmSync(dir, { recursive: true, force: true }));
 
-t.test('a machine over ssh', { timeout: 300_000 }, async (t) => {
-  const sshd = await startSshd(['MaxSessions 2']);
-  t.teardown(() => sshd.stop());
-  const options = { env: {}, knownHosts: join(dir, 'known_hosts') };
-  const target = (ssh: Partial<SshTarget> = {}) => ({
-    address: '127.0.0.1',
-    name: 'n1',
-    role: 'worker' as const,
-    ssh: { address: '127.0.0.1', port: sshd.port, user: 'root', key: sshd.key, ...ssh },
-  });
-  const host = await openHost(target(), options);
-
+/** Programs on the machine: what goes in, what comes out, and how they end. */
+async function programTests(t: Test, host: Host): Promise<void> {
   await t.test('passes arguments, input, output and exit codes through', async (t) => {
     const words = ["it's", 'a\\b', 'x  y', '$HOME', '!!', '"q"', '*', 'ü\nnewline', ''];
     const shown = await host.run(['printf', '<%s>', ...words]);
@@ -64,6 +55,21 @@ t.test('a machine over ssh', { timeout: 300_000 }, async (t) => {
     await new Promise((r) => setTimeout(r, 300));
     t.equal((await host.run(['pgrep', '-fx', 'sleep 61'])).stdout, '', 'nothing is left running');
   });
+}
+
+t.test('a machine over ssh', { timeout: 300_000 }, async (t) => {
+  const sshd = await startSshd(['MaxSessions 2']);
+  t.teardown(() => sshd.stop());
+  const options = { env: {}, knownHosts: join(dir, 'known_hosts') };
+  const target = (ssh: Partial<SshTarget> = {}) => ({
+    address: '127.0.0.1',
+    name: 'n1',
+    role: 'worker' as const,
+    ssh: { address: '127.0.0.1', port: sshd.port, user: 'root', key: sshd.key, ...ssh },
+  });
+  const host = await openHost(target(), options);
+
+  await programTests(t, host);
 
   await t.test('uploads a range of a file, with its mode', async (t) => {
     const from = join(dir, 'from');

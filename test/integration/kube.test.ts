@@ -80,6 +80,45 @@ async function setNode(name: string, ready: boolean): Promise<void> {
   });
 }
 
+/** The Secret that an install makes. */
+async function putCredentials(password: string, apiToken: string): Promise<void> {
+  const credentials = {
+    adminPasswordHash: await hashPassword(password),
+    sessionKey: randomBytes(32).toString('base64'),
+    apiTokenHash: createHash('sha256').update(apiToken).digest('hex'),
+  };
+  await kube.client.apply({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'credentials', namespace: NAMESPACE },
+    stringData: credentials,
+  } as KubeObject);
+}
+
+/** A pod on n1, and an application there and at another address. */
+async function putWorkloads(elsewhere: string): Promise<void> {
+  const pod: PodObject = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', namespace: 'default' } };
+  await kube.client.apply({
+    ...pod,
+    spec: {
+      nodeName: 'n1',
+      hostNetwork: true,
+      containers: [{ name: 'c', image: 'x:1', ports: [{ containerPort: 8085 }] }],
+    },
+  } as PodObject);
+  await kube.client.apply({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'applications', namespace: NAMESPACE },
+    data: { shop: JSON.stringify(['http://127.0.0.1:8085', elsewhere]) },
+  } as KubeObject);
+}
+
+async function overviewFor(apiToken: string): Promise<Overview> {
+  const headers = { authorization: `Bearer ${apiToken}` };
+  return JSON.parse((await call(clouds, node, '/api/v1/overview', { headers })).body) as Overview;
+}
+
 t.before(async () => {
   kube = await kubeApi();
   clouds = await localClouds([node]);
@@ -225,56 +264,20 @@ t.test(
     rmSync(join(clouds.files.data('n1'), 'cloud/state/cloud.db'), { force: true });
     const password = 'from the Secret';
     const apiToken = 'trr_from-the-secret';
-    const credentials = {
-      adminPasswordHash: await hashPassword(password),
-      sessionKey: randomBytes(32).toString('base64'),
-      apiTokenHash: createHash('sha256').update(apiToken).digest('hex'),
-    };
     const cloud = await clouds.start(node, {
       TERRARIUM_API: `https://127.0.0.1:${kube.port}`,
       TERRARIUM_SERVICE_ACCOUNT: tokenDir,
     });
-    t.equal(
-      (await call(clouds, node, '/api/v1/login', { body: { user: 'admin', password } })).status,
-      503,
-      'before there are credentials',
-    );
-    await kube.client.apply({
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: { name: 'credentials', namespace: NAMESPACE },
-      stringData: credentials,
-    } as KubeObject);
-    await until(
-      'a login',
-      async () =>
-        (await call(clouds, node, '/api/v1/login', { body: { user: 'admin', password } })).status === 200
-          ? true
-          : undefined,
-      5000,
-    );
-    const overview = async (): Promise<Overview> =>
-      JSON.parse(
-        (await call(clouds, node, '/api/v1/overview', { headers: { authorization: `Bearer ${apiToken}` } })).body,
-      ) as Overview;
+    const login = async (): Promise<number> =>
+      (await call(clouds, node, '/api/v1/login', { body: { user: 'admin', password } })).status;
+    t.equal(await login(), 503, 'before there are credentials');
+    await putCredentials(password, apiToken);
+    await until('a login', async () => ((await login()) === 200 ? true : undefined), 5000);
+    const overview = (): Promise<Overview> => overviewFor(apiToken);
 
     await setNode('n1', true);
-    const pod: PodObject = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', namespace: 'default' } };
-    await kube.client.apply({
-      ...pod,
-      spec: {
-        nodeName: 'n1',
-        hostNetwork: true,
-        containers: [{ name: 'c', image: 'x:1', ports: [{ containerPort: 8085 }] }],
-      },
-    } as PodObject);
     const elsewhere = 'http://10.0.0.99:8085';
-    await kube.client.apply({
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: { name: 'applications', namespace: NAMESPACE },
-      data: { shop: JSON.stringify(['http://127.0.0.1:8085', elsewhere]) },
-    } as KubeObject);
+    await putWorkloads(elsewhere);
     const applications = [{ name: 'shop', addresses: ['http://127.0.0.1:8085', elsewhere] }];
     const seen = await until(
       'node and pod',
@@ -312,18 +315,14 @@ t.test(
       pods: [{ name: 'p' }],
       kubernetes: { error: /cannot be reached|broke off/ },
     });
-    t.equal(
-      (await call(clouds, node, '/api/v1/login', { body: { user: 'admin', password } })).status,
-      200,
-      'logins go on',
-    );
+    t.equal(await login(), 200, 'logins go on');
 
     // And a restart without the API, with what was last known.
     await new Promise((resolve) => setTimeout(resolve, 5500));
     cloud.kill('SIGTERM');
     await new Promise((resolve) => cloud.once('exit', resolve));
     await clouds.start(node, { TERRARIUM_API: `https://127.0.0.1:${kube.port}`, TERRARIUM_SERVICE_ACCOUNT: tokenDir });
-    t.equal((await call(clouds, node, '/api/v1/login', { body: { user: 'admin', password } })).status, 200);
+    t.equal(await login(), 200);
     t.match(await overview(), {
       nodes: [{ name: 'n1', ready: false }],
       pods: [{ name: 'p' }],

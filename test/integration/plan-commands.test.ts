@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { readTls } from '../../installer/plan/roles.ts';
 import { executorClient } from '../../installer/plan/rpc.ts';
-import { OPERATION, exit, group, leaf, site, until } from './plan-site.ts';
+import { OPERATION, exit, group, leaf, prepare, until, type Site } from './support/plan-site.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
 async function terrarium(...args: string[]): Promise<{ exitCode: number | undefined; stdout: string; stderr: string }> {
@@ -11,9 +11,8 @@ async function terrarium(...args: string[]): Promise<{ exitCode: number | undefi
   return { exitCode, stdout, stderr };
 }
 
-t.test('the commands of the roles, and how an operation is looked at', async (t) => {
-  const s = await site(t.testdir());
-  t.teardown(() => s.close());
+/** The executor of n2: a second one finds its port taken, it refuses an unknown phase, and it ends when told to. */
+async function executorAnswers(t: Test, s: Site): Promise<void> {
   const [, n2] = s.nodes;
   if (n2 === undefined) {
     throw new Error('no n2');
@@ -62,7 +61,10 @@ t.test('the commands of the roles, and how an operation is looked at', async (t)
   );
   await client.finish();
   t.equal((await executor).exitCode, 0);
+}
 
+/** Plans that a coordinator cannot or need not carry out. */
+async function coordinatorJudges(t: Test, s: Site): Promise<void> {
   const none = await terrarium('operation', 'status', '--data', s.data('n1'), '--operation', 'install-none');
   t.equal(none.exitCode, 1);
   t.match(none.stderr, 'There has been no operation install-none on this machine.');
@@ -75,7 +77,10 @@ t.test('the commands of the roles, and how an operation is looked at', async (t)
   s.plan(group('root', 'serial', []));
   t.equal((await terrarium('coordinator', '--operation', OPERATION, '--data', s.data('n1'))).exitCode, 0);
   t.equal((await terrarium('operation', 'follow', '--data', s.data('n1'))).exitCode, 0);
+}
 
+/** An operation that fails, followed from its begin, from its end, and as text. */
+async function followFails(t: Test, s: Site): Promise<void> {
   s.again();
   s.plan(group('root', 'serial', [leaf('n2', 'fails-x'), leaf('n1', 'quick-b')]));
   s.executor('n2');
@@ -104,7 +109,10 @@ t.test('the commands of the roles, and how an operation is looked at', async (t)
     plain.stderr,
     /^Error: n2: The thing of fails-x is broken\. Mend it\. The file for support is .*n2\.log on n2\.$/,
   );
+}
 
+/** What both nodes say of the operation that has failed. */
+async function statusTells(t: Test, s: Site): Promise<void> {
   const status = JSON.parse(
     (await terrarium('operation', 'status', '--data', s.data('n1'), '--json')).stdout,
   ) as unknown;
@@ -121,4 +129,12 @@ t.test('the commands of the roles, and how an operation is looked at', async (t)
     (await terrarium('operation', 'status', '--data', s.data('n2'))).stdout,
     /Operation install-0badcafe: failed \(this node carries out steps/,
   );
+}
+
+t.test('the commands of the roles, and how an operation is looked at', async (t) => {
+  const s = await prepare(t);
+  await executorAnswers(t, s);
+  await coordinatorJudges(t, s);
+  await followFails(t, s);
+  await statusTells(t, s);
 });

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { executorClient } from '../../installer/plan/rpc.ts';
 import { createAuthority, issue } from '../../src/pki/authority.ts';
-import { OPERATION, ends, exit, group, leaf, prepare, until, waits } from './plan-site.ts';
+import { OPERATION, ends, exit, group, leaf, prepare, until, waits } from './support/plan-site.ts';
 
 t.test(
   'a machine that falls silent in the middle of a step is noticed, and taken up again when it is back',

@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { seeded } from '../support/seeded.ts';
-import { ends, exit, group, leaf, prepare } from './plan-site.ts';
+import { ends, exit, group, leaf, prepare } from './support/plan-site.ts';
 
 /** Starts a process again whenever it is killed, as systemd does. */
 function supervised(start: () => ChildProcess, killed: () => void): { kill(): void; end: Promise<number | string> } {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { readJournal } from '../../installer/plan/journal.ts';
 import type { PlanEvent } from '../../installer/plan/types.ts';
-import { OPERATION, ends, exit, group, leaf, prepare, until, waits } from './plan-site.ts';
+import { OPERATION, ends, exit, group, leaf, prepare, until, waits } from './support/plan-site.ts';
 
 function states(events: PlanEvent[], id: string): string[] {
   return events.flatMap((e) => (e.type === 'leaf' && e.id === id ? [e.skipped === true ? 'skipped' : e.state] : []));

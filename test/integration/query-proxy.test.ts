@@ -1,13 +1,10 @@
-import type { NatsConnection, Subscription } from '@nats-io/transport-node';
+import type { NatsConnection } from '@nats-io/transport-node';
 import t from 'tap';
 import { connectBus } from '../../src/bus/connect.ts';
 import {
   CREDITS,
   LOST_MS,
   PART_CHARS,
-  STILL_READ_MS,
-  cancelSchema,
-  creditSchema,
   decode,
   encode,
   messagesOf,
@@ -16,12 +13,16 @@ import {
   type PartFrame,
   type QueryRequest,
 } from '../../src/bus/frames.ts';
-import { BusServer } from '../../src/bus/server.ts';
+import type { BusServer } from '../../src/bus/server.ts';
 import { subjects } from '../../src/bus/subjects.ts';
 import type { QueryLine } from '../../src/cloud/api.ts';
-import { createQueryProxy, type QueryProxy, type QuerySpec } from '../../src/cloud/queries.ts';
-import { NATS_SERVER, busFiles, freePorts, type BusFiles } from '../support/bus-files.ts';
+import { createQueryProxy, type QueryProxy } from '../../src/cloud/queries.ts';
+import { busFiles, freePorts, type BusFiles } from '../support/bus-files.ts';
 import { until } from '../support/local-cloud.ts';
+import { standaloneBusServer } from './support/bus-server.ts';
+import { creditTests } from './support/query-proxy/credits.ts';
+import { fakeSatellite } from './support/query-proxy/fake.ts';
+import { runQuery, type ProxyWorld } from './support/query-proxy/world.ts';
 
 /** The proxy against satellites that behave as each test wants, over a real bus. */
 let files: BusFiles;
@@ -30,25 +31,22 @@ let cloud: NatsConnection;
 let proxy: QueryProxy;
 const satellites = new Map<string, NatsConnection>();
 const known = ['s1', 's2', 's3'];
+const world: ProxyWorld = {
+  fake: (sat, answer) => {
+    const nc = satellites.get(sat);
+    if (nc === undefined) {
+      throw new Error(`no satellite ${sat}`);
+    }
+    return fakeSatellite(nc, sat, answer);
+  },
+  run: (sats, options) => runQuery(proxy, sats, options),
+};
+const { fake, run } = world;
 
 t.before(async () => {
   const [port = 0, websocketPort = 0] = await freePorts(2);
   files = await busFiles(['n1', ...known].map((name) => ({ name, address: '127.0.0.1' })));
-  server = new BusServer({
-    binary: NATS_SERVER,
-    log: () => undefined,
-    settings: {
-      node: 'n1',
-      address: '127.0.0.1',
-      port,
-      clusterPort: 0,
-      websocketPort,
-      clusterId: 'test',
-      tlsDir: `${files.data('n1')}/cloud/tls`,
-      stateDir: `${files.data('n1')}/cloud/state`,
-    },
-    topology: { servers: [{ name: 'n1', address: '127.0.0.1' }], satellites: known, jetstream: false },
-  });
+  server = standaloneBusServer(files, { port, websocketPort, satellites: known });
   await server.start();
   const servers = [`127.0.0.1:${port}`];
   cloud = await connectBus({ servers, tls: files.cloudTls('n1'), name: 'cloud' });
@@ -69,108 +67,6 @@ t.teardown(async () => {
   await server.stop();
   files.remove();
 });
-
-interface Fake {
-  requests: QueryRequest[];
-  credits: number;
-  /** As they came, one by one. */
-  grants: number[];
-  cancelled: string[];
-  stop(): void;
-}
-
-/** A satellite that answers each request by `answer`. */
-async function fake(
-  sat: string,
-  answer: (request: QueryRequest, send: (frame: Frame) => void, self: Fake) => void,
-): Promise<Fake> {
-  const nc = satellites.get(sat);
-  if (nc === undefined) {
-    throw new Error(`no satellite ${sat}`);
-  }
-  const subscriptions: Subscription[] = [];
-  const self: Fake = {
-    requests: [],
-    credits: 0,
-    grants: [],
-    cancelled: [],
-    stop: () => subscriptions.forEach((s) => s.unsubscribe()),
-  };
-  subscriptions.push(
-    nc.subscribe(subjects.query(sat), {
-      callback: (_, msg) => {
-        const request = decode(queryRequestSchema, msg.string());
-        if (request === undefined || msg.reply === undefined) {
-          throw new Error('not a request');
-        }
-        const reply = msg.reply;
-        self.requests.push(request);
-        self.credits = request.credits;
-        answer(request, (frame) => nc.publish(reply, encode(frame)), self);
-      },
-    }),
-    nc.subscribe(subjects.credit(sat), {
-      callback: (_, msg) => {
-        const credit = decode(creditSchema, msg.string());
-        // As above.
-        if (credit !== undefined && !self.requests.some((r) => r.q === credit.q)) {
-          return;
-        }
-        self.credits += credit?.credits ?? Number.NaN;
-        self.grants.push(credit?.credits ?? Number.NaN);
-      },
-    }),
-    nc.subscribe(subjects.cancel(sat), {
-      callback: (_, msg) => {
-        const q = decode(cancelSchema, msg.string())?.q ?? 'unreadable';
-        // The cancel of the test before may still be on its way.
-        if (q === 'unreadable' || self.requests.some((r) => r.q === q)) {
-          self.cancelled.push(q);
-        }
-      },
-    }),
-  );
-  await nc.flush();
-  return self;
-}
-
-interface Outcome {
-  lines: QueryLine[];
-  done: Extract<QueryLine, { done: true }>;
-}
-
-async function run(
-  sats: string[],
-  options: {
-    write?: (line: QueryLine) => Promise<void>;
-    signal?: AbortSignal;
-    timeoutMs?: number;
-    merge?: QuerySpec['merge'];
-  } = {},
-): Promise<Outcome> {
-  const lines: QueryLine[] = [];
-  const write = async (line: QueryLine): Promise<void> => {
-    lines.push(line);
-    await options.write?.(line);
-  };
-  await proxy.run(
-    {
-      sql: 'select 1',
-      satellites: sats,
-      timeoutMs: options.timeoutMs ?? 10_000,
-      maxRows: 1000,
-      maxBytes: 1e6,
-      merge: options.merge,
-    },
-    { write },
-    options.signal ?? new AbortController().signal,
-  );
-  const done = lines.at(-1);
-  if (done === undefined || !('done' in done)) {
-    throw new Error('no end');
-  }
-  return { lines, done };
-}
 
 t.test(
   'rows, none, an error, a refusal, one unknown and one not connected: the states sum to what was asked',
@@ -297,146 +193,7 @@ t.test(
   },
 );
 
-t.test('what comes in parts costs as many credits, and all of them come back', async (t) => {
-  const cost = 4;
-  let sent = 0;
-  const s1 = await fake('s1', ({ q }, send, self) => {
-    const value = 'x'.repeat((cost - 1) * PART_CHARS);
-    const next = (): void => {
-      while (self.credits > 0 && sent < 40) {
-        for (const m of messagesOf(encode({ q, sat: 's1', seq: sent, rows: [[value]] }), { q, sat: 's1', seq: sent })) {
-          send(JSON.parse(m) as Frame);
-        }
-        self.credits -= cost;
-        sent += 1;
-      }
-      if (sent < 40) {
-        setTimeout(next, 5);
-      } else {
-        send({ q, sat: 's1', seq: 40, end: { rows: 40, ms: 1 } });
-      }
-    };
-    next();
-  });
-  const { done } = await run(['s1']);
-  t.same([done.satellites, done.rows], [{ s1: 'rows' }, 40]);
-  s1.stop();
-});
-
-t.test('credits come back as the reader takes batches, and only then', async (t) => {
-  const total = 200;
-  let sent = 0;
-  const s1 = await fake('s1', ({ q }, send, self) => {
-    const pump = (): void => {
-      while (self.credits > 0 && sent < total) {
-        self.credits -= 1;
-        send({ q, sat: 's1', seq: sent, rows: [[sent]] });
-        sent += 1;
-      }
-      if (sent < total) {
-        send({ q, sat: 's1', alive: true });
-        setTimeout(pump, 5);
-      } else {
-        send({ q, sat: 's1', seq: total, end: { rows: total, ms: 1 } });
-      }
-    };
-    pump();
-  });
-  const gate = Promise.withResolvers<void>();
-  const running = run(['s1'], { write: () => gate.promise });
-  await until('the first batches', () => (sent === CREDITS ? true : undefined));
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  t.equal(sent, CREDITS, 'no more while nobody reads');
-  gate.resolve();
-  const { lines, done } = await running;
-  t.same(done.satellites, { s1: 'rows' });
-  t.same(
-    lines.flatMap((l) => ('rows' in l && 'seq' in l ? l.rows.map((r) => r[0]) : [])),
-    Array.from({ length: total }, (_, i) => i),
-    'all of them, in order',
-  );
-  s1.stop();
-});
-
-t.test('what is under way is bounded for a query, not for each of its satellites', async (t) => {
-  for (const [asked, credits] of [
-    [16, CREDITS],
-    [17, 15],
-    [100, 2],
-    [1_000, 1],
-  ] as const) {
-    const total = 20;
-    let sent = 0;
-    const s1 = await fake('s1', ({ q }, send, self) => {
-      const timer = setInterval(() => {
-        send({ q, sat: 's1', alive: true });
-        for (; self.credits > 0 && sent < total; sent += 1, self.credits -= 1) {
-          send({ q, sat: 's1', seq: sent, rows: [[sent]] });
-        }
-        if (sent < total) {
-          return;
-        }
-        clearInterval(timer);
-        send({ q, sat: 's1', seq: sent, end: { rows: sent, ms: 1 } });
-      }, 5);
-    });
-    const gate = Promise.withResolvers<void>();
-    const running = run(['s1', ...Array.from({ length: asked - 1 }, (_, n) => `unknown${n}`)], {
-      write: () => gate.promise,
-    });
-    await until(`what each of ${asked} may send`, () => (sent >= credits ? true : undefined));
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    t.same([s1.requests[0]?.credits, sent], [credits, credits], `${asked} satellites`);
-    gate.resolve();
-    const { done } = await running;
-    t.same([done.satellites['s1'], done.rows], ['rows', total], `all of them come when ${asked} are asked`);
-    s1.stop();
-  }
-});
-
-t.test('who waits for another satellite hears that there is a reader, and goes on afterwards', async (t) => {
-  let sent = 0;
-  const s1 = await fake('s1', ({ q }, send, self) => {
-    const timer = setInterval(() => {
-      send({ q, sat: 's1', alive: true });
-      for (; self.credits > 0 && sent < CREDITS + 1; sent += 1, self.credits -= 1) {
-        send({ q, sat: 's1', seq: sent, columns: ['a'], rows: [[sent]] });
-      }
-      if (sent < CREDITS + 1) {
-        return;
-      }
-      clearInterval(timer);
-      send({ q, sat: 's1', seq: sent, end: { rows: sent, ms: 1 } });
-    }, 100);
-  });
-  // Until its first row nobody's can be given.
-  let first = (): void => undefined;
-  const s2 = await fake('s2', ({ q }, send) => {
-    const timer = setInterval(() => send({ q, sat: 's2', alive: true }), 100);
-    first = () => {
-      clearInterval(timer);
-      send({ q, sat: 's2', seq: 0, columns: ['a'], rows: [[1000]] });
-      send({ q, sat: 's2', seq: 1, end: { rows: 1, ms: 1 } });
-    };
-  });
-  const running = run(['s1', 's2'], {
-    timeoutMs: 60_000,
-    merge: { order: [{ column: 'a', descending: false }], limit: undefined },
-  });
-  await until('all that may be sent', () => (sent === CREDITS ? true : undefined));
-  await until('two words of the reader', () => (s1.grants.length === 2 ? true : undefined), 2 * STILL_READ_MS + 5_000);
-  t.same(s1.grants, [0, 0]);
-  t.same([s2.grants, sent], [[], CREDITS], 'who could send hears nothing, and nothing more is sent');
-  first();
-  const { lines, done } = await running;
-  t.same(done.satellites, { s1: 'rows', s2: 'rows' });
-  t.same(
-    lines.flatMap((l) => ('rows' in l && 'seq' in l ? l.rows.map((r) => r[0]) : [])),
-    [...Array.from({ length: CREDITS + 1 }, (_, i) => i), 1000],
-  );
-  s1.stop();
-  s2.stop();
-});
+creditTests(t, world);
 
 t.test('a satellite that falls silent is lost, and the others go on', async (t) => {
   const fakes = [

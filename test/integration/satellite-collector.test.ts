@@ -1,31 +1,18 @@
-import {
-  appendFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import t from 'tap';
-import { parseAllDocuments } from 'yaml';
 import { addonPath } from '../../src/assets.ts';
-import { renderManifest } from '../../src/kube/manifest.ts';
-import type { KubeObject } from '../../src/kube/types.ts';
-import { startCollector, type Collector } from '../../src/satellite/collector/collector.ts';
+import { startCollector } from '../../src/satellite/collector/collector.ts';
 import { Pool } from '../../src/satellite/sql/pool.ts';
 import { loadTables, type Table } from '../../src/satellite/table.ts';
-import { kubeApi, type KubeApi } from '../support/kube-api.ts';
 import { until } from '../support/local-cloud.ts';
+import { NODE, openReader, runCollector, type RunningCollector } from './support/collector.ts';
 
 let tables: Table[];
 let root: string;
-const NODE = 'n1';
 
 t.before(async () => {
   tables = await loadTables();
@@ -33,53 +20,7 @@ t.before(async () => {
 });
 t.after(() => rmSync(root, { recursive: true, force: true }));
 
-interface Running {
-  collector: Collector;
-  rows(sql: string): Record<string, unknown>[];
-  log: string[];
-  stop(): Promise<void>;
-}
-
-/**
- * By the library that writes: locks of POSIX are a process's, so that two libraries in one process would not see each
- * other's.
- */
-function openReader(collector: Collector): Database.Database {
-  return new Database(collector.file ?? '', { readonly: true, nativeBinding: addonPath() });
-}
-
-/** A collector with a folder of its own, and a reader of its database. */
-function start(name: string, env: NodeJS.ProcessEnv = {}): Running {
-  const data = join(root, name);
-  const log: string[] = [];
-  const collector = startCollector({
-    env: {
-      TERRARIUM_DATA: data,
-      TERRARIUM_POD_LOGS: join(data, 'pods'),
-      TERRARIUM_SERVICE_ACCOUNT: join(data, 'none'),
-      TERRARIUM_COLLECTOR: '{"sampleSeconds":1}',
-      ...env,
-    },
-    node: NODE,
-    tables,
-    log: (line) => log.push(line),
-  });
-  const reader = openReader(collector);
-  let stopped = false;
-  return {
-    collector,
-    log,
-    rows: (sql) => reader.prepare<[], Record<string, unknown>>(sql).all(),
-    stop: async () => {
-      if (stopped) {
-        return;
-      }
-      stopped = true;
-      await collector.stop();
-      reader.close();
-    },
-  };
-}
+const start = (name: string, env: NodeJS.ProcessEnv = {}): RunningCollector => runCollector(root, tables, name, env);
 
 const cri = (text: string, tag = 'F', stream = 'stdout'): string =>
   `${new Date().toISOString()} ${stream} ${tag} ${text}\n`;
@@ -260,6 +201,24 @@ t.test('a file that is damaged while it is in use is begun anew', async (t) => {
   await running.stop();
 });
 
+/** The rows of a statement. */
+function rowsOf(pool: Pool, sql: string): Promise<unknown[][]> {
+  return new Promise((resolve, reject) => {
+    const rows: unknown[][] = [];
+    pool.run({
+      q: 'query0001',
+      sat: NODE,
+      sql,
+      timeoutMs: 5_000,
+      maxRows: 1_000,
+      maxBytes: 1_000_000,
+      credits: 16,
+      onBatch: (frame) => rows.push(...(JSON.parse(frame) as { rows: unknown[][] }).rows),
+      onEnd: (outcome) => ('end' in outcome ? resolve(rows) : reject(new Error(outcome.error.message))),
+    });
+  });
+}
+
 t.test('statements read while it writes, and those that hold its log for too long are to be ended', async (t) => {
   const logs = Array.from({ length: 8 }, (_, i) =>
     join(root, `wal/pods/a_b_11111111-2222-3333-4444-555555555555/c${i}/0.log`),
@@ -282,21 +241,7 @@ t.test('statements read while it writes, and those that hold its log for too lon
     now: Date.now,
   });
   t.teardown(() => pool.close());
-  const ask = (sql: string): Promise<unknown[][]> =>
-    new Promise((resolve, reject) => {
-      const rows: unknown[][] = [];
-      pool.run({
-        q: 'query0001',
-        sat: NODE,
-        sql,
-        timeoutMs: 5_000,
-        maxRows: 1_000,
-        maxBytes: 1_000_000,
-        credits: 16,
-        onBatch: (frame) => rows.push(...(JSON.parse(frame) as { rows: unknown[][] }).rows),
-        onEnd: (outcome) => ('end' in outcome ? resolve(rows) : reject(new Error(outcome.error.message))),
-      });
-    });
+  const ask = (sql: string): Promise<unknown[][]> => rowsOf(pool, sql);
   const counted = async (): Promise<[number, number]> =>
     (await ask('select count(*), coalesce(max(unix_ms), 0) from memory_history'))[0] as [number, number];
   const first = await until('a first row', async () => {
@@ -359,142 +304,3 @@ t.test('without a place for its database it still says why', async (t) => {
   });
   await collector.stop();
 });
-
-t.test(
-  'pods and events of this node, from a real API server, also while it is away',
-  { timeout: 240_000 },
-  async (t) => {
-    const api: KubeApi = await kubeApi();
-    t.teardown(() => api.stop());
-    const account = join(root, 'kube/account');
-    mkdirSync(account, { recursive: true });
-    writeFileSync(join(account, 'ca.crt'), api.authority.cert);
-    const manifest = renderManifest(readFileSync('manifests/satellite.yaml', 'utf8'), {
-      DATA: '/data',
-      IMAGE: 'terrarium',
-      SATELLITE_UID: '65532',
-    });
-    const documents = parseAllDocuments(manifest).map((d) => d.toJS() as KubeObject);
-    const accounts = '/api/v1/namespaces/terrarium-system/serviceaccounts';
-    await api.client.request('/api/v1/namespaces', {
-      method: 'POST',
-      body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'terrarium-system' } },
-    });
-    await api.client.request(accounts, {
-      method: 'POST',
-      body: { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'satellite' } },
-    });
-    const { status } = await api.client.request<{ status: { token: string } }>(`${accounts}/satellite/token`, {
-      method: 'POST',
-      body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} },
-    });
-    writeFileSync(join(account, 'token'), status.token);
-    const running = start('kube', {
-      TERRARIUM_SERVICE_ACCOUNT: account,
-      TERRARIUM_API: `https://127.0.0.1:${api.port}`,
-    });
-    t.teardown(() => running.stop());
-
-    await until('the refusals', async () =>
-      ['pods', 'kubernetes_events'].every((name) => /refuses/.test(running.collector.notes[name]?.reason ?? ''))
-        ? true
-        : undefined,
-    );
-    t.match(running.collector.notes['kubernetes_events'], {
-      state: 'stale',
-      reason: /Kubernetes refuses: events is forbidden/,
-    });
-    for (const document of documents) {
-      await api.client.apply(document);
-    }
-    await until('the rights that the manifest gives', async () =>
-      ['pods', 'kubernetes_events'].every((name) => running.collector.notes[name] === undefined) ? true : undefined,
-    );
-
-    const pod = async (name: string, node: string): Promise<string> => {
-      const made = await api.client.request<{ metadata: { uid: string } }>('/api/v1/namespaces/default/pods', {
-        method: 'POST',
-        body: {
-          apiVersion: 'v1',
-          kind: 'Pod',
-          metadata: { name, labels: { app: name } },
-          spec: { nodeName: node, containers: [{ name: 'main', image: `${name}:1` }] },
-        },
-      });
-      return made.metadata.uid;
-    };
-    const event = (name: string, of: Record<string, string>, more: Record<string, unknown> = {}): Promise<unknown> =>
-      api.client.request('/api/v1/namespaces/default/events', {
-        method: 'POST',
-        body: {
-          apiVersion: 'v1',
-          kind: 'Event',
-          metadata: { name },
-          involvedObject: { namespace: 'default', ...of },
-          type: 'Warning',
-          reason: 'BackOff',
-          message: `about ${of['name']}`,
-          count: 1,
-          lastTimestamp: new Date().toISOString().replace(/\.\d+/, ''),
-          ...more,
-        },
-      });
-    const mine = await pod('mine', NODE);
-    const other = await pod('other', 'n2');
-    await event('e1', { kind: 'Pod', name: 'mine', uid: mine });
-    await event('e2', { kind: 'Pod', name: 'other', uid: other });
-    await until(
-      'the event',
-      async () => (running.rows('SELECT * FROM kubernetes_events').length > 0 ? true : undefined),
-      10_000,
-    );
-    await until('the pod', async () => (running.rows('SELECT * FROM pods').length > 0 ? true : undefined), 10_000);
-    t.match(running.rows('SELECT * FROM pods'), [
-      { namespace: 'default', name: 'mine', uid: mine, phase: 'Pending', images: 'mine:1', labels: '{"app":"mine"}' },
-    ]);
-    t.match(running.rows('SELECT * FROM kubernetes_events'), [
-      { type: 'Warning', reason: 'BackOff', kind: 'Pod', name: 'mine', count: 1, message: 'about mine' },
-    ]);
-    await api.client.request('/api/v1/namespaces/default/events/e1', {
-      method: 'PATCH',
-      contentType: 'application/merge-patch+json',
-      body: { count: 2, lastTimestamp: new Date(Date.now() + 1_000).toISOString().replace(/\.\d+/, '') },
-    });
-    await until(
-      'its second occurrence',
-      async () => (running.rows('SELECT * FROM kubernetes_events').length === 2 ? true : undefined),
-      10_000,
-    );
-
-    await running.stop();
-    const again = start('kube', { TERRARIUM_SERVICE_ACCOUNT: account, TERRARIUM_API: `https://127.0.0.1:${api.port}` });
-    t.teardown(() => again.stop());
-    await event('e3', { kind: 'Pod', name: 'mine', uid: mine });
-    await until(
-      'a new event after a restart',
-      async () =>
-        again.rows("SELECT * FROM kubernetes_events WHERE reason = 'BackOff'").length >= 3 ? true : undefined,
-      10_000,
-    );
-    t.strictSame(
-      again.rows('SELECT count FROM kubernetes_events ORDER BY rowid').map((r) => r['count']),
-      [1, 2, 1],
-      'those that were stored are not stored again',
-    );
-
-    await api.client.delete({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'other', namespace: 'default' } });
-    await api.stop();
-    await until(
-      'the loss of the API',
-      async () => (again.collector.notes['pods']?.state === 'stale' ? true : undefined),
-      30_000,
-    );
-    t.match(again.collector.notes['pods']?.reason, /cannot be reached|broke off/);
-    t.match(again.rows('SELECT name FROM pods'), [{ name: 'mine' }], 'what was known last is there');
-    const samples = again.rows('SELECT count(*) AS n FROM cpu_history')[0]?.['n'];
-    await until('the rest to go on', () =>
-      again.rows('SELECT count(*) AS n FROM cpu_history')[0]?.['n'] === samples ? undefined : true,
-    );
-    await again.stop();
-  },
-);

@@ -6,13 +6,13 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import t from 'tap';
 import { connectBus } from '../../src/bus/connect.ts';
 import { decode, encode, frameSchema, type Frame } from '../../src/bus/frames.ts';
-import { BusServer } from '../../src/bus/server.ts';
 import { subjects } from '../../src/bus/subjects.ts';
 import { Queries } from '../../src/satellite/queries.ts';
 import { MAX_QUEUED, Pool, QUEUE_MS, type Ticket } from '../../src/satellite/sql/pool.ts';
 import { loadTables } from '../../src/satellite/table.ts';
-import { NATS_SERVER, busFiles, freePorts, type BusFiles } from '../support/bus-files.ts';
+import { busFiles, freePorts, type BusFiles } from '../support/bus-files.ts';
 import { until } from '../support/local-cloud.ts';
+import { standaloneBusServer } from './support/bus-server.ts';
 
 /** The processes that run statements, in this very process's hands, and their queue. */
 const main = process.argv[1] ?? '';
@@ -209,24 +209,35 @@ t.test('a process that ends by itself is an error of its statement, not of the n
   t.match(await run('select 1').done, { end: { rows: 1 } });
 });
 
+/** Asks the satellite with one credit. */
+function answersOf(
+  cloud: NatsConnection,
+  q: string,
+  sql: string,
+  timeoutMs: number,
+): { answers: () => Frame[]; credit(credits: number): void } {
+  const found: Frame[] = [];
+  const reply = subjects.reply('n1', q, 'n1');
+  cloud.subscribe(reply, {
+    callback: (_, msg) => {
+      const frame = decode(frameSchema, msg.string());
+      if (frame !== undefined && !('alive' in frame)) {
+        found.push(frame);
+      }
+    },
+  });
+  cloud.publish(
+    subjects.query('n1'),
+    encode({ q, sql, timeoutMs, maxRows: 1_000_000, maxBytes: 100_000_000, credits: 1 }),
+    { reply },
+  );
+  return { answers: () => found, credit: (credits) => cloud.publish(subjects.credit('n1'), encode({ q, credits })) };
+}
+
 t.test('a reader that takes nothing for long is left alone; each credit begins the while anew', async (t) => {
   const files: BusFiles = await busFiles([{ name: 'n1', address: '127.0.0.1' }]);
   const [port = 0, websocketPort = 0] = await freePorts(2);
-  const server = new BusServer({
-    binary: NATS_SERVER,
-    log: () => undefined,
-    settings: {
-      node: 'n1',
-      address: '127.0.0.1',
-      port,
-      clusterPort: 0,
-      websocketPort,
-      clusterId: 'test',
-      tlsDir: `${files.data('n1')}/cloud/tls`,
-      stateDir: `${files.data('n1')}/cloud/state`,
-    },
-    topology: { servers: [{ name: 'n1', address: '127.0.0.1' }], satellites: ['n1'], jetstream: false },
-  });
+  const server = standaloneBusServer(files, { port, websocketPort, satellites: ['n1'] });
   await server.start();
   const connect = (tls: Parameters<typeof connectBus>[0]['tls']): Promise<NatsConnection> =>
     connectBus({ servers: [`127.0.0.1:${port}`], tls, name: 'test' });
@@ -234,53 +245,25 @@ t.test('a reader that takes nothing for long is left alone; each credit begins t
   const cloud = await connect(files.cloudTls('n1'));
   const queries = new Queries({ nc: satellite, sat: 'n1', pool, log: () => undefined, idleMs: IDLE_MS });
   await satellite.flush();
-  const frames: Frame[] = [];
-  const reply = subjects.reply('n1', 'idle00001', 'n1');
-  cloud.subscribe(reply, {
-    callback: (_, msg) => {
-      const frame = decode(frameSchema, msg.string());
-      if (frame !== undefined && !('alive' in frame)) {
-        frames.push(frame);
-      }
-    },
-  });
   const sql = 'with recursive c(x) as (select 1 union all select x + 1 from c) select x from c';
-  cloud.publish(
-    subjects.query('n1'),
-    encode({ q: 'idle00001', sql, timeoutMs: 60_000, maxRows: 1_000_000, maxBytes: 100_000_000, credits: 1 }),
-    { reply },
-  );
+  const idle = answersOf(cloud, 'idle00001', sql, 60_000);
   for (let i = 1; i <= 4; i += 1) {
-    await until(`batch ${i}`, () => (frames.length === i ? true : undefined), 3_000);
+    await until(`batch ${i}`, () => (idle.answers().length === i ? true : undefined), 3_000);
     // Together longer than it may idle, each far shorter.
     await sleep(IDLE_MS * 0.3);
-    cloud.publish(subjects.credit('n1'), encode({ q: 'idle00001', credits: 1 }));
+    idle.credit(1);
   }
-  await until('the fifth batch', () => (frames.length === 5 ? true : undefined), 3_000);
+  await until('the fifth batch', () => (idle.answers().length === 5 ? true : undefined), 3_000);
   const from = Date.now();
-  await until('its end', () => (frames.length === 6 ? true : undefined), 3_000);
-  t.match(frames[5], { seq: 5, error: { code: 'query.idle-reader', message: 'The reader took nothing for 6 s.' } });
+  await until('its end', () => (idle.answers().length === 6 ? true : undefined), 3_000);
+  t.match(idle.answers()[5], {
+    seq: 5,
+    error: { code: 'query.idle-reader', message: 'The reader took nothing for 6 s.' },
+  });
   t.ok(Date.now() - from > IDLE_MS * 0.8);
   t.equal(queries.count, 0);
 
-  const again = (q: string, text: string): { answers: () => Frame[]; credit(credits: number): void } => {
-    const found: Frame[] = [];
-    cloud.subscribe(subjects.reply('n1', q, 'n1'), {
-      callback: (_, msg) => {
-        const frame = decode(frameSchema, msg.string());
-        if (frame !== undefined && !('alive' in frame)) {
-          found.push(frame);
-        }
-      },
-    });
-    cloud.publish(
-      subjects.query('n1'),
-      encode({ q, sql: text, timeoutMs: 20_000, maxRows: 1_000_000, maxBytes: 100_000_000, credits: 1 }),
-      { reply: subjects.reply('n1', q, 'n1') },
-    );
-    return { answers: () => found, credit: (credits) => cloud.publish(subjects.credit('n1'), encode({ q, credits })) };
-  };
-  const waits = again('idle00002', sql);
+  const waits = answersOf(cloud, 'idle00002', sql, 20_000);
   await until('the first batch', () => (waits.answers().length === 1 ? true : undefined), 3_000);
   for (let i = 0; i < 4; i += 1) {
     await sleep(IDLE_MS * 0.3);
@@ -292,9 +275,11 @@ t.test('a reader that takes nothing for long is left alone; each credit begins t
   await until('its end without a reader', () => (waits.answers().length === 3 ? true : undefined), 3_000);
   t.match(waits.answers()[2], { error: { code: 'query.idle-reader' } });
 
-  const large = again(
+  const large = answersOf(
+    cloud,
     'idle00003',
     'with recursive c(x) as (select 1 union all select x + 1 from c) select hex(zeroblob(200000)) from c',
+    20_000,
   );
   await until('a batch of several parts', () => (large.answers().length === 4 ? true : undefined), 3_000);
   large.credit(1);

@@ -1,33 +1,20 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, readdirSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import t from 'tap';
 import { connectBus } from '../../src/bus/connect.ts';
-import {
-  CREDITS,
-  HEARTBEAT_MS,
-  batchFrameSchema,
-  decode,
-  encode,
-  frameSchema,
-  heartbeatSchema,
-  type Frame,
-  type Heartbeat,
-  type QueryRequest,
-  type Value,
-} from '../../src/bus/frames.ts';
-import { BusServer } from '../../src/bus/server.ts';
+import { decode, heartbeatSchema, type Frame, type Heartbeat } from '../../src/bus/frames.ts';
+import type { BusServer } from '../../src/bus/server.ts';
 import { subjects } from '../../src/bus/subjects.ts';
-import { NATS_SERVER, busFiles, freePorts, type BusFiles } from '../support/bus-files.ts';
-
-interface Answer {
-  frames: Frame[];
-  rows: Value[][];
-  last: Extract<Frame, { end: unknown } | { error: unknown }>;
-}
+import { busFiles, freePorts, type BusFiles } from '../support/bus-files.ts';
+import { childrenOf } from '../support/memory.ts';
+import { standaloneBusServer } from './support/bus-server.ts';
+import { ENDLESS, hostileTests } from './support/satellite/hostile.ts';
+import { asleep, busy } from './support/satellite/processor.ts';
+import { askOn, type AskOptions, type Asked } from './support/satellite/reader.ts';
 
 let files: BusFiles;
 let servers: BusServer[];
@@ -53,110 +40,15 @@ async function until<T>(what: string, ms: number, look: () => T | undefined | fa
   }
 }
 
+const ask = (q: string, sql: string, options?: AskOptions): Asked => askOn(cloud, q, sql, options);
+const children = (): number[] => childrenOf(satellite.pid ?? -1);
+
 function busServer(index: number): BusServer {
-  return new BusServer({
-    settings: {
-      node: 'n1',
-      address: '127.0.0.1',
-      port: ports[index] ?? 0,
-      clusterPort: 0,
-      websocketPort: ports[index + 2] ?? 0,
-      clusterId: 'test',
-      tlsDir: `${files.data('n1')}/cloud/tls`,
-      stateDir: `${files.data('n1')}/cloud/state${index}`,
-    },
-    binary: NATS_SERVER,
-    topology: { servers: [{ name: 'n1', address: '127.0.0.1' }], satellites: ['n1'], jetstream: false },
-    log: () => undefined,
-  });
-}
-
-/** A reader on the bus; `credits` as the cloud would grant them, unless `manual`. */
-function ask(
-  q: string,
-  sql: string,
-  options: Partial<QueryRequest> & { manual?: boolean; sat?: string; nc?: NatsConnection } = {},
-): { frames: Frame[]; done: Promise<Answer>; grant(n: number): void; cancel(): void } {
-  const { manual = false, sat = 'n1', nc = cloud, ...rest } = options;
-  const frames: Frame[] = [];
-  const reply = subjects.reply('n1', q, sat);
-  const grant = (credits: number): void => nc.publish(subjects.credit(sat), encode({ q, credits }));
-  let ended: (answer: Answer) => void;
-  const done = new Promise<Answer>((resolve) => {
-    ended = resolve;
-  });
-  let pieces: string[] = [];
-  const sub = nc.subscribe(reply, {
-    callback: (_, msg) => {
-      let frame = decode(frameSchema, msg.string());
-      if (frame !== undefined && 'part' in frame) {
-        pieces.push(frame.text);
-        if (!manual) {
-          grant(1);
-        }
-        if (pieces.length < frame.of) {
-          return;
-        }
-        frame = decode(batchFrameSchema, pieces.join(''));
-        pieces = [];
-      } else if (frame !== undefined && 'rows' in frame && !manual) {
-        grant(1);
-      }
-      if (frame === undefined) {
-        throw new Error(`not a frame: ${msg.string().slice(0, 200)}`);
-      }
-      frames.push(frame);
-      if ('end' in frame || 'error' in frame) {
-        sub.unsubscribe();
-        ended({ frames, rows: frames.flatMap((f) => ('rows' in f ? f.rows : [])), last: frame });
-      }
-    },
-  });
-  const request: QueryRequest = {
-    q,
-    sql,
-    timeoutMs: 10_000,
-    maxRows: 10_000,
-    maxBytes: 64 * 1024 * 1024,
-    credits: CREDITS,
-    ...rest,
-  };
-  nc.publish(subjects.query(sat), encode(request), { reply });
-  return { frames, done, grant, cancel: () => nc.publish(subjects.cancel(sat), encode({ q })) };
-}
-
-/** Process ids of the satellite's children. */
-function children(): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return new RegExp(`^PPid:\\s+${satellite.pid}$`, 'm').test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-      } catch {
-        return false;
-      }
-    });
-}
-
-/** Whether processes have not used the processor for a while. */
-function asleep(pids: number[]): boolean {
-  const ticks = pids.map((pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ').slice(13, 15).join()).join(' ');
-  const before = lastTicks;
-  if (before.ticks !== ticks) {
-    lastTicks = { ticks, at: Date.now() };
-  }
-  return before.ticks === ticks && Date.now() - before.at > 300;
-}
-let lastTicks = { ticks: '', at: 0 };
-
-const ENDLESS = 'with recursive c(x) as (select 1 union all select x + 1 from c)';
-
-/** The child that has worked for a second, and still does: others only start. */
-function busyChild(): number | undefined {
-  return children().find((pid) => {
-    const [state, ...fields] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-    return state === 'R' && Number(fields[10]) + Number(fields[11]) > 100;
+  return standaloneBusServer(files, {
+    port: ports[index] ?? 0,
+    websocketPort: ports[index + 2] ?? 0,
+    satellites: ['n1'],
+    state: `state${index}`,
   });
 }
 
@@ -320,7 +212,7 @@ t.test('a value of one megabyte arrives whole', async (t) => {
 
 t.test('cancel ends the process at once', async (t) => {
   const asked = ask('cancel0001', `${ENDLESS} select max(x) from c`, { timeoutMs: 60_000 });
-  const pid = await until('a child that works', 5_000, busyChild);
+  const pid = await until('a child that works', 5_000, () => busy(children()));
   asked.cancel();
   await until('the end of the child', 1_000, () => !existsSync(`/proc/${pid}`));
   t.strictSame(
@@ -330,92 +222,7 @@ t.test('cancel ends the process at once', async (t) => {
   );
 });
 
-t.test('hostile statements are stopped or refused, and a heartbeat is never missed', async (t) => {
-  const hostile: [string, string, string][] = [
-    ['hostile001', `${ENDLESS} select max(x) from c`, 'query.timeout'],
-    ['hostile002', `${ENDLESS} select count(distinct hex(randomblob(5000)) || x) from c`, 'query.memory'],
-    ['hostile003', "attach '/etc/passwd' as p", 'query.denied'],
-    ['hostile004', `vacuum into '${files.root}/stolen'`, 'query.denied'],
-    ['hostile005', 'pragma temp_store_directory', 'query.denied'],
-    ['hostile006', 'create temp table x as select 1', 'query.denied'],
-    ['hostile007', "select load_extension('/lib/x.so')", 'query.denied'],
-    ['hostile008', 'select length(zeroblob(900000000))', 'query.too-large'],
-    ['hostile009', 'select 1; delete from processes', 'query.denied'],
-    ['hostile010', 'select * from pragma_database_list', 'query.denied'],
-    ['hostile011', 'select * from nowhere', 'query.syntax'],
-    ['hostile012', `select ${'('.repeat(3000)}1${')'.repeat(3000)}`, 'query.syntax'],
-    ['hostile013', 'select * from log_positions', 'query.denied'],
-    ['hostile014', 'delete from container_logs', 'query.denied'],
-    ['hostile015', "insert into history.pods (name) values ('x')", 'query.denied'],
-    ['hostile016', 'detach history', 'query.denied'],
-    ['hostile017', 'pragma history.journal_mode = delete', 'query.denied'],
-    ['hostile018', 'drop table history.pods', 'query.denied'],
-    ['hostile019', 'select 1 from pods where deleted()', 'query.syntax'],
-    ['hostile021', "select fts5('x')", 'query.denied'],
-    ['hostile022', 'select * from dbstat', 'query.denied'],
-    ['hostile023', 'select count(*) from pragma_table_list', 'query.denied'],
-    ['hostile024', 'select count(*) from log_positions', 'query.denied'],
-    ['hostile025', 'select count(*) from bytecode', 'query.syntax'],
-  ];
-  const started = Date.now();
-  for (const [q, sql, code] of hostile) {
-    const { last } = await ask(q, sql, { timeoutMs: code === 'query.timeout' ? 3_000 : 60_000 }).done;
-    t.match(last, { error: { code } }, sql.slice(0, 80));
-  }
-  t.notOk(existsSync(`${files.root}/stolen`));
-  const gap = await greatestGap(started);
-  t.ok(gap < 2 * HEARTBEAT_MS, `at most ${gap} ms between two heartbeats`);
-  t.match((await ask('harmless01', 'select 1').done).last, { end: { rows: 1 } });
-});
-
-t.test(
-  'eight hostile statements at once: each is stopped or refused within its limits, and a normal one answers after',
-  async (t) => {
-    const text =
-      "(with recursive t(n, s) as (select 1, 'a' union all select n + 1, s || s from t where n < 20) select max(s) " +
-      'from t)';
-    const hostile: [string, RegExp][] = [
-      [`${ENDLESS} select max(x) from c`, /timeout|busy/],
-      [`${ENDLESS} select count(distinct hex(randomblob(9000)) || x) from c`, /memory|timeout|busy/],
-      ["attach '/etc/shadow' as p", /denied/],
-      [`vacuum into '${files.root}/stolen'`, /denied/],
-      [
-        'with recursive a(x) as (select 1 union all select a.x + b.x from a, (select 1 x union all select 2) b) ' +
-          'select count(*) from a',
-        /timeout|memory|busy/,
-      ],
-      ['select zeroblob(2000000000) || zeroblob(2000000000)', /too-large|syntax|busy/],
-      [`${ENDLESS} select group_concat(${text} || x) from c`, /too-large|memory|timeout|busy/],
-      [
-        `select count(*) from (${ENDLESS} select x from c limit 1000) where ${text} glob '${'*a'.repeat(400)}b'`,
-        /timeout|syntax|busy/,
-      ],
-    ];
-    const started = Date.now();
-    const answers = await Promise.all(hostile.map(([sql], i) => ask(`eight0000${i}`, sql, { timeoutMs: 4_000 }).done));
-    for (const [i, { last }] of answers.entries()) {
-      t.match('error' in last ? last.error.code : 'end', hostile[i]?.[1] ?? /^$/, hostile[i]?.[0].slice(0, 60) ?? '');
-    }
-    const took = Date.now() - started;
-    t.ok(took < 60_000, `all ended after ${took} ms`);
-    const asked = Date.now();
-    t.match((await ask('normal0001', 'select count(*) from processes').done).last, { end: { rows: 1 } });
-    // 2 s are promised; this is a machine that runs tests.
-    t.comment(`a normal one answered after ${Date.now() - asked} ms`);
-    const gap = await greatestGap(started);
-    t.ok(gap < 2 * HEARTBEAT_MS, `no heartbeat was missed: at most ${gap} ms between two`);
-    t.notOk(existsSync(`${files.root}/stolen`));
-  },
-);
-
-t.test('a statement that was stopped twice for its memory is denied', async (t) => {
-  const sql = `${ENDLESS} select count(distinct hex(randomblob(9000)) || x || 'denied') from c`;
-  t.match((await ask('memory0001', sql, { timeoutMs: 60_000 }).done).last, { error: { code: 'query.memory' } });
-  t.match((await ask('memory0002', sql, { timeoutMs: 60_000 }).done).last, { error: { code: 'query.memory' } });
-  t.match((await ask('memory0003', `  ${sql.toUpperCase()}`).done).last, {
-    error: { code: 'query.denied', message: /refused here for an hour/ },
-  });
-});
+hostileTests(t, { ask, greatestGap, stolen: () => `${files.root}/stolen` });
 
 t.test('a fifth statement waits for one of four to end, and is refused after 5 s', async (t) => {
   const running = [1, 2, 3, 4].map((i) =>
@@ -519,25 +326,24 @@ t.test('a satellite that the bus does not know yet waits until it does; it needs
     await servers[1]?.apply({ ...topology, satellites: ['n1', 'n2'] });
   }
   await until('its heartbeat', 10_000, () => ids.has('n2'));
-  const own = { sat: 'n2', nc: other };
-  t.strictSame((await ask('nobody0001', 'select uid, count(*) from processes where pid = 1', own).done).rows, [[0, 1]]);
+  const askThere = (q: string, sql: string): Asked => askOn(other, q, sql, { sat: 'n2' });
+  t.strictSame((await askThere('nobody0001', 'select uid, count(*) from processes where pid = 1').done).rows, [[0, 1]]);
   t.match(
     (
-      await ask(
+      await askThere(
         'nobody0002',
         `select state, uid, pid from sockets where local_port = ${ports[1]} and state = 'LISTEN'`,
-        own,
       ).done
     ).rows,
     [['LISTEN', 0, null]],
     "a socket of root's is seen, but not which process it is",
   );
   t.match(
-    (await ask('nobody0003', `select pid from sockets where remote_port = ${ports[1]} and uid = 65533`, own).done).rows,
+    (await askThere('nobody0003', `select pid from sockets where remote_port = ${ports[1]} and uid = 65533`).done).rows,
     [[early.pid]],
     'its own is',
   );
-  t.strictSame((await ask('nobody0004', 'select count(*) > 0 from memory_history', own).done).rows, [[1]]);
+  t.strictSame((await askThere('nobody0004', 'select count(*) > 0 from memory_history').done).rows, [[1]]);
   early.kill();
   await once(early, 'exit');
   await other.close();

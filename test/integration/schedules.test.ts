@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import type { AuditEntry, ChangeLine, Page, QueryLine, Schedule, ScheduleRun } from '../../src/cloud/api.ts';
 import { saveContext } from '../../src/context/context.ts';
 import { firstTime } from '../../src/store/schedule-times.ts';
@@ -96,21 +96,42 @@ const slow = soon('slow');
 /** A run of the regular one whose rows are kept. */
 let whole: ScheduleRun;
 
+/** Follows the changes of schedules at one instance. */
+async function watchSchedules(node: LocalNode): Promise<{ lines: ChangeLine[]; stop(): void }> {
+  const lines: ChangeLine[] = [];
+  const watching = await open(clouds, node, '/api/v1/watch?topics=schedules', {
+    headers: { authorization: `Bearer ${API_TOKEN}` },
+  });
+  watching.setEncoding('utf8').on('data', (text: string) => {
+    for (const line of text.split('\n')) {
+      if (line.startsWith('data: {"seq"')) {
+        lines.push(JSON.parse(line.slice(6)) as ChangeLine);
+      }
+    }
+  });
+  return { lines, stop: () => void watching.destroy() };
+}
+
+/** No run is missing, none is there twice, and each was due at its time. */
+function eachOnce(t: Test, all: ScheduleRun[]): void {
+  t.same(
+    all.map((r) => r.number),
+    all.map((_, n) => (all[0]?.number ?? 0) + n),
+    'every number once',
+  );
+  const due = all.filter((r) => r.cause === 'due').map((r) => Date.parse(r.dueAt));
+  t.equal(new Set(due).size, due.length, 'no time twice');
+  t.ok(
+    due.every((at) => (at - (due[0] ?? 0)) % (EVERY * 1000) === 0),
+    'each in its place',
+  );
+}
+
 t.test(
   'one instance runs what is due, and all of them show it; its death in a run loses none and doubles none',
   { timeout: 0 },
   async (t) => {
-    const lines: ChangeLine[] = [];
-    const watching = await open(clouds, n3, '/api/v1/watch?topics=schedules', {
-      headers: { authorization: `Bearer ${API_TOKEN}` },
-    });
-    watching.setEncoding('utf8').on('data', (text: string) => {
-      for (const line of text.split('\n')) {
-        if (line.startsWith('data: {"seq"')) {
-          lines.push(JSON.parse(line.slice(6)) as ChangeLine);
-        }
-      }
-    });
+    const { lines, stop } = await watchSchedules(n3);
     t.equal((await put(regular, { sql: 'select hostname from system' })).status, 200);
     const first = await until(
       'a whole run',
@@ -152,18 +173,7 @@ t.test(
       PATIENCE_MS,
     );
     t.match(next, { runner: /^n[23]$/, counts: { rows: 2 } });
-    const all = await runsOf(regular);
-    t.same(
-      all.map((r) => r.number),
-      all.map((_, n) => (all[0]?.number ?? 0) + n),
-      'every number once',
-    );
-    const due = all.filter((r) => r.cause === 'due').map((r) => Date.parse(r.dueAt));
-    t.equal(new Set(due).size, due.length, 'no time twice');
-    t.ok(
-      due.every((at) => (at - (due[0] ?? 0)) % (EVERY * 1000) === 0),
-      'each in its place',
-    );
+    eachOnce(t, await runsOf(regular));
     for (const node of [n2, n3]) {
       await until(`${node.name} to count what there is`, async () => {
         const shown = await get<Schedule>(node, `schedules/${regular}`);
@@ -185,7 +195,7 @@ t.test(
       ['schedule.put', 'schedule.put'],
       'runs are no changes',
     );
-    watching.destroy();
+    stop();
     // What is looked at below stays.
     for (const id of [regular, slow]) {
       t.equal((await api(n2, `schedules/${id}`, { method: 'PATCH', body: { paused: true } })).status, 200);

@@ -1,14 +1,4 @@
-import {
-  closeSync,
-  openSync,
-  readFileSync,
-  readSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
@@ -26,6 +16,8 @@ import { seeded } from '../support/seeded.ts';
 import { startCluster, type Member, type TestCluster } from '../support/store-cluster.ts';
 import { lostOrTwice, startWriters, type Load } from '../support/store-load.ts';
 import { entryOf } from '../support/store-temp.ts';
+import { flipInBlock } from './support/stream-files.ts';
+import { median, rate } from './support/timings.ts';
 
 let cluster: TestCluster;
 
@@ -216,23 +208,6 @@ t.test('the stream is deleted under load: a new epoch, nothing lost', async (t) 
   t.equal(replica(0).status().epoch, before.epoch + 1);
 });
 
-/** Flips a bit of the last message's payload that is a while from the end of the newest block. */
-function flipInBlock(m: Member, epoch: number): string {
-  const folder = join(m.streams, `LOG_${epoch}`, 'msgs');
-  const name = readdirSync(folder)
-    .filter((f) => f.endsWith('.blk'))
-    .sort((a, b) => Number.parseInt(b, 10) - Number.parseInt(a, 10))[0] as string;
-  const file = join(folder, name);
-  const offset = Math.floor(statSync(file).size / 2);
-  const fd = openSync(file, 'r+');
-  const byte = Buffer.alloc(1);
-  readSync(fd, byte, 0, 1, offset);
-  byte[0] = (byte[0] as number) ^ 4;
-  writeSync(fd, byte, 0, 1, offset);
-  closeSync(fd);
-  return file;
-}
-
 for (const whose of ['leader', 'follower'] as const) {
   t.test(`a bit flipped in the ${whose}'s stream files is found by its scrub, and the stream rebuilt`, async (t) => {
     const { epoch } = replica(0).status();
@@ -363,26 +338,6 @@ t.test('replicated writes cost little more than raw publishes to a stream of thr
   await manager.streams.add({ name: 'RAW', subjects: ['raw'], num_replicas: 3 });
   const js = jetstream(nc);
   const payload = Buffer.alloc(512, 'x');
-  const median = async (work: () => Promise<unknown>): Promise<number> => {
-    const times: number[] = [];
-    for (let n = 0; n < 300; n += 1) {
-      const from = performance.now();
-      await work();
-      times.push(performance.now() - from);
-    }
-    return times.sort((a, b) => a - b)[150] as number;
-  };
-  const rate = async (work: () => Promise<unknown>): Promise<number> => {
-    const from = performance.now();
-    await Promise.all(
-      Array.from({ length: 64 }, async () => {
-        for (let n = 0; n < 30; n += 1) {
-          await work();
-        }
-      }),
-    );
-    return (64 * 30) / ((performance.now() - from) / 1000);
-  };
   const raw = (): Promise<unknown> => js.publish('raw', payload);
   const replicated = (): Promise<unknown> =>
     replica(0).propose({

@@ -8,7 +8,8 @@ t.test('a restore may be killed before any of its changes of the disk: nothing i
   const template = join(t.testdir(), 'template');
   await leaveDamaged(template);
   const script = `const { openReplica } = await import('./src/store/replica.ts');
-    const r = await openReplica({ self: 'n1', dir: process.argv[1], log: () => {}, space: () => ({ free: 1e12, total: 1e12 }) });
+    const space = () => ({ free: 1e12, total: 1e12 });
+    const r = await openReplica({ self: 'n1', dir: process.argv[1], log: () => {}, space });
     await r.stop();`;
   let kills = 0;
   const left = new Set<string>();

@@ -148,6 +148,48 @@ function faults(t: Test): void {
   t.equal(lab('fault', 'loss', 'node-a', '--percent', '101').status, 2);
 }
 
+/** No process of the machine can set the clock. */
+function clockIsKept(t: Test): void {
+  // CAP_SYS_TIME is bit 25: the machines share this one's clock.
+  for (const who of ['self', '1']) {
+    const bounding =
+      /^CapBnd:\s+([0-9a-f]+)$/m.exec(ok('exec', 'node-a', '--', 'cat', `/proc/${who}/status`))?.[1] ?? 'f'.repeat(16);
+    t.equal((BigInt(`0x${bounding}`) >> 25n) & 1n, 0n, `process ${who} cannot set the clock`);
+  }
+}
+
+/** The machine has what containers need: cgroups of its own, forwarding, and overlayfs. */
+function containersRun(t: Test): void {
+  for (const cgroup of ['memory', 'pids', 'unified'].filter((c) => existsSync(`/sys/fs/cgroup/${c}`))) {
+    t.equal(
+      lab(
+        'exec',
+        'node-a',
+        '--',
+        'sh',
+        '-c',
+        `mkdir /sys/fs/cgroup/${cgroup}/try && rmdir /sys/fs/cgroup/${cgroup}/try`,
+      ).status,
+      0,
+      `cgroups in ${cgroup}`,
+    );
+  }
+  ok('exec', 'node-a', '--', 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward');
+  t.equal(
+    lab(
+      'exec',
+      'node-a',
+      '--',
+      'sh',
+      '-ec',
+      'mkdir -p /var/lib/o/l /var/lib/o/u /var/lib/o/w /var/lib/o/m; mount -t overlay overlay -o ' +
+        'lowerdir=/var/lib/o/l,upperdir=/var/lib/o/u,workdir=/var/lib/o/w /var/lib/o/m',
+    ).status,
+    0,
+    'overlayfs on its disk',
+  );
+}
+
 if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).status !== 0) {
   t.plan(0, 'needs root and systemd-nspawn');
 } else if (existsSync('/run/terrarium-lab')) {
@@ -180,47 +222,14 @@ if (process.getuid?.() !== 0 || spawnSync('systemd-nspawn', ['--version']).statu
     t.equal(lab('exec', 'node-a', '--', 'sh', '-c', 'exit 7').status, 7, 'the exit code passes through');
     t.equal(lab('exec', 'node-a', '--', 'printf', '%s|', 'a b', '$HOME').stdout, 'a b|$HOME|', 'no shell is between');
     t.match(ok('exec', 'node-a', '--', 'systemctl', 'is-system-running', '--wait'), /^running/);
-    // CAP_SYS_TIME is bit 25: the machines share this one's clock.
-    for (const who of ['self', '1']) {
-      const bounding =
-        /^CapBnd:\s+([0-9a-f]+)$/m.exec(ok('exec', 'node-a', '--', 'cat', `/proc/${who}/status`))?.[1] ??
-        'f'.repeat(16);
-      t.equal((BigInt(`0x${bounding}`) >> 25n) & 1n, 0n, `process ${who} cannot set the clock`);
-    }
+    clockIsKept(t);
 
     const login = ssh('node-a', 'id -un; sudo -n id -un; cat /etc/hosts; stat -f -c %T /');
     t.equal(login.status, 0, login.stderr);
     t.match(login.stdout, /^admin\nroot\n127\.0\.0\.1\tlocalhost\n127\.0\.1\.1\tnode-a\n/);
     t.match(login.stdout, /ext2\/ext3\n$/);
 
-    for (const cgroup of ['memory', 'pids', 'unified'].filter((c) => existsSync(`/sys/fs/cgroup/${c}`))) {
-      t.equal(
-        lab(
-          'exec',
-          'node-a',
-          '--',
-          'sh',
-          '-c',
-          `mkdir /sys/fs/cgroup/${cgroup}/try && rmdir /sys/fs/cgroup/${cgroup}/try`,
-        ).status,
-        0,
-        `cgroups in ${cgroup}`,
-      );
-    }
-    ok('exec', 'node-a', '--', 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward');
-    t.equal(
-      lab(
-        'exec',
-        'node-a',
-        '--',
-        'sh',
-        '-ec',
-        'mkdir -p /var/lib/o/l /var/lib/o/u /var/lib/o/w /var/lib/o/m; mount -t overlay overlay -o ' +
-          'lowerdir=/var/lib/o/l,upperdir=/var/lib/o/u,workdir=/var/lib/o/w /var/lib/o/m',
-      ).status,
-      0,
-      'overlayfs on its disk',
-    );
+    containersRun(t);
 
     ok('exec', 'node-a', '--', 'sh', '-c', 'echo kept > /root/synced; sync; echo gone > /root/unsynced');
     ok('stop', 'node-a');

@@ -100,39 +100,49 @@ function liveSwap(): string[] {
     .map((l) => l.split(/\s+/)[0] ?? '');
 }
 
+/** A device of a few megabytes to swap to, in `dir`; both are gone after the test. */
+function swapDevice(t: Test, dir: string): string {
+  const disk = join(dir, 'disk');
+  writeFileSync(disk, Buffer.alloc(4 << 20));
+  chmodSync(disk, 0o600);
+  const device = execFileSync('losetup', ['--find', '--show', disk], { encoding: 'utf8' }).trim();
+  t.teardown(() => {
+    if (liveSwap().includes(device)) {
+      execFileSync('swapoff', [device]);
+    }
+    execFileSync('losetup', ['--detach', device]);
+    rmSync(dir, { recursive: true, force: true });
+  });
+  execFileSync('mkswap', [device], { stdio: 'ignore' });
+  return device;
+}
+
+/** Gives a machine swap by each way that there is. @returns its fstab and a unit of its own, as they were */
+async function swapEverywhere(guest: Machine, dir: string, device: string): Promise<{ fstab: string; own: string }> {
+  const fstab = `UUID=1 / ext4 defaults 0 1
+# ${device} none swap old 0 0
+${device} none swap sw 0 0
+\tUUID=2\tnone\tswap\tsw\t0\t0
+`;
+  const own = '[Unit]\nDescription=more room\n\n[Swap]\nWhat=/swapfile\n\n[Install]\nWantedBy=swap.target\n';
+  writeFileSync(join(dir, 'etc/fstab'), fstab);
+  chmodSync(join(dir, 'etc/fstab'), 0o640);
+  await guest.run('mkdir', '-p', '/etc/systemd/system', '/run/systemd/generator.late', '/run/systemd/generator');
+  writeFileSync(join(dir, 'etc/systemd/system/swapfile.swap'), own);
+  writeFileSync(join(dir, 'etc/systemd/zram-generator.conf'), '[zram0]\nzram-size = ram / 2\n');
+  await guest.run('sh', '-c', 'echo "[Swap]" > /run/systemd/generator.late/dev-vda3.swap');
+  return { fstab, own };
+}
+
 // Swap is the whole kernel's: on a machine that has some, the repair would take it away.
 t.test(
   'swap is switched off for good, and comes back with the undo',
   { skip: liveSwap().length > 0 && 'this machine swaps', timeout: 300_000 },
   async (t) => {
     const dir = mkdtempSync(join(tmpdir(), 'fix-swap-'));
-    const disk = join(dir, 'disk');
-    writeFileSync(disk, Buffer.alloc(4 << 20));
-    chmodSync(disk, 0o600);
-    const device = execFileSync('losetup', ['--find', '--show', disk], { encoding: 'utf8' }).trim();
-    t.teardown(() => {
-      if (liveSwap().includes(device)) {
-        execFileSync('swapoff', [device]);
-      }
-      execFileSync('losetup', ['--detach', device]);
-      rmSync(dir, { recursive: true, force: true });
-    });
-    execFileSync('mkswap', [device], { stdio: 'ignore' });
-
+    const device = swapDevice(t, dir);
     const guest = await machine(t, dir);
-    const fstab = `UUID=1 / ext4 defaults 0 1
-# ${device} none swap old 0 0
-${device} none swap sw 0 0
-\tUUID=2\tnone\tswap\tsw\t0\t0
-`;
-    const own = '[Unit]\nDescription=more room\n\n[Swap]\nWhat=/swapfile\n\n[Install]\nWantedBy=swap.target\n';
-    writeFileSync(join(dir, 'etc/fstab'), fstab);
-    chmodSync(join(dir, 'etc/fstab'), 0o640);
-    await guest.run('mkdir', '-p', '/etc/systemd/system', '/run/systemd/generator.late', '/run/systemd/generator');
-    writeFileSync(join(dir, 'etc/systemd/system/swapfile.swap'), own);
-    writeFileSync(join(dir, 'etc/systemd/zram-generator.conf'), '[zram0]\nzram-size = ram / 2\n');
-    await guest.run('sh', '-c', 'echo "[Swap]" > /run/systemd/generator.late/dev-vda3.swap');
-
+    const { fstab, own } = await swapEverywhere(guest, dir, device);
     const main = join(root, 'src/main.ts');
     const facts = async (): Promise<Facts> =>
       JSON.parse(

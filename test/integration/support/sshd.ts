@@ -54,22 +54,8 @@ async function reachable(port: number): Promise<boolean> {
   });
 }
 
-/**
- * An sshd with keys and configuration of its own on a loopback port, in a mount namespace in which the user `sshd`
- * and /run/sshd exist. Needs root. `extra` are lines of sshd_config; with `sudoers` there is a sudo with just these
- * lines (unpacked from Debian's package over /usr and /etc, seen by this sshd only).
- */
-export async function startSshd(extra: string[] = [], sudoers?: string): Promise<TestSshd> {
-  const dir = mkdtempSync(join(tmpdir(), 'terrarium-sshd-'));
-  const port = await freePort();
-  const program = await sshdProgram(dir);
-  const keygen = (path: string): void => {
-    rmSync(path, { force: true });
-    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path]);
-  };
-  for (const name of ['host', 'user', 'other']) {
-    keygen(join(dir, name));
-  }
+/** Writes users with their keys, and the configuration of sshd. */
+function writeConfiguration(dir: string, port: number, extra: string[]): void {
   const authorized = join(dir, 'authorized');
   mkdirSync(authorized);
   writeFileSync(join(authorized, userInfo().username), readFileSync(join(dir, 'user.pub')));
@@ -111,6 +97,25 @@ export async function startSshd(extra: string[] = [], sudoers?: string): Promise
       '',
     ].join('\n'),
   );
+}
+
+/**
+ * An sshd with keys and configuration of its own on a loopback port, in a mount namespace in which the user `sshd`
+ * and /run/sshd exist. Needs root. `extra` are lines of sshd_config; with `sudoers` there is a sudo with just these
+ * lines (unpacked from Debian's package over /usr and /etc, seen by this sshd only).
+ */
+export async function startSshd(extra: string[] = [], sudoers?: string): Promise<TestSshd> {
+  const dir = mkdtempSync(join(tmpdir(), 'terrarium-sshd-'));
+  const port = await freePort();
+  const program = await sshdProgram(dir);
+  const keygen = (path: string): void => {
+    rmSync(path, { force: true });
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path]);
+  };
+  for (const name of ['host', 'user', 'other']) {
+    keygen(join(dir, name));
+  }
+  writeConfiguration(dir, port, extra);
   const overlays = sudoers === undefined ? '' : await withSudo(dir, sudoers);
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {

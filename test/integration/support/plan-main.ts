@@ -1,5 +1,5 @@
-import { runCoordinator, runExecutor } from '../../installer/plan/roles.ts';
-import { PLAN_FAILED } from '../../installer/plan/units.ts';
+import { runCoordinator, runExecutor } from '../../../installer/plan/roles.ts';
+import { PLAN_FAILED } from '../../../installer/plan/units.ts';
 import { loadPhase, loadProcedure } from './plan-phases.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Json, Phase, PhaseContext, Procedure } from '../../installer/plan/types.ts';
-import { Failure } from '../../src/errors.ts';
+import type { Json, Phase, PhaseContext, Procedure } from '../../../installer/plan/types.ts';
+import { Failure } from '../../../src/errors.ts';
 
 /**
  * Phases that leave marks in the node's data directory: `slow-NAME` takes 600 ms in three steps (`slow-long` three

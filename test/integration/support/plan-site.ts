@@ -4,12 +4,12 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { PORTS, PORT_NAMES, type Ports } from '../../installer/cluster/ports.ts';
-import type { ClusterSpec, NodeSpec } from '../../installer/cluster/spec.ts';
-import { retireEvents } from '../../installer/plan/events.ts';
-import { readLines } from '../../installer/plan/lines.ts';
-import type { Plan, PlanEvent, PlanGroup, PlanLeaf, PlanNode } from '../../installer/plan/types.ts';
-import { createAuthority, issue, type KeyPair } from '../../src/pki/authority.ts';
+import { PORTS, PORT_NAMES, type Ports } from '../../../installer/cluster/ports.ts';
+import type { ClusterSpec, NodeSpec } from '../../../installer/cluster/spec.ts';
+import { retireEvents } from '../../../installer/plan/events.ts';
+import { readLines } from '../../../installer/plan/lines.ts';
+import type { Plan, PlanEvent, PlanGroup, PlanLeaf, PlanNode } from '../../../installer/plan/types.ts';
+import { createAuthority, issue, type KeyPair } from '../../../src/pki/authority.ts';
 
 export const OPERATION = 'install-0badcafe';
 const MAIN = join(import.meta.dirname, 'plan-main.ts');
@@ -49,7 +49,66 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-export async function site(dir: string): Promise<Site> {
+/** Writes what an executor finds on its node: its certificate and its configuration. */
+async function writeNodeFiles(spec: ClusterSpec, node: NodeSpec, authority: KeyPair): Promise<void> {
+  mkdirSync(join(spec.data, 'pki'), { recursive: true });
+  const { cert, key } = await issue(
+    authority,
+    {
+      commonName: node.name,
+      sans: [node.address],
+      usages: ['server', 'client'],
+      days: 1,
+      organization: 'terrarium:node',
+    },
+    new Date(),
+  );
+  for (const [name, content] of Object.entries({ 'ca.crt': authority.cert, 'node.crt': cert, 'node.key': key })) {
+    writeFileSync(join(spec.data, 'pki', name), content);
+  }
+  mkdirSync(join(spec.data, 'operations', OPERATION), { recursive: true });
+  writeFileSync(join(spec.data, 'operations', OPERATION, 'executor.json'), JSON.stringify({ spec, node }));
+}
+
+interface RoleProcesses {
+  start(args: string[], env?: NodeJS.ProcessEnv): ChildProcess;
+  /** Kills those that still run. */
+  killAll(): Promise<void>;
+}
+
+/** Starts executors and coordinators, and shows what they write to standard error. */
+function roleProcesses(): RoleProcesses {
+  const children: ChildProcess[] = [];
+  return {
+    start: (args, env = {}) => {
+      const child = spawn(process.execPath, [MAIN, ...args], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+        env: { PATH: process.env['PATH'], ...env },
+      });
+      let said = '';
+      child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+      child.once('exit', () => {
+        if (said !== '') {
+          process.stderr.write(`${args[0] ?? ''}: ${said}`);
+        }
+      });
+      children.push(child);
+      return child;
+    },
+    killAll: async () => {
+      const left = children.filter((c) => c.exitCode === null && c.signalCode === null);
+      await Promise.all(
+        left.map(async (c) => {
+          const gone = once(c, 'exit');
+          c.kill('SIGKILL');
+          await gone;
+        }),
+      );
+    },
+  };
+}
+
+async function site(dir: string): Promise<Site> {
   const nodes: NodeSpec[] = [
     { name: 'n1', address: '127.0.0.11', role: 'control-plane' },
     { name: 'n2', address: '127.0.0.12', role: 'worker' },
@@ -73,43 +132,9 @@ export async function site(dir: string): Promise<Site> {
   });
   const authority = await createAuthority('c1', new Date());
   for (const node of nodes) {
-    mkdirSync(join(data(node.name), 'pki'), { recursive: true });
-    const { cert, key } = await issue(
-      authority,
-      {
-        commonName: node.name,
-        sans: [node.address],
-        usages: ['server', 'client'],
-        days: 1,
-        organization: 'terrarium:node',
-      },
-      new Date(),
-    );
-    for (const [name, content] of Object.entries({ 'ca.crt': authority.cert, 'node.crt': cert, 'node.key': key })) {
-      writeFileSync(join(data(node.name), 'pki', name), content);
-    }
-    mkdirSync(join(data(node.name), 'operations', OPERATION), { recursive: true });
-    writeFileSync(
-      join(data(node.name), 'operations', OPERATION, 'executor.json'),
-      JSON.stringify({ spec: specOf(node.name), node }),
-    );
+    await writeNodeFiles(specOf(node.name), node, authority);
   }
-  const children: ChildProcess[] = [];
-  const start = (args: string[], env: NodeJS.ProcessEnv = {}): ChildProcess => {
-    const child = spawn(process.execPath, [MAIN, ...args], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: { PATH: process.env['PATH'], ...env },
-    });
-    let said = '';
-    child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    child.once('exit', () => {
-      if (said !== '') {
-        process.stderr.write(`${args[0] ?? ''}: ${said}`);
-      }
-    });
-    children.push(child);
-    return child;
-  };
+  const processes = roleProcesses();
   const operation = (node: string, file: string): string => join(data(node), 'operations', OPERATION, file);
   return {
     nodes,
@@ -121,8 +146,8 @@ export async function site(dir: string): Promise<Site> {
         operation('n1', 'plan.json'),
         JSON.stringify({ id: OPERATION, operation: kind, spec: specOf('n1'), root } satisfies Plan),
       ),
-    executor: (node) => start(['executor', OPERATION, operation(node, 'executor.json')]),
-    coordinator: (env) => start(['coordinator', OPERATION, data('n1')], env),
+    executor: (node) => processes.start(['executor', OPERATION, operation(node, 'executor.json')]),
+    coordinator: (env) => processes.start(['coordinator', OPERATION, data('n1')], env),
     again: () => retireEvents(operation('n1', 'events.jsonl')),
     events: () => readLines<PlanEvent>(operation('n1', 'events.jsonl')),
     trace: (node) =>
@@ -131,16 +156,7 @@ export async function site(dir: string): Promise<Site> {
             .trim()
             .split('\n')
         : [],
-    close: async () => {
-      const left = children.filter((c) => c.exitCode === null && c.signalCode === null);
-      await Promise.all(
-        left.map(async (c) => {
-          const gone = once(c, 'exit');
-          c.kill('SIGKILL');
-          await gone;
-        }),
-      );
-    },
+    close: processes.killAll,
   };
 }
 
