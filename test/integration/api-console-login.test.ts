@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import t from 'tap';
 import { API_TOKEN, PASSWORD, call, localClouds, type LocalClouds } from '../support/local-cloud.ts';
+import { showPageOnFailure } from '../support/page-on-failure.ts';
 
 /**
  * How the console asks for a new password: of a user whose first one somebody else has chosen, of who has one that was
@@ -14,6 +15,7 @@ let clouds: LocalClouds;
 let browser: Browser;
 let page: Page;
 
+showPageOnFailure(t, () => page);
 t.before(async () => {
   if (!existsSync(join(process.env['TERRARIUM_CONSOLE'] ?? 'build/console', 'index.html'))) {
     throw new Error('build/console is missing: run ./build.sh first');

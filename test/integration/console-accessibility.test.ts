@@ -4,6 +4,7 @@ import type { Page } from 'playwright-core';
 import t from 'tap';
 import { openConsole, runSql, type ConsoleUnderTest } from '../support/console-browser.ts';
 import { PASSWORD } from '../support/local-cloud.ts';
+import { showPageOnFailure } from '../support/page-on-failure.ts';
 
 /**
  * What a machine can judge of WCAG 2.1 AA (names of controls, contrast, structure) on every page, in light and dark.
@@ -15,6 +16,7 @@ const run = (only: string): string => `axe.run(document, { runOnly: ${only} })
 let console: ConsoleUnderTest;
 let page: Page;
 
+showPageOnFailure(t, () => page);
 t.before(async () => {
   console = await openConsole(['n1', 'n2']);
   await console.api('POST', '/api/v1/tokens', { name: 'for programs', scopes: ['read'], days: 30 });

@@ -10,6 +10,7 @@ import { heartbeat } from '../../src/satellite/heartbeat.ts';
 import { loadTables } from '../../src/satellite/table.ts';
 import { openConsole, rowsOf, type ConsoleUnderTest } from '../support/console-browser.ts';
 import { API_TOKEN, open, until } from '../support/local-cloud.ts';
+import { showPageOnFailure } from '../support/page-on-failure.ts';
 
 /**
  * A fleet of two thousand: what an open watch costs, and that the console stays usable. The test beats for them, as the
@@ -67,6 +68,7 @@ async function watch(query: string): Promise<Watched> {
   return watched;
 }
 
+showPageOnFailure(t, () => page);
 t.before(async () => {
   console = await openConsole([], ['n1'], ids);
   const tables = await loadTables();

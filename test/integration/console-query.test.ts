@@ -3,6 +3,7 @@ import type { Page } from 'playwright-core';
 import t from 'tap';
 import { openConsole, rowsOf, runSql, type ConsoleUnderTest } from '../support/console-browser.ts';
 import { until } from '../support/local-cloud.ts';
+import { showPageOnFailure } from '../support/page-on-failure.ts';
 
 /**
  * The page for queries: many rows, chart, history, saved queries, exports, the states of each satellite, cancelling.
@@ -10,6 +11,7 @@ import { until } from '../support/local-cloud.ts';
 let console: ConsoleUnderTest;
 let page: Page;
 
+showPageOnFailure(t, () => page);
 t.before(async () => {
   console = await openConsole(['n1', 'n2'], ['n3']);
   page = await console.open();

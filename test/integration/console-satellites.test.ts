@@ -2,6 +2,7 @@ import type { Page, Request } from 'playwright-core';
 import t from 'tap';
 import { openConsole, rowsOf, runSql, type ConsoleUnderTest } from '../support/console-browser.ts';
 import { until } from '../support/local-cloud.ts';
+import { showPageOnFailure } from '../support/page-on-failure.ts';
 
 /** The satellites' list and pages: live states, asking one, revoking, enrolling others. */
 let console: ConsoleUnderTest;
@@ -9,6 +10,7 @@ let page: Page;
 /** Watches that the page has open. */
 const watches = new Set<Request>();
 
+showPageOnFailure(t, () => page);
 t.before(async () => {
   console = await openConsole(['n1', 'n2'], ['n3']);
   await console.user('olga', 'operator', 'olga has a password');

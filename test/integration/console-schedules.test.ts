@@ -3,11 +3,13 @@ import type { Page } from 'playwright-core';
 import t from 'tap';
 import type { Schedule } from '../../src/cloud/api.ts';
 import { openConsole, rowsOf, type ConsoleUnderTest } from '../support/console-browser.ts';
+import { showPageOnFailure } from '../support/page-on-failure.ts';
 
 /** Schedules in the console: from the editor to the rows of a run, by hand, live, and as who may not. */
 let console: ConsoleUnderTest;
 let page: Page;
 
+showPageOnFailure(t, () => page);
 t.before(async () => {
   console = await openConsole(['n1', 'n2']);
   page = await console.open();

@@ -6,6 +6,7 @@ import t from 'tap';
 import { openDatabase } from '../../src/store/database.ts';
 import { openFacts } from '../../src/store/facts.ts';
 import { PASSWORD, localClouds, until, type LocalClouds, type LocalNode } from '../support/local-cloud.ts';
+import { showPageOnFailure } from '../support/page-on-failure.ts';
 
 const nodes: LocalNode[] = ['n1', 'n2', 'n3'].map((name, i) => ({ name, address: `127.0.0.${i + 1}` }));
 const children: ChildProcess[] = [];
@@ -14,6 +15,7 @@ let clouds: LocalClouds;
 let browser: Browser;
 let page: Page;
 
+showPageOnFailure(t, () => page);
 t.before(async () => {
   if (!existsSync('build/console/index.html')) {
     throw new Error('build/console is missing: run ./build.sh first');

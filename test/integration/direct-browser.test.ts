@@ -8,6 +8,7 @@ import t from 'tap';
 import type { DirectQueryReply, DnsReply } from '../../src/cloud/direct-api.ts';
 import { runSql } from '../support/console-browser.ts';
 import { API_TOKEN, PASSWORD, localClouds, until, type LocalClouds } from '../support/local-cloud.ts';
+import { showPageOnFailure } from '../support/page-on-failure.ts';
 
 /**
  * A browser, the cloud and a satellite, each in a network namespace of its own and connected pair by pair, so that an
@@ -138,6 +139,7 @@ async function openBrowser(authorities: string[]): Promise<Browser> {
   });
 }
 
+showPageOnFailure(t, () => page);
 t.before(async () => {
   if (!existsSync(join(process.env['TERRARIUM_CONSOLE'] ?? 'build/console', 'index.html'))) {
     throw new Error('build/console is missing: run ./build.sh first');
