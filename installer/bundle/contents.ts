@@ -27,6 +27,13 @@ const HOST_PROGRAMS = [
   'cni/loopback',
 ];
 const PROGRAMS = 'programs.tar.zst';
+const CONTROL_PLANE = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'];
+
+interface SharedFile {
+  path: string;
+  mode: number;
+  content: Buffer;
+}
 
 /** All entries of the payload. */
 export async function contents(
@@ -36,82 +43,21 @@ export async function contents(
   core: string,
   bom: Buffer,
 ): Promise<NewEntry[]> {
-  const kubernetes = kubernetesVersion(parts);
-  const kube = program(parts, 'kube');
-  const kubeLayer = await buildLayer('kube', [
-    { path: 'usr/local/bin/kube', mode: 0o755, content: kube.path },
-    ...['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map((name) => ({
-      path: `usr/local/bin/${name}`,
-      target: 'kube',
-    })),
-  ]);
-  const etcd = program(parts, 'etcd');
-  const etcdLayer = await buildLayer('etcd', [{ path: 'usr/local/bin/etcd', mode: 0o755, content: etcd.path }]);
-  const pauseLayer = await buildLayer('pause', [{ path: 'pause', mode: 0o755, content: program(parts, 'pause').path }]);
+  const kubeLayer = await layerOfKube(program(parts, 'kube').path);
   const shared = sharedFiles(root);
   const own = await coreLayer(core);
-  const images: Image[] = [
-    ...['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map((name) =>
-      buildImage([`registry.k8s.io/${name}:v${kubernetes}`], [kubeLayer], {
-        Env: [PATH],
-        Entrypoint: [`/usr/local/bin/${name}`],
-      }),
-    ),
-    buildImage([`registry.k8s.io/etcd:${partVersion(parts, 'etcd')}-0`], [etcdLayer], {
-      Env: [PATH],
-      Entrypoint: ['/usr/local/bin/etcd'],
-    }),
-    buildImage([`registry.k8s.io/pause:${partVersion(parts, 'pause')}`], [pauseLayer], {
-      Env: [PATH],
-      Entrypoint: ['/pause'],
-      User: '65535:65535',
-    }),
-    buildImage(
-      [`terrarium.local/terrarium:${version}`],
-      [
-        await buildLayer('base', baseFiles(parts)),
-        await buildLayer('nats-server', [
-          { path: 'usr/local/bin/nats-server', mode: 0o755, content: program(parts, 'nats-server').path },
-        ]),
-        await buildLayer(
-          'share',
-          shared.map((f) => ({ ...f, path: `usr/share/terrarium/${f.path}` })),
-        ),
-        own.layer,
-      ],
-      { Env: [PATH], Entrypoint: ['/usr/local/bin/terrarium'] },
-    ),
-  ];
+  const images = [...(await kubernetesImages(parts, kubeLayer)), await ownImage(version, parts, shared, own.layer)];
 
   const entries = new Map<string, NewEntry>();
   const add = (entry: NewEntry): void => void entries.set(entry.entry.path, entry);
-  const host = HOST_PROGRAMS.map((path) => ({ path, mode: 0o755, content: program(parts, basename(path)).path }));
-  const programs = await packFiles('programs', host);
-  add(blobEntry(PROGRAMS, programs.blob.path, programs.blob.sha256));
-  for (const { path, content } of host) {
-    add(insideEntry(path, content, program(parts, basename(path)).sha256, PROGRAMS, programs.tar.offsets[path]));
+  for (const entry of await programEntries(parts, kubeLayer)) {
+    add(entry);
   }
-  add(
-    insideEntry(
-      'bin/kube',
-      kube.path,
-      kube.sha256,
-      blobPath(kubeLayer.digest),
-      kubeLayer.offsets['usr/local/bin/kube'],
-    ),
-  );
   for (const file of shared) {
     add(bytesEntry(file.path, file.content, file.mode));
   }
-  for (const image of images) {
-    for (const document of image.documents) {
-      add(bytesEntry(blobPath(document.digest), document.bytes));
-    }
-    for (const part of image.layers) {
-      if (part.file !== undefined) {
-        add(blobEntry(blobPath(part.digest), part.file, part.digest));
-      }
-    }
+  for (const entry of images.flatMap(imageEntries)) {
+    add(entry);
   }
   add({
     entry: {
@@ -127,6 +73,80 @@ export async function contents(
   add(bytesEntry('sbom.cdx.json', bom));
   add(bytesEntry('bin/terrarium-probe', await nativeProbe(root), 0o755));
   return [...entries.values()];
+}
+
+/** One program under all its names, in a layer that the three images of the control plane share. */
+function layerOfKube(kube: string): Promise<Layer> {
+  return buildLayer('kube', [
+    { path: 'usr/local/bin/kube', mode: 0o755, content: kube },
+    ...CONTROL_PLANE.map((name) => ({ path: `usr/local/bin/${name}`, target: 'kube' })),
+  ]);
+}
+
+async function kubernetesImages(parts: ObtainedPart[], kubeLayer: Layer): Promise<Image[]> {
+  const kubernetes = kubernetesVersion(parts);
+  const etcd = program(parts, 'etcd');
+  const etcdLayer = await buildLayer('etcd', [{ path: 'usr/local/bin/etcd', mode: 0o755, content: etcd.path }]);
+  const pauseLayer = await buildLayer('pause', [{ path: 'pause', mode: 0o755, content: program(parts, 'pause').path }]);
+  return [
+    ...CONTROL_PLANE.map((name) =>
+      buildImage([`registry.k8s.io/${name}:v${kubernetes}`], [kubeLayer], {
+        Env: [PATH],
+        Entrypoint: [`/usr/local/bin/${name}`],
+      }),
+    ),
+    buildImage([`registry.k8s.io/etcd:${partVersion(parts, 'etcd')}-0`], [etcdLayer], {
+      Env: [PATH],
+      Entrypoint: ['/usr/local/bin/etcd'],
+    }),
+    buildImage([`registry.k8s.io/pause:${partVersion(parts, 'pause')}`], [pauseLayer], {
+      Env: [PATH],
+      Entrypoint: ['/pause'],
+      User: '65535:65535',
+    }),
+  ];
+}
+
+/** The image that the cloud and the satellites run in. */
+async function ownImage(version: string, parts: ObtainedPart[], shared: SharedFile[], own: Layer): Promise<Image> {
+  const natsServer = program(parts, 'nats-server').path;
+  return buildImage(
+    [`terrarium.local/terrarium:${version}`],
+    [
+      await buildLayer('base', baseFiles(parts)),
+      await buildLayer('nats-server', [{ path: 'usr/local/bin/nats-server', mode: 0o755, content: natsServer }]),
+      await buildLayer(
+        'share',
+        shared.map((f) => ({ ...f, path: `usr/share/terrarium/${f.path}` })),
+      ),
+      own,
+    ],
+    { Env: [PATH], Entrypoint: ['/usr/local/bin/terrarium'] },
+  );
+}
+
+/** The programs of a node: a compressed tar and what lies in it, and kube, which lies in its images' layer. */
+async function programEntries(parts: ObtainedPart[], kubeLayer: Layer): Promise<NewEntry[]> {
+  const kube = program(parts, 'kube');
+  const host = HOST_PROGRAMS.map((path) => ({ path, mode: 0o755, content: program(parts, basename(path)).path }));
+  const programs = await packFiles('programs', host);
+  const kubeOffset = kubeLayer.offsets['usr/local/bin/kube'];
+  return [
+    blobEntry(PROGRAMS, programs.blob.path, programs.blob.sha256),
+    ...host.map(({ path, content }) =>
+      insideEntry(path, content, program(parts, basename(path)).sha256, PROGRAMS, programs.tar.offsets[path]),
+    ),
+    insideEntry('bin/kube', kube.path, kube.sha256, blobPath(kubeLayer.digest), kubeOffset),
+  ];
+}
+
+function imageEntries(image: Image): NewEntry[] {
+  return [
+    ...image.documents.map((document) => bytesEntry(blobPath(document.digest), document.bytes)),
+    ...image.layers.flatMap((part) =>
+      part.file === undefined ? [] : [blobEntry(blobPath(part.digest), part.file, part.digest)],
+    ),
+  ];
 }
 
 /** A program that is carried in a compressed tar. */
@@ -154,7 +174,7 @@ function partVersion(parts: ObtainedPart[], name: string): string {
 }
 
 /** What the executable needs beside itself, in the payload and in our own image. */
-function sharedFiles(root: string): { path: string; mode: number; content: Buffer }[] {
+function sharedFiles(root: string): SharedFile[] {
   const console = join(root, 'build/console');
   const files = [
     ...filesBelow(join(root, 'manifests'), 'manifests').filter((f) => !f.path.startsWith('manifests/examples/')),

@@ -1,7 +1,8 @@
 // Loaded into @yao-pkg/pkg by --require. Its enhanced single executables have three faults for which it has no option:
-// the random name of its temporary folder ends up in the result, so that no two builds are alike; the executable obeys NODE_OPTIONS,
-// with which whoever sets the environment runs code in it; and it replaces child_process by functions that add a variable
-// to every child's environment, turn a program named `node` into itself and break util.promisify(execFile).
+// the random name of its temporary folder ends up in the result, so that no two builds are alike; the executable obeys
+// NODE_OPTIONS, with which whoever sets the environment runs code in it; and it replaces child_process by functions
+// that add a variable to every child's environment, turn a program named `node` into itself and break
+// util.promisify(execFile).
 'use strict';
 const fs = require('node:fs');
 const path = require('node:path');
@@ -10,11 +11,14 @@ const PATCH = 'shared.patchChildProcess(entrypoint2);';
 const promises = fs.promises;
 const { copyFile, readFile, writeFile } = promises;
 
-promises.writeFile = async (file, data, ...rest) =>
-  path.basename(String(file)) === 'sea-config.json'
-    ? // Node writes the name of the main script into the result as it is given; it is read from the folder that pkg is in.
-      writeFile(file, JSON.stringify({ ...JSON.parse(data), main: 'sea-main.js', execArgvExtension: 'none' }), ...rest)
-    : writeFile(file, data, ...rest);
+promises.writeFile = async (file, data, ...rest) => {
+  if (path.basename(String(file)) !== 'sea-config.json') {
+    return writeFile(file, data, ...rest);
+  }
+  // Node writes the name of the main script into the result as it is given; it is read from the folder that pkg is in.
+  const config = { ...JSON.parse(data), main: 'sea-main.js', execArgvExtension: 'none' };
+  return writeFile(file, JSON.stringify(config), ...rest);
+};
 
 promises.copyFile = async (from, to, ...rest) => {
   if (path.basename(String(to)) !== 'sea-main.js') {

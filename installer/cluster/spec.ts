@@ -168,17 +168,22 @@ export interface SshDefaults {
  */
 export type Purpose = 'cluster' | 'machines';
 
+/** How many of these machines are control planes where no role is given: an odd number, so that a majority exists. */
+function automaticControlPlanes(machines: number): number {
+  return [5, 3].find((count) => machines >= count) ?? machines;
+}
+
 /**
  * The machines of a file with ssh defaults and roles filled in: the first 1, 3 or 5 hosts are control planes unless
  * roles are given.
  */
 export function hostTargets(file: ClusterFile, defaults: SshDefaults, purpose: Purpose = 'cluster'): HostTarget[] {
   const explicit = file.hosts.some((h) => h.role !== undefined);
-  const automatic = file.hosts.length >= 5 ? 5 : file.hosts.length >= 3 ? 3 : file.hosts.length;
+  const automatic = automaticControlPlanes(file.hosts.length);
   const targets = file.hosts.map((h, index): HostTarget => ({
     address: h.address,
     name: h.name?.toLowerCase(),
-    role: h.role ?? (explicit ? 'worker' : index < automatic ? 'control-plane' : 'worker'),
+    role: h.role ?? (!explicit && index < automatic ? 'control-plane' : 'worker'),
     ssh:
       h.local === true
         ? undefined

@@ -1,9 +1,10 @@
 #!/bin/bash
 # Locks a Kubernetes release: writes go.mod and go.sum of its line. Usage: lock-kubernetes.sh 1.36.3
-# Afterwards write the version into ../components.yaml with `sha256: unlocked`, run ./build.sh, and copy the checksum that it prints.
+# Afterwards write the version into ../components.yaml with `sha256: unlocked`, run ./build.sh, and copy the checksum
+# that it prints.
 #
-# k8s.io/kubernetes is published as a module, but its go.mod replaces the staging modules by folders that are not in it: ours replaces
-# them by the published v0.MINOR.PATCH of the same release.
+# k8s.io/kubernetes is published as a module, but its go.mod replaces the staging modules by folders that are not in it:
+# ours replaces them by the published v0.MINOR.PATCH of the same release.
 set -euo pipefail
 version=$1 minor=${1#1.}
 here=$(cd "$(dirname "$0")" && pwd)

@@ -25,17 +25,19 @@ function keyFailure(code: string, host: string, sentence: string, remedy: string
   return new Failure(code, sentence, { host, remedy, exitCode: EXIT.unreachable });
 }
 
+function unreadable(error: unknown): string {
+  if (isErrno(error, 'ENOENT')) {
+    return 'there is no such file';
+  }
+  return isErrno(error, 'EACCES') ? 'it may not be read by you' : String(error);
+}
+
 function readKey(path: string, host: string, parseKey: typeof SshUtils.parseKey): Buffer {
   let key: Buffer;
   try {
     key = readFileSync(path);
   } catch (error) {
-    const why = isErrno(error, 'ENOENT')
-      ? 'there is no such file'
-      : isErrno(error, 'EACCES')
-        ? 'it may not be read by you'
-        : String(error);
-    throw new Failure('ssh-key', `The ssh key ${path} for ${host} cannot be used: ${why}.`, {
+    throw new Failure('ssh-key', `The ssh key ${path} for ${host} cannot be used: ${unreadable(error)}.`, {
       host,
       remedy: 'Name the private key by --ssh-key or `ssh.key`.',
       exitCode: EXIT.usage,

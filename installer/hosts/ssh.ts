@@ -56,6 +56,21 @@ function watched(channel: ClientChannel): Session {
   return session;
 }
 
+function tooLong(host: string, argv: string[], timeoutMs: number): Failure {
+  return new Failure('timeout', `${host}: ${argv[0]} did not end within ${timeoutMs / 1000} s.`, {
+    host,
+    remedy: 'Run the same command again.',
+  });
+}
+
+function withoutResult(host: string, argv: string[]): Failure {
+  return new Failure('connection-lost', `${host} ended the session of ${argv[0]} without a result.`, {
+    host,
+    remedy: 'Run the same command again.',
+    exitCode: EXIT.unreachable,
+  });
+}
+
 class Connection {
   readonly client: Client;
   readonly name: string;
@@ -192,18 +207,9 @@ class Connection {
       const onAbort = (): void => fail(options.signal?.reason);
       this.pending.add(fail);
       options.signal?.addEventListener('abort', onAbort);
-      if (options.timeoutMs !== undefined) {
-        timer = globalThis.setTimeout(
-          () =>
-            fail(
-              new Failure(
-                'timeout',
-                `${this.name}: ${argv[0]} did not end within ${Number(options.timeoutMs) / 1000} s.`,
-                { host: this.name, remedy: 'Run the same command again.' },
-              ),
-            ),
-          options.timeoutMs,
-        );
+      const { timeoutMs } = options;
+      if (timeoutMs !== undefined) {
+        timer = globalThis.setTimeout(() => fail(tooLong(this.name, argv, timeoutMs)), timeoutMs);
       }
       channel.on('data', (chunk: Buffer) => {
         stdout.push(chunk);
@@ -218,16 +224,7 @@ class Connection {
         }
         if (this.lost !== undefined || exitCode === undefined) {
           // The connection's own close event follows and knows the cause; this is for a channel killed alone.
-          setImmediate(() =>
-            reject(
-              this.lost ??
-                new Failure('connection-lost', `${this.name} ended the session of ${argv[0]} without a result.`, {
-                  host: this.name,
-                  remedy: 'Run the same command again.',
-                  exitCode: EXIT.unreachable,
-                }),
-            ),
-          );
+          setImmediate(() => reject(this.lost ?? withoutResult(this.name, argv)));
           return;
         }
         if (!stdout.started) {

@@ -14,7 +14,8 @@ name=$1; need=$2; sum=$3; shift 3; last=none
 for f in "$@"; do
   [ -d "$f" ] || continue
   d="$f/$name"
-  if [ -f "$d/terrarium" ] && [ "$(sha256sum < "$d/terrarium")" = "$sum  -" ] && "$d/terrarium" --version >/dev/null 2>&1; then echo "have $d"; exit 0; fi
+  if [ -f "$d/terrarium" ] && [ "$(sha256sum < "$d/terrarium")" = "$sum  -" ] &&
+    "$d/terrarium" --version >/dev/null 2>&1; then echo "have $d"; exit 0; fi
   free=$(df -Pk "$f" | awk 'NR==2 {print $4}')
   if [ "$free" -lt "$need" ]; then last="$f has only $free KiB free"; continue; fi
   rm -rf "$d"; mkdir -m 0700 "$d" || { last="$f cannot be written"; continue; }

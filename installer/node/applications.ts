@@ -38,18 +38,20 @@ export function bundledApplications(assets: Assets): Application[] {
     }));
 }
 
+function schemeOf(name: string, protocol: string): string | undefined {
+  if (protocol === 'HTTP' || protocol === 'HTTPS') {
+    return protocol.toLowerCase();
+  }
+  return protocol === 'TCP' && /^https?$/.test(name) ? name : undefined;
+}
+
 /** Where users find it: each published port on each node. Pure. */
 export function publishedAddresses(
   application: Pick<ApplicationRecord, 'ports'>,
   spec: Pick<ClusterSpec, 'nodes'>,
 ): string[] {
   return application.ports.flatMap(({ name, port, protocol }) => {
-    const scheme =
-      protocol === 'HTTP' || protocol === 'HTTPS'
-        ? protocol.toLowerCase()
-        : protocol === 'TCP' && /^https?$/.test(name)
-          ? name
-          : undefined;
+    const scheme = schemeOf(name, protocol);
     return spec.nodes
       .toSorted((a, b) => a.name.localeCompare(b.name))
       .map((n) => `${scheme === undefined ? '' : `${scheme}://`}${hostPort(n.address, port)}`);

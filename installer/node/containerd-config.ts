@@ -49,5 +49,6 @@ state = '${RUN_DIR}/containerd'
 `;
 }
 
+const HOST_NETWORK = { cniVersion: '1.0.0', name: 'host-network', plugins: [{ type: 'loopback' }] };
 /** The only network configuration there is: every pod is on the host network. */
-export const CNI_CONFIG = `${JSON.stringify({ cniVersion: '1.0.0', name: 'host-network', plugins: [{ type: 'loopback' }] }, null, 2)}\n`;
+export const CNI_CONFIG = `${JSON.stringify(HOST_NETWORK, null, 2)}\n`;

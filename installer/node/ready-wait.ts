@@ -4,7 +4,7 @@ import { hostPort } from '../../src/host-port.ts';
 import { createKubeClient } from '../../src/kube/client.ts';
 import { loadKubeconfig } from '../../src/kube/kubeconfig.ts';
 import type { NodeObject, PodObject } from '../../src/kube/types.ts';
-import { watchCollection } from '../../src/kube/watch.ts';
+import { watchCollection, type WatchHandlers } from '../../src/kube/watch.ts';
 import { controlPlanes } from '../cluster/spec.ts';
 import type { PhaseContext } from '../plan/types.ts';
 import { consoleAnswers } from './console.ts';
@@ -40,6 +40,40 @@ export async function waitUntilReady(context: PhaseContext, scope: Scope): Promi
   }
 }
 
+type Watched = NodeObject | PodObject | WorkloadObject;
+
+/** Keeps `into` equal to a watched collection, and has each change judged. */
+function mirror<T extends Watched>(
+  into: Map<string, T>,
+  onRead: () => void,
+  judge: (unreachable?: string) => void,
+): WatchHandlers<T> {
+  const keyOf = (item: T): string => item.metadata.uid ?? item.metadata.name;
+  return {
+    replace: (items) => {
+      into.clear();
+      for (const item of items) {
+        into.set(keyOf(item), item);
+      }
+      onRead();
+      judge();
+    },
+    changed: (item) => {
+      into.set(keyOf(item), item);
+      judge();
+    },
+    removed: (item) => {
+      into.delete(keyOf(item));
+      judge();
+    },
+    reachable: (error) => {
+      if (error !== undefined) {
+        judge(error.message);
+      }
+    },
+  };
+}
+
 async function watchUntilComplete(context: PhaseContext, scope: Scope): Promise<void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, context.signal]);
@@ -57,17 +91,15 @@ async function watchUntilComplete(context: PhaseContext, scope: Scope): Promise<
   const finished = new Promise<void>((resolve, reject) => {
     finish = (error) => (error === undefined ? resolve() : reject(error));
   });
+  const missingNow = (): string | undefined => {
+    if (read.size < 2 + kinds.length) {
+      return 'reading nodes and pods';
+    }
+    const workloads = kinds.flatMap(({ kind, objects }) => [...objects.values()].map((object) => ({ kind, object })));
+    return missing(scope, [...nodes.values()], [...pods.values()], workloads);
+  };
   const judge = (unreachable?: string): void => {
-    const cause =
-      unreachable ??
-      (read.size < 2 + kinds.length
-        ? 'reading nodes and pods'
-        : missing(
-            scope,
-            [...nodes.values()],
-            [...pods.values()],
-            kinds.flatMap(({ kind, objects }) => [...objects.values()].map((object) => ({ kind, object }))),
-          ));
+    const cause = unreachable ?? missingNow();
     if (cause === undefined) {
       finish();
     } else if (cause !== last) {
@@ -76,36 +108,11 @@ async function watchUntilComplete(context: PhaseContext, scope: Scope): Promise<
       context.waiting('every pod to be ready', cause);
     }
   };
-  const follow = <T extends NodeObject | PodObject | WorkloadObject>(
-    path: string,
-    into: Map<string, T>,
-  ): Promise<void> =>
+  const follow = <T extends Watched>(path: string, into: Map<string, T>): Promise<void> =>
     watchCollection<T>(
       client,
       path,
-      {
-        replace: (items) => {
-          into.clear();
-          for (const item of items) {
-            into.set(item.metadata.uid ?? item.metadata.name, item);
-          }
-          read.add(path);
-          judge();
-        },
-        changed: (item) => {
-          into.set(item.metadata.uid ?? item.metadata.name, item);
-          judge();
-        },
-        removed: (item) => {
-          into.delete(item.metadata.uid ?? item.metadata.name);
-          judge();
-        },
-        reachable: (error) => {
-          if (error !== undefined) {
-            judge(error.message);
-          }
-        },
-      },
+      mirror(into, () => read.add(path), judge),
       signal,
     );
   const watches = Promise.all([

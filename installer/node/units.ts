@@ -40,10 +40,11 @@ ConditionPathExists=/etc/kubernetes/kubelet.conf
 Environment=PATH=${paths.bin}:${SYSTEM_PATH}
 EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
 UMask=0022
-# The kubelet does not fsync what it writes for itself (its serving certificate, its checkpoints): after a power cut such a file may be
-# empty, and it would never start again.
+# The kubelet does not fsync what it writes for itself (its serving certificate, its checkpoints): after a power cut
+# such a file may be empty, and it would never start again.
 ExecStartPre=-find /var/lib/kubelet -xdev -maxdepth 2 -type f -size 0 -delete
-ExecStart=${paths.bin}/kubelet --kubeconfig=/etc/kubernetes/kubelet.conf --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS
+ExecStart=${paths.bin}/kubelet --kubeconfig=/etc/kubernetes/kubelet.conf --config=/var/lib/kubelet/config.yaml \
+$KUBELET_KUBEADM_ARGS
 Restart=always
 RestartSec=2
 # Containers belong to containerd, not to the kubelet's own group.

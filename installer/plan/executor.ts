@@ -9,7 +9,7 @@ import { VERSION } from '../../src/version.ts';
 import { controlPlanes, type ClusterSpec } from '../cluster/spec.ts';
 import type { OperationFiles } from './files.ts';
 import { openJournal, readJournal } from './journal.ts';
-import { leafRuns, phaseContext } from './leaf-runs.ts';
+import { leafRuns, phaseContext, type LeafRuns } from './leaf-runs.ts';
 import { makeFolder } from './lines.ts';
 import type { LoadPhase, LoadProcedure } from './load.ts';
 import { ALIVE_MS, MAX_BODY, NODE_GROUP, type ExecutorState, type LeafMessage } from './messages.ts';
@@ -66,77 +66,12 @@ export async function serveExecutor(options: ExecutorOptions): Promise<Executor>
   let busy = 0;
   let lastRequest = Date.now();
 
-  async function stream(
-    response: ServerResponse,
-    work: (tell: (message: LeafMessage) => void) => Promise<void>,
-  ): Promise<void> {
-    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
-    const tell = (message: LeafMessage): void => {
-      if (!response.destroyed) {
-        response.write(`${JSON.stringify(message)}\n`);
-      }
-    };
-    tell({ type: 'alive' });
-    const alive = setInterval(() => tell({ type: 'alive' }), ALIVE_MS);
-    try {
-      await work(tell);
-    } finally {
-      clearInterval(alive);
-      response.end();
-    }
-  }
-
-  async function procedure(body: unknown, response: ServerResponse): Promise<void> {
-    const request = parse(procedureRequestSchema, body, operation);
-    await stream(response, async (tell) => {
-      try {
-        const loaded = await options.loadProcedure(request.name);
-        tell({ type: 'result', value: await loaded.run(phaseContext(context, request.name, tell), request.args) });
-      } catch (error) {
-        log.line(`${request.name} failed: ${details(error)}`);
-        tell({ type: 'error', error: phaseFailure(error, request.name, node.name) });
-      }
-    });
-  }
-
-  async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    checkPeer(request, config);
-    const what = `${request.method ?? ''} ${request.url ?? ''}`;
-    if (what === 'GET /v1/state') {
-      const leaves = Object.fromEntries(
-        [...readJournal(files.executorJournal(node.name))].map(([id, r]) => [id, r.state]),
-      );
-      answer(response, 200, {
-        operation,
-        node: node.name,
-        version: VERSION,
-        running: runs.running(),
-        leaves,
-      } satisfies ExecutorState);
-    } else if (what === 'POST /v1/leaf') {
-      const leaf = parse(leafRequestSchema, await readBody(request), operation);
-      await stream(response, (tell) => runs.attach(leaf, tell));
-    } else if (what === 'POST /v1/procedure') {
-      await procedure(await readBody(request), response);
-    } else if (what === 'POST /v1/finish') {
-      const running = runs.running();
-      if (running.length > 0) {
-        throw new Failure('leaf-running', `${node.name} is still at ${running.map((r) => r.leaf).join(', ')}.`, {
-          host: node.name,
-        });
-      }
-      response.once('close', finish);
-      answer(response, 200, {});
-    } else {
-      throw new Failure('not-found', `An executor has no ${what}.`, { host: node.name });
-    }
-  }
-
+  const serving: Serving = { options, context, runs, finish: () => finish() };
   const server = createServer(
     { ...options.tls, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' },
     (request, response) => {
       busy += 1;
-      route(request, response)
+      route(serving, request, response)
         .catch((error: unknown) => {
           log.line(`${request.method ?? ''} ${request.url ?? ''} refused: ${details(error)}`);
           if (!response.headersSent) {
@@ -197,6 +132,86 @@ export async function serveExecutor(options: ExecutorOptions): Promise<Executor>
   return { done: end() };
 }
 
+/** What answers a coordinator's requests. */
+interface Serving {
+  options: ExecutorOptions;
+  /** What the phases and procedures of this node run in. */
+  context: Parameters<typeof phaseContext>[0];
+  runs: LeafRuns;
+  /** Ends the executor. */
+  finish: () => void;
+}
+
+async function route(serving: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { options, runs, finish } = serving;
+  const { config, files, operation } = options;
+  const node = config.node;
+  checkPeer(request, config);
+  const what = `${request.method ?? ''} ${request.url ?? ''}`;
+  if (what === 'GET /v1/state') {
+    const leaves = Object.fromEntries(
+      [...readJournal(files.executorJournal(node.name))].map(([id, r]) => [id, r.state]),
+    );
+    answer(response, 200, {
+      operation,
+      node: node.name,
+      version: VERSION,
+      running: runs.running(),
+      leaves,
+    } satisfies ExecutorState);
+  } else if (what === 'POST /v1/leaf') {
+    const leaf = parse(leafRequestSchema, await readBody(request), operation);
+    await stream(response, (tell) => runs.attach(leaf, tell));
+  } else if (what === 'POST /v1/procedure') {
+    await procedure(serving, await readBody(request), response);
+  } else if (what === 'POST /v1/finish') {
+    const running = runs.running();
+    if (running.length > 0) {
+      throw new Failure('leaf-running', `${node.name} is still at ${running.map((r) => r.leaf).join(', ')}.`, {
+        host: node.name,
+      });
+    }
+    response.once('close', finish);
+    answer(response, 200, {});
+  } else {
+    throw new Failure('not-found', `An executor has no ${what}.`, { host: node.name });
+  }
+}
+
+async function procedure({ options, context }: Serving, body: unknown, response: ServerResponse): Promise<void> {
+  const request = parse(procedureRequestSchema, body, options.operation);
+  await stream(response, async (tell) => {
+    try {
+      const loaded = await options.loadProcedure(request.name);
+      tell({ type: 'result', value: await loaded.run(phaseContext(context, request.name, tell), request.args) });
+    } catch (error) {
+      context.log(`${request.name} failed: ${details(error)}`);
+      tell({ type: 'error', error: phaseFailure(error, request.name, context.node.name) });
+    }
+  });
+}
+
+/** Answers by one line of JSON for each message, and by a sign of life between them. */
+async function stream(
+  response: ServerResponse,
+  work: (tell: (message: LeafMessage) => void) => Promise<void>,
+): Promise<void> {
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+  const tell = (message: LeafMessage): void => {
+    if (!response.destroyed) {
+      response.write(`${JSON.stringify(message)}\n`);
+    }
+  };
+  tell({ type: 'alive' });
+  const alive = setInterval(() => tell({ type: 'alive' }), ALIVE_MS);
+  try {
+    await work(tell);
+  } finally {
+    clearInterval(alive);
+    response.end();
+  }
+}
+
 /**
  * The node's log file. It stays open, since an undo may remove its folder; what cannot be written to it is lost, not an
  * error of the phase.
@@ -221,6 +236,13 @@ function openLog(path: string): { line(text: string): void; close(): void } {
   };
 }
 
+function listenReason(cause: unknown): string {
+  if (isErrno(cause, 'EADDRINUSE')) {
+    return 'another program has it';
+  }
+  return isErrno(cause, 'EADDRNOTAVAIL') ? 'the machine has no such address' : (cause as Error).message;
+}
+
 async function listen(
   server: ReturnType<typeof createServer>,
   address: string,
@@ -233,11 +255,7 @@ async function listen(
       server.listen(port, address, resolve);
     });
   } catch (cause) {
-    const why = isErrno(cause, 'EADDRINUSE')
-      ? 'another program has it'
-      : isErrno(cause, 'EADDRNOTAVAIL')
-        ? 'the machine has no such address'
-        : (cause as Error).message;
+    const why = listenReason(cause);
     throw new Failure('executor-listen', `The executor cannot listen on ${hostPort(address, port)}: ${why}.`, {
       host,
       remedy: 'Free the port, or give another one as ports.executor in cluster.yaml.',

@@ -48,12 +48,12 @@ export function operationStatus(data: string, wanted?: string): OperationStatus 
   if (!existsSync(files.plan)) {
     const journals = readdirSync(files.dir).filter((file) => file.endsWith('.journal.jsonl'));
     const records = journals.flatMap((file) => [...readJournal(join(files.dir, file)).values()]);
-    const state = records.some((r) => r.state === 'failed')
-      ? 'failed'
-      : records.some((r) => r.state === 'in progress')
-        ? 'unfinished'
-        : 'completed';
-    return { id, role: 'executor', state, leaves: records.map((r) => ({ id: r.leaf, ...said(r) })) };
+    return {
+      id,
+      role: 'executor',
+      state: executorState(records),
+      leaves: records.map((r) => ({ id: r.leaf, ...said(r) })),
+    };
   }
   const journal = readJournal(files.journal);
   const events = readLines<PlanEvent>(files.events);
@@ -64,7 +64,7 @@ export function operationStatus(data: string, wanted?: string): OperationStatus 
   return {
     id,
     role: 'coordinator',
-    state: end?.type !== 'end' ? 'unfinished' : end.ok ? 'completed' : 'failed',
+    state: coordinatorState(end),
     leaves: leavesOf(readPlan(files.plan).root).map((leaf) => ({
       id: leaf.id,
       title: titles.get(leaf.id) ?? leaf.phase,
@@ -72,6 +72,20 @@ export function operationStatus(data: string, wanted?: string): OperationStatus 
       ...said(journal.get(leaf.id)),
     })),
   };
+}
+
+function executorState(records: JournalRecord[]): OperationStatus['state'] {
+  if (records.some((r) => r.state === 'failed')) {
+    return 'failed';
+  }
+  return records.some((r) => r.state === 'in progress') ? 'unfinished' : 'completed';
+}
+
+function coordinatorState(last: PlanEvent | undefined): OperationStatus['state'] {
+  if (last?.type !== 'end') {
+    return 'unfinished';
+  }
+  return last.ok ? 'completed' : 'failed';
 }
 
 export function noOperation(id?: string): Failure {

@@ -1,9 +1,16 @@
 import { isIPv4, isIPv6 } from 'node:net';
 
+function familyOf(address: string): 4 | 6 | undefined {
+  if (isIPv4(address)) {
+    return 4;
+  }
+  return isIPv6(address) ? 6 : undefined;
+}
+
 /** First and last address of a CIDR as numbers; undefined for anything else. */
 export function cidrRange(cidr: string): { family: 4 | 6; first: bigint; last: bigint } | undefined {
   const [address = '', length = ''] = cidr.split('/');
-  const family = isIPv4(address) ? 4 : isIPv6(address) ? 6 : undefined;
+  const family = familyOf(address);
   if (family === undefined) {
     return undefined;
   }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Compiles the native helper of preflight: probe-build.sh OUTPUT
-# The same compiler gives the same bytes, wherever the checkout lies. Linked to the machine's C library, which the executable needs anyway.
-# Needs gcc and libc6-dev.
+# The same compiler gives the same bytes, wherever the checkout lies. The helper is linked to the machine's C library,
+# which the executable needs anyway. Needs gcc and libc6-dev.
 set -eu
 source=$(cd "$(dirname "$0")/../../src/native" && pwd)
 mkdir -p "$(dirname "$1")"

@@ -96,12 +96,19 @@ export function judge(checks: Check[], judged: Judged): Omit<PreflightReport, 'm
   const warned = all.some((f) => f.severity === 'warn' || f.severity === 'fail');
   return {
     ok: !failed,
-    exitCode: failed ? EXIT.preflightFailed : warned ? EXIT.preflightWarnings : EXIT.ok,
+    exitCode: exitCodeOf(failed, warned),
     machines,
     cluster,
     pairs,
     overrides,
   };
+}
+
+function exitCodeOf(failed: boolean, warned: boolean): ExitCode {
+  if (failed) {
+    return EXIT.preflightFailed;
+  }
+  return warned ? EXIT.preflightWarnings : EXIT.ok;
 }
 
 const ORDER = { fail: 0, warn: 1, info: 2 };

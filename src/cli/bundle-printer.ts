@@ -73,10 +73,8 @@ export function printDescription(d: Description, withFiles: boolean, out: NodeJS
   const application =
     d.application === undefined ? '' : ` with the application ${d.application.name} ${d.application.version}`;
   out.write(`${d.file}: terrarium ${d.version}, Kubernetes ${d.kubernetes}${application}\n`);
-  out.write(
-    'signed by ' +
-      `${d.signedBy}${d.developmentKey ? ', a development key' : ''}${d.trusted ? '' : ', which is not trusted here'}\n`,
-  );
+  const development = d.developmentKey ? ', a development key' : '';
+  out.write(`signed by ${d.signedBy}${development}${d.trusted ? '' : ', which is not trusted here'}\n`);
   out.write('(the signature over the index is valid; `terrarium bundle verify` checks every byte)\n\nParts:\n');
   const width = Math.max(...d.parts.map((p) => p.name.length));
   for (const part of d.parts) {

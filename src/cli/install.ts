@@ -21,7 +21,7 @@ import type { Io } from './command.ts';
 import { readConsoleTls } from './console-tls.ts';
 import { openInstallSource, type InstallSource, type SourceOptions } from './install-source.ts';
 import { tellPreflight } from './preflight-outcome.ts';
-import { chooseReporter } from './reporters/reporter.ts';
+import { chooseReporter } from './reporters/choose.ts';
 import { loadTargets, type TargetOptions, type Targets } from './targets.ts';
 
 export interface InstallCommandOptions extends TargetOptions, SourceOptions {
@@ -210,9 +210,19 @@ function report(io: Io, spec: ClusterSpec, result: InstallResult, ms: number, js
     url: `https://${hostPort(n.address, spec.ports.console)}`,
   }));
   if (json) {
-    io.stdout.write(
-      `${JSON.stringify({ type: 'installed', at: new Date().toISOString(), ms, cluster: spec.name, clusterId: spec.id, consoles, caFingerprint: result.caFingerprint, user: 'admin', applications: result.applications, ...(result.password === undefined ? {} : { password: result.password }) })}\n`,
-    );
+    const event = {
+      type: 'installed',
+      at: new Date().toISOString(),
+      ms,
+      cluster: spec.name,
+      clusterId: spec.id,
+      consoles,
+      caFingerprint: result.caFingerprint,
+      user: 'admin',
+      applications: result.applications,
+      ...(result.password === undefined ? {} : { password: result.password }),
+    };
+    io.stdout.write(`${JSON.stringify(event)}\n`);
     return;
   }
   const lines = [

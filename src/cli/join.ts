@@ -20,7 +20,7 @@ import { verifyAssets } from '../assets.ts';
 import { EXIT, Failure } from '../errors.ts';
 import type { Io } from './command.ts';
 import { checkJoining } from './join-preflight.ts';
-import { chooseReporter } from './reporters/reporter.ts';
+import { chooseReporter } from './reporters/choose.ts';
 
 export interface JoinOptions {
   token: string;

@@ -16,5 +16,8 @@ export function outcome(io: Io, done: number, failed: Map<string, string>): void
 export function answeredCode(satellites: Record<string, QueryState>): ExitCode {
   const states = Object.values(satellites);
   const answered = states.filter((state) => state === 'rows' || state === 'empty').length;
-  return answered === states.length ? EXIT.ok : answered === 0 ? EXIT.failed : EXIT.partial;
+  if (answered === states.length) {
+    return EXIT.ok;
+  }
+  return answered === 0 ? EXIT.failed : EXIT.partial;
 }

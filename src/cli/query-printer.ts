@@ -36,7 +36,10 @@ export function printerFor(io: Io, options: { json?: boolean; csv?: boolean }, m
       exitCode: EXIT.usage,
     });
   }
-  return (options.json === true ? jsonPrinter : options.csv === true ? csvPrinter : tablePrinter)(io, more);
+  if (options.json === true) {
+    return jsonPrinter(io, more);
+  }
+  return options.csv === true ? csvPrinter(io, more) : tablePrinter(io, more);
 }
 
 function tellCut(io: Io, satellite: string, by: Cut, rows: number, more: Remedies): void {
@@ -114,9 +117,16 @@ function tablePrinter(io: Io, more: Remedies): QueryPrinter {
   };
 }
 
+function plain(value: Value): string {
+  if (value === null) {
+    return '';
+  }
+  return typeof value === 'object' ? value.blob : String(value);
+}
+
 /** A field of RFC 4180; nothing for null, base64 for bytes. */
 function field(value: Value): string {
-  const text = value === null ? '' : typeof value === 'object' ? value.blob : String(value);
+  const text = plain(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { API_PATHS } from '../cloud/api-paths.ts';
 import type { ChangeLine, FleetLine, Overview, SatelliteInfo } from '../cloud/api.ts';
-import type { CloudClient } from '../context/client.ts';
+import type { CloudClient, ServerEvent } from '../context/client.ts';
 import { Failure } from '../errors.ts';
 import { readAll, type Kind } from './resources.ts';
 
@@ -12,6 +12,14 @@ export interface Seen {
   change: 'created' | 'changed' | 'deleted';
   key: string;
   item: unknown;
+}
+
+/** How far a watch has come. */
+interface Progress {
+  /** By which it is seen that an item has changed, by key. */
+  known: Map<string, string>;
+  /** Position of the last change that was told. */
+  from: number;
 }
 
 /**
@@ -26,51 +34,15 @@ export async function* watchKind(
   shown: Map<string, unknown>,
   signal: AbortSignal,
 ): AsyncGenerator<Seen, void, undefined> {
-  const known = new Map([...shown].map(([key, item]) => [key, textOf(kind, item)]));
-  let from = since;
+  const progress: Progress = {
+    known: new Map([...shown].map(([key, item]) => [key, textOf(kind, item)])),
+    from: since,
+  };
   for (;;) {
-    const path =
-      kind.fleet === true
-        ? `${API_PATHS.watch}?topics=fleet`
-        : kind.topic === undefined
-          ? `${API_PATHS.watch}?topics=overview`
-          : `${API_PATHS.watch}?topics=${kind.topic}&since=${from}`;
+    const path = `${API_PATHS.watch}?${topicOf(kind, progress.from)}`;
     try {
-      for await (const { event, data } of client.events(path, signal)) {
-        if (event === 'change') {
-          const { seq, change, key, item } = JSON.parse(data) as ChangeLine;
-          from = seq;
-          if (change === 'deleted') {
-            known.delete(key);
-          } else {
-            known.set(key, textOf(kind, item));
-          }
-          yield { change: item === null && change !== 'deleted' ? 'deleted' : change, key, item };
-        } else if (
-          kind.fleet === true &&
-          (event === 'start' || (event === 'fleet' && (JSON.parse(data) as FleetLine).many))
-        ) {
-          // Something may have changed before this watch began, or more than it tells one by one.
-          yield* compare(
-            kind,
-            (await readAll(client, kind, Number.POSITIVE_INFINITY, signal, { tables: 'none' })).items.map(
-              withoutTables,
-            ),
-            known,
-          );
-        } else if (event === 'fleet') {
-          const { items, gone } = JSON.parse(data) as FleetLine;
-          yield* told(kind, items.map(withoutTables), known);
-          for (const key of gone) {
-            if (known.delete(key)) {
-              yield { change: 'deleted', key, item: null };
-            }
-          }
-        } else if (event === 'overview') {
-          yield* compare(kind, kind.overview?.(JSON.parse(data) as Overview) ?? [], known);
-        } else if (event === 'end' && data.includes('session')) {
-          throw new Failure('unauthorized', 'The cloud ended the watch: the token, or its rights, have ended.');
-        }
+      for await (const event of client.events(path, signal)) {
+        yield* changesOf(client, kind, event, progress, signal);
       }
     } catch (error) {
       if (signal.aborted) {
@@ -81,13 +53,61 @@ export async function* watchKind(
       }
       // What happened in between is not known any more: what is there now is.
       const { items, seq } = await readAll(client, kind, Number.POSITIVE_INFINITY, signal);
-      yield* compare(kind, items, known);
-      from = seq;
+      yield* compare(kind, items, progress.known);
+      progress.from = seq;
     }
     await sleep(AGAIN_MS, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) {
       throw signal.reason;
     }
+  }
+}
+
+/** The parameters of the watch that tells of a kind. */
+function topicOf(kind: Kind, from: number): string {
+  if (kind.fleet === true) {
+    return 'topics=fleet';
+  }
+  return kind.topic === undefined ? 'topics=overview' : `topics=${kind.topic}&since=${from}`;
+}
+
+/** What one event of the watch tells; `progress` goes on with it. */
+async function* changesOf(
+  client: CloudClient,
+  kind: Kind,
+  { event, data }: ServerEvent,
+  progress: Progress,
+  signal: AbortSignal,
+): AsyncGenerator<Seen, void, undefined> {
+  const { known } = progress;
+  if (event === 'change') {
+    const { seq, change, key, item } = JSON.parse(data) as ChangeLine;
+    progress.from = seq;
+    if (change === 'deleted') {
+      known.delete(key);
+    } else {
+      known.set(key, textOf(kind, item));
+    }
+    yield { change: item === null && change !== 'deleted' ? 'deleted' : change, key, item };
+  } else if (
+    kind.fleet === true &&
+    (event === 'start' || (event === 'fleet' && (JSON.parse(data) as FleetLine).many))
+  ) {
+    // Something may have changed before this watch began, or more than it tells one by one.
+    const { items } = await readAll(client, kind, Number.POSITIVE_INFINITY, signal, { tables: 'none' });
+    yield* compare(kind, items.map(withoutTables), known);
+  } else if (event === 'fleet') {
+    const { items, gone } = JSON.parse(data) as FleetLine;
+    yield* told(kind, items.map(withoutTables), known);
+    for (const key of gone) {
+      if (known.delete(key)) {
+        yield { change: 'deleted', key, item: null };
+      }
+    }
+  } else if (event === 'overview') {
+    yield* compare(kind, kind.overview?.(JSON.parse(data) as Overview) ?? [], known);
+  } else if (event === 'end' && data.includes('session')) {
+    throw new Failure('unauthorized', 'The cloud ended the watch: the token, or its rights, have ended.');
   }
 }
 

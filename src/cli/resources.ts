@@ -55,6 +55,13 @@ const tagsText = (tags: Record<string, string>): string =>
 const yes = (value: boolean): string => (value ? 'yes' : 'no');
 const kind = <Item>(definition: Kind<Item>): Kind => definition as unknown as Kind;
 
+const nextRun = (time: string | null, now: number): string => {
+  if (time === null) {
+    return '';
+  }
+  return Date.parse(time) <= now ? 'now' : until(time, now);
+};
+
 const KINDS: Kind[] = [
   kind<NodeInfo>({
     name: 'nodes',
@@ -249,7 +256,7 @@ const KINDS: Kind[] = [
       STATE: (s) => s.state,
       LAST: (s) => s.last?.state ?? '',
       'LAST RUN': (s, now) => (s.last === null ? '' : ago(s.last.begunAt, now)),
-      NEXT: (s, now) => (s.nextAt === null ? '' : Date.parse(s.nextAt) <= now ? 'now' : until(s.nextAt, now)),
+      NEXT: (s, now) => nextRun(s.nextAt, now),
       ROWS: (s) => s.last?.rows ?? '',
       FAILED: (s) => s.counts.failed + s.counts.partial + s.counts.lost,
     },
@@ -311,8 +318,9 @@ export async function readAll(
   let seq: number | undefined;
   for (let cursor: string | null = ''; cursor !== null && items.length < most;) {
     const limit = Math.min(500, most - items.length);
+    const asked = new URLSearchParams({ ...query, limit: String(limit), ...(cursor === '' ? {} : { cursor }) });
     const { value, seq: at }: { value: Page<unknown>; seq: number } = await client.read<Page<unknown>>(
-      `${path}?${new URLSearchParams({ ...query, limit: String(limit), ...(cursor === '' ? {} : { cursor }) }).toString()}`,
+      `${path}?${asked.toString()}`,
       signal,
     );
     items.push(...value.items);

@@ -73,6 +73,17 @@ function prepare(cmd: Command, io: Io): Command {
     });
 }
 
+/** @param group the commands whose first word is that of the line */
+function misuse(argv: string[], words: string[], group: string[]): string {
+  if (words[0] === undefined) {
+    return `unknown option '${argv[0]}'`;
+  }
+  if (group.length > 0 && words[1] === undefined) {
+    return `'terrarium ${words[0]}' needs a subcommand (${group.map((n) => n.split('/')[1]).join(', ')})`;
+  }
+  return `unknown command '${words.slice(0, 2).join(' ')}'`;
+}
+
 async function dispatch(argv: string[], io: Io): Promise<void> {
   const names = moduleNames(FOLDER);
   // The longest run of leading words that is a command: `lab up --nodes 3` is lab/up.
@@ -94,13 +105,7 @@ async function dispatch(argv: string[], io: Io): Promise<void> {
   const group = names.filter((n) => words[0] !== undefined && n.startsWith(`${words[0]}/`));
   const wantsHelp = argv.length === 0 || argv.includes('--help') || argv.includes('-h') || words[0] === 'help';
   if (!wantsHelp || (words[0] !== undefined && words[0] !== 'help' && group.length === 0)) {
-    const what =
-      words[0] === undefined
-        ? `unknown option '${argv[0]}'`
-        : group.length > 0 && words[1] === undefined
-          ? `'terrarium ${words[0]}' needs a subcommand (${group.map((n) => n.split('/')[1]).join(', ')})`
-          : `unknown command '${words.slice(0, 2).join(' ')}'`;
-    throw new Failure('usage', `${what}.`, {
+    throw new Failure('usage', `${misuse(argv, words, group)}.`, {
       remedy: 'Run `terrarium --help` to see all commands.',
       exitCode: EXIT.usage,
     });

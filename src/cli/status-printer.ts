@@ -4,7 +4,10 @@ import type { Health } from '../context/survey.ts';
 import { cell, table } from './table.ts';
 
 function health(part: Health): string {
-  return part.ready ? 'ready' : part.answers ? 'not ready' : 'no answer';
+  if (part.ready) {
+    return 'ready';
+  }
+  return part.answers ? 'not ready' : 'no answer';
 }
 
 function section(title: string, header: string[], rows: string[][]): string {

@@ -91,18 +91,18 @@ function expandHome(path: string | undefined): string | undefined {
   return path === undefined ? undefined : resolve(path.replace(/^~(?=\/)/, userInfo().homedir));
 }
 
+const UNREADABLE = [
+  ['ENOENT', 'there is no such file'],
+  ['EISDIR', 'it is a folder'],
+  ['EACCES', 'you may not read it'],
+] as const;
+
 async function readClusterFile(path: string): Promise<ClusterFile> {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    const why = isErrno(error, 'ENOENT')
-      ? 'there is no such file'
-      : isErrno(error, 'EISDIR')
-        ? 'it is a folder'
-        : isErrno(error, 'EACCES')
-          ? 'you may not read it'
-          : String(error);
+    const why = UNREADABLE.find(([code]) => isErrno(error, code))?.[1] ?? String(error);
     throw new Failure('bad-cluster-file', `${path} cannot be read: ${why}.`, {
       remedy: 'Name an existing file by -f; `terrarium init` writes a commented example.',
       exitCode: EXIT.usage,

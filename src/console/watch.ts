@@ -29,6 +29,7 @@ const SETTLE_MS = 100;
  * The one watch of this page, which shows what `me` may see: a browser gives all its tabs together six connections to a
  * host.
  */
+// oxlint-disable-next-line max-lines-per-function -- its functions share the state of one connection
 export function openWatch(me: Me, topics: readonly Topic[], handlers: WatchHandlers): Watch {
   let source: EventSource | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
@@ -52,9 +53,9 @@ export function openWatch(me: Me, topics: readonly Topic[], handlers: WatchHandl
     }, RETRY_MS);
   };
   const connect = (): void => {
-    const opened = new EventSource(
-      `${API_PATHS.watch}?topics=${topics.join(',')}${followed === '' ? '' : `&follow=${followed}`}${seq === undefined ? '' : `&since=${seq}`}`,
-    );
+    const follow = followed === '' ? '' : `&follow=${followed}`;
+    const since = seq === undefined ? '' : `&since=${seq}`;
+    const opened = new EventSource(`${API_PATHS.watch}?topics=${topics.join(',')}${follow}${since}`);
     source = opened;
     const on = <T>(event: string, take: (data: T) => void): void =>
       source?.addEventListener(event, (e) => take(JSON.parse((e as MessageEvent<string>).data) as T));

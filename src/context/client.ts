@@ -51,8 +51,15 @@ export interface CloudClient {
   lines<T>(path: string, body: unknown, signal?: AbortSignal): AsyncGenerator<T, void, undefined>;
 }
 
-/** Makes no connection before the first request. The control plane that answered last is asked first the next time. */
-export function createCloudClient(context: Context): CloudClient {
+interface Opener {
+  /** Resolves with the answer of a control plane that can give one. @throws Failure as `CloudClient.get` */
+  open(path: string, options: AskOptions): Promise<IncomingMessage>;
+  /** The control plane that answered last. */
+  last(): Plane | undefined;
+}
+
+/** Asks the control plane that answered last first. */
+function createOpener(context: Context): Opener {
   let last: Plane | undefined;
 
   async function open(path: string, options: AskOptions): Promise<IncomingMessage> {
@@ -98,6 +105,13 @@ export function createCloudClient(context: Context): CloudClient {
     }
   }
 
+  return { open, last: () => last };
+}
+
+/** Makes no connection before the first request. The control plane that answered last is asked first the next time. */
+export function createCloudClient(context: Context): CloudClient {
+  const { open, last } = createOpener(context);
+
   const read = async <T>(path: string, signal?: AbortSignal): Promise<{ value: T; seq: number }> => {
     const answer = await open(path, signal === undefined ? {} : { signal });
     const value = JSON.parse(await textOf(answer)) as T;
@@ -130,28 +144,7 @@ export function createCloudClient(context: Context): CloudClient {
       const answer = await open(path, signal === undefined ? {} : { signal });
       answer.on('error', () => undefined);
       answer.setTimeout(SILENT_MS, () => void answer.destroy());
-      let id: string | undefined;
-      let event = 'message';
-      let data: string[] = [];
-      try {
-        for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
-          if (line === '') {
-            if (data.length > 0) {
-              yield { event, id, data: data.join('\n') };
-            }
-            event = 'message';
-            data = [];
-          } else if (line.startsWith('id: ')) {
-            id = line.slice(4);
-          } else if (line.startsWith('event: ')) {
-            event = line.slice(7);
-          } else if (line.startsWith('data: ')) {
-            data.push(line.slice(6));
-          }
-        }
-      } finally {
-        answer.destroy();
-      }
+      yield* serverEvents(answer);
       if (signal?.aborted === true) {
         throw signal.reason;
       }
@@ -182,13 +175,39 @@ export function createCloudClient(context: Context): CloudClient {
       if (broken !== undefined || !answer.complete) {
         throw new Failure(
           'broken-off',
-          `The answer of ${last?.name ?? 'the cloud'} broke off: ` +
+          `The answer of ${last()?.name ?? 'the cloud'} broke off: ` +
             `${broken === undefined ? 'the connection ended' : reason(broken)}.`,
           { remedy: 'Run the command again: another control plane will answer.' },
         );
       }
     },
   };
+}
+
+/** Reads the events of an answer until it ends; leaving the loop ends the connection. */
+async function* serverEvents(answer: IncomingMessage): AsyncGenerator<ServerEvent, void, undefined> {
+  let id: string | undefined;
+  let event = 'message';
+  let data: string[] = [];
+  try {
+    for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (line === '') {
+        if (data.length > 0) {
+          yield { event, id, data: data.join('\n') };
+        }
+        event = 'message';
+        data = [];
+      } else if (line.startsWith('id: ')) {
+        id = line.slice(4);
+      } else if (line.startsWith('event: ')) {
+        event = line.slice(7);
+      } else if (line.startsWith('data: ')) {
+        data.push(line.slice(6));
+      }
+    }
+  } finally {
+    answer.destroy();
+  }
 }
 
 /** The first that says it is ready; else one that at least answers, since it can say itself what is wrong. */

@@ -89,14 +89,14 @@ function planeProblem(plane: PlaneHealth, kubernetes: string | undefined): strin
   return parts.length === 0 ? undefined : `${plane.name} (${plane.address}): ${parts.join('; ')}`;
 }
 
-/**
- * Judges what was found; a pure function. A machine that is down is named once, not again by everything that ran on it.
- */
-export function diagnose(found: Survey): Diagnosis {
-  const { at, planes, kubernetes, overview } = found;
+/** What is wrong with the machines, control planes first. Adds the names of those that are down to `down`. */
+function machineProblems(
+  { at, planes }: Survey,
+  nodes: NodeInfo[],
+  nodeObjects: ReadonlyMap<string, NodeObject>,
+  down: Set<string>,
+): string[] {
   const problems: string[] = [];
-  const down = new Set<string>();
-  const nodeObjects = new Map((kubernetes?.nodes ?? []).map((n) => [n.metadata.name, n]));
   for (const plane of planes) {
     const unready = notReady(nodeObjects.get(plane.name), at);
     const problem = planeProblem(plane, unready);
@@ -107,7 +107,6 @@ export function diagnose(found: Survey): Diagnosis {
       down.add(plane.name);
     }
   }
-  const nodes = [...nodeObjects.values()].map(nodeInfo).sort((a, b) => a.name.localeCompare(b.name));
   for (const node of nodes) {
     if (planes.some((p) => p.name === node.name)) {
       continue;
@@ -119,6 +118,65 @@ export function diagnose(found: Survey): Diagnosis {
     problems.push(`${node.name} (${node.address}): ${unready}`);
     down.add(node.name);
   }
+  return problems;
+}
+
+/** What is wrong with pods on machines that are up. */
+function podProblems(pods: PodInfo[], down: ReadonlySet<string>): string[] {
+  return pods
+    .filter((pod) => !pod.ready && pod.phase !== 'Succeeded' && !down.has(pod.node))
+    .map(
+      (pod) =>
+        `pod ${pod.namespace}/${pod.name}${pod.node === '' ? '' : ` on ${pod.node}`} is not ready: ` +
+        `${sentence(pod.reason ?? pod.phase)}`,
+    );
+}
+
+/** What is wrong with clouds on machines that are up; a console that is not ready has been named with its machine. */
+function cloudProblems(clouds: CloudInfo[], planes: PlaneHealth[], down: ReadonlySet<string>): string[] {
+  return clouds
+    .filter(
+      (cloud) =>
+        cloud.state !== 'healthy' &&
+        !down.has(cloud.node) &&
+        !planes.some((p) => p.name === cloud.node && !p.console.ready),
+    )
+    .map(
+      (cloud) =>
+        `cloud ${cloud.name} is ${cloud.state}${cloud.reason === undefined ? '' : `: ${sentence(cloud.reason)}`}`,
+    );
+}
+
+/** What is wrong with satellites, or with nodes without one, where the machine is up. */
+function satelliteProblems(satellites: FleetSummary, nodes: NodeInfo[], down: ReadonlySet<string>, at: Date): string[] {
+  const problems = satellites.concerns
+    .filter((satellite) => !down.has(satellite.node))
+    .map(
+      (satellite) =>
+        `satellite ${satellite.id} is ${satellite.state}: last heard ` +
+        `${duration(at.getTime() - Date.parse(satellite.lastSeen))} ago`,
+    );
+  const others = satellites.counts.degraded + satellites.counts.unreachable - satellites.concerns.length;
+  if (others > 0) {
+    problems.push(`${others} more satellites are not healthy; \`terrarium get satellites\` lists them`);
+  }
+  for (const node of nodes) {
+    if (!down.has(node.name) && satellites.missing.includes(node.name)) {
+      problems.push(`${node.name} (${node.address}): no satellite of it is known to the cloud`);
+    }
+  }
+  return problems;
+}
+
+/**
+ * Judges what was found; a pure function. A machine that is down is named once, not again by everything that ran on it.
+ */
+export function diagnose(found: Survey): Diagnosis {
+  const { at, planes, kubernetes, overview } = found;
+  const nodeObjects = new Map((kubernetes?.nodes ?? []).map((n) => [n.metadata.name, n]));
+  const nodes = [...nodeObjects.values()].map(nodeInfo).sort((a, b) => a.name.localeCompare(b.name));
+  const down = new Set<string>();
+  const problems = machineProblems(found, nodes, nodeObjects, down);
   if (kubernetes === undefined) {
     problems.push(
       `Kubernetes could not be asked: ${found.kubernetesError ?? 'no API server answers'}; nodes and pods are not ` +
@@ -129,56 +187,18 @@ export function diagnose(found: Survey): Diagnosis {
   const pods = (kubernetes?.pods ?? [])
     .map(podInfo)
     .sort((a, b) => `${a.namespace}/${a.name}`.localeCompare(`${b.namespace}/${b.name}`));
-  for (const pod of pods) {
-    if (pod.ready || pod.phase === 'Succeeded' || down.has(pod.node)) {
-      continue;
-    }
-    problems.push(
-      `pod ${pod.namespace}/${pod.name}${pod.node === '' ? '' : ` on ${pod.node}`} is not ready: ` +
-        `${sentence(pod.reason ?? pod.phase)}`,
-    );
-  }
+  problems.push(...podProblems(pods, down));
   const etcd = pods.filter((p) => p.namespace === 'kube-system' && p.name === `etcd-${p.node}`);
 
   const clouds = overview?.clouds ?? [];
   const satellites = overview?.satellites;
-  if (overview === undefined || satellites === undefined) {
+  if (satellites === undefined) {
     problems.push(
       `The cloud could not be asked: ${found.overviewError ?? 'no console answers'}; clouds and satellites are not ` +
         'known',
     );
   } else {
-    for (const cloud of clouds) {
-      // A console that is not ready has been named with its machine.
-      if (
-        cloud.state === 'healthy' ||
-        down.has(cloud.node) ||
-        planes.some((p) => p.name === cloud.node && !p.console.ready)
-      ) {
-        continue;
-      }
-      problems.push(
-        `cloud ${cloud.name} is ${cloud.state}${cloud.reason === undefined ? '' : `: ${sentence(cloud.reason)}`}`,
-      );
-    }
-    for (const satellite of satellites.concerns) {
-      if (down.has(satellite.node)) {
-        continue;
-      }
-      problems.push(
-        `satellite ${satellite.id} is ${satellite.state}: last heard ` +
-          `${duration(at.getTime() - Date.parse(satellite.lastSeen))} ago`,
-      );
-    }
-    const others = satellites.counts.degraded + satellites.counts.unreachable - satellites.concerns.length;
-    if (others > 0) {
-      problems.push(`${others} more satellites are not healthy; \`terrarium get satellites\` lists them`);
-    }
-    for (const node of nodes) {
-      if (!down.has(node.name) && satellites.missing.includes(node.name)) {
-        problems.push(`${node.name} (${node.address}): no satellite of it is known to the cloud`);
-      }
-    }
+    problems.push(...cloudProblems(clouds, planes, down), ...satelliteProblems(satellites, nodes, down, at));
   }
   const warnings = clouds.flatMap((c) =>
     c.warning === undefined || c.state !== 'healthy' ? [] : [`cloud ${c.name}: ${sentence(c.warning)}`],

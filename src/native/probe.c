@@ -2,12 +2,13 @@
  * terrarium-probe: what Node cannot do on the wire, for preflight's node-to-node tests.
  *
  *   terrarium-probe serve ADDRESS TCPPORT NONCE
- *       Answers datagrams that begin with NONCE by their size, and tells every SYN that arrives for TCPPORT with what it carries in the
- *       experimental TCP option 253. Prints "udp PORT" first, then "syn SOURCE PORT SEQUENCE OPTION|-". Ends with its stdin.
+ *       Answers datagrams that begin with NONCE by their size, and tells every SYN that arrives for TCPPORT with what
+ *       it carries in the experimental TCP option 253. Prints "udp PORT" first, then
+ *       "syn SOURCE PORT SEQUENCE OPTION|-". Ends with its stdin.
  *
  *   terrarium-probe try SOURCE ADDRESS UDPPORT TCPPORT NONCE SEQUENCE OPTION
- *       Sends a SYN with that sequence number and option (28 hex digits), then looks for the largest packet that arrives there with
- *       fragmentation forbidden. Prints one line of JSON.
+ *       Sends a SYN with that sequence number and option (28 hex digits), then looks for the largest packet that
+ *       arrives there with fragmentation forbidden. Prints one line of JSON.
  *
  * NONCE: 16 hex digits, SEQUENCE: 8. Addresses are numeric, IPv4 or IPv6. Needs root (raw sockets).
  */
@@ -29,7 +30,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NONCE_SIZE = 8, ACK_SIZE = NONCE_SIZE + 4, OPTION_KIND = 253, OPTION_DATA = 14, MAX_SIZES = 48, MAX_PACKET = 65535 };
+enum {
+  NONCE_SIZE = 8,
+  ACK_SIZE = NONCE_SIZE + 4,
+  OPTION_KIND = 253,
+  OPTION_DATA = 14,
+  MAX_SIZES = 48,
+  MAX_PACKET = 65535
+};
 
 typedef struct {
   int family;
@@ -189,7 +197,10 @@ static uint16_t tcp_checksum(const address_t *from, const address_t *to, const u
   return (uint16_t)~sum;
 }
 
-/* A port that no other socket takes meanwhile: bound but never listening, so that the kernel answers the SYN-ACK by a reset. */
+/*
+ * A port that no other socket takes meanwhile: bound but never listening, so that the kernel answers the SYN-ACK by
+ * a reset.
+ */
 static int reserve_port(address_t source, uint16_t *port) {
   int tcp = socket(source.family, SOCK_STREAM, 0);
   if (tcp < 0 || bind(tcp, &source.at.any, source.length) < 0) die("source address");
@@ -219,7 +230,10 @@ static uint16_t send_syn(address_t source, address_t target, int port, const uin
   tcp[16] = (uint8_t)(sum >> 8);
   tcp[17] = (uint8_t)sum;
   for (int i = 0; i < 3; i++) {
-    if (sendto(raw, tcp, sizeof tcp, 0, &target.at.any, target.length) < 0 && errno != EPERM && errno != ENETUNREACH && errno != EHOSTUNREACH) die("sending a SYN");
+    if (sendto(raw, tcp, sizeof tcp, 0, &target.at.any, target.length) < 0 &&
+        errno != EPERM && errno != ENETUNREACH && errno != EHOSTUNREACH) {
+      die("sending a SYN");
+    }
     usleep(5000);
   }
   close(raw);
@@ -241,18 +255,25 @@ static void read_errors(sizes_t *s) {
   for (;;) {
     char control[512], data[64];
     struct iovec iov = {data, sizeof data};
-    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct msghdr message = {
+      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control,
+    };
     if (recvmsg(s->udp, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL; c = CMSG_NXTHDR(&message, c)) {
       struct sock_extended_err error;
-      if (!((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) || (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))) continue;
+      int v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
+      int v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
+      if (!v4 && !v6) continue;
       memcpy(&error, CMSG_DATA(c), sizeof error);
       if (error.ee_errno == EMSGSIZE && error.ee_origin != SO_EE_ORIGIN_LOCAL) s->told = (int)error.ee_info;
     }
   }
 }
 
-/* Sends packets of all sizes (IP headers included) up to `rounds` times; passed[i] tells which arrived. Ends early once `enough` passed. */
+/*
+ * Sends packets of all sizes (IP headers included) up to `rounds` times; passed[i] tells which arrived.
+ * Ends early once `enough` passed.
+ */
 static void try_sizes(sizes_t *s, const int *sizes, int count, int rounds, int wait_ms, int enough, int *passed) {
   static uint8_t packet[MAX_PACKET];
   int left = count;
@@ -301,15 +322,22 @@ static int largest(sizes_t *s, int low, int high) {
   return low;
 }
 
+/* Whether a socket address is the given one, apart from its port. */
+static int is_address(const struct sockaddr *any, const address_t *own) {
+  if (any == NULL || any->sa_family != own->family) return 0;
+  if (own->family == AF_INET) {
+    return memcmp(&((const struct sockaddr_in *)any)->sin_addr, &own->at.v4.sin_addr, 4) == 0;
+  }
+  return memcmp(&((const struct sockaddr_in6 *)any)->sin6_addr, &own->at.v6.sin6_addr, 16) == 0;
+}
+
 /* Name and MTU of the interface that holds an address. */
 static int device_of(const address_t *own, char *name, int socket_fd) {
   struct ifaddrs *list;
   if (getifaddrs(&list) < 0) die("interfaces");
   name[0] = 0;
   for (struct ifaddrs *i = list; i != NULL; i = i->ifa_next) {
-    if (i->ifa_addr == NULL || i->ifa_addr->sa_family != own->family) continue;
-    int same = own->family == AF_INET ? memcmp(&((struct sockaddr_in *)i->ifa_addr)->sin_addr, &own->at.v4.sin_addr, 4) == 0 : memcmp(&((struct sockaddr_in6 *)i->ifa_addr)->sin6_addr, &own->at.v6.sin6_addr, 16) == 0;
-    if (same) snprintf(name, IFNAMSIZ, "%s", i->ifa_name);
+    if (is_address(i->ifa_addr, own)) snprintf(name, IFNAMSIZ, "%s", i->ifa_name);
   }
   freeifaddrs(list);
   if (name[0] == 0) return 0;

@@ -4,8 +4,8 @@ import { stripVTControlCharacters } from 'node:util';
 import t from 'tap';
 import type { Plan, PlanEvent, PlanGroup, PlanLeaf } from '../../installer/plan/types.ts';
 import type { Io } from '../../src/cli/command.ts';
+import { chooseReporter } from '../../src/cli/reporters/choose.ts';
 import { plainReporter } from '../../src/cli/reporters/plain.ts';
-import { chooseReporter } from '../../src/cli/reporters/reporter.ts';
 
 const leaf = (node: string, phase: string, title: string): PlanLeaf => ({
   kind: 'leaf',

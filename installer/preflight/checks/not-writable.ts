@@ -1,5 +1,7 @@
 import type { HostCheck } from '../check.ts';
 
+const REASONS: Record<string, string> = { ENOSPC: 'the disk is full', EROFS: 'it is mounted read-only' };
+
 export const check: HostCheck = {
   code: 'not-writable',
   title: 'the folders can be written',
@@ -13,7 +15,7 @@ export const check: HostCheck = {
         severity: 'fail' as const,
         message:
           `Nothing can be written below ${f.exists}, where ${f.path} will lie: ` +
-          `${f.execError === 'ENOSPC' ? 'the disk is full' : f.execError === 'EROFS' ? 'it is mounted read-only' : f.execError}.`,
+          `${REASONS[f.execError ?? ''] ?? f.execError}.`,
         remedy:
           f.execError === 'ENOSPC'
             ? 'Free some space there.'

@@ -7,6 +7,10 @@ const CAUSES: Record<string, string> = {
   stranger: 'another machine answers at that address',
 };
 
+function some(ports: number): string {
+  return ports === 1 ? 'port' : 'ports';
+}
+
 export const check: ClusterCheck = {
   code: 'port-blocked',
   title: 'every port is reachable between the machines',
@@ -23,7 +27,7 @@ export const check: ClusterCheck = {
         severity: 'fail' as const,
         message:
           `${pair.from} → ${pair.to}: ` +
-          `${all && ports.length === bad.length ? 'none of the ports' : ports.length === 1 ? 'port' : 'ports'} ` +
+          `${all && ports.length === bad.length ? 'none of the ports' : some(ports.length)} ` +
           `${ports.map((p) => p.port).join(', ')} (${ports.map((p) => p.name).join(', ')}) ` +
           `${all && ports.length === bad.length ? 'can be reached' : 'cannot be reached'}: ${CAUSES[outcome]}.`,
         remedy:

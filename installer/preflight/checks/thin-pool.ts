@@ -1,7 +1,29 @@
 import type { HostCheck } from '../check.ts';
+import type { ThinPool } from '../facts/disks.ts';
 import { gib } from '../format.ts';
 
 const FULL = 0.8;
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}
+
+/** @param free bytes that the file system on the pool shows as free */
+function trouble(pool: ThinPool, free: number): string | undefined {
+  if (pool.mode !== 'rw') {
+    return `is in the state ${pool.mode}`;
+  }
+  if (pool.metadataUsed > FULL) {
+    return `has used ${percent(pool.metadataUsed)} of its metadata`;
+  }
+  if (pool.dataUsed > FULL) {
+    return `is ${percent(pool.dataUsed)} full`;
+  }
+  if (pool.freeBytes < free) {
+    return `has ${gib(pool.freeBytes)} left though the file system shows ${gib(free)} free`;
+  }
+  return undefined;
+}
 
 export const check: HostCheck = {
   code: 'thin-pool',
@@ -16,17 +38,7 @@ export const check: HostCheck = {
         return [];
       }
       const free = [data, prefix, kubelet].find((f) => f.mountPoint === disk.mountPoint)?.freeBytes ?? 0;
-      const percent = (share: number): string => `${Math.round(share * 100)} %`;
-      const what =
-        pool.mode !== 'rw'
-          ? `is in the state ${pool.mode}`
-          : pool.metadataUsed > FULL
-            ? `has used ${percent(pool.metadataUsed)} of its metadata`
-            : pool.dataUsed > FULL
-              ? `is ${percent(pool.dataUsed)} full`
-              : pool.freeBytes < free
-                ? `has ${gib(pool.freeBytes)} left though the file system shows ${gib(free)} free`
-                : undefined;
+      const what = trouble(pool, free);
       return what === undefined
         ? []
         : [

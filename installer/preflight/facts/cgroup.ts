@@ -27,6 +27,13 @@ const KNOWN = [
   'misc',
 ];
 
+function hierarchyOf(has1: boolean, has2: boolean): CgroupFacts['hierarchy'] {
+  if (has1) {
+    return has2 ? 'hybrid' : 'legacy';
+  }
+  return has2 ? 'unified' : 'none';
+}
+
 /** @param mountinfo text of /proc/self/mountinfo */
 export function cgroupFacts(mountinfo: string, v2Controllers: string | undefined): CgroupFacts {
   const mounts = mountinfo.split('\n').flatMap((line) => {
@@ -40,7 +47,7 @@ export function cgroupFacts(mountinfo: string, v2Controllers: string | undefined
   const has2 = mounts.some((m) => m.type === 'cgroup2');
   const v2 = (v2Controllers ?? '').split(/\s+/).filter((c) => c !== '');
   return {
-    hierarchy: v1.length > 0 ? (has2 ? 'hybrid' : 'legacy') : has2 ? 'unified' : 'none',
+    hierarchy: hierarchyOf(v1.length > 0, has2),
     controllers: [...new Set([...v2, ...v1])].toSorted(),
     mounts: mounts.toSorted((a, b) => b.type.localeCompare(a.type)).map((m) => m.at),
   };

@@ -1,7 +1,7 @@
 import { access, open, realpath } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import type { Mount } from './mounts.ts';
 import { namesIn, outputOf, textOf } from './read.ts';
-import type { Mount } from './storage.ts';
 
 /** What lies below one file system. */
 export interface DiskFacts {

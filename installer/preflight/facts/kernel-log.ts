@@ -20,8 +20,19 @@ export interface KernelLine {
   text: string;
 }
 
-const DISK_ERROR =
-  /I\/O error|EXT4-fs error|XFS .*(?:error|[Cc]orruption)|BTRFS (?:error|critical)|critical (?:medium|target) error|[Rr]emounting filesystem read-only|lost async page write/;
+const DISK_ERROR = new RegExp(
+  [
+    /I\/O error/,
+    /EXT4-fs error/,
+    /XFS .*(?:error|[Cc]orruption)/,
+    /BTRFS (?:error|critical)/,
+    /critical (?:medium|target) error/,
+    /[Rr]emounting filesystem read-only/,
+    /lost async page write/,
+  ]
+    .map((r) => r.source)
+    .join('|'),
+);
 /** `I/O error, dev sda, sector`, `EXT4-fs error (device sda1)`, `XFS (dm-0)` */
 const DEVICE = /(?:\bdev |\bdevice |\((?!device ))([\w!-]+)/g;
 /** What follows belongs to another use of the device. */

@@ -33,6 +33,14 @@ const SCANNERS = [
   'kesl',
 ];
 
+/** @param enforce text of /sys/fs/selinux/enforce, which exists where SELinux runs */
+function selinuxState(enforce: string | undefined): SecurityFacts['selinux'] {
+  if (enforce === undefined) {
+    return 'absent';
+  }
+  return enforce.trim() === '1' ? 'enforcing' : 'permissive';
+}
+
 export async function gatherSecurity(processes: Process[]): Promise<SecurityFacts> {
   const [enforce, apparmor, ...rest] = await Promise.all([
     textOf('/sys/fs/selinux/enforce'),
@@ -43,7 +51,7 @@ export async function gatherSecurity(processes: Process[]): Promise<SecurityFact
   const [cmdline, tools] = rest;
   const names = new Set(processes.map((p) => p.name));
   return {
-    selinux: enforce === undefined ? 'absent' : enforce.trim() === '1' ? 'enforcing' : 'permissive',
+    selinux: selinuxState(enforce),
     apparmor: apparmor?.trim() === 'Y',
     apparmorParser: tools.some((t) => t.includes('apparmor_parser')),
     fapolicyd: names.has('fapolicyd'),

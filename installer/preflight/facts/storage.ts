@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, lstat, mkdtemp, open, readlink, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type DiskFacts, gatherDisk } from './disks.ts';
+import { type Mount, parseMounts } from './mounts.ts';
 import type { Question } from './question.ts';
 import { textOf } from './read.ts';
 
@@ -64,39 +65,6 @@ export async function gatherStorage(question: Question): Promise<StorageFacts> {
   const disks = await Promise.all([...ours].flatMap((at) => mounts.findLast((m) => m.at === at) ?? []).map(gatherDisk));
   const speed = await diskSpeed(data.exists);
   return { prefix, data, kubelet, logs, run, disks, ...speed };
-}
-
-export interface Mount {
-  at: string;
-  /** Major and minor number, `254:0`. */
-  number: string;
-  device: string;
-  filesystem: string;
-  options: string[];
-}
-
-export function parseMounts(mountinfo: string): Mount[] {
-  return mountinfo.split('\n').flatMap((line) => {
-    const [left = '', right = ''] = line.split(' - ');
-    const l = left.split(' ');
-    const [filesystem = '', device = '', superOptions = ''] = right.split(' ');
-    if (filesystem === '') {
-      return [];
-    }
-    return [
-      {
-        at: unescape(l[4] ?? ''),
-        number: l[2] ?? '',
-        device: unescape(device),
-        filesystem,
-        options: [...new Set([...(l[5] ?? '').split(','), ...superOptions.split(',')])],
-      },
-    ];
-  });
-}
-
-function unescape(path: string): string {
-  return path.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
 }
 
 async function folderFacts(path: string, mounts: Mount[], probe: boolean): Promise<FolderFacts> {

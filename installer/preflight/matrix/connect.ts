@@ -51,6 +51,12 @@ async function tryOnce(peer: Peer, name: string, port: number, localAddress: str
   return { result: { name, port, outcome: pong === undefined ? 'timeout' : 'stranger' }, socket: undefined };
 }
 
+const OUTCOMES: Record<string, PortResult['outcome']> = {
+  ECONNREFUSED: 'refused',
+  ECONNRESET: 'refused',
+  ETIMEDOUT: 'timeout',
+};
+
 function opened(socket: Socket): Promise<PortResult['outcome']> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve('timeout'), CONNECT_MS);
@@ -59,15 +65,7 @@ function opened(socket: Socket): Promise<PortResult['outcome']> {
       resolve(outcome);
     };
     socket.once('connect', () => settle('open'));
-    socket.on('error', (error: NodeJS.ErrnoException) =>
-      settle(
-        error.code === 'ECONNREFUSED' || error.code === 'ECONNRESET'
-          ? 'refused'
-          : error.code === 'ETIMEDOUT'
-            ? 'timeout'
-            : 'unreachable',
-      ),
-    );
+    socket.on('error', (error: NodeJS.ErrnoException) => settle(OUTCOMES[error.code ?? ''] ?? 'unreachable'));
   });
 }
 

@@ -144,14 +144,17 @@ function finished(
   );
   // Where nothing passes to that port at all, the option is not to blame.
   const reachable = pair.ports.some((p) => p.port === peer.synPort && p.outcome === 'open');
-  const synOption = mine.some((s) => s.option === peer.option)
-    ? 'kept'
-    : mine.length > 0
-      ? 'stripped'
-      : reachable
-        ? 'dropped'
-        : null;
-  return plain({ ...withNote, synOption });
+  return plain({ ...withNote, synOption: synOptionOf(mine, peer.option, reachable) });
+}
+
+function synOptionOf(arrived: SeenSyn[], option: string, reachable: boolean): Pair['synOption'] {
+  if (arrived.some((s) => s.option === option)) {
+    return 'kept';
+  }
+  if (arrived.length > 0) {
+    return 'stripped';
+  }
+  return reachable ? 'dropped' : null;
 }
 
 function plain({ note, ...pair }: Omit<ProbedPair, 'synSource'> & Pick<Pair, 'checksumErrors'>): Pair {

@@ -39,16 +39,13 @@ export const command: CommandModule = {
           }
           const { outcome } = await import('../partial.ts');
           const client = await cloudClient(io, options.context);
+          const expect = options.expect === undefined ? '' : `?expect=${options.expect}`;
           const failed = new Map<string, string>();
           let done = 0;
           for (const name of new Set(names)) {
             try {
-              await client.change(
-                'DELETE',
-                `${kind.path}/${encodeURIComponent(name)}${options.expect === undefined ? '' : `?expect=${options.expect}`}`,
-                undefined,
-                io.signal,
-              );
+              const path = `${kind.path}/${encodeURIComponent(name)}${expect}`;
+              await client.change('DELETE', path, undefined, io.signal);
               io.stdout.write(`${kind.name}/${name}${options.output === 'name' ? '' : ' deleted'}\n`);
               done += 1;
             } catch (error) {

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import type { SatelliteInfo } from '../../cloud/api.ts';
 import { EXIT, Failure } from '../../errors.ts';
 import { cloudClient } from '../cloud-client.ts';
-import type { CommandModule } from '../command.ts';
+import type { CommandModule, Io } from '../command.ts';
 import { repeatable } from '../repeatable.ts';
 import type { Format } from '../resource-printer.ts';
 
@@ -53,65 +53,54 @@ export const command: CommandModule = {
           'Exit codes: 0 done, 1 nothing of that name, 2 bad input, 3 only some of the names were found, 5 no ' +
           'machine answers.\n',
       )
-      .action(async (word: string, names: string[], options: Options) => {
-        const { kindOf, readAll, readNamed } = await import('../resources.ts');
-        const kind = kindOf(word);
-        const { tagOptions } = await import('../tag-options.ts');
-        const wanted = Object.entries(tagOptions(options.tag));
-        if (wanted.length > 0 && (kind.name !== 'satellites' || options.watch === true)) {
-          throw new Failure('usage', '--tag is for a list of satellites.', { exitCode: EXIT.usage });
-        }
-        const hasTags = (item: unknown): boolean =>
-          wanted.every(([name, value]) => (item as SatelliteInfo).tags[name] === value);
-        const { printItems, watchPrinter } = await import('../resource-printer.ts');
-        const { outcome } = await import('../partial.ts');
-        const client = await cloudClient(io, options.context);
-        // The list knows tags without a comma; the others are looked for here.
-        const tags = wanted.every(([, value]) => !value.includes(','))
-          ? wanted.map(([name, value]) => `${name}=${value}`).join(',')
-          : '';
-        const query =
-          kind.fleet !== true
-            ? {}
-            : {
-                ...(tags === '' ? {} : { tags }),
-                ...(['table', 'name'].includes(options.output) ? { tables: 'none' } : {}),
-              };
-        const read =
-          names.length === 0
-            ? {
-                ...(await readAll(
-                  client,
-                  kind,
-                  options.limit ?? (kind.name === 'audit' ? 100 : undefined),
-                  io.signal,
-                  query,
-                )),
-                missing: new Map<string, string>(),
-              }
-            : await readNamed(client, kind, names, io.signal);
-        if (options.watch !== true) {
-          const items = read.items.filter(hasTags);
-          io.stdout.write(
-            printItems(kind, items, options.output, names.length === 1 && wanted.length === 0, Date.now()),
-          );
-          outcome(io, items.length, read.missing);
-          return;
-        }
-        const { watchKind } = await import('../resource-watch.ts');
-        const printer = watchPrinter(kind, options.output, Date.now);
-        io.stdout.write(printer.first(read.items));
-        for await (const { change, key, item } of watchKind(
-          client,
-          kind,
-          read.seq,
-          new Map(read.items.map((i) => [kind.key(i), i])),
-          io.signal,
-        )) {
-          if (names.length === 0 || names.includes(key)) {
-            io.stdout.write(printer.changed(change, key, item));
-          }
-        }
-      });
+      .action((word: string, names: string[], options: Options) => get(io, word, names, options));
   },
 };
+
+async function get(io: Io, word: string, names: string[], options: Options): Promise<void> {
+  const { kindOf, readAll, readNamed } = await import('../resources.ts');
+  const kind = kindOf(word);
+  const { tagOptions } = await import('../tag-options.ts');
+  const wanted = Object.entries(tagOptions(options.tag));
+  if (wanted.length > 0 && (kind.name !== 'satellites' || options.watch === true)) {
+    throw new Failure('usage', '--tag is for a list of satellites.', { exitCode: EXIT.usage });
+  }
+  const hasTags = (item: unknown): boolean =>
+    wanted.every(([name, value]) => (item as SatelliteInfo).tags[name] === value);
+  const { printItems, watchPrinter } = await import('../resource-printer.ts');
+  const { outcome } = await import('../partial.ts');
+  const client = await cloudClient(io, options.context);
+  const most = options.limit ?? (kind.name === 'audit' ? 100 : undefined);
+  const query = kind.fleet === true ? fleetQuery(wanted, options.output) : {};
+  const read =
+    names.length === 0
+      ? { ...(await readAll(client, kind, most, io.signal, query)), missing: new Map<string, string>() }
+      : await readNamed(client, kind, names, io.signal);
+  if (options.watch !== true) {
+    const items = read.items.filter(hasTags);
+    io.stdout.write(printItems(kind, items, options.output, names.length === 1 && wanted.length === 0, Date.now()));
+    outcome(io, items.length, read.missing);
+    return;
+  }
+  const { watchKind } = await import('../resource-watch.ts');
+  const printer = watchPrinter(kind, options.output, Date.now);
+  io.stdout.write(printer.first(read.items));
+  const shown = new Map(read.items.map((i) => [kind.key(i), i]));
+  for await (const { change, key, item } of watchKind(client, kind, read.seq, shown, io.signal)) {
+    if (names.length === 0 || names.includes(key)) {
+      io.stdout.write(printer.changed(change, key, item));
+    }
+  }
+}
+
+/** The list's parameters for satellites that have these tags. */
+function fleetQuery(wanted: [string, string][], output: Format): Record<string, string> {
+  // The list knows tags without a comma; the others are looked for here.
+  const tags = wanted.every(([, value]) => !value.includes(','))
+    ? wanted.map(([name, value]) => `${name}=${value}`).join(',')
+    : '';
+  return {
+    ...(tags === '' ? {} : { tags }),
+    ...(['table', 'name'].includes(output) ? { tables: 'none' } : {}),
+  };
+}

@@ -1,6 +1,8 @@
 import { InvalidArgumentError } from 'commander';
+import type { Overview, QueryBody, QueryLine, SavedQuery } from '../../cloud/api.ts';
+import type { CloudClient } from '../../context/client.ts';
 import { EXIT, Failure } from '../../errors.ts';
-import type { CommandModule } from '../command.ts';
+import type { CommandModule, Io } from '../command.ts';
 import { repeatable } from '../repeatable.ts';
 import { addRowsOptions } from '../rows-options.ts';
 import { size } from '../size.ts';
@@ -24,6 +26,8 @@ interface Options {
   limit?: number;
   context?: string;
 }
+
+type Ended = Extract<QueryLine, { done: true }>['satellites'];
 
 /** `QUERY_LIMITS.maxBytes`; that module is not loaded for a command's options. */
 const MOST_BYTES = 1024 ** 3;
@@ -87,80 +91,81 @@ Examples:
 Exit codes: 0 all satellites answered, 1 none, 3 some; 2 bad input, 5 no machine answers.
 `,
       )
-      .action(async (given: string | undefined, options: Options) => {
-        if ((given === undefined) === (options.saved === undefined)) {
-          throw new Failure('usage', 'It takes either a statement or --saved.', {
-            remedy: 'Give one of them.',
-            exitCode: EXIT.usage,
-          });
-        }
-        const { loadContext } = await import('../../context/context.ts');
-        const { createCloudClient } = await import('../../context/client.ts');
-        const { refreshContext } = await import('../../context/refresh.ts');
-        const { printerFor } = await import('../query-printer.ts');
-        const { answeredCode } = await import('../partial.ts');
-        const { API_PATHS } = await import('../../cloud/api.ts');
-        const { tagOptions } = await import('../tag-options.ts');
-        type Line = import('../../cloud/api.ts').QueryLine;
-        type Body = import('../../cloud/api.ts').QueryBody;
-        const context = loadContext(io.env, options.context);
-        const client = createCloudClient(context);
-        const sql =
-          given ??
-          (
-            await client.get<import('../../cloud/api.ts').SavedQuery>(
-              `${API_PATHS.savedQueries}/${encodeURIComponent(options.saved ?? '')}`,
-              io.signal,
-            )
-          ).sql;
-        const body: Body = {
-          sql,
-          timeoutMs: options.timeout * 1000,
-          maxRows: options.maxRows,
-          ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
-          ...(options.satellite === undefined ? {} : { satellites: [...new Set(options.satellite)] }),
-          ...(options.tag === undefined ? {} : { tags: tagOptions(options.tag) }),
-          order: options.orderBy,
-          limit: options.limit,
-        };
-        const printer = printerFor(io, options);
-        let ended: Extract<Line, { done: true }>['satellites'] | undefined;
-        try {
-          for await (const line of client.lines<Line>(API_PATHS.queries, body, io.signal)) {
-            printer.print(line);
-            if ('done' in line) {
-              ended = line.satellites;
-            }
-          }
-        } finally {
-          printer.finish();
-        }
-        if (ended === undefined) {
-          throw new Failure('broken-off', 'The cloud ended its answer before all satellites had answered.', {
-            remedy: 'Run the command again: another control plane will answer.',
-          });
-        }
-        process.exitCode = answeredCode(ended);
-        const overview = await client
-          .get<import('../../cloud/api.ts').Overview>(API_PATHS.overview, AbortSignal.timeout(REFRESH_MS))
-          .catch(() => undefined);
-        if (overview !== undefined) {
-          refreshContext(io.env, context, overview);
-        }
-        const asked = Object.keys(ended).length;
-        if (asked === 0 && options.tag !== undefined) {
-          throw new Failure(
-            'no-satellites',
-            `No satellite that is heard has ${options.tag.length === 1 ? 'the tag' : 'all the tags'} ` +
-              `${options.tag.join(', ')}.`,
-            { remedy: '`terrarium get satellites` shows the tags.' },
-          );
-        }
-        if (asked === 0) {
-          throw new Failure('no-satellites', 'No satellite is known to the cloud.', {
-            remedy: 'Look at `terrarium status`.',
-          });
-        }
-      });
+      .action((sql: string | undefined, options: Options) => query(io, sql, options));
   },
 };
+
+async function query(io: Io, given: string | undefined, options: Options): Promise<void> {
+  if ((given === undefined) === (options.saved === undefined)) {
+    throw new Failure('usage', 'It takes either a statement or --saved.', {
+      remedy: 'Give one of them.',
+      exitCode: EXIT.usage,
+    });
+  }
+  const { loadContext } = await import('../../context/context.ts');
+  const { createCloudClient } = await import('../../context/client.ts');
+  const { refreshContext } = await import('../../context/refresh.ts');
+  const { answeredCode } = await import('../partial.ts');
+  const { API_PATHS } = await import('../../cloud/api.ts');
+  const { tagOptions } = await import('../tag-options.ts');
+  const context = loadContext(io.env, options.context);
+  const client = createCloudClient(context);
+  const saved = `${API_PATHS.savedQueries}/${encodeURIComponent(options.saved ?? '')}`;
+  const ended = await print(io, client, options, {
+    sql: given ?? (await client.get<SavedQuery>(saved, io.signal)).sql,
+    timeoutMs: options.timeout * 1000,
+    maxRows: options.maxRows,
+    ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
+    ...(options.satellite === undefined ? {} : { satellites: [...new Set(options.satellite)] }),
+    ...(options.tag === undefined ? {} : { tags: tagOptions(options.tag) }),
+    order: options.orderBy,
+    limit: options.limit,
+  });
+  process.exitCode = answeredCode(ended);
+  const overview = await client
+    .get<Overview>(API_PATHS.overview, AbortSignal.timeout(REFRESH_MS))
+    .catch(() => undefined);
+  if (overview !== undefined) {
+    refreshContext(io.env, context, overview);
+  }
+  if (Object.keys(ended).length === 0) {
+    throw noSatellites(options.tag);
+  }
+}
+
+/** Prints the rows as they come. Returns how each satellite's part ended. @throws Failure `broken-off` */
+async function print(io: Io, client: CloudClient, options: Options, body: QueryBody): Promise<Ended> {
+  const { printerFor } = await import('../query-printer.ts');
+  const { API_PATHS } = await import('../../cloud/api.ts');
+  const printer = printerFor(io, options);
+  let ended: Ended | undefined;
+  try {
+    for await (const line of client.lines<QueryLine>(API_PATHS.queries, body, io.signal)) {
+      printer.print(line);
+      if ('done' in line) {
+        ended = line.satellites;
+      }
+    }
+  } finally {
+    printer.finish();
+  }
+  if (ended === undefined) {
+    throw new Failure('broken-off', 'The cloud ended its answer before all satellites had answered.', {
+      remedy: 'Run the command again: another control plane will answer.',
+    });
+  }
+  return ended;
+}
+
+function noSatellites(tags: string[] | undefined): Failure {
+  if (tags === undefined) {
+    return new Failure('no-satellites', 'No satellite is known to the cloud.', {
+      remedy: 'Look at `terrarium status`.',
+    });
+  }
+  return new Failure(
+    'no-satellites',
+    `No satellite that is heard has ${tags.length === 1 ? 'the tag' : 'all the tags'} ${tags.join(', ')}.`,
+    { remedy: '`terrarium get satellites` shows the tags.' },
+  );
+}

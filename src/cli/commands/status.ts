@@ -1,5 +1,13 @@
-import { EXIT } from '../../errors.ts';
+import type { Diagnosis } from '../../context/diagnosis.ts';
+import { EXIT, type ExitCode } from '../../errors.ts';
 import type { CommandModule } from '../command.ts';
+
+function exitCodeOf({ healthy, reachable }: Diagnosis): ExitCode {
+  if (healthy) {
+    return EXIT.ok;
+  }
+  return reachable ? EXIT.failed : EXIT.unreachable;
+}
 
 export const command: CommandModule = {
   summary: 'Show the health of machines, Kubernetes, cloud and satellites',
@@ -31,7 +39,7 @@ export const command: CommandModule = {
           const { statusText } = await import('../status-printer.ts');
           io.stdout.write(statusText(context, state));
         }
-        process.exitCode = state.healthy ? EXIT.ok : state.reachable ? EXIT.failed : EXIT.unreachable;
+        process.exitCode = exitCodeOf(state);
       });
   },
 };

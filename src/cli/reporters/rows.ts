@@ -28,7 +28,8 @@ export function rowText(view: RunView, node: PlanNode, brief = false): string {
 
 function how(leaf: LeafView): string {
   if (leaf.state === 'completed' || leaf.state === 'rolled back') {
-    return leaf.skipped ? ': was done already' : leaf.ms === undefined ? '' : ` ${seconds(leaf.ms)}`;
+    const took = leaf.ms === undefined ? '' : ` ${seconds(leaf.ms)}`;
+    return leaf.skipped ? ': was done already' : took;
   }
   if (leaf.state === 'failed') {
     return `: ${leaf.error?.message ?? 'failed'}`;

@@ -1,5 +1,5 @@
 import { Listr, ListrLogger, ProcessOutput, type ListrTask } from 'listr2';
-import type { PlanNode } from '../../../installer/plan/types.ts';
+import type { PlanGroup, PlanNode } from '../../../installer/plan/types.ts';
 import { explain } from '../../errors.ts';
 import type { Io } from '../command.ts';
 import { emptyView, fold, type RunView } from './model.ts';
@@ -27,138 +27,46 @@ interface Row {
   skip: (() => void) | undefined;
 }
 
+/** What is shown, and of what. */
+interface Screen {
+  view: RunView;
+  terminal: NodeJS.WriteStream;
+  /** By the id of their node. */
+  rows: Map<string, Row>;
+  /** Nothing more will happen. */
+  over: boolean;
+}
+
 /** A live task list: the plan's groups, below a running one its own children, two levels deep at most. */
 export function ttyReporter(stdout: Io['stdout']): Reporter {
-  const view = emptyView();
-  const terminal = stdout as NodeJS.WriteStream;
-  const rows = new Map<string, Row>();
-  let list: Promise<unknown> | undefined;
-  let over = false;
-  let tail: string[] = [];
-
-  const columns = (): number => terminal.columns ?? 80;
-  const row = (node: PlanNode, indent: number, open: boolean): Row => {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    promise.catch(() => undefined);
-    const made: Row = {
-      node,
-      indent,
-      open,
-      settled: false,
-      promise,
-      resolve,
-      reject,
-      show: undefined,
-      skip: undefined,
-    };
-    rows.set(node.id, made);
-    return made;
+  const screen: Screen = {
+    view: emptyView(),
+    terminal: stdout as NodeJS.WriteStream,
+    rows: new Map(),
+    over: false,
   };
-  const text = (of: Row): string => cut(rowText(view, of.node, of.open), columns() - 4 - of.indent);
-
-  function meet(mine: Row, wrapper: { title: string; skip(): void }): void {
-    mine.show = (title) => (wrapper.title = title);
-    mine.skip = () => wrapper.skip();
-    mine.show(text(mine));
-    if (over && !mine.settled) {
-      mine.skip();
-    }
-  }
-
-  function task(node: PlanNode, indent: number): ListrTask {
-    const mine = row(node, indent, false);
-    return {
-      title: text(mine),
-      task: (_, wrapper) => {
-        meet(mine, wrapper);
-        return mine.promise;
-      },
-    };
-  }
-
-  function begin(run: RunView): void {
-    const root = run.plan?.root;
-    if (root === undefined || list !== undefined) {
-      return;
-    }
-    const limit = (terminal.rows ?? 24) - SPARE_ROWS;
-    const tasks = root.children.map((child): ListrTask => {
-      if (child.kind === 'leaf' || child.children.length + root.children.length > limit) {
-        return task(child, 0);
-      }
-      const mine = row(child, 0, true);
-      return {
-        title: text(mine),
-        task: (_, wrapper) => {
-          meet(mine, wrapper);
-          // listr2 goes on to the next row after a failure; the run does not.
-          if (over || [...view.leaves.values()].some((l) => l.state === 'failed')) {
-            return mine.promise;
-          }
-          return wrapper.newListr(
-            child.children.map((c) => task(c, 2)),
-            { concurrent: child.order === 'parallel', exitOnError: false },
-          );
-        },
-      };
-    });
-    const logger = new ListrLogger({ processOutput: new ProcessOutput(terminal, terminal) });
-    list = new Listr(tasks, {
-      concurrent: root.order === 'parallel',
-      exitOnError: false,
-      registerSignalListeners: false,
-      fallbackRendererCondition: false,
-      forceTTY: true,
-      rendererOptions: {
-        logger,
-        collapseSubtasks: true,
-        collapseErrors: false,
-        showErrorMessage: false,
-        collapseSkips: false,
-        showSkipMessage: false,
-      },
-    }).run();
-  }
-
-  function refresh(): void {
-    for (const mine of rows.values()) {
-      mine.show?.(text(mine));
-      if (mine.settled) {
-        continue;
-      }
-      const leaves = leavesOf(view, mine.node);
-      const failed = leaves.find((l) => l.state === 'failed');
-      if (leaves.every((l) => l.state === 'completed' || l.state === 'rolled back')) {
-        mine.settled = true;
-        mine.resolve();
-      } else if (failed !== undefined && (over || !leaves.some((l) => l.state === 'in progress'))) {
-        mine.settled = true;
-        mine.reject(new Error(failed.error === undefined ? 'failed' : explain(failed.error)));
-      } else if (over) {
-        mine.skip?.();
-        mine.resolve();
-      }
-    }
-  }
+  let list: Promise<unknown> | undefined;
+  let tail: string[] = [];
 
   return {
     event(event) {
-      fold(view, event);
-      if (event.type === 'plan') {
-        begin(view);
+      fold(screen.view, event);
+      const root = screen.view.plan?.root;
+      if (event.type === 'plan' && root !== undefined && list === undefined) {
+        list = begin(screen, root);
       }
       if (event.type === 'log') {
         return;
       }
       if (event.type === 'end') {
-        over = true;
-        tail = summary(view, event.ms);
+        screen.over = true;
+        tail = summary(screen.view, event.ms);
       }
-      refresh();
+      refresh(screen);
     },
     async finish() {
-      over = true;
-      refresh();
+      screen.over = true;
+      refresh(screen);
       await list?.catch(() => undefined);
       if (tail.length > 0) {
         stdout.write(`\n${tail.map((line) => `${line}\n`).join('')}`);
@@ -166,6 +74,116 @@ export function ttyReporter(stdout: Io['stdout']): Reporter {
       tail = [];
     },
   };
+}
+
+function begin(screen: Screen, root: PlanGroup): Promise<unknown> {
+  const { terminal } = screen;
+  const limit = (terminal.rows ?? 24) - SPARE_ROWS;
+  const tasks = root.children.map((child) =>
+    child.kind === 'leaf' || child.children.length + root.children.length > limit
+      ? closedTask(screen, child, 0)
+      : openTask(screen, child),
+  );
+  const logger = new ListrLogger({ processOutput: new ProcessOutput(terminal, terminal) });
+  return new Listr(tasks, {
+    concurrent: root.order === 'parallel',
+    exitOnError: false,
+    registerSignalListeners: false,
+    fallbackRendererCondition: false,
+    forceTTY: true,
+    rendererOptions: {
+      logger,
+      collapseSubtasks: true,
+      collapseErrors: false,
+      showErrorMessage: false,
+      collapseSkips: false,
+      showSkipMessage: false,
+    },
+  }).run();
+}
+
+/** A task of one line. */
+function closedTask(screen: Screen, node: PlanNode, indent: number): ListrTask {
+  const mine = addRow(screen, node, indent, false);
+  return {
+    title: text(screen, mine),
+    task: (_, wrapper) => {
+      meet(screen, mine, wrapper);
+      return mine.promise;
+    },
+  };
+}
+
+/** A task with a line for each of its children while it runs. */
+function openTask(screen: Screen, group: PlanGroup): ListrTask {
+  const mine = addRow(screen, group, 0, true);
+  return {
+    title: text(screen, mine),
+    task: (_, wrapper) => {
+      meet(screen, mine, wrapper);
+      // listr2 goes on to the next row after a failure; the run does not.
+      if (screen.over || [...screen.view.leaves.values()].some((l) => l.state === 'failed')) {
+        return mine.promise;
+      }
+      return wrapper.newListr(
+        group.children.map((c) => closedTask(screen, c, 2)),
+        { concurrent: group.order === 'parallel', exitOnError: false },
+      );
+    },
+  };
+}
+
+function addRow(screen: Screen, node: PlanNode, indent: number, open: boolean): Row {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  promise.catch(() => undefined);
+  const made: Row = {
+    node,
+    indent,
+    open,
+    settled: false,
+    promise,
+    resolve,
+    reject,
+    show: undefined,
+    skip: undefined,
+  };
+  screen.rows.set(node.id, made);
+  return made;
+}
+
+function text({ view, terminal }: Screen, of: Row): string {
+  return cut(rowText(view, of.node, of.open), (terminal.columns ?? 80) - 4 - of.indent);
+}
+
+/** Ties a row to the line that listr2 has given it. */
+function meet(screen: Screen, mine: Row, wrapper: { title: string; skip(): void }): void {
+  mine.show = (title) => (wrapper.title = title);
+  mine.skip = () => wrapper.skip();
+  mine.show(text(screen, mine));
+  if (screen.over && !mine.settled) {
+    mine.skip();
+  }
+}
+
+function refresh(screen: Screen): void {
+  for (const mine of screen.rows.values()) {
+    mine.show?.(text(screen, mine));
+    if (mine.settled) {
+      continue;
+    }
+    const leaves = leavesOf(screen.view, mine.node);
+    const failed = leaves.find((l) => l.state === 'failed');
+    if (leaves.every((l) => l.state === 'completed' || l.state === 'rolled back')) {
+      mine.settled = true;
+      mine.resolve();
+    } else if (failed !== undefined && (screen.over || !leaves.some((l) => l.state === 'in progress'))) {
+      mine.settled = true;
+      mine.reject(new Error(failed.error === undefined ? 'failed' : explain(failed.error)));
+    } else if (screen.over) {
+      mine.skip?.();
+      mine.resolve();
+    }
+  }
 }
 
 function leavesOf(

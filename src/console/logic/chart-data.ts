@@ -54,17 +54,18 @@ export const MOST_POINTS = 200_000;
  */
 export function chartData(result: Rows, axis: Axis, columns: readonly number[]): ChartData {
   const satellites = [...new Set(result.rows.map((r) => r.sat))];
+  const labelOf = (sat: string, column: string): string => {
+    if (satellites.length === 1) {
+      return column;
+    }
+    return columns.length === 1 ? sat : `${sat} ${column}`;
+  };
   const series = satellites
     .flatMap((sat) =>
       columns.map((column): Series => ({
         sat,
         column,
-        label:
-          satellites.length === 1
-            ? (result.columns[column] ?? '')
-            : columns.length === 1
-              ? sat
-              : `${sat} ${result.columns[column] ?? ''}`,
+        label: labelOf(sat, result.columns[column] ?? ''),
       })),
     )
     .slice(0, MOST_SERIES);
@@ -80,7 +81,8 @@ export function chartData(result: Rows, axis: Axis, columns: readonly number[]):
     const number = (counters.get(sat) ?? 0) + 1;
     counters.set(sat, number);
     const cell = axis.kind === 'row' ? number : values[axis.column];
-    const x = axis.kind === 'time' ? secondsOf(cell) : typeof cell === 'number' ? cell : undefined;
+    const plain = typeof cell === 'number' ? cell : undefined;
+    const x = axis.kind === 'time' ? secondsOf(cell) : plain;
     if (x === undefined || (places.size >= MOST_POINTS && !places.has(x))) {
       left += 1;
       continue;

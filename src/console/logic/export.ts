@@ -3,6 +3,10 @@ import type { Cell, Result } from './result.ts';
 /** A spreadsheet would take such a text for a formula, and who names a process could write one. */
 const FORMULA = /^[=+\-@\t\r]/;
 
+function harmless(text: string): string {
+  return FORMULA.test(text) && !/^-?\d+(\.\d+)?$/.test(text) ? `'${text}` : text;
+}
+
 function csvField(cell: Cell | undefined): string {
   if (cell === null || cell === undefined) {
     return '';
@@ -10,8 +14,7 @@ function csvField(cell: Cell | undefined): string {
   if (typeof cell === 'number') {
     return String(cell);
   }
-  const text =
-    typeof cell === 'string' ? (FORMULA.test(cell) && !/^-?\d+(\.\d+)?$/.test(cell) ? `'${cell}` : cell) : cell.blob;
+  const text = typeof cell === 'string' ? harmless(cell) : cell.blob;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
@@ -40,7 +43,8 @@ export function distinct(columns: string[]): string[] {
 export function* jsonLines({ columns, rows }: Pick<Result, 'columns' | 'rows'>): Generator<string> {
   const names = distinct(columns);
   for (const { sat, values } of rows) {
-    yield `${JSON.stringify({ satellite: sat, row: Object.fromEntries(names.map((n, i) => [n, values[i] ?? null])) })}\n`;
+    const row = Object.fromEntries(names.map((n, i) => [n, values[i] ?? null]));
+    yield `${JSON.stringify({ satellite: sat, row })}\n`;
   }
 }
 

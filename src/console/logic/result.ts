@@ -78,6 +78,8 @@ function placed(values: Cell[], places: number[], width: number): Cell[] {
   return row;
 }
 
+const STATE_OF_ERROR: Record<string, QueryState> = { 'query.denied': 'denied', 'satellite.lost': 'lost' };
+
 /** Takes one line into the result; keeps at most `limit` rows. */
 export function addLine(result: Result, line: QueryLine | ViaLine, limit: number): void {
   if ('done' in line) {
@@ -111,8 +113,7 @@ export function addLine(result: Result, line: QueryLine | ViaLine, limit: number
       });
     }
   } else if ('error' in line) {
-    part.state =
-      line.error.code === 'query.denied' ? 'denied' : line.error.code === 'satellite.lost' ? 'lost' : 'error';
+    part.state = STATE_OF_ERROR[line.error.code] ?? 'error';
     part.message = line.error.message;
   } else {
     part.state = part.rows > 0 ? 'rows' : 'empty';

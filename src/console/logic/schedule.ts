@@ -1,5 +1,5 @@
 import type { Schedule, ScheduleRun } from '../../cloud/api.ts';
-import type { Tone } from '../parts/badge.tsx';
+import type { Tone } from './tone.ts';
 
 export const RUN_TONE: Record<ScheduleRun['state'], Tone> = {
   running: 'idle',

@@ -12,7 +12,8 @@ import { concernsOf, podIsWell } from '../logic/attention.ts';
 import { addressOf } from '../logic/location.ts';
 import { HEARD, heardOf } from '../logic/satellite-list.ts';
 import { ago } from '../logic/time.ts';
-import { Badge, type Tone } from '../parts/badge.tsx';
+import type { Tone } from '../logic/tone.ts';
+import { Badge } from '../parts/badge.tsx';
 import { useNow } from '../parts/context.ts';
 import { useFleet } from '../parts/fleet.ts';
 import { Empty, PageHead } from '../parts/table.tsx';
@@ -91,8 +92,18 @@ function Verdict({ overview }: { overview: Overview }) {
   );
 }
 
+function judged(good: number, all: number, word: string): { tone: Tone; said: string } {
+  if (all === 0) {
+    return { tone: 'idle', said: 'none known' };
+  }
+  if (good === all) {
+    return { tone: 'good', said: `all ${word}` };
+  }
+  return { tone: good === 0 ? 'bad' : 'warn', said: `${all - good} not ${word}` };
+}
+
 function Tile({ name, good, all, word }: { name: string; good: number; all: number; word: string }) {
-  const tone: Tone = all === 0 ? 'idle' : good === all ? 'good' : good === 0 ? 'bad' : 'warn';
+  const { tone, said } = judged(good, all, word);
   return (
     <div class={`tile ${tone}`}>
       <span class="label">{name}</span>
@@ -100,7 +111,7 @@ function Tile({ name, good, all, word }: { name: string; good: number; all: numb
         {good}
         <small> / {all}</small>
       </span>
-      <span class="word">{all === 0 ? 'none known' : good === all ? `all ${word}` : `${all - good} not ${word}`}</span>
+      <span class="word">{said}</span>
     </div>
   );
 }
@@ -316,7 +327,7 @@ function Pods({ pods, isReady }: { pods: PodInfo[]; isReady: (p: PodInfo) => boo
                 <td>{p.namespace}</td>
                 <th scope="row">{p.name}</th>
                 <td>
-                  <Badge tone={isReady(p) ? 'good' : p.phase === 'Failed' ? 'bad' : 'warn'} title={p.reason}>
+                  <Badge tone={podTone(p, isReady(p))} title={p.reason}>
                     {podState(p, isReady(p))}
                   </Badge>
                   {p.reason !== undefined && !isReady(p) && <small class="reason">{p.reason}</small>}
@@ -334,6 +345,13 @@ function Pods({ pods, isReady }: { pods: PodInfo[]; isReady: (p: PodInfo) => boo
       </div>
     </section>
   );
+}
+
+function podTone(pod: PodInfo, ready: boolean): Tone {
+  if (ready) {
+    return 'good';
+  }
+  return pod.phase === 'Failed' ? 'bad' : 'warn';
 }
 
 function podState(pod: PodInfo, ready: boolean): string {

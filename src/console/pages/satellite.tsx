@@ -2,17 +2,16 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { SatelliteInfo } from '../../cloud/api.ts';
 import { may } from '../logic/access.ts';
-import { parseTags, tagText } from '../logic/enrolment.ts';
 import { addressOf } from '../logic/location.ts';
 import { ago } from '../logic/time.ts';
 import { Badge } from '../parts/badge.tsx';
 import { useConsole, useLoaded, useNow } from '../parts/context.ts';
-import { FormDialog } from '../parts/dialog.tsx';
 import { useFleet } from '../parts/fleet.ts';
 import { Empty, PageHead, Tags, Time } from '../parts/table.tsx';
-import { changeSatellite, forgetSatellite, readAudit, readStates, revokeSatellite } from '../resources.ts';
+import { readAudit, readStates } from '../resources.ts';
 import { AuditTable } from './audit.tsx';
 import { SATELLITE_TONE } from './overview.tsx';
+import { ACCESS_MEANING, SatelliteDialog, type SatelliteAction } from './satellite-dialog.tsx';
 
 export function SatellitePage({ id }: { id: string }) {
   const { me } = useConsole();
@@ -33,27 +32,83 @@ export function SatellitePage({ id }: { id: string }) {
   );
 }
 
-type Doing = 'change' | 'access' | 'revoke' | 'forget';
-
-type Access = SatelliteInfo['access'];
-const ACCESS_MEANING: Record<Access, string> = {
-  both: 'directly where the browser reaches it, else through the cloud',
-  cloud: 'through the cloud only',
-  direct: 'directly only: its rows never pass the cloud',
-};
-
 /** Its title stands from the beginning, so that the focus stays there. */
 function Satellite({ id, satellite }: { id: string; satellite: SatelliteInfo | undefined }) {
   const { me } = useConsole();
   const now = useNow();
-  const [doing, setDoing] = useState<Doing | undefined>(undefined);
+  const [doing, setDoing] = useState<SatelliteAction | undefined>(undefined);
   if (satellite === undefined) {
     return <PageHead title={id} />;
   }
   const { state } = satellite;
   const operates = may(me, 'operate');
   const queries = may(me, 'query') && state !== 'revoked' && state !== 'enrolled';
-  const facts: [string, ComponentChildren][] = [
+  return (
+    <>
+      <PageHead title={id}>
+        {queries && (
+          <a class="button primary" href={addressOf('query', undefined, { satellite: id })}>
+            Ask this one
+          </a>
+        )}
+        {operates && <Actions state={state} onDo={setDoing} />}
+      </PageHead>
+      {state === 'revoked' && (
+        <p class="notice">It has been revoked: it is cut off, its key is void, and it answers nothing.</p>
+      )}
+      {satellite.reason !== undefined && (
+        <p class="message" role="status">
+          {satellite.reason}
+        </p>
+      )}
+      <section class="card" aria-label="Facts">
+        <dl class="facts">
+          {factsOf(satellite, now).map(([name, value]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ))}
+        </dl>
+      </section>
+      <section class="card">
+        <h2>{satellite.tables.length} tables</h2>
+        <Tables satellite={satellite} queries={queries} />
+      </section>
+      <States id={id} state={state} now={now} />
+      {doing !== undefined && (
+        <SatelliteDialog doing={doing} satellite={satellite} onClose={() => setDoing(undefined)} />
+      )}
+    </>
+  );
+}
+
+function Actions({ state, onDo }: { state: SatelliteInfo['state']; onDo: (action: SatelliteAction) => void }) {
+  if (state === 'revoked') {
+    return (
+      <button type="button" onClick={() => onDo('forget')}>
+        Forget the revocation
+      </button>
+    );
+  }
+  return (
+    <>
+      <button type="button" onClick={() => onDo('change')}>
+        Name and tags
+      </button>
+      <button type="button" onClick={() => onDo('access')}>
+        How it is asked
+      </button>
+      <button type="button" class="danger" onClick={() => onDo('revoke')}>
+        Revoke
+      </button>
+    </>
+  );
+}
+
+function factsOf(satellite: SatelliteInfo, now: number): [string, ComponentChildren][] {
+  const { state } = satellite;
+  return [
     ['State', <Badge tone={SATELLITE_TONE[state]}>{state}</Badge>],
     ['Heard', state === 'enrolled' ? 'never' : `${ago(satellite.lastSeen, now)} ago`],
     ['Name', satellite.name],
@@ -76,189 +131,32 @@ function Satellite({ id, satellite }: { id: string; satellite: SatelliteInfo | u
       ),
     ],
   ];
-  return (
-    <>
-      <PageHead title={id}>
-        {queries && (
-          <a class="button primary" href={addressOf('query', undefined, { satellite: id })}>
-            Ask this one
-          </a>
-        )}
-        {operates && state !== 'revoked' && (
-          <button type="button" onClick={() => setDoing('change')}>
-            Name and tags
-          </button>
-        )}
-        {operates && state !== 'revoked' && (
-          <button type="button" onClick={() => setDoing('access')}>
-            How it is asked
-          </button>
-        )}
-        {operates && state !== 'revoked' && (
-          <button type="button" class="danger" onClick={() => setDoing('revoke')}>
-            Revoke
-          </button>
-        )}
-        {operates && state === 'revoked' && (
-          <button type="button" onClick={() => setDoing('forget')}>
-            Forget the revocation
-          </button>
-        )}
-      </PageHead>
-      {state === 'revoked' && (
-        <p class="notice">It has been revoked: it is cut off, its key is void, and it answers nothing.</p>
-      )}
-      {satellite.reason !== undefined && (
-        <p class="message" role="status">
-          {satellite.reason}
-        </p>
-      )}
-      <section class="card" aria-label="Facts">
-        <dl class="facts">
-          {facts.map(([name, value]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{value}</dd>
-            </div>
-          ))}
-        </dl>
-      </section>
-      <section class="card">
-        <h2>{satellite.tables.length} tables</h2>
-        <div class="tables">
-          {satellite.tables.map((t) => (
-            <details key={t.name}>
-              <summary>
-                <span class="mono">{t.name}</span> <small>{t.columns.length} columns</small>
-              </summary>
-              <p class="mono">{t.columns.join(', ')}</p>
-              {queries && (
-                <a href={addressOf('query', undefined, { satellite: id, sql: `select * from ${t.name} limit 100` })}>
-                  Look into it
-                </a>
-              )}
-            </details>
-          ))}
-        </div>
-      </section>
-      <States id={id} state={state} now={now} />
-      {doing !== undefined && (
-        <SatelliteDialog doing={doing} satellite={satellite} onClose={() => setDoing(undefined)} />
-      )}
-    </>
-  );
 }
 
-function SatelliteDialog({
-  doing,
-  satellite,
-  onClose,
-}: {
-  doing: Doing;
-  satellite: SatelliteInfo;
-  onClose: () => void;
-}) {
-  const { say } = useConsole();
-  const { id } = satellite;
-  const done = (text: string): void => {
-    onClose();
-    say(text);
-  };
-  switch (doing) {
-    case 'change':
-      return (
-        <FormDialog
-          title={`Name and tags of ${id}`}
-          action="Change"
-          onClose={onClose}
-          onSubmit={async (form) => {
-            await changeSatellite(satellite, {
-              name: String(form.get('name')),
-              tags: parseTags(String(form.get('tags'))),
-            });
-            done(`${id} has been changed.`);
-          }}
-        >
-          <label>
-            Name <input name="name" required maxLength={200} defaultValue={satellite.name} autocomplete="off" />
-          </label>
-          <label>
-            Tags{' '}
-            <input
-              name="tags"
-              defaultValue={tagText(satellite.tags).join(' ')}
-              placeholder="place=cellar role=camera"
-              autocomplete="off"
-              maxLength={2000}
-            />
-          </label>
-          <p class="hint">Its id, {id}, stays.</p>
-        </FormDialog>
-      );
-    case 'access':
-      return (
-        <FormDialog
-          title={`How ${id} is asked`}
-          action="Change"
-          onClose={onClose}
-          onSubmit={async (form) => {
-            await changeSatellite(satellite, { access: String(form.get('access')) as Access });
-            done(`${id} has been changed.`);
-          }}
-        >
-          <fieldset class="options">
-            <legend>Queries go</legend>
-            {(['both', 'cloud', 'direct'] as const).map((a) => (
-              <label key={a}>
-                <input type="radio" name="access" value={a} defaultChecked={a === satellite.access} required />{' '}
-                <span>
-                  {a}
-                  <small>{ACCESS_MEANING[a]}</small>
-                </span>
-              </label>
-            ))}
-          </fieldset>
-        </FormDialog>
-      );
-    case 'revoke':
-      return (
-        <FormDialog
-          title={`Revoke ${id}?`}
-          action="Revoke"
-          danger
-          onClose={onClose}
-          onSubmit={async (form) => {
-            await revokeSatellite(id, String(form.get('reason')).trim());
-            done(`${id} has been revoked.`);
-          }}
-        >
-          <p>
-            Its connections are cut on every control plane, its key is void for good, and it answers no more queries.
-          </p>
-          <p>
-            A machine outside the cluster comes back by enrolling with a new key. A node of the cluster comes back when
-            its revocation is forgotten on this page.
-          </p>
-          <label>
-            Why, for those who look later <input name="reason" maxLength={300} autocomplete="off" />
-          </label>
-        </FormDialog>
-      );
-    case 'forget':
-      return (
-        <FormDialog
-          title={`Forget that ${id} was revoked?`}
-          action="Forget it"
-          onClose={onClose}
-          onSubmit={async () => {
-            await forgetSatellite(id);
-            done(`The revocation of ${id} is forgotten.`);
-          }}
-        >
-          <p>A node of the cluster may connect again at once. A machine outside it has to enrol again.</p>
-        </FormDialog>
-      );
-  }
+/** @param queries whether one may look into them */
+function Tables({ satellite, queries }: { satellite: SatelliteInfo; queries: boolean }) {
+  return (
+    <div class="tables">
+      {satellite.tables.map((t) => (
+        <details key={t.name}>
+          <summary>
+            <span class="mono">{t.name}</span> <small>{t.columns.length} columns</small>
+          </summary>
+          <p class="mono">{t.columns.join(', ')}</p>
+          {queries && (
+            <a
+              href={addressOf('query', undefined, {
+                satellite: satellite.id,
+                sql: `select * from ${t.name} limit 100`,
+              })}
+            >
+              Look into it
+            </a>
+          )}
+        </details>
+      ))}
+    </div>
+  );
 }
 
 /** A state that is seen is written into the history a moment later, together with others'. */

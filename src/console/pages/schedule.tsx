@@ -43,6 +43,8 @@ export function SchedulePage({ id }: { id: string }) {
   );
 }
 
+type Doing = 'change' | 'delete';
+
 function Found({
   schedule,
   runs,
@@ -57,10 +59,65 @@ function Found({
   const { me, say } = useConsole();
   const now = useNow();
   const action = useAction();
-  const [doing, setDoing] = useState<'change' | 'delete' | undefined>(undefined);
+  const [doing, setDoing] = useState<Doing | undefined>(undefined);
   const [chosen, setChosen] = useState<number | undefined>(undefined);
   const changes = may(me, 'query') && (schedule.owner === me.user || may(me, 'admin'));
-  const facts: [string, ComponentChildren][] = [
+  const shown = runs.find((r) => r.number === chosen) ?? runs.find((r) => r.state !== 'running');
+  return (
+    <>
+      <PageHead title={schedule.name}>
+        {changes && (
+          <Actions
+            schedule={schedule}
+            action={action}
+            onRun={() => {
+              setChosen(undefined);
+              reload();
+            }}
+            onPaused={reload}
+            onDo={setDoing}
+          />
+        )}
+      </PageHead>
+      <p class="message" role="alert">
+        {action.error ?? error}
+      </p>
+      <section class="card" aria-label="What it does">
+        <dl class="facts">
+          {factsOf(schedule, now).map(([name, value]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ))}
+        </dl>
+      </section>
+      <section class="card">
+        <div class="head">
+          <h2>Last runs</h2>
+        </div>
+        <RunsTable runs={runs} shown={shown} onShow={may(me, 'query') ? setChosen : undefined} />
+      </section>
+      {may(me, 'query') && shown !== undefined && <RunRows key={shown.number} run={shown} />}
+      {doing === 'change' && (
+        <ScheduleDialog
+          sql={schedule.sql ?? ''}
+          over={schedule}
+          onClose={() => setDoing(undefined)}
+          onDone={() => {
+            setDoing(undefined);
+            say(`${schedule.name} has been changed.`);
+            reload();
+          }}
+        />
+      )}
+      {doing === 'delete' && <DeleteDialog schedule={schedule} onClose={() => setDoing(undefined)} />}
+    </>
+  );
+}
+
+function factsOf(schedule: Schedule, now: number): [string, ComponentChildren][] {
+  return [
     [
       'State',
       <>
@@ -80,124 +137,106 @@ function Found({
     ['Id', <span class="mono">{schedule.id}</span>],
     ['Query', schedule.sql === null ? `the saved one ${schedule.query}` : <code>{schedule.sql}</code>],
   ];
-  const shown = runs.find((r) => r.number === chosen) ?? runs.find((r) => r.state !== 'running');
+}
+
+function Actions({
+  schedule,
+  action,
+  onRun,
+  onPaused,
+  onDo,
+}: {
+  schedule: Schedule;
+  action: ReturnType<typeof useAction>;
+  onRun: () => void;
+  onPaused: () => void;
+  onDo: (doing: Doing) => void;
+}) {
   return (
     <>
-      <PageHead title={schedule.name}>
-        {changes && (
-          <>
-            <button
-              type="button"
-              class="primary"
-              disabled={action.busy || schedule.last?.state === 'running' || schedule.state === 'stopped'}
-              onClick={() =>
-                action.run(
-                  () => runSchedule(schedule.id),
-                  () => {
-                    setChosen(undefined);
-                    reload();
-                  },
-                )
-              }
-            >
-              Run now
-            </button>
-            <button
-              type="button"
-              disabled={action.busy}
-              onClick={() => action.run(() => pauseSchedule(schedule, schedule.state === 'enabled'), reload)}
-            >
-              {schedule.state === 'enabled' ? 'Pause' : 'Resume'}
-            </button>
-            <button type="button" onClick={() => setDoing('change')}>
-              Change…
-            </button>
-            <button type="button" class="danger" onClick={() => setDoing('delete')}>
-              Delete…
-            </button>
-          </>
-        )}
-      </PageHead>
-      <p class="message" role="alert">
-        {action.error ?? error}
-      </p>
-      <section class="card" aria-label="What it does">
-        <dl class="facts">
-          {facts.map(([name, value]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{value}</dd>
-            </div>
-          ))}
-        </dl>
-      </section>
-      <section class="card">
-        <div class="head">
-          <h2>Last runs</h2>
-        </div>
-        <div class="scroll">
-          <table data-kind="runs">
-            <thead>
-              <tr>
-                <th>Run</th>
-                <th>State</th>
-                <th>Began</th>
-                <th>Took</th>
-                <th>Why</th>
-                <th>Run by</th>
-                <th>Satellites</th>
-                <th class="number">Rows</th>
-                {may(me, 'query') && (
-                  <th>
-                    <span class="sr">Rows</span>
-                  </th>
-                )}
-              </tr>
-            </thead>
-            <tbody>
-              {runs.map((run) => (
-                <RunLine
-                  key={run.number}
-                  run={run}
-                  shown={run.number === shown?.number}
-                  onShow={may(me, 'query') ? setChosen : undefined}
-                />
-              ))}
-              {runs.length === 0 && <Empty columns={9}>It has not run yet.</Empty>}
-            </tbody>
-          </table>
-        </div>
-      </section>
-      {may(me, 'query') && shown !== undefined && <RunRows key={shown.number} run={shown} />}
-      {doing === 'change' && (
-        <ScheduleDialog
-          sql={schedule.sql ?? ''}
-          over={schedule}
-          onClose={() => setDoing(undefined)}
-          onDone={() => {
-            setDoing(undefined);
-            say(`${schedule.name} has been changed.`);
-            reload();
-          }}
-        />
-      )}
-      {doing === 'delete' && (
-        <FormDialog
-          title={`Delete ${schedule.name}?`}
-          action="Delete"
-          danger
-          onClose={() => setDoing(undefined)}
-          onSubmit={async () => {
-            await deleteSchedule(schedule.id);
-            setDoing(undefined);
-            say(`${schedule.name} has been deleted.`);
-            location.hash = addressOf('schedules');
-          }}
-        >
-          <p>Its runs and their rows go with it.</p>
-        </FormDialog>
-      )}
+      <button
+        type="button"
+        class="primary"
+        disabled={action.busy || schedule.last?.state === 'running' || schedule.state === 'stopped'}
+        onClick={() => action.run(() => runSchedule(schedule.id), onRun)}
+      >
+        Run now
+      </button>
+      <button
+        type="button"
+        disabled={action.busy}
+        onClick={() => action.run(() => pauseSchedule(schedule, schedule.state === 'enabled'), onPaused)}
+      >
+        {schedule.state === 'enabled' ? 'Pause' : 'Resume'}
+      </button>
+      <button type="button" onClick={() => onDo('change')}>
+        Change…
+      </button>
+      <button type="button" class="danger" onClick={() => onDo('delete')}>
+        Delete…
+      </button>
     </>
+  );
+}
+
+/** @param onShow shows the rows of a run; undefined where they may not be seen */
+function RunsTable({
+  runs,
+  shown,
+  onShow,
+}: {
+  runs: ScheduleRun[];
+  shown: ScheduleRun | undefined;
+  onShow: ((number: number) => void) | undefined;
+}) {
+  return (
+    <div class="scroll">
+      <table data-kind="runs">
+        <thead>
+          <tr>
+            <th>Run</th>
+            <th>State</th>
+            <th>Began</th>
+            <th>Took</th>
+            <th>Why</th>
+            <th>Run by</th>
+            <th>Satellites</th>
+            <th class="number">Rows</th>
+            {onShow !== undefined && (
+              <th>
+                <span class="sr">Rows</span>
+              </th>
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          {runs.map((run) => (
+            <RunLine key={run.number} run={run} shown={run.number === shown?.number} onShow={onShow} />
+          ))}
+          {runs.length === 0 && <Empty columns={9}>It has not run yet.</Empty>}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function DeleteDialog({ schedule, onClose }: { schedule: Schedule; onClose: () => void }) {
+  const { say } = useConsole();
+  return (
+    <FormDialog
+      title={`Delete ${schedule.name}?`}
+      action="Delete"
+      danger
+      onClose={onClose}
+      onSubmit={async () => {
+        await deleteSchedule(schedule.id);
+        onClose();
+        say(`${schedule.name} has been deleted.`);
+        location.hash = addressOf('schedules');
+      }}
+    >
+      <p>Its runs and their rows go with it.</p>
+    </FormDialog>
   );
 }
 

@@ -46,60 +46,7 @@ export function SchedulesPage() {
             {shown?.length === data?.length ? `${data?.length ?? ''}` : `${shown?.length} of ${data?.length}`}
           </span>
         </div>
-        <div class="scroll">
-          <table data-kind="schedules">
-            <thead>
-              <tr>
-                <th>Name</th>
-                <th>State</th>
-                <th>Every</th>
-                <th>Asks</th>
-                <th>Last run</th>
-                <th class="number">Rows</th>
-                <th>Next run</th>
-                <th class="number">Failures</th>
-                <th>Owner</th>
-              </tr>
-            </thead>
-            <tbody>
-              {shown?.map((s) => (
-                <tr key={s.id}>
-                  <th scope="row">
-                    <a href={addressOf('schedules', s.id)}>{s.name}</a>
-                    {s.name !== s.id && <small class="reason">{s.id}</small>}
-                  </th>
-                  <td>
-                    <Badge tone={SCHEDULE_TONE[s.state]}>{s.state}</Badge>
-                    {s.reason !== '' && <small class="reason">{s.reason}</small>}
-                  </td>
-                  <td>{intervalText(s.everySeconds)}</td>
-                  <td>
-                    <Asks schedule={s} />
-                  </td>
-                  <td>
-                    {s.last === null ? (
-                      'never'
-                    ) : (
-                      <>
-                        <Badge tone={RUN_TONE[s.last.state]} title={s.last.reason}>
-                          {s.last.state}
-                        </Badge>{' '}
-                        <small>{ago(s.last.begunAt, now)} ago</small>
-                      </>
-                    )}
-                  </td>
-                  <td class="number">
-                    {s.last === null || s.last.state === 'running' ? '' : s.last.rows.toLocaleString('en-US')}
-                  </td>
-                  <td>{s.nextAt === null ? '–' : ahead(s.nextAt, now)}</td>
-                  <td class="number">{failuresOf(s)}</td>
-                  <td>{s.owner}</td>
-                </tr>
-              ))}
-              {shown?.length === 0 && <Empty columns={9}>{data?.length === 0 ? 'None yet.' : 'Nothing fits.'}</Empty>}
-            </tbody>
-          </table>
-        </div>
+        <SchedulesTable schedules={shown} now={now} none={data?.length === 0 ? 'None yet.' : 'Nothing fits.'} />
       </section>
       {making && (
         <ScheduleDialog
@@ -113,6 +60,74 @@ export function SchedulesPage() {
         />
       )}
     </>
+  );
+}
+
+function SchedulesTable({
+  schedules,
+  now,
+  none,
+}: {
+  schedules: Schedule[] | undefined;
+  now: number;
+  /** What stands there instead of rows. */
+  none: string;
+}) {
+  return (
+    <div class="scroll">
+      <table data-kind="schedules">
+        <thead>
+          <tr>
+            <th>Name</th>
+            <th>State</th>
+            <th>Every</th>
+            <th>Asks</th>
+            <th>Last run</th>
+            <th class="number">Rows</th>
+            <th>Next run</th>
+            <th class="number">Failures</th>
+            <th>Owner</th>
+          </tr>
+        </thead>
+        <tbody>
+          {schedules?.map((s) => (
+            <tr key={s.id}>
+              <th scope="row">
+                <a href={addressOf('schedules', s.id)}>{s.name}</a>
+                {s.name !== s.id && <small class="reason">{s.id}</small>}
+              </th>
+              <td>
+                <Badge tone={SCHEDULE_TONE[s.state]}>{s.state}</Badge>
+                {s.reason !== '' && <small class="reason">{s.reason}</small>}
+              </td>
+              <td>{intervalText(s.everySeconds)}</td>
+              <td>
+                <Asks schedule={s} />
+              </td>
+              <td>
+                {s.last === null ? (
+                  'never'
+                ) : (
+                  <>
+                    <Badge tone={RUN_TONE[s.last.state]} title={s.last.reason}>
+                      {s.last.state}
+                    </Badge>{' '}
+                    <small>{ago(s.last.begunAt, now)} ago</small>
+                  </>
+                )}
+              </td>
+              <td class="number">
+                {s.last === null || s.last.state === 'running' ? '' : s.last.rows.toLocaleString('en-US')}
+              </td>
+              <td>{s.nextAt === null ? '–' : ahead(s.nextAt, now)}</td>
+              <td class="number">{failuresOf(s)}</td>
+              <td>{s.owner}</td>
+            </tr>
+          ))}
+          {schedules?.length === 0 && <Empty columns={9}>{none}</Empty>}
+        </tbody>
+      </table>
+    </div>
   );
 }
 

@@ -1,6 +1,5 @@
 import type { ComponentChildren } from 'preact';
-
-export type Tone = 'good' | 'warn' | 'bad' | 'idle';
+import type { Tone } from '../logic/tone.ts';
 
 /** A state in words, with a dot in its colour: never told by colour alone. */
 export function Badge({

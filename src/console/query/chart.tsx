@@ -1,7 +1,15 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { axesOf, chartData, numericColumns, shortNumber, timeLabels, type Axis } from '../logic/chart-data.ts';
+import {
+  axesOf,
+  chartData,
+  numericColumns,
+  shortNumber,
+  timeLabels,
+  type Axis,
+  type ChartData,
+} from '../logic/chart-data.ts';
 import type { Result } from '../logic/result.ts';
 
 const HEIGHT_PX = 340;
@@ -85,62 +93,7 @@ function Plot({ result, running, axis, columns }: { result: Result; running: boo
     if (element === null) {
       return undefined;
     }
-    const style = getComputedStyle(document.documentElement);
-    const colour = (name: string): string => resolved(element, style.getPropertyValue(name));
-    const text = colour('--soft');
-    const line = { stroke: colour('--line'), width: 1 };
-    const bars =
-      axis.kind === 'row' && data[0].length <= MOST_BARS && series.length === 1
-        ? uPlot.paths.bars?.({ size: [0.7, 60] })
-        : undefined;
-    const plot = new uPlot(
-      {
-        width: element.clientWidth,
-        height: HEIGHT_PX,
-        scales: { x: { time: axis.kind === 'time' } },
-        tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
-        axes: [
-          {
-            stroke: text,
-            grid: line,
-            ticks: line,
-            values: (_u: uPlot, all: number[], _axis: number, _space: number, step: number) =>
-              axis.kind === 'time' ? timeLabels(all, step) : all.map(shortNumber),
-          },
-          {
-            stroke: text,
-            grid: line,
-            ticks: line,
-            size: 64,
-            values: (_u: uPlot, all: number[]) => all.map(shortNumber),
-          },
-        ],
-        series: [
-          {
-            label: nameOf(axis, result.columns),
-            ...(axis.kind === 'time'
-              ? { value: (_u: uPlot, at: number | null) => (at === null ? '–' : new Date(at * 1000).toISOString()) }
-              : {}),
-          },
-          ...series.map((s, i): uPlot.Series => {
-            const stroke = `hsl(${(150 + i * 137.5) % 360} ${dark ? '55% 62%' : '62% 38%'})`;
-            return {
-              label: s.label,
-              stroke,
-              width: 1.5,
-              spanGaps: true,
-              points: { show: data[0].length < 80 },
-              ...(bars === undefined
-                ? {}
-                : { paths: bars, fill: `${stroke.slice(0, -1)} / 35%)`, points: { show: false } }),
-            };
-          }),
-        ],
-        legend: { live: true },
-      },
-      data,
-      element,
-    );
+    const plot = new uPlot(plotOptions(element, { axis, columns: result.columns, series, data, dark }), data, element);
     const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT_PX }));
     observer.observe(element);
     return () => {
@@ -162,6 +115,69 @@ function Plot({ result, running, axis, columns }: { result: Result; running: boo
       {left > 0 && <p class="hint">{left.toLocaleString('en-US')} rows have no place on this axis and are left out.</p>}
     </>
   );
+}
+
+interface Drawing extends Pick<ChartData, 'series' | 'data'> {
+  axis: Axis;
+  /** Names of the result's columns. */
+  columns: string[];
+  dark: boolean;
+}
+
+/** How it is drawn: the page's colours, bars where there are few rows, lines otherwise. */
+function plotOptions(element: HTMLElement, { axis, columns, series, data, dark }: Drawing): uPlot.Options {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name: string): string => resolved(element, style.getPropertyValue(name));
+  const text = colour('--soft');
+  const line = { stroke: colour('--line'), width: 1 };
+  const bars =
+    axis.kind === 'row' && data[0].length <= MOST_BARS && series.length === 1
+      ? uPlot.paths.bars?.({ size: [0.7, 60] })
+      : undefined;
+  return {
+    width: element.clientWidth,
+    height: HEIGHT_PX,
+    scales: { x: { time: axis.kind === 'time' } },
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
+    axes: [
+      {
+        stroke: text,
+        grid: line,
+        ticks: line,
+        values: (_u: uPlot, all: number[], _axis: number, _space: number, step: number) =>
+          axis.kind === 'time' ? timeLabels(all, step) : all.map(shortNumber),
+      },
+      {
+        stroke: text,
+        grid: line,
+        ticks: line,
+        size: 64,
+        values: (_u: uPlot, all: number[]) => all.map(shortNumber),
+      },
+    ],
+    series: [
+      {
+        label: nameOf(axis, columns),
+        ...(axis.kind === 'time'
+          ? { value: (_u: uPlot, at: number | null) => (at === null ? '–' : new Date(at * 1000).toISOString()) }
+          : {}),
+      },
+      ...series.map((s, i): uPlot.Series => {
+        const stroke = `hsl(${(150 + i * 137.5) % 360} ${dark ? '55% 62%' : '62% 38%'})`;
+        return {
+          label: s.label,
+          stroke,
+          width: 1.5,
+          spanGaps: true,
+          points: { show: data[0].length < 80 },
+          ...(bars === undefined
+            ? {}
+            : { paths: bars, fill: `${stroke.slice(0, -1)} / 35%)`, points: { show: false } }),
+        };
+      }),
+    ],
+    legend: { live: true },
+  };
 }
 
 /** A colour of the style sheet, with light-dark() decided: a canvas does not know that. */

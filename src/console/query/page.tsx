@@ -1,129 +1,45 @@
+import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { FleetSummary, SavedQuery } from '../../cloud/api.ts';
-import { fits, wordsOf } from '../../cloud/satellites-match.ts';
 import { intervalText } from '../../interval-text.ts';
-import { parseHistory, remember, type HistoryEntry } from '../logic/history.ts';
+import type { HistoryEntry } from '../logic/history.ts';
 import { addressOf, type Place } from '../logic/location.ts';
-import { HEARD, heardOf } from '../logic/satellite-list.ts';
+import type { Result } from '../logic/result.ts';
 import { insertWord } from '../logic/schema-tree.ts';
-import { useConsole, useLoaded } from '../parts/context.ts';
-import { useFleet, useFleetChange } from '../parts/fleet.ts';
+import { useConsole } from '../parts/context.ts';
 import { PageHead } from '../parts/table.tsx';
-import { readTables } from '../resources.ts';
-import { MOST_CHOSEN, SOME_CHIPS, SatelliteChoice, askedOf } from './choice.tsx';
-import { HistoryList } from './history-list.tsx';
+import { SatelliteChoice } from './choice.tsx';
+import { Actions, Editor, OrderFields, type Order } from './editor.tsx';
+import { useHistory } from './history.ts';
 import { ResultView } from './result-view.tsx';
-import { useQuery } from './run.ts';
-import { SaveDialog, SavedList } from './saved.tsx';
+import { useQuery, type Outcome, type Request } from './run.ts';
+import { SaveDialog } from './saved.tsx';
 import { ScheduleDialog } from './schedule-dialog.tsx';
-import { SchemaBrowser } from './schema.tsx';
+import { SidePanel, type Side } from './side-panel.tsx';
+import { useChoice } from './use-choice.ts';
 
 const EXAMPLE =
   'select pid, name, uid, rss_bytes / 1048576 as rss_mb\nfrom processes\norder by rss_bytes desc\nlimit 20';
-const LIMITS = [1_000, 10_000, 100_000] as const;
-const LONGEST_SQL = 65_536;
-
-const SIDES = ['Tables', 'Saved', 'History'] as const;
-type Side = (typeof SIDES)[number];
-
-/** Tables of so many are put together, where not those of all. */
-const MOST_NAMED = 100;
-/**
- * Whom there is to ask, and which tables, is read anew at most so often: this page stays while others are looked at.
- */
-const AGAIN_MS = 5_000;
 
 export function QueryPage({ fleet, place }: { fleet: FleetSummary; place: Place }) {
-  const { me, say } = useConsole();
-  const key = `terrarium-history:${me.user}`;
-  const [sql, setSql] = useState(EXAMPLE);
+  const { me } = useConsole();
+  const statement = useStatement();
+  const { sql } = statement;
   // Without a choice all are asked, those too that appear later.
   const [chosen, setChosen] = useState<ReadonlySet<string> | undefined>(undefined);
   const [maxRows, setMaxRows] = useState<number>(10_000);
-  const [order, setOrder] = useState({ column: '', descending: false, limit: '' });
+  const [order, setOrder] = useState<Order>({ column: '', descending: false, limit: '' });
   const [side, setSide] = useState<Side>('Tables');
-  const [history, setHistory] = useState(() => parseHistory(localStorage.getItem(key)));
-  const [opened, setOpened] = useState<SavedQuery | undefined>(undefined);
-  const [saving, setSaving] = useState(false);
-  const [scheduling, setScheduling] = useState(false);
-  const editor = useRef<HTMLTextAreaElement>(null);
+  const history = useHistory(me.user);
+  const [asking, setAsking] = useState<'save' | 'schedule' | undefined>(undefined);
+  const query = useQuery((request, result, outcome) => history.add(entryOf(request, result, outcome)));
 
-  const write = (next: HistoryEntry[]): void => {
-    setHistory(next);
-    try {
-      localStorage.setItem(key, JSON.stringify(next));
-    } catch {
-      // A browser may have no room for it, or keep nothing at all: it then ends with the page.
-    }
-  };
-  const query = useQuery((request, result, outcome) => {
-    const entry: HistoryEntry = {
-      sql: request.sql,
-      at: new Date().toISOString(),
-      satellites: request.satellites?.length ?? result.parts.size,
-      rows: result.total,
-      outcome,
-      ...(result.ms === undefined ? {} : { ms: result.ms }),
-    };
-    // Another tab may have written meanwhile.
-    write(remember(parseHistory(localStorage.getItem(key)), entry));
-  });
-
-  const { satellite, sql: given } = place.page === 'query' ? place.params : {};
-  useEffect(() => {
-    if (satellite !== undefined) {
-      setChosen(new Set([satellite]));
-    }
-    if (given !== undefined) {
-      setSql(given);
-    }
-  }, [satellite, given]);
-
-  const [filter, setFilter] = useState('');
-  const total = heardOf(fleet);
-  // Of few all are known here; of many those that fit are asked for, and all are asked without naming them.
-  const whole = total <= MOST_CHOSEN;
-  const { satellites = [], matched } = useFleet(
-    whole ? { state: HEARD, limit: MOST_CHOSEN } : { state: HEARD, text: filter.trim(), limit: SOME_CHIPS },
-    false,
-    AGAIN_MS,
-  );
-  const ids = whole ? satellites.map((s) => s.id) : undefined;
-  const fitting = whole ? satellites.filter((s) => fits(s, wordsOf(filter))) : satellites;
-  const named = chosen === undefined ? ids : [...chosen].filter((id) => ids?.includes(id) ?? true);
-  const asked = askedOf(chosen, ids, whole ? satellites.length : total);
-  const of = chosen === undefined || chosen.size === 0 || chosen.size > MOST_NAMED ? undefined : [...chosen].sort();
-  const tables = useLoaded(undefined, () => readTables(of), undefined, of?.join());
-  useFleetChange(tables.reload, AGAIN_MS);
+  useAddress(place, (satellite) => setChosen(new Set([satellite])), statement.setSql);
+  const { choice, named, asked, tables } = useChoice(fleet, chosen);
   const run = (): void => {
-    if (sql.trim() === '' || asked === 0) {
-      return;
+    if (sql.trim() !== '' && asked > 0) {
+      query.start({ sql, ...(named === undefined ? {} : { satellites: named }), maxRows, ...orderOf(order, asked) });
     }
-    query.start({
-      sql,
-      ...(named === undefined ? {} : { satellites: named }),
-      maxRows,
-      ...(asked < 2 || order.column.trim() === ''
-        ? {}
-        : { order: [{ column: order.column.trim(), descending: order.descending }] }),
-      ...(asked > 1 && Number(order.limit) > 0 ? { limit: Number(order.limit) } : {}),
-    });
-  };
-  const open = (text: string, saved?: SavedQuery): void => {
-    setSql(text);
-    setOpened(saved);
-    editor.current?.focus();
-  };
-  const insert = (word: string): void => {
-    const element = editor.current;
-    if (element === null) {
-      return;
-    }
-    const { text, caret } = insertWord(element.value, element.selectionStart, element.selectionEnd, word);
-    element.value = text;
-    element.setSelectionRange(caret, caret);
-    setSql(text);
-    element.focus();
   };
   return (
     <>
@@ -136,191 +52,178 @@ export function QueryPage({ fleet, place }: { fleet: FleetSummary; place: Place 
               run();
             }}
           >
-            <label for="sql" class="sr">
-              SQL
-            </label>
-            <textarea
-              id="sql"
-              ref={editor}
-              rows={7}
-              spellcheck={false}
-              autocomplete="off"
-              autocapitalize="off"
-              value={sql}
-              maxLength={LONGEST_SQL}
-              aria-describedby="sql-keys"
-              onInput={(e) => setSql(e.currentTarget.value)}
-              onKeyDown={(e) => {
-                if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) {
-                  e.preventDefault();
-                  run();
-                } else if (e.key === 'Escape' && query.running) {
-                  query.cancel();
-                }
-              }}
+            <Editor editor={statement.editor} sql={sql} onSql={statement.setSql} onRun={run} query={query} />
+            <SatelliteChoice {...choice} chosen={chosen} onChoose={setChosen} />
+            {asked > 1 && <OrderFields order={order} onOrder={setOrder} />}
+            <Actions
+              query={query}
+              asked={asked}
+              empty={sql.trim() === ''}
+              maxRows={maxRows}
+              onMaxRows={setMaxRows}
+              onAsk={setAsking}
             />
-            <SatelliteChoice
-              fitting={fitting}
-              matched={whole ? fitting.length : matched}
-              total={whole ? satellites.length : total}
-              ids={ids}
-              filter={filter}
-              onFilter={setFilter}
-              chosen={chosen}
-              onChoose={setChosen}
-            />
-            {asked > 1 && (
-              <div class="merge" role="group" aria-label="All rows together">
-                <label class="inline">
-                  All rows in the order of{' '}
-                  <input
-                    class="small"
-                    value={order.column}
-                    maxLength={128}
-                    placeholder="column"
-                    spellcheck={false}
-                    onInput={(e) => setOrder({ ...order, column: e.currentTarget.value })}
-                  />
-                </label>
-                <label class="inline">
-                  <input
-                    type="checkbox"
-                    checked={order.descending}
-                    onChange={(e) => setOrder({ ...order, descending: e.currentTarget.checked })}
-                  />{' '}
-                  the largest first
-                </label>
-                <label class="inline">
-                  and only the first{' '}
-                  <input
-                    class="small count"
-                    type="number"
-                    min={1}
-                    max={1_000_000}
-                    value={order.limit}
-                    placeholder="all"
-                    onInput={(e) => setOrder({ ...order, limit: e.currentTarget.value })}
-                  />
-                </label>
-              </div>
-            )}
-            <div class="actions">
-              <button type="submit" class="primary" disabled={query.running || asked === 0}>
-                Run
-              </button>
-              {query.running && (
-                <button type="button" onClick={query.cancel}>
-                  Cancel
-                </button>
-              )}
-              <button type="button" disabled={sql.trim() === ''} onClick={() => setSaving(true)}>
-                Save…
-              </button>
-              <button type="button" disabled={sql.trim() === ''} onClick={() => setScheduling(true)}>
-                Schedule…
-              </button>
-              <label class="inline">
-                At most
-                <select value={String(maxRows)} onChange={(e) => setMaxRows(Number(e.currentTarget.value))}>
-                  {LIMITS.map((n) => (
-                    <option key={n} value={String(n)}>
-                      {n.toLocaleString('en-US')}
-                    </option>
-                  ))}
-                </select>
-                rows of each
-              </label>
-              <span class="spring" />
-              <span class="hint" id="sql-keys">
-                <kbd>Ctrl</kbd>+<kbd>Enter</kbd> runs it, <kbd>Esc</kbd> cancels.
-              </span>
-            </div>
           </form>
-          {opened !== undefined && (
-            <p class="hint">
-              Opened: <strong>{opened.name}</strong>
-              {opened.sql === sql ? '' : ', changed since'}
-            </p>
-          )}
+          <Opened statement={statement} />
           <p class="message" role="alert">
             {query.error}
           </p>
         </section>
-        <aside class="card side-panel" aria-label="Tables, saved queries, history">
-          <Tabs side={side} onSide={setSide} />
-          <div role="tabpanel" id="side-panel" aria-labelledby={`side-${side}`}>
-            {side === 'Tables' && (
-              <SchemaBrowser
-                tables={asked === 0 ? [] : (tables.data?.items ?? [])}
-                asked={tables.data?.satellites ?? 0}
-                onInsert={insert}
-              />
-            )}
-            {side === 'Saved' && <SavedList onOpen={(saved) => open(saved.sql, saved)} />}
-            {side === 'History' && (
-              <HistoryList history={history} onOpen={(entry) => open(entry.sql)} onClear={() => write([])} />
-            )}
-          </div>
-        </aside>
+        <SidePanel
+          side={side}
+          onSide={setSide}
+          tables={asked === 0 ? [] : (tables.data?.items ?? [])}
+          asked={tables.data?.satellites ?? 0}
+          onInsert={statement.insert}
+          history={history.entries}
+          onClear={history.clear}
+          onOpen={statement.open}
+        />
       </div>
       {query.result !== undefined && <ResultView result={query.result} running={query.running} />}
-      {scheduling && (
-        <ScheduleDialog
-          sql={sql}
-          saved={opened}
+      {asking === 'schedule' && (
+        <Scheduling
+          statement={statement}
           satellites={chosen === undefined ? undefined : named}
-          onClose={() => setScheduling(false)}
-          onDone={(made) => {
-            setScheduling(false);
-            say(`${made.name} will run every ${intervalText(made.everySeconds)}.`);
-            location.hash = addressOf('schedules', made.id);
-          }}
+          onClose={() => setAsking(undefined)}
         />
       )}
-      {saving && (
-        <SaveDialog
-          sql={sql}
-          opened={opened}
-          onClose={() => setSaving(false)}
-          onSaved={(saved) => {
-            setSaving(false);
-            setOpened(saved);
-            setSide('Saved');
-          }}
-        />
+      {asking === 'save' && (
+        <Saving statement={statement} onClose={() => setAsking(undefined)} onSaved={() => setSide('Saved')} />
       )}
     </>
   );
 }
 
-/** Arrow keys go from tab to tab, as everywhere. */
-function Tabs({ side, onSide }: { side: Side; onSide: (side: Side) => void }) {
-  const move = (event: KeyboardEvent): void => {
-    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-    const next = SIDES[(SIDES.indexOf(side) + step + SIDES.length) % SIDES.length];
-    if (step === 0 || next === undefined) {
-      return;
+/** Takes the satellite and the statement that an address names. */
+function useAddress(place: Place, onSatellite: (id: string) => void, onSql: (sql: string) => void): void {
+  const { satellite, sql } = place.page === 'query' ? place.params : {};
+  useEffect(() => {
+    if (satellite !== undefined) {
+      onSatellite(satellite);
     }
-    event.preventDefault();
-    onSide(next);
-    document.getElementById(`side-${next}`)?.focus();
+    if (sql !== undefined) {
+      onSql(sql);
+    }
+  }, [satellite, sql]);
+}
+
+interface Statement {
+  sql: string;
+  setSql(sql: string): void;
+  /** The saved query that it was opened from. */
+  opened: SavedQuery | undefined;
+  setOpened(saved: SavedQuery | undefined): void;
+  editor: RefObject<HTMLTextAreaElement | null>;
+  /** Puts a statement in its place. */
+  open(sql: string, saved?: SavedQuery): void;
+  /** Puts a word where the cursor is. */
+  insert(word: string): void;
+}
+
+/** The statement in the editor. */
+function useStatement(): Statement {
+  const [sql, setSql] = useState(EXAMPLE);
+  const [opened, setOpened] = useState<SavedQuery | undefined>(undefined);
+  const editor = useRef<HTMLTextAreaElement>(null);
+  return {
+    sql,
+    setSql,
+    opened,
+    setOpened,
+    editor,
+    open(text, saved) {
+      setSql(text);
+      setOpened(saved);
+      editor.current?.focus();
+    },
+    insert(word) {
+      const element = editor.current;
+      if (element === null) {
+        return;
+      }
+      const { text, caret } = insertWord(element.value, element.selectionStart, element.selectionEnd, word);
+      element.value = text;
+      element.setSelectionRange(caret, caret);
+      setSql(text);
+      element.focus();
+    },
   };
+}
+
+function entryOf(request: Request, result: Result, outcome: Outcome): HistoryEntry {
+  return {
+    sql: request.sql,
+    at: new Date().toISOString(),
+    satellites: request.satellites?.length ?? result.parts.size,
+    rows: result.total,
+    outcome,
+    ...(result.ms === undefined ? {} : { ms: result.ms }),
+  };
+}
+
+/** The rows of one satellite come in the order of its statement. */
+function orderOf(order: Order, asked: number): Pick<Request, 'order' | 'limit'> {
+  const column = order.column.trim();
+  return {
+    ...(asked < 2 || column === '' ? {} : { order: [{ column, descending: order.descending }] }),
+    ...(asked > 1 && Number(order.limit) > 0 ? { limit: Number(order.limit) } : {}),
+  };
+}
+
+function Opened({ statement: { sql, opened } }: { statement: Statement }) {
+  return opened === undefined ? null : (
+    <p class="hint">
+      Opened: <strong>{opened.name}</strong>
+      {opened.sql === sql ? '' : ', changed since'}
+    </p>
+  );
+}
+
+function Scheduling({
+  statement: { sql, opened },
+  satellites,
+  onClose,
+}: {
+  statement: Statement;
+  satellites: string[] | undefined;
+  onClose: () => void;
+}) {
+  const { say } = useConsole();
   return (
-    <div role="tablist" class="tabs" onKeyDown={move}>
-      {SIDES.map((s) => (
-        <button
-          key={s}
-          type="button"
-          role="tab"
-          id={`side-${s}`}
-          aria-selected={s === side}
-          aria-controls="side-panel"
-          tabIndex={s === side ? 0 : -1}
-          onClick={() => onSide(s)}
-        >
-          {s}
-        </button>
-      ))}
-    </div>
+    <ScheduleDialog
+      sql={sql}
+      saved={opened}
+      satellites={satellites}
+      onClose={onClose}
+      onDone={(made) => {
+        onClose();
+        say(`${made.name} will run every ${intervalText(made.everySeconds)}.`);
+        location.hash = addressOf('schedules', made.id);
+      }}
+    />
+  );
+}
+
+function Saving({
+  statement: { sql, opened, setOpened },
+  onClose,
+  onSaved,
+}: {
+  statement: Statement;
+  onClose: () => void;
+  onSaved: () => void;
+}) {
+  return (
+    <SaveDialog
+      sql={sql}
+      opened={opened}
+      onClose={onClose}
+      onSaved={(saved) => {
+        onClose();
+        setOpened(saved);
+        onSaved();
+      }}
+    />
   );
 }

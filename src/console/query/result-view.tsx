@@ -3,7 +3,8 @@ import type { QueryState } from '../../cloud/api.ts';
 import { numericColumns } from '../logic/chart-data.ts';
 import { csvLines, jsonLines, pieces } from '../logic/export.ts';
 import { countStates, describePart, type Part, type Result } from '../logic/result.ts';
-import { Badge, type Tone } from '../parts/badge.tsx';
+import type { Tone } from '../logic/tone.ts';
+import { Badge } from '../parts/badge.tsx';
 import { Chart } from './chart.tsx';
 import { RowsTable } from './rows-table.tsx';
 

@@ -27,19 +27,11 @@ type Whom = 'all' | 'tags' | 'these';
 /** Has a query run again and again: how often, on which satellites. */
 export function ScheduleDialog({ sql, saved, satellites, over, onClose, onDone }: Props) {
   const given = over?.satellites ?? satellites;
-  const [whom, setWhom] = useState<Whom>(
-    given !== undefined && given !== null
-      ? 'these'
-      : over !== undefined && Object.keys(over.tags).length > 0
-        ? 'tags'
-        : 'all',
-  );
+  const [whom, setWhom] = useState<Whom>(() => whomAtFirst(given, over));
   const [follow, setFollow] = useState(
     over === undefined ? saved !== undefined && saved.sql === sql : over.query !== null,
   );
   const followed = over === undefined ? saved?.id : (over.query ?? undefined);
-  const every = over?.everySeconds ?? 300;
-  const intervals = [...new Set([...INTERVALS, every])].sort((a, b) => a - b);
 
   async function submit(form: FormData): Promise<void> {
     const body: ScheduleBody = {
@@ -53,20 +45,7 @@ export function ScheduleDialog({ sql, saved, satellites, over, onClose, onDone }
       ...(whom === 'these' && given !== undefined && given !== null ? { satellites: given } : {}),
       expect: over?.version ?? 0,
     };
-    if (over !== undefined) {
-      return onDone(await putSchedule(over.id, body));
-    }
-    const id = idOf(body.name);
-    for (let n = 1; ; n += 1) {
-      try {
-        return onDone(await putSchedule(n === 1 && id !== '' ? id : `${id === '' ? 'schedule' : id}-${n}`, body));
-      } catch (error) {
-        // Another one has this id, which people see in command lines only.
-        if (!(error instanceof ApiError) || error.status !== 409 || n === TRIES) {
-          throw error;
-        }
-      }
-    }
+    onDone(await (over === undefined ? create(body) : putSchedule(over.id, body)));
   }
   return (
     <FormDialog
@@ -79,49 +58,8 @@ export function ScheduleDialog({ sql, saved, satellites, over, onClose, onDone }
         Name{' '}
         <input name="name" required maxLength={200} defaultValue={over?.name ?? saved?.name ?? ''} autocomplete="off" />
       </label>
-      <label>
-        Every
-        <select name="every">
-          {intervals.map((s) => (
-            <option key={s} value={String(s)} selected={s === every}>
-              {intervalText(s)}
-            </option>
-          ))}
-        </select>
-      </label>
-      <fieldset class="options">
-        <legend>Satellites</legend>
-        <label>
-          <input type="radio" name="whom" checked={whom === 'all'} onChange={() => setWhom('all')} />
-          <span>All that are heard then</span>
-        </label>
-        <label>
-          <input type="radio" name="whom" checked={whom === 'tags'} onChange={() => setWhom('tags')} />
-          <span>Those that have tags</span>
-        </label>
-        {given !== undefined && given !== null && (
-          <label>
-            <input type="radio" name="whom" checked={whom === 'these'} onChange={() => setWhom('these')} />
-            <span>
-              These {given.length}
-              <small>{given.join(', ')}</small>
-            </span>
-          </label>
-        )}
-      </fieldset>
-      {whom === 'tags' && (
-        <label>
-          Tags, all of which it must have{' '}
-          <input
-            name="tags"
-            required
-            placeholder="place=cellar role=camera"
-            autocomplete="off"
-            maxLength={2000}
-            defaultValue={tagText(over?.tags ?? {}).join(' ')}
-          />
-        </label>
-      )}
+      <EveryField seconds={over?.everySeconds ?? 300} />
+      <WhomField whom={whom} onWhom={setWhom} given={given} tags={over?.tags ?? {}} />
       <label>
         At most so many rows of each{' '}
         <input
@@ -157,5 +95,95 @@ export function ScheduleDialog({ sql, saved, satellites, over, onClose, onDone }
         or 1 MiB.
       </p>
     </FormDialog>
+  );
+}
+
+function whomAtFirst(given: string[] | null | undefined, over: Schedule | undefined): Whom {
+  if (given !== undefined && given !== null) {
+    return 'these';
+  }
+  return over !== undefined && Object.keys(over.tags).length > 0 ? 'tags' : 'all';
+}
+
+/** Makes a schedule with an id out of its name. */
+async function create(body: ScheduleBody): Promise<Schedule> {
+  const id = idOf(body.name);
+  for (let n = 1; ; n += 1) {
+    try {
+      return await putSchedule(n === 1 && id !== '' ? id : `${id === '' ? 'schedule' : id}-${n}`, body);
+    } catch (error) {
+      // Another one has this id, which people see in command lines only.
+      if (!(error instanceof ApiError) || error.status !== 409 || n === TRIES) {
+        throw error;
+      }
+    }
+  }
+}
+
+function EveryField({ seconds }: { seconds: number }) {
+  const intervals = [...new Set([...INTERVALS, seconds])].sort((a, b) => a - b);
+  return (
+    <label>
+      Every
+      <select name="every">
+        {intervals.map((s) => (
+          <option key={s} value={String(s)} selected={s === seconds}>
+            {intervalText(s)}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function WhomField({
+  whom,
+  onWhom,
+  given,
+  tags,
+}: {
+  whom: Whom;
+  onWhom: (whom: Whom) => void;
+  /** Satellites that can be chosen as they are. */
+  given: string[] | null | undefined;
+  /** Tags that stand there at first. */
+  tags: Record<string, string>;
+}) {
+  return (
+    <>
+      <fieldset class="options">
+        <legend>Satellites</legend>
+        <label>
+          <input type="radio" name="whom" checked={whom === 'all'} onChange={() => onWhom('all')} />
+          <span>All that are heard then</span>
+        </label>
+        <label>
+          <input type="radio" name="whom" checked={whom === 'tags'} onChange={() => onWhom('tags')} />
+          <span>Those that have tags</span>
+        </label>
+        {given !== undefined && given !== null && (
+          <label>
+            <input type="radio" name="whom" checked={whom === 'these'} onChange={() => onWhom('these')} />
+            <span>
+              These {given.length}
+              <small>{given.join(', ')}</small>
+            </span>
+          </label>
+        )}
+      </fieldset>
+      {whom === 'tags' && (
+        <label>
+          Tags, all of which it must have{' '}
+          <input
+            name="tags"
+            required
+            placeholder="place=cellar role=camera"
+            autocomplete="off"
+            maxLength={2000}
+            defaultValue={tagText(tags).join(' ')}
+          />
+        </label>
+      )}
+    </>
   );
 }

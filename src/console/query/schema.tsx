@@ -2,16 +2,15 @@ import { useState } from 'preact/hooks';
 import type { FleetTable } from '../../cloud/api.ts';
 import { filterSchema } from '../logic/schema-tree.ts';
 
-/** The tables of the chosen satellites; a click puts a name where the editor's cursor is. */
-export function SchemaBrowser({
-  tables,
-  asked,
-  onInsert,
-}: {
+export interface SchemaProps {
   tables: FleetTable[];
+  /** Satellites that were asked for their tables. */
   asked: number;
   onInsert: (word: string) => void;
-}) {
+}
+
+/** The tables of the chosen satellites; a click puts a name where the editor's cursor is. */
+export function SchemaBrowser({ tables, asked, onInsert }: SchemaProps) {
   const [filter, setFilter] = useState('');
   const shown = filterSchema(tables, filter);
   return (

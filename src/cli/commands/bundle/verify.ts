@@ -14,9 +14,9 @@ export const command: CommandModule = {
         const path = subject(file);
         const index = await verifyPayload(path, { trustedKeys: trust(options.trustKey) });
         if (options.json === true) {
-          io.stdout.write(
-            `${JSON.stringify({ file: path, ok: true, version: index.version, kubernetes: index.kubernetes, developmentKey: index.developmentKey, entries: index.entries.length })}\n`,
-          );
+          const { version, kubernetes, developmentKey, entries } = index;
+          const result = { file: path, ok: true, version, kubernetes, developmentKey, entries: entries.length };
+          io.stdout.write(`${JSON.stringify(result)}\n`);
           return;
         }
         io.stdout.write(

@@ -25,7 +25,7 @@ export const command: CommandModule = {
           import('../../../../installer/plan/files.ts'),
           import('../../../../installer/plan/units.ts'),
           import('../../../../installer/cluster/spec.ts'),
-          import('../../reporters/reporter.ts'),
+          import('../../reporters/choose.ts'),
         ]);
         const data = options.data ?? DEFAULT_DATA;
         const operation = options.operation ?? lastOperation(data);

@@ -1,0 +1,2 @@
+/** How well something is, for its colour. */
+export type Tone = 'good' | 'warn' | 'bad' | 'idle';
