@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
+import type { CloudInfo, NodeInfo, Overview } from '../api/overview.ts';
 import { clientUsers, websocketHost, type Topology } from '../bus/config.ts';
 import { BUS_PATH, connectBus } from '../bus/connect.ts';
 import type { Announcement } from '../bus/frames.ts';
@@ -15,7 +16,7 @@ import { openSatellites } from '../store/satellites.ts';
 import { spaceOf } from '../store/space.ts';
 import { spareWrites } from '../store/spare.ts';
 import { VERSION } from '../version.ts';
-import { API_PATHS, type CloudInfo, type NodeInfo, type Overview } from './api.ts';
+import { API_PATHS } from './api-paths.ts';
 import { openCredentials } from './auth/credentials.ts';
 import { createFailedLogins } from './auth/failed-logins.ts';
 import { trackSessions } from './auth/sessions.ts';

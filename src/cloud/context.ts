@@ -1,4 +1,4 @@
-import type { Overview } from './api.ts';
+import type { Overview } from '../api/overview.ts';
 import type { CredentialsHolder } from './auth/credentials.ts';
 import type { FailedLoginCounter } from './auth/failed-logins.ts';
 import type { SessionUse } from './auth/sessions.ts';

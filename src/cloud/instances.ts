@@ -1,9 +1,9 @@
 import type { NatsConnection } from '@nats-io/transport-node';
+import type { CloudInfo } from '../api/overview.ts';
 import { announcementSchema, decode, encode, type Announcement } from '../bus/frames.ts';
 import { listen } from '../bus/listen.ts';
 import { nameOf, subjects } from '../bus/subjects.ts';
 import { guarded } from '../guarded.ts';
-import type { CloudInfo } from './api.ts';
 import type { Changes } from './changes.ts';
 
 const ANNOUNCE_MS = 2_000;

@@ -1,3 +1,4 @@
+import type { ApplicationInfo, NodeInfo, Overview, PodInfo } from '../api/overview.ts';
 import { applicationAddresses, APPLICATIONS, APPLICATIONS_PATH, hostPorts } from '../kube/applications.ts';
 import type { KubeClient } from '../kube/client.ts';
 import {
@@ -10,7 +11,6 @@ import {
 } from '../kube/types.ts';
 import { watchCollection } from '../kube/watch.ts';
 import type { Facts } from '../store/facts.ts';
-import type { ApplicationInfo, NodeInfo, Overview, PodInfo } from './api.ts';
 import type { Changes } from './changes.ts';
 
 const FACT = 'kubernetes';

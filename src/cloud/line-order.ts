@@ -1,5 +1,5 @@
+import type { QueryLine } from '../api/queries.ts';
 import type { Value } from '../bus/frames.ts';
-import type { QueryLine } from './api.ts';
 
 /** By what the rows of all satellites are ordered. */
 export interface OrderBy {

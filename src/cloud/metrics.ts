@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import type { SatelliteState } from '../api/satellites.ts';
 import { DAY_MS } from '../pki/crypto.ts';
-import type { SatelliteState } from './api.ts';
 import type { State } from './state/state.ts';
 
 /** What a Prometheus server asks for. */

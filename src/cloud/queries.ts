@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import type { QueryLine, QueryState } from '../api/queries.ts';
 import {
   CREDITS,
   CREDIT_GROUP,
@@ -15,7 +16,6 @@ import {
 import { listen } from '../bus/listen.ts';
 import { parseReply, subjects } from '../bus/subjects.ts';
 import { guarded } from '../guarded.ts';
-import type { QueryLine, QueryState } from './api.ts';
 import { HttpProblem } from './http/problem.ts';
 import { arrivalOrder, mergeOrder, orderedSql, type LineOrder, type OrderBy } from './line-order.ts';
 

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
+import type { querySchema } from '../api/queries.ts';
 import { QUERY_LIMITS } from '../bus/frames.ts';
-import type { querySchema } from './api.ts';
 import type { Caller } from './auth/access.ts';
 import type { CloudContext } from './context.ts';
 import { HttpProblem, forbidden, unavailable } from './http/problem.ts';

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { SatelliteInfo, SatelliteState, satelliteListQuery } from './api.ts';
+import type { SatelliteInfo, SatelliteState, satelliteListQuery } from '../api/satellites.ts';
 import { decodeCursor, encodeCursor } from './http/pages.ts';
 import { badCursor } from './http/problem.ts';
 import { STATE_RANK, fits, wordsOf } from './satellites-match.ts';

@@ -1,4 +1,4 @@
-import type { FleetTable, SatelliteInfo } from './api.ts';
+import type { FleetTable, SatelliteInfo } from '../api/satellites.ts';
 
 type Tables = SatelliteInfo['tables'];
 

@@ -1,5 +1,11 @@
+import type {
+  FleetSummary,
+  SatelliteBrief,
+  SatelliteChange,
+  SatelliteInfo,
+  SatelliteState,
+} from '../api/satellites.ts';
 import type { SatelliteStateRow } from '../store/rows.ts';
-import type { FleetSummary, SatelliteBrief, SatelliteChange, SatelliteInfo, SatelliteState } from './api.ts';
 import { hasTags, listPage, type SatelliteQuery } from './satellites-list.ts';
 import { STATE_RANK } from './satellites-match.ts';
 import type { KnownSatellite, SatelliteRows } from './satellites-rows.ts';

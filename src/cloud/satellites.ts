@@ -1,11 +1,11 @@
 import { isIP } from 'node:net';
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
+import type { SatelliteInfo, SatelliteState as AnyState } from '../api/satellites.ts';
 import { DEGRADED_MS, UNREACHABLE_MS, decode, heartbeatSchema, type Heartbeat } from '../bus/frames.ts';
 import { listen } from '../bus/listen.ts';
 import { nameOf, subjects } from '../bus/subjects.ts';
 import { guarded } from '../guarded.ts';
 import type { SatelliteRecord, SatelliteStore } from '../store/satellites.ts';
-import type { SatelliteInfo, SatelliteState as AnyState } from './api.ts';
 
 /**
  * Between looks for satellites that have fallen silent, for those that are gone, and between writes of what was heard.

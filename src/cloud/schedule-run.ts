@@ -1,5 +1,6 @@
+import type { QueryLine, QueryState } from '../api/queries.ts';
+import type { ScheduleRun } from '../api/schedules.ts';
 import { KEEP_BYTES, KEEP_ROWS, MAX_FAILURES } from '../store/schedule-limits.ts';
-import type { QueryLine, QueryState, ScheduleRun } from './api.ts';
 import type { QuerySink } from './queries.ts';
 
 /** Characters of a reason or a message, as the state takes them. */

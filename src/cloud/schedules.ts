@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import type { CloudInfo } from '../api/overview.ts';
+import { querySchema } from '../api/queries.ts';
 import { Failure } from '../errors.ts';
 import type { Outcome } from '../store/machine.ts';
 import type { Draft, Replica } from '../store/replica.ts';
@@ -6,7 +8,6 @@ import type { SavedQueryRow, ScheduleRow, ScheduleRunRow } from '../store/rows.t
 import { SCHEDULES_SCHEMA, KEEP_BYTES } from '../store/schedule-limits.ts';
 import { isDue } from '../store/schedule-times.ts';
 import { ulid } from '../store/ulid.ts';
-import { querySchema, type CloudInfo } from './api.ts';
 import { scopesOf, type Caller } from './auth/access.ts';
 import type { CloudContext } from './context.ts';
 import { MAX_QUERIES } from './queries.ts';

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import type { Context } from 'koa';
-import type { Topic, WatchStart } from './api.ts';
+import type { Topic, WatchStart } from '../api/watch.ts';
 import type { Caller } from './auth/access.ts';
 import type { CloudContext } from './context.ts';
 import { stillAllowed } from './http/auth.ts';

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { ChangeLine, FleetLine, Overview, Topic } from '../cloud/api.ts';
+import type { Overview } from '../api/overview.ts';
+import type { ChangeLine, FleetLine, Topic } from '../api/watch.ts';
 import { logout, whoAmI } from './api.ts';
 import { may, type Me } from './logic/access.ts';
 import { addressOf, placeOf, type PageName, type Place } from './logic/location.ts';

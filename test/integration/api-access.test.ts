@@ -1,5 +1,9 @@
 import t from 'tap';
-import type { AuditEntry, ChangeLine, Page, SavedQuery, Token, User } from '../../src/cloud/api.ts';
+import type { AuditEntry } from '../../src/api/audit.ts';
+import type { Page } from '../../src/api/page.ts';
+import type { SavedQuery } from '../../src/api/saved-queries.ts';
+import type { Token, User } from '../../src/api/users.ts';
+import type { ChangeLine } from '../../src/api/watch.ts';
 import {
   API_TOKEN,
   PASSWORD,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import t from 'tap';
-import type { Schedule } from '../../src/cloud/api.ts';
+import type { Schedule } from '../../src/api/schedules.ts';
 import { openConsole, rowsOf, type ConsoleUnderTest } from '../support/console-browser.ts';
 
 /** Schedules in the console: from the editor to the rows of a run, by hand, live, and as who may not. */

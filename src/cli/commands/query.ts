@@ -99,16 +99,16 @@ Exit codes: 0 all satellites answered, 1 none, 3 some; 2 bad input, 5 no machine
         const { refreshContext } = await import('../../context/refresh.ts');
         const { printerFor } = await import('../query-printer.ts');
         const { answeredCode } = await import('../partial.ts');
-        const { API_PATHS } = await import('../../cloud/api.ts');
+        const { API_PATHS } = await import('../../cloud/api-paths.ts');
         const { tagOptions } = await import('../tag-options.ts');
-        type Line = import('../../cloud/api.ts').QueryLine;
-        type Body = import('../../cloud/api.ts').QueryBody;
+        type Line = import('../../api/queries.ts').QueryLine;
+        type Body = import('../../api/queries.ts').QueryBody;
         const context = loadContext(io.env, options.context);
         const client = createCloudClient(context);
         const sql =
           given ??
           (
-            await client.get<import('../../cloud/api.ts').SavedQuery>(
+            await client.get<import('../../api/saved-queries.ts').SavedQuery>(
               `${API_PATHS.savedQueries}/${encodeURIComponent(options.saved ?? '')}`,
               io.signal,
             )
@@ -142,7 +142,7 @@ Exit codes: 0 all satellites answered, 1 none, 3 some; 2 bad input, 5 no machine
         }
         process.exitCode = answeredCode(ended);
         const overview = await client
-          .get<import('../../cloud/api.ts').Overview>(API_PATHS.overview, AbortSignal.timeout(REFRESH_MS))
+          .get<import('../../api/overview.ts').Overview>(API_PATHS.overview, AbortSignal.timeout(REFRESH_MS))
           .catch(() => undefined);
         if (overview !== undefined) {
           refreshContext(io.env, context, overview);

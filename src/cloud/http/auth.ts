@@ -1,7 +1,8 @@
 import type { Context } from 'koa';
+import { scopeSchema, type PasswordChange, type Scope } from '../../api/access.ts';
 import type { Store } from '../../store/database.ts';
 import type { TokenRow, UserRow } from '../../store/rows.ts';
-import { CLIENT_HEADER, SESSION_COOKIE, scopeSchema, type PasswordChange, type Scope } from '../api.ts';
+import { CLIENT_HEADER, SESSION_COOKIE } from '../api-paths.ts';
 import { scopesOf, type Caller } from '../auth/access.ts';
 import { splitPosition } from '../auth/sessions.ts';
 import { hashSecret } from '../auth/tokens.ts';

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Context } from 'koa';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import type { z } from 'zod';
-import { querySchema, streamRequestSchema, type StreamLine } from '../api.ts';
+import { querySchema, streamRequestSchema, type StreamLine } from '../../api/queries.ts';
 import type { Caller } from '../auth/access.ts';
 import type { CloudContext } from '../context.ts';
 import { queryFor } from '../query-start.ts';

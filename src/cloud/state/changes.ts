@@ -1,7 +1,8 @@
+import type { Scope } from '../../api/access.ts';
+import type { ChangeLine, Topic } from '../../api/watch.ts';
 import type { Store } from '../../store/database.ts';
 import type { AuditRow, EnrolmentTokenRow, SatelliteRow, SavedQueryRow } from '../../store/rows.ts';
 import { viewSatellite } from '../../store/views.ts';
-import type { ChangeLine, Scope, Topic } from '../api.ts';
 import type { Caller } from '../auth/access.ts';
 import { many, one, sessionById, tokenById, userByName } from './read.ts';
 import { runsAfter, scheduleById, shownSchedule } from './schedules.ts';

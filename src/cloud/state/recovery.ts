@@ -1,5 +1,5 @@
+import { SCOPES } from '../../api/access.ts';
 import type { Replica } from '../../store/replica.ts';
-import { SCOPES } from '../api.ts';
 import type { Credentials } from '../auth/credentials.ts';
 import { one, tokenById, userByName } from './read.ts';
 import type { State } from './state.ts';

@@ -1,3 +1,7 @@
+import type { AuditEntry } from '../../api/audit.ts';
+import type { SavedQuery } from '../../api/saved-queries.ts';
+import type { Schedule, ScheduleRun } from '../../api/schedules.ts';
+import type { SessionInfo, Token, User } from '../../api/users.ts';
 import type {
   AuditRow,
   EnrolmentTokenRow,
@@ -7,7 +11,6 @@ import type {
   TokenRow,
   UserRow,
 } from '../../store/rows.ts';
-import type { AuditEntry, SavedQuery, Schedule, ScheduleRun, SessionInfo, Token, User } from '../api.ts';
 import { tokenScopes } from '../http/auth.ts';
 import type { EnrolmentToken } from '../satellites-api.ts';
 import type { SessionRow } from './read.ts';

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
-import type { Role, User } from '../../cloud/api.ts';
+import type { Role } from '../../api/access.ts';
+import type { User } from '../../api/users.ts';
 import { ROLE_MEANING } from '../logic/access.ts';
 import { addressOf } from '../logic/location.ts';
 import { LEAST_PASSWORD } from '../logic/password.ts';

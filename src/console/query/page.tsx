@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { FleetSummary, SavedQuery } from '../../cloud/api.ts';
+import type { FleetSummary } from '../../api/satellites.ts';
+import type { SavedQuery } from '../../api/saved-queries.ts';
 import { fits, wordsOf } from '../../cloud/satellites-match.ts';
 import { intervalText } from '../../interval-text.ts';
 import { parseHistory, remember, type HistoryEntry } from '../logic/history.ts';
