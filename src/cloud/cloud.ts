@@ -23,7 +23,7 @@ import { trackSessions } from './auth/sessions.ts';
 import { shareSessionUse } from './auth/shared-use.ts';
 import { createThrottle } from './auth/throttle.ts';
 import { createChanges } from './changes.ts';
-import type { CloudContext } from './context.ts';
+import type { CloudContext, Enrolment } from './context.ts';
 import { keepDeparted } from './departed.ts';
 import { createDirect } from './direct/direct.ts';
 import { keepDns, zoneData } from './direct/dns.ts';
@@ -40,7 +40,6 @@ import { createMetrics } from './metrics.ts';
 import { createQueryProxy, type QueryProxy } from './queries.ts';
 import { NOBODY } from './satellites-admission.ts';
 import { openSatellitesAuthority, type SatellitesAuthority } from './satellites-authority.ts';
-import type { Enrolment } from './satellites-enrolment.ts';
 import { createGate } from './satellites-gate.ts';
 import { createRenewals } from './satellites-renewal.ts';
 import { createSatelliteRows } from './satellites-rows.ts';
@@ -350,7 +349,9 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const schedules = keepSchedules({
     self: node,
     boot: `${startedAt} ${process.pid}`,
-    cloud: context,
+    state,
+    metrics,
+    sources: context,
     tells: () => firstReady() === node,
     instances: clouds,
     listeningMs,

@@ -15,21 +15,8 @@ import { change, setVersion } from './http/change.ts';
 import { HttpProblem, forbidden } from './http/problem.ts';
 import { credentialEnds, type EnrolmentDetails } from './satellites-admission.ts';
 import { REVOKED_KEY, type EnrolmentTokenReply, type EnrolReply, type EnrolRequest } from './satellites-api.ts';
-import type { SatellitesAuthority } from './satellites-authority.ts';
 import { one } from './state/read.ts';
 import { showEnrolmentToken } from './state/views.ts';
-
-/** What enrolment needs to know of this instance. */
-export interface Enrolment {
-  authority(): Promise<SatellitesAuthority>;
-  /** The cluster's CA, PEM. */
-  ca(): string;
-  /** `host:port` of the bus, and of console and API, on each control plane. */
-  clouds(): string[];
-  consoles(): string[];
-  /** Names of the cluster's nodes, whose satellites need no enrolment. */
-  nodes(): readonly string[];
-}
 
 /** `tre_<id>_<secret>`; the secret has 256 random bits and is stored nowhere. */
 export function createEnrolmentToken(): { id: string; token: string } {
