@@ -3,7 +3,8 @@ import type { querySchema } from '../api/queries.ts';
 import { QUERY_LIMITS } from '../bus/frames.ts';
 import type { Caller } from './auth/access.ts';
 import { HttpProblem, forbidden, unavailable } from './http/problem.ts';
-import { MAX_QUERIES, MAX_QUERIES_OF_USER, type QueryProxy, type QuerySpec } from './queries.ts';
+import { MAX_QUERIES, MAX_QUERIES_OF_USER, type QueryProxy } from './queries.ts';
+import type { QuerySpec } from './queries/query.ts';
 import type { SatelliteView } from './satellites-view.ts';
 
 /** What a query is started from. */

@@ -1,7 +1,7 @@
 import type { QueryLine, QueryState } from '../api/queries.ts';
 import type { ScheduleRun } from '../api/schedules.ts';
 import { KEEP_BYTES, KEEP_ROWS, MAX_FAILURES } from '../store/schedule-limits.ts';
-import type { QuerySink } from './queries.ts';
+import type { QuerySink } from './queries/query.ts';
 
 /** Characters of a reason or a message, as the state takes them. */
 const LONGEST_REASON = 300;

@@ -19,7 +19,8 @@ import {
 } from '../../src/bus/frames.ts';
 import { BusServer } from '../../src/bus/server.ts';
 import { subjects } from '../../src/bus/subjects.ts';
-import { createQueryProxy, type QueryProxy, type QuerySpec } from '../../src/cloud/queries.ts';
+import { createQueryProxy, type QueryProxy } from '../../src/cloud/queries.ts';
+import type { QuerySpec } from '../../src/cloud/queries/query.ts';
 import { NATS_SERVER, busFiles, freePorts, type BusFiles } from '../support/bus-files.ts';
 import { until } from '../support/local-cloud.ts';
 
