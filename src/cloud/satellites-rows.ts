@@ -76,7 +76,10 @@ export function satellitesOf({ kind, args }: Pick<AppliedEntry, 'kind' | 'args'>
     return [];
   }
   const { id, states } = args as { id?: string; states?: { id: string }[] };
-  return states === undefined ? (id === undefined ? [] : [id]) : states.map((s) => s.id);
+  if (states !== undefined) {
+    return states.map((s) => s.id);
+  }
+  return id === undefined ? [] : [id];
 }
 
 export function createSatelliteRows(state: State): SatelliteRows {

@@ -65,7 +65,10 @@ export interface Registry {
 
 export function stateOf(lastSeen: number, now: number): SatelliteState {
   const silence = now - lastSeen;
-  return silence < DEGRADED_MS ? 'healthy' : silence < UNREACHABLE_MS ? 'degraded' : 'unreachable';
+  if (silence < DEGRADED_MS) {
+    return 'healthy';
+  }
+  return silence < UNREACHABLE_MS ? 'degraded' : 'unreachable';
 }
 
 /** A process that runs has the tables that it started with. */

@@ -101,7 +101,7 @@ export function collectRun(
       const reason =
         bad.length === 0 ? '' : `${bad.length} of ${asked} satellites did not answer: ${failures[0]?.message ?? ''}`;
       return {
-        state: bad.length === 0 ? 'done' : bad.length === asked ? 'failed' : 'partial',
+        state: stateOf(bad.length, asked),
         reason: shortened(reason),
         counts,
         failures,
@@ -114,4 +114,11 @@ export function collectRun(
     lines: () => lines.map((line) => line.json),
     bare: () => lines.flatMap((line) => (line.bare === undefined ? [] : [line.bare])),
   };
+}
+
+function stateOf(bad: number, asked: number): RunEnd['state'] {
+  if (bad === 0) {
+    return 'done';
+  }
+  return bad === asked ? 'failed' : 'partial';
 }

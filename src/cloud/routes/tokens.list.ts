@@ -21,7 +21,8 @@ export const route = define({
   reply: pageOf(tokenSchema),
   handle({ cloud, query, caller }) {
     const own = ownOf(caller);
-    const owner = own.of === 'all' ? (query.owner ?? null) : own.of === 'user' ? own.user : null;
+    const wanted = own.of === 'all' ? query.owner : undefined;
+    const owner = own.of === 'user' ? own.user : (wanted ?? null);
     const only = own.of === 'token' ? own.token : null;
     const rows = many<TokenRow>(
       cloud.state.replica().db,

@@ -102,7 +102,7 @@ export function changesAfter(
         lines.push({
           seq: row.position,
           topic,
-          change: now === null ? 'deleted' : before === null ? 'created' : 'changed',
+          change: changeOf(before, now),
           key,
           item: now === null ? null : source.show(db, key),
         });
@@ -128,6 +128,13 @@ export function changesAfter(
     upTo: Math.max(upTo, runs.at(-1)?.position ?? 0),
     more,
   };
+}
+
+function changeOf(before: unknown, now: unknown): ChangeLine['change'] {
+  if (now === null) {
+    return 'deleted';
+  }
+  return before === null ? 'created' : 'changed';
 }
 
 const hasSchedules = (db: Store): boolean =>
