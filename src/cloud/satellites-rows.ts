@@ -1,6 +1,6 @@
 import type { AppliedEntry } from '../store/machine.ts';
 import type { SatelliteRow } from '../store/rows.ts';
-import { createListeners } from './fleet/listeners.ts';
+import { createListeners } from './listeners.ts';
 import { credentialEnds } from './satellites-admission.ts';
 import { many, one } from './state/read.ts';
 import type { State } from './state/state.ts';

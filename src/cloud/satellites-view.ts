@@ -6,9 +6,9 @@ import type {
   SatelliteState,
 } from '../api/satellites.ts';
 import type { SatelliteStateRow } from '../store/rows.ts';
-import { createListeners } from './fleet/listeners.ts';
 import { createNodeCounts } from './fleet/node-counts.ts';
 import { shownSatellite } from './fleet/shown.ts';
+import { createListeners } from './listeners.ts';
 import { hasTags, listPage, type SatelliteQuery } from './satellites-list.ts';
 import { STATE_RANK } from './satellites-match.ts';
 import type { SatelliteRows } from './satellites-rows.ts';

@@ -6,9 +6,9 @@ import { listen } from '../bus/listen.ts';
 import { nameOf, subjects } from '../bus/subjects.ts';
 import { guarded } from '../guarded.ts';
 import type { SatelliteRecord, SatelliteStore } from '../store/satellites.ts';
-import { createListeners } from './fleet/listeners.ts';
 import { createSharedTables } from './fleet/shared-tables.ts';
 import { createUnsaved } from './fleet/unsaved.ts';
+import { createListeners } from './listeners.ts';
 
 /**
  * Between looks for satellites that have fallen silent, for those that are gone, and between writes of what was heard.
