@@ -74,10 +74,7 @@ export function createState(options: StateOptions): State {
     listeners.tell(change);
   };
 
-  function hasTables(of: Replica): boolean {
-    usable ||= of.status().schema >= SCHEMA;
-    return usable;
-  }
+  const hasTables = (of: Replica): boolean => (usable ||= of.status().schema >= SCHEMA);
 
   async function open(): Promise<void> {
     if (stopped || wanted === undefined || mode === wanted.mode) {
