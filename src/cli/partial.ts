@@ -1,4 +1,4 @@
-import type { QueryState } from '../cloud/api.ts';
+import type { QueryState } from '../api/queries.ts';
 import { EXIT, type ExitCode } from '../errors.ts';
 import type { Io } from './command.ts';
 

@@ -1,5 +1,5 @@
+import type { QueryLine } from '../api/queries.ts';
 import type { Value } from '../bus/frames.ts';
-import type { QueryLine } from '../cloud/api.ts';
 import { EXIT, Failure } from '../errors.ts';
 import type { Io } from './command.ts';
 import { cell, line, widths } from './table.ts';

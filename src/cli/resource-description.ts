@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
+import type { AuditEntry } from '../api/audit.ts';
+import type { Page } from '../api/page.ts';
 import { API_PATHS } from '../cloud/api-paths.ts';
-import type { AuditEntry, Page } from '../cloud/api.ts';
 import type { CloudClient } from '../context/client.ts';
 import { Failure } from '../errors.ts';
 import { printItems } from './resource-printer.ts';

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Overview } from '../api/overview.ts';
+import type { SatelliteInfo } from '../api/satellites.ts';
+import type { ChangeLine, FleetLine } from '../api/watch.ts';
 import { API_PATHS } from '../cloud/api-paths.ts';
-import type { ChangeLine, FleetLine, Overview, SatelliteInfo } from '../cloud/api.ts';
 import type { CloudClient, ServerEvent } from '../context/client.ts';
 import { Failure } from '../errors.ts';
 import { readAll, type Kind } from './resources.ts';

@@ -1,20 +1,12 @@
+import type { AuditEntry } from '../api/audit.ts';
+import type { ApplicationInfo, CloudInfo, NodeInfo, Overview, PodInfo } from '../api/overview.ts';
+import type { Page } from '../api/page.ts';
+import type { SatelliteInfo } from '../api/satellites.ts';
+import type { SavedQuery } from '../api/saved-queries.ts';
+import type { Schedule } from '../api/schedules.ts';
+import type { SessionInfo, Token, User } from '../api/users.ts';
+import type { Topic } from '../api/watch.ts';
 import { API_PATHS, ENROLMENT_PATHS } from '../cloud/api-paths.ts';
-import type {
-  ApplicationInfo,
-  AuditEntry,
-  CloudInfo,
-  NodeInfo,
-  Overview,
-  Page,
-  PodInfo,
-  SatelliteInfo,
-  SavedQuery,
-  Schedule,
-  SessionInfo,
-  Token,
-  Topic,
-  User,
-} from '../cloud/api.ts';
 import type { EnrolmentToken } from '../cloud/satellites-api.ts';
 import type { CloudClient } from '../context/client.ts';
 import { duration } from '../context/diagnosis.ts';

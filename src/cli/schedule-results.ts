@@ -1,5 +1,6 @@
+import type { QueryLine } from '../api/queries.ts';
+import type { ScheduleRun } from '../api/schedules.ts';
 import { API_PATHS } from '../cloud/api-paths.ts';
-import type { QueryLine, ScheduleRun } from '../cloud/api.ts';
 import type { CloudClient } from '../context/client.ts';
 import { EXIT } from '../errors.ts';
 import type { Io } from './command.ts';

@@ -1,3 +1,14 @@
+/**
+ * The cloud's HTTP API as cloud, CLI and console share it; what each route takes and gives is in routes/, and all of it
+ * at /api/v1/openapi.json.
+ *
+ * Credentials: `Authorization: Bearer <session token or API token>`, or the cookie of a login; a request by cookie that
+ * is not a
+ * GET must carry the header `X-Terrarium-Client` with any value, which no foreign page can send. Errors are `Problem`.
+ * Times are ISO 8601. Lists are `{items, next}`; `next` is the cursor of the next page, null at the end. Versions are
+ * positions of the state.
+ */
+
 /** The API's names without its schemas: all of the API that the console takes into the browser besides types. */
 export const API_PATHS = {
   login: '/api/v1/login',

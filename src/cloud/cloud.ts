@@ -1,8 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { NatsConnection } from '@nats-io/transport-node';
-import { clientUsers, websocketHost, type Topology } from '../bus/config.ts';
-import { BUS_PATH, connectBus } from '../bus/connect.ts';
+import type { CloudInfo, NodeInfo, Overview } from '../api/overview.ts';
 import type { Announcement } from '../bus/frames.ts';
 import { monitorBus, type BusMonitor } from '../bus/monitor.ts';
 import { BusServer } from '../bus/server.ts';
@@ -15,31 +12,26 @@ import { openSatellites } from '../store/satellites.ts';
 import { spaceOf } from '../store/space.ts';
 import { spareWrites } from '../store/spare.ts';
 import { VERSION } from '../version.ts';
-import { API_PATHS, type CloudInfo, type NodeInfo, type Overview } from './api.ts';
 import { openCredentials } from './auth/credentials.ts';
 import { createFailedLogins } from './auth/failed-logins.ts';
 import { trackSessions } from './auth/sessions.ts';
 import { shareSessionUse } from './auth/shared-use.ts';
 import { createThrottle } from './auth/throttle.ts';
+import { createBusConnection } from './bus-connection.ts';
+import { createBusTopology } from './bus-topology.ts';
 import { createChanges } from './changes.ts';
 import type { CloudContext } from './context.ts';
 import { keepDeparted } from './departed.ts';
 import { createDirect } from './direct/direct.ts';
 import { keepDns, zoneData } from './direct/dns.ts';
 import { watchDisk } from './disk.ts';
-import { createApp } from './http/app.ts';
-import { createBusPipe } from './http/bus-pipe.ts';
-import { consoleFiles, loadConsole } from './http/console-files.ts';
-import { openQuerySockets } from './http/query-sockets.ts';
-import { serveHttps } from './http/server.ts';
-import { upgrades } from './http/upgrades.ts';
+import { instanceEnrolment } from './enrolment/instance-enrolment.ts';
+import { serveConsole } from './http/serve.ts';
 import { createInstances } from './instances.ts';
 import { watchKubernetes } from './kubernetes.ts';
 import { createMetrics } from './metrics.ts';
 import { createQueryProxy, type QueryProxy } from './queries.ts';
-import { NOBODY } from './satellites-admission.ts';
-import { openSatellitesAuthority, type SatellitesAuthority } from './satellites-authority.ts';
-import type { Enrolment } from './satellites-enrolment.ts';
+import { notReadyReason } from './readiness.ts';
 import { createGate } from './satellites-gate.ts';
 import { createRenewals } from './satellites-renewal.ts';
 import { createSatelliteRows } from './satellites-rows.ts';
@@ -51,7 +43,6 @@ import type { CloudSettings } from './settings.ts';
 import { clusterState } from './state/cluster.ts';
 import { createRecovery } from './state/recovery.ts';
 import { createState, type ClusterState } from './state/state.ts';
-import { loadTopology, saveTopology, savedTopology, topologyOf } from './topology.ts';
 
 export interface Cloud {
   /** Stops politely; the order is: readers, bus, database. */
@@ -60,14 +51,13 @@ export interface Cloud {
 
 const NAMESPACE = 'terrarium-system';
 const SECRET = 'credentials';
-/** Nodes come and go in bunches. */
-const SETTLE_MS = 1_000;
 
 /**
  * Starts one instance: database, console and API, nats-server, and what it watches. Works without Kubernetes, by what
  * it last knew.
  * @throws Failure `store`, `listen`, `bus-config`, `bus-start`
  */
+// oxlint-disable-next-line max-lines-per-function -- it wires parts that need each other, in the order of the start
 export async function startCloud(settings: CloudSettings, log: (line: string) => void): Promise<Cloud> {
   const { config, node, address, tlsDir } = settings;
   const self = { name: node, address };
@@ -93,13 +83,18 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const satellites = createSatelliteView(registry, satelliteRows, state);
   satellites.onChange((_, what) => (what === 'changed' ? changes.notify() : undefined));
   const recovery = createRecovery({ state, credentials: credentials.current, self: node, log });
-  /**
-   * Whether it has ever been known who belongs to the cluster: an instance that only supposes to be alone must not
-   * begin a history of its own.
-   */
-  let known = savedTopology(facts, self) !== undefined;
-  /** By the cluster's nodes; who of their satellites may connect is the gate's answer. */
-  let members = loadTopology(facts, self);
+  const topology = createBusTopology({
+    self,
+    facts,
+    registry,
+    bus: () => bus,
+    gate: () => gate,
+    cut: async (users) => monitor?.cut(users),
+    applied: () => followState(),
+    stopping: () => stopping.signal.aborted,
+    log,
+  });
+  const servers = (): { name: string; address: string }[] => topology.members().servers;
   const bus = new BusServer({
     binary: settings.natsBinary,
     settings: {
@@ -112,39 +107,32 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
       tlsDir,
       stateDir: natsDir,
     },
-    topology: { ...members, ...NOBODY },
+    topology: topology.initial(),
     log,
     roomy: () => disk.full() === undefined,
   });
-  let nc: NatsConnection | undefined;
-  let connected = false;
-  let connectedAt: number | undefined;
+  const connection = createBusConnection({
+    node,
+    server: hostPort(address, config.ports.nats),
+    tlsDir,
+    changed: changes.notify,
+    log,
+  });
   let monitor: BusMonitor | undefined;
   let queries: QueryProxy | undefined;
   let stopDeparted: (() => Promise<void>) | undefined;
 
-  const notReady = (): string | undefined => {
-    if (stopping.signal.aborted) {
-      return 'This instance is stopping.';
-    }
-    if (!connected) {
-      return 'nats-server of this node is not reached.';
-    }
-    if (!db.open) {
-      return 'The database is closed.';
-    }
-    if (bus.starved) {
-      return (
-        'The disk was full or could not be written, and the bus keeps no log on this node ' +
-        'until there is room again.'
-      );
-    }
-    return (
-      disk.full() ??
-      state.notReady() ??
-      (recovery.pending() ? `The credentials of the Secret ${SECRET} are not in the state yet.` : undefined)
-    );
-  };
+  const notReady = (): string | undefined =>
+    notReadyReason({
+      stopping: () => stopping.signal.aborted,
+      connected: connection.connected,
+      db,
+      starved: () => bus.starved,
+      diskFull: disk.full,
+      state,
+      recovery,
+      secret: SECRET,
+    });
   const announcement = (): Announcement => {
     const reason = notReady();
     const warning = disk.low();
@@ -166,7 +154,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     state,
     registry,
     log,
-    servers: () => members.servers,
+    servers,
     admitted: (sat) => gate.admits(sat),
     keys: () => instances.directKeys(),
   });
@@ -178,55 +166,12 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   });
   const instances = createInstances(announcement, changes, log);
   /** One on each control plane, by the cluster's nodes. */
-  const clouds = (): CloudInfo[] => instances.all(members.servers.map((s) => s.name));
+  const clouds = (): CloudInfo[] => instances.all(servers().map((s) => s.name));
 
   const followState = (): void => {
-    if (known && !stopping.signal.aborted) {
-      state.follow(bus.topology, nc);
+    if (topology.known() && !stopping.signal.aborted) {
+      state.follow(bus.topology, connection.nc());
     }
-  };
-  /** By Kubernetes, since this instance started. */
-  let nodesKnown = false;
-  let waiting = false;
-  let again: NodeJS.Timeout | undefined;
-  let configured: Promise<void> = Promise.resolve();
-  const sweep = async (topology: Topology): Promise<void> => {
-    const cut = await monitor?.cut(clientUsers(topology));
-    if (cut !== undefined && cut > 0) {
-      log(`bus: ${cut} connections cut`);
-    }
-  };
-  let sweeping: NodeJS.Timeout | undefined;
-  /** Brings the server in line with nodes and satellites as they are when its turn comes; tries until it has worked. */
-  const reconfigure = (): void => {
-    clearTimeout(again);
-    if (waiting) {
-      return;
-    }
-    waiting = true;
-    configured = configured.then(async () => {
-      waiting = false;
-      if (stopping.signal.aborted) {
-        return;
-      }
-      const { revoked, until: _until, known: stateKnown, ...admitted } = gate.current();
-      const topology: Topology = { ...members, ...admitted };
-      registry.refuse(new Set(revoked));
-      if (nodesKnown && stateKnown) {
-        registry.keepOnly(new Set([...members.satellites, ...admitted.enrolled.map((s) => s.id)]));
-      }
-      try {
-        await bus.apply(topology);
-        followState();
-        await sweep(topology);
-        // Who was just logging in while the server reloaded.
-        clearTimeout(sweeping);
-        sweeping = setTimeout(() => void sweep(bus.topology), SETTLE_MS);
-      } catch (error) {
-        log(`bus: the new topology was not taken: ${(error as Error).message}`);
-        again = setTimeout(reconfigure, SETTLE_MS);
-      }
-    });
   };
   const gate = createGate({
     self: node,
@@ -234,24 +179,12 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     silentMs: () => cluster?.silentMs() ?? 0,
     others: () =>
       clouds().flatMap((c) =>
-        c.name !== node && members.servers.some((s) => s.name === c.name) ? [Date.now() - Date.parse(c.lastSeen)] : [],
+        c.name !== node && servers().some((s) => s.name === c.name) ? [Date.now() - Date.parse(c.lastSeen)] : [],
       ),
-    nodes: () => members.satellites,
-    changed: reconfigure,
+    nodes: () => topology.members().satellites,
+    changed: topology.reconfigure,
     log,
   });
-  let settle: NodeJS.Timeout | undefined;
-  const onNodes = (nodes: NodeInfo[]): void => {
-    clearTimeout(settle);
-    settle = setTimeout(() => {
-      members = topologyOf(nodes, self, members);
-      saveTopology(facts, members);
-      known = true;
-      nodesKnown = true;
-      gate.look();
-      reconfigure();
-    }, SETTLE_MS);
-  };
   const access = serviceAccountAccess(settings.api, settings.serviceAccountDir);
   const kubernetes = watchKubernetes({
     client: access === undefined ? undefined : createKubeClient(access),
@@ -259,7 +192,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     facts,
     changes,
     log,
-    onNodes,
+    onNodes: topology.onNodes,
     onSecret: (values) => {
       if (credentials.update(values)) {
         recovery.check();
@@ -277,24 +210,10 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     nodes: kubernetes.nodes(),
     pods: kubernetes.pods(),
     clouds: clouds(),
-    satellites: satellites.summary(members.satellites),
+    satellites: satellites.summary(topology.members().satellites),
     applications: kubernetes.applications(),
   });
-  let authority: Promise<SatellitesAuthority> | undefined;
-  const everywhere = (port: number): string[] => members.servers.map((s) => hostPort(s.address, port));
-  const enrolment: Enrolment = {
-    authority: () =>
-      (authority ??= openSatellitesAuthority(join(settings.stateDir, 'satellites'), node, {
-        lifeMs: settings.satelliteLifeMs,
-      }).catch((error: Error) => {
-        authority = undefined;
-        throw error;
-      })),
-    ca: () => readFileSync(join(tlsDir, 'ca.crt'), 'utf8'),
-    clouds: () => everywhere(config.ports.nats),
-    consoles: () => everywhere(config.ports.console),
-    nodes: () => members.satellites,
-  };
+  const enrolment = instanceEnrolment(settings, topology.members);
   const metrics = createMetrics({
     state,
     satellites: satellites.counts,
@@ -322,16 +241,15 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     enrolment,
     metrics,
     direct,
-    servers: () => members.servers,
+    servers,
     dnsPort: config.ports.dns,
-    queries: () => (connected ? queries : undefined),
+    queries: () => (connection.connected() ? queries : undefined),
     schedules: () => schedules,
     overview,
     notReady,
     log,
     signal: stopping.signal,
   };
-  const listeningMs = (): number => (connectedAt === undefined ? 0 : Date.now() - connectedAt);
   const firstReady = (): string | undefined =>
     clouds()
       .filter((c) => c.ready)
@@ -343,61 +261,41 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     registry,
     rows: satelliteRows,
     tells: () => firstReady() === node,
-    listeningMs,
+    listeningMs: connection.listeningMs,
     log,
   });
   const schedules = keepSchedules({
     self: node,
     boot: `${startedAt} ${process.pid}`,
-    cloud: context,
+    state,
+    metrics,
+    sources: context,
     tells: () => firstReady() === node,
     instances: clouds,
-    listeningMs,
+    listeningMs: connection.listeningMs,
     log,
   });
-  const app = await createApp(context, consoleFiles(loadConsole(settings.consoleDir)));
-  const tlsFile = (name: string): string => readFileSync(join(tlsDir, name), 'utf8');
-  const busPipe = createBusPipe({
-    host: websocketHost(address),
-    port: config.ports.natsWebsocket,
-    tls: () => ({ ca: tlsFile('ca.crt'), cert: tlsFile('client.crt'), key: tlsFile('client.key') }),
+  const served = await serveConsole(settings, context, () => {
+    bus.refresh().catch((error: Error) => log(`bus: ${error.message}`));
   });
-  const upgrade = upgrades(app, context, {
-    [API_PATHS.queryStream]: openQuerySockets(context),
-    [BUS_PATH]: async ({ req }, socket, head) => busPipe.upgrade(req, socket, head),
-  });
-  const https = await serveHttps({
-    address: settings.listen,
-    port: config.ports.console,
-    tlsDir,
-    listener: app.callback(),
-    upgrade,
-    log,
-    renewed: () => void bus.refresh().catch((error: Error) => log(`bus: ${error.message}`)),
-  });
-  log(`cloud: console and API on https://${hostPort(address, config.ports.console)}`);
-
   const dns = keepDns({
     address,
     port: config.ports.dns,
-    data: zoneData({ zone: config.zone, servers: () => members.servers, clouds, registry }),
+    data: zoneData({ zone: config.zone, servers, clouds, registry }),
     log,
   });
 
   const stop = async (): Promise<void> => {
     stopping.abort(new Error('this instance stops'));
-    clearTimeout(settle);
-    clearTimeout(again);
+    topology.halt();
     gate.stop();
     states.stop();
     await schedules.stop();
     failedLogins.stop();
     satellites.stop();
     satelliteRows.stop();
-    await configured;
-    clearTimeout(sweeping);
-    busPipe.stop();
-    await https.stop();
+    await topology.settled();
+    await served.stop();
     await dns.stop();
     queries?.stop();
     direct.stop();
@@ -407,7 +305,7 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
     await state.stop();
     metrics.stop();
     await stopDeparted?.();
-    await nc?.close();
+    await connection.close();
     await monitor?.stop();
     await bus.stop();
     registry.stop();
@@ -418,54 +316,32 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   followState();
   try {
     await bus.start();
-    const server = hostPort(address, config.ports.nats);
-    const tls = {
-      caFile: join(tlsDir, 'ca.crt'),
-      certFile: join(tlsDir, 'client.crt'),
-      keyFile: join(tlsDir, 'client.key'),
-    };
-    const connection = await connectBus({ servers: [server], tls, name: `cloud ${node}`, onlyThese: true });
-    nc = connection;
-    connected = true;
-    connectedAt = Date.now();
-    void followStatus(connection, (up) => {
-      connected = up;
-      connectedAt = up ? Date.now() : undefined;
-      log(up ? 'bus: connected' : 'bus: connection lost');
-      changes.notify();
-    });
+    const nc = await connection.open();
     queries = createQueryProxy({
       instance: node,
-      nc: connection,
+      nc,
       isKnown: (id) => registry.get(id) !== undefined,
       isOpen: (id) => direct.access(id) !== 'direct',
       log,
     });
-    direct.listen(connection);
-    renewals.listen(connection);
-    registry.listen(connection);
-    shareSessionUse(connection, sessionUse, log);
-    monitor = await monitorBus({ server, tlsDir, node });
+    direct.listen(nc);
+    renewals.listen(nc);
+    registry.listen(nc);
+    shareSessionUse(nc, sessionUse, log);
+    monitor = await monitorBus({ server: hostPort(address, config.ports.nats), tlsDir, node });
     bus.verifyReloads(monitor.loadedAt);
     stopDeparted = keepDeparted({
-      // One whose address is not known yet is registered too.
       registered: () =>
-        nodesKnown && kubernetes.status().reachable
-          ? [
-              ...new Set(
-                [...members.servers, ...kubernetes.nodes().filter((n) => n.role === 'control-plane')].map(
-                  (n) => n.name,
-                ),
-              ),
-            ]
+        topology.nodesKnown() && kubernetes.status().reachable
+          ? controlPlanes(servers(), kubernetes.nodes())
           : undefined,
       group: monitor.metaGroup,
       remove: monitor.removeServer,
       log,
       afterMs: settings.departedMs,
     });
-    reconfigure();
-    instances.listen(connection);
+    topology.reconfigure();
+    instances.listen(nc);
     followState();
   } catch (error) {
     await stop();
@@ -475,12 +351,8 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   return { stop };
 }
 
-async function followStatus(nc: NatsConnection, changed: (up: boolean) => void): Promise<void> {
-  for await (const status of nc.status()) {
-    if (status.type === 'disconnect') {
-      changed(false);
-    } else if (status.type === 'reconnect') {
-      changed(true);
-    }
-  }
+/** Names of those that are registered; one whose address is not known yet is registered too. */
+function controlPlanes(servers: { name: string }[], nodes: NodeInfo[]): string[] {
+  const planes = nodes.filter((n) => n.role === 'control-plane');
+  return [...new Set([...servers, ...planes].map((n) => n.name))];
 }

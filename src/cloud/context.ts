@@ -1,4 +1,4 @@
-import type { Overview } from './api.ts';
+import type { Overview } from '../api/overview.ts';
 import type { CredentialsHolder } from './auth/credentials.ts';
 import type { FailedLoginCounter } from './auth/failed-logins.ts';
 import type { SessionUse } from './auth/sessions.ts';
@@ -7,11 +7,23 @@ import type { Changes } from './changes.ts';
 import type { Direct } from './direct/direct.ts';
 import type { Metrics } from './metrics.ts';
 import type { QueryProxy } from './queries.ts';
-import type { Enrolment } from './satellites-enrolment.ts';
+import type { SatellitesAuthority } from './satellites-authority.ts';
 import type { SatelliteView } from './satellites-view.ts';
 import type { Registry } from './satellites.ts';
 import type { ScheduleKeeper } from './schedules.ts';
 import type { State } from './state/state.ts';
+
+/** What enrolment needs to know of this instance. */
+export interface Enrolment {
+  authority(): Promise<SatellitesAuthority>;
+  /** The cluster's CA, PEM. */
+  ca(): string;
+  /** `host:port` of the bus, and of console and API, on each control plane. */
+  clouds(): string[];
+  consoles(): string[];
+  /** Names of the cluster's nodes, whose satellites need no enrolment. */
+  nodes(): readonly string[];
+}
 
 /** What the routes work with. */
 export interface CloudContext {

@@ -1,9 +1,9 @@
 import type { NatsConnection } from '@nats-io/transport-node';
+import type { CloudInfo } from '../api/overview.ts';
 import { announcementSchema, decode, encode, type Announcement } from '../bus/frames.ts';
 import { listen } from '../bus/listen.ts';
 import { nameOf, subjects } from '../bus/subjects.ts';
 import { guarded } from '../guarded.ts';
-import type { CloudInfo } from './api.ts';
 import type { Changes } from './changes.ts';
 
 const ANNOUNCE_MS = 2_000;
@@ -21,13 +21,18 @@ export interface Instances {
   stop(): void;
 }
 
+interface Heard {
+  announcement: Announcement;
+  at: number;
+}
+
 export function createInstances(
   self: () => Announcement,
   changes: Changes,
   log: (line: string) => void,
   now: () => number = Date.now,
 ): Instances {
-  const heard = new Map<string, { announcement: Announcement; at: number }>();
+  const heard = new Map<string, Heard>();
   const startedAt = now();
   let nc: NatsConnection | undefined;
   let shown = '';
@@ -45,25 +50,6 @@ export function createInstances(
   };
   const timer = setInterval(guarded('instances', log, announce), ANNOUNCE_MS);
 
-  const info = ({ announcement: a, at }: { announcement: Announcement; at: number }): CloudInfo => {
-    const silent = now() - at > SILENT_MS;
-    return {
-      name: a.name,
-      node: a.node,
-      ready: a.ready && !silent,
-      state: silent ? 'unreachable' : a.ready ? 'healthy' : 'not-ready',
-      ...(silent
-        ? { reason: `Not heard of since ${new Date(at).toISOString()}.` }
-        : a.reason === undefined
-          ? {}
-          : { reason: a.reason }),
-      ...(silent || a.warning === undefined ? {} : { warning: a.warning }),
-      version: a.version,
-      nats: silent ? { ...a.nats, role: 'none' } : a.nats,
-      lastSeen: new Date(at).toISOString(),
-    };
-  };
-
   return {
     all(expected) {
       const known = [...heard.values()]
@@ -71,7 +57,7 @@ export function createInstances(
           (h) =>
             expected.includes(h.announcement.node) || h.announcement.name === self().name || now() - h.at <= SILENT_MS,
         )
-        .map(info);
+        .map((h) => infoOf(h, now()));
       const missing = expected
         .filter((node) => !known.some((k) => k.node === node))
         .map((node): CloudInfo => ({
@@ -106,5 +92,32 @@ export function createInstances(
       announce();
     },
     stop: () => clearInterval(timer),
+  };
+}
+
+function infoOf({ announcement: a, at }: Heard, now: number): CloudInfo {
+  const lastSeen = new Date(at).toISOString();
+  if (now - at > SILENT_MS) {
+    return {
+      name: a.name,
+      node: a.node,
+      ready: false,
+      state: 'unreachable',
+      reason: `Not heard of since ${lastSeen}.`,
+      version: a.version,
+      nats: { ...a.nats, role: 'none' },
+      lastSeen,
+    };
+  }
+  return {
+    name: a.name,
+    node: a.node,
+    ready: a.ready,
+    state: a.ready ? 'healthy' : 'not-ready',
+    ...(a.reason === undefined ? {} : { reason: a.reason }),
+    ...(a.warning === undefined ? {} : { warning: a.warning }),
+    version: a.version,
+    nats: a.nats,
+    lastSeen,
   };
 }

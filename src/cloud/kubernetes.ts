@@ -1,3 +1,4 @@
+import type { ApplicationInfo, NodeInfo, Overview, PodInfo } from '../api/overview.ts';
 import { applicationAddresses, APPLICATIONS, APPLICATIONS_PATH, hostPorts } from '../kube/applications.ts';
 import type { KubeClient } from '../kube/client.ts';
 import {
@@ -10,7 +11,6 @@ import {
 } from '../kube/types.ts';
 import { watchCollection } from '../kube/watch.ts';
 import type { Facts } from '../store/facts.ts';
-import type { ApplicationInfo, NodeInfo, Overview, PodInfo } from './api.ts';
 import type { Changes } from './changes.ts';
 
 const FACT = 'kubernetes';
@@ -112,80 +112,31 @@ export function watchKubernetes(options: KubernetesOptions): KubernetesView {
     options.log(failure === undefined ? 'kubernetes: reached' : `kubernetes: ${failure.message}`);
     changes.notify();
   };
-  const collect = <T extends KubeObject, I>(
-    path: string,
-    map: Map<string, I>,
-    key: (o: T) => string,
-    info: (o: T) => I,
-    told?: (error: Error | undefined) => void,
-    then?: () => void,
-  ): Promise<void> => {
-    if (client === undefined) {
-      return Promise.resolve();
-    }
-    const done = (): void => {
-      changed();
-      then?.();
-    };
-    return watchCollection<T>(
-      client,
-      path,
-      {
-        replace(items) {
-          map.clear();
-          for (const item of items) {
-            map.set(key(item), info(item));
-          }
-          done();
-        },
-        changed(item) {
-          const before = JSON.stringify(map.get(key(item)));
-          const after = info(item);
-          map.set(key(item), after);
-          // A node's status is written every few seconds without anything that we show.
-          if (JSON.stringify(after) !== before) {
-            done();
-          }
-        },
-        removed(item) {
-          map.delete(key(item));
-          done();
-        },
-        reachable: told ?? ((): void => undefined),
-      },
-      abort.signal,
-    );
-  };
+  const collecting: Collecting = { client, signal: abort.signal, changed };
   const tellNodes = (): void => options.onNodes([...nodes.values()]);
   const secrets = new Map<string, null>();
-  const { namespace, name } = options.secret;
   const watches = Promise.all([
-    collect<NodeObject, NodeInfo>('/api/v1/nodes', nodes, (o) => o.metadata.name, nodeInfo, reachable, tellNodes),
-    collect<PodObject, PodInfo>(
-      '/api/v1/pods',
-      pods,
-      (o) => `${o.metadata.namespace ?? ''}/${o.metadata.name}`,
-      podInfo,
-    ),
-    collect<ConfigMapObject, Record<string, string>>(
-      APPLICATIONS_PATH,
-      published,
-      (o) => o.metadata.name,
-      (o) => o.data ?? {},
-    ),
-    collect<SecretObject, null>(
-      `/api/v1/namespaces/${namespace}/secrets?fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`,
-      secrets,
-      (o) => o.metadata.name,
-      (o) => {
-        options.onSecret(
-          Object.fromEntries(
-            Object.entries(o.data ?? {}).map(([k, v]) => [k, Buffer.from(v, 'base64').toString('utf8')]),
-          ),
-        );
+    collect<NodeObject, NodeInfo>(collecting, '/api/v1/nodes', nodes, {
+      key: (o) => o.metadata.name,
+      info: nodeInfo,
+      told: reachable,
+      after: tellNodes,
+    }),
+    collect<PodObject, PodInfo>(collecting, '/api/v1/pods', pods, {
+      key: (o) => `${o.metadata.namespace ?? ''}/${o.metadata.name}`,
+      info: podInfo,
+    }),
+    collect<ConfigMapObject, Record<string, string>>(collecting, APPLICATIONS_PATH, published, {
+      key: (o) => o.metadata.name,
+      info: (o) => o.data ?? {},
+    }),
+    collect<SecretObject, null>(collecting, secretPath(options.secret), secrets, {
+      key: (o) => o.metadata.name,
+      info: (o) => {
+        options.onSecret(valuesOf(o));
         return null;
       },
-    ),
+    }),
   ]);
 
   return {
@@ -205,4 +156,72 @@ export function watchKubernetes(options: KubernetesOptions): KubernetesView {
       client?.close();
     },
   };
+}
+
+/** The collection that has this Secret only. */
+const secretPath = ({ namespace, name }: KubernetesOptions['secret']): string =>
+  `/api/v1/namespaces/${namespace}/secrets?fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`;
+
+/** The values of a Secret, decoded. */
+const valuesOf = ({ data }: SecretObject): Record<string, string> =>
+  Object.fromEntries(Object.entries(data ?? {}).map(([k, v]) => [k, Buffer.from(v, 'base64').toString('utf8')]));
+
+interface Collecting {
+  client: KubeClient | undefined;
+  signal: AbortSignal;
+  /** Something that is shown has changed. */
+  changed(): void;
+}
+
+interface Collection<T, I> {
+  key(object: T): string;
+  info(object: T): I;
+  /** Told when the API is reached, and when it is not. */
+  told?(error: Error | undefined): void;
+  /** Called after each change. */
+  after?(): void;
+}
+
+/** Keeps a map in line with a collection of the API until the signal; without a client does nothing. */
+async function collect<T extends KubeObject, I>(
+  { client, signal, changed }: Collecting,
+  path: string,
+  map: Map<string, I>,
+  { key, info, told = () => undefined, after }: Collection<T, I>,
+): Promise<void> {
+  if (client === undefined) {
+    return;
+  }
+  const done = (): void => {
+    changed();
+    after?.();
+  };
+  await watchCollection<T>(
+    client,
+    path,
+    {
+      replace(items) {
+        map.clear();
+        for (const item of items) {
+          map.set(key(item), info(item));
+        }
+        done();
+      },
+      changed(item) {
+        const before = JSON.stringify(map.get(key(item)));
+        const now = info(item);
+        map.set(key(item), now);
+        // A node's status is written every few seconds without anything that we show.
+        if (JSON.stringify(now) !== before) {
+          done();
+        }
+      },
+      removed(item) {
+        map.delete(key(item));
+        done();
+      },
+      reachable: told,
+    },
+    signal,
+  );
 }

@@ -1,5 +1,5 @@
+import type { QueryLine } from '../api/queries.ts';
 import type { Value } from '../bus/frames.ts';
-import type { QueryLine } from './api.ts';
 
 /** By what the rows of all satellites are ordered. */
 export interface OrderBy {
@@ -58,7 +58,10 @@ function classOf(value: Value): number {
   if (value === null) {
     return 0;
   }
-  return typeof value === 'number' ? 1 : typeof value === 'string' ? 2 : 3;
+  if (typeof value === 'number') {
+    return 1;
+  }
+  return typeof value === 'string' ? 2 : 3;
 }
 
 /**
@@ -103,7 +106,7 @@ interface Source {
  * @param limit how many rows are wanted in all.
  */
 export function mergeOrder(satellites: string[], order: OrderBy[], limit: number): LineOrder {
-  const sources = new Map(
+  const sources: Sources = new Map(
     [...satellites]
       .sort()
       .map((sat): [string, Source] => [
@@ -112,41 +115,6 @@ export function mergeOrder(satellites: string[], order: OrderBy[], limit: number
       ]),
   );
   let left = limit;
-
-  const head = (source: Source): Value[] | undefined => source.batches[0]?.rows[source.given];
-  const compare = (a: Source, b: Source): number => {
-    const [x, y] = [head(a) ?? [], head(b) ?? []];
-    for (const [i, { descending }] of order.entries()) {
-      const difference = compareValues(x[a.places[i] ?? -1] ?? null, y[b.places[i] ?? -1] ?? null);
-      if (difference !== 0) {
-        return descending ? -difference : difference;
-      }
-    }
-    return 0;
-  };
-
-  /** The satellite whose row is next, and the one after it. */
-  function first(): [string, Source, Source | undefined] | undefined {
-    let best: [string, Source] | undefined;
-    let second: Source | undefined;
-    for (const [sat, source] of sources) {
-      if (head(source) === undefined) {
-        if (source.ended) {
-          continue;
-        }
-        return undefined;
-      }
-      if (best === undefined) {
-        best = [sat, source];
-      } else if (compare(source, best[1]) < 0) {
-        second = best[1];
-        best = [sat, source];
-      } else if (second === undefined || compare(source, second) < 0) {
-        second = source;
-      }
-    }
-    return best === undefined ? undefined : [...best, second];
-  }
 
   return {
     push(line, _json, credits) {
@@ -162,48 +130,27 @@ export function mergeOrder(satellites: string[], order: OrderBy[], limit: number
       source.q = line.q;
       if (line.columns !== undefined) {
         source.columns = line.columns;
-        source.places = order.map(
-          (o) => line.columns?.findIndex((c) => c.toLowerCase() === o.column.toLowerCase()) ?? -1,
-        );
+        source.places = placesOf(line.columns, order);
       }
       if (line.rows.length > 0 || source.seq === 0) {
         source.batches.push({ rows: line.rows, credits });
       }
     },
     next() {
-      for (const [sat, source] of sources) {
-        const [batch] = source.batches;
-        // A first batch without rows tells the columns.
-        if (batch?.rows.length === 0) {
-          source.batches.shift();
-          return {
-            line: { q: source.q, sat, seq: source.seq++, columns: source.columns, rows: [] },
-            spent: back(sat, batch.credits),
-          };
-        }
-        const { last } = source;
-        if (last === undefined || (batch !== undefined && left > 0)) {
-          continue;
-        }
-        source.last = undefined;
-        return { line: last, spent: [] };
+      const given = rowless(sources, left);
+      if (given !== undefined || left === 0) {
+        return given;
       }
-      if (left === 0) {
-        return undefined;
-      }
-      const found = first();
+      const found = first(sources, order);
       if (found === undefined) {
         return undefined;
       }
       const [sat, source, second] = found;
       const { rows: batch, credits } = source.batches[0] ?? { rows: [], credits: undefined };
-      const rows: Value[][] = [];
       // As many as come before anybody else's: sources stand by their ids, so an equal row of a later one waits.
-      do {
-        rows.push(batch[source.given] ?? []);
-        source.given += 1;
-        left -= 1;
-      } while (left > 0 && source.given < batch.length && (second === undefined || compare(source, second) < 0));
+      const isNext = (): boolean => second === undefined || compareHeads(source, second, order) < 0;
+      const rows = takeRows(source, batch, left, isNext);
+      left -= rows.length;
       const line = {
         q: source.q,
         sat,
@@ -221,4 +168,78 @@ export function mergeOrder(satellites: string[], order: OrderBy[], limit: number
     },
     full: () => left === 0 && [...sources.values()].every((s) => s.last === undefined),
   };
+}
+
+/** By the satellites' ids, in their order. */
+type Sources = ReadonlyMap<string, Source>;
+
+const placesOf = (columns: string[], order: OrderBy[]): number[] =>
+  order.map((o) => columns.findIndex((c) => c.toLowerCase() === o.column.toLowerCase()));
+
+const head = (source: Source): Value[] | undefined => source.batches[0]?.rows[source.given];
+
+function compareHeads(a: Source, b: Source, order: OrderBy[]): number {
+  const [x, y] = [head(a) ?? [], head(b) ?? []];
+  for (const [i, { descending }] of order.entries()) {
+    const difference = compareValues(x[a.places[i] ?? -1] ?? null, y[b.places[i] ?? -1] ?? null);
+    if (difference !== 0) {
+      return descending ? -difference : difference;
+    }
+  }
+  return 0;
+}
+
+/** The satellite whose row is next, and the one after it; undefined while one has yet to send a row. */
+function first(sources: Sources, order: OrderBy[]): [string, Source, Source | undefined] | undefined {
+  let best: [string, Source] | undefined;
+  let second: Source | undefined;
+  for (const [sat, source] of sources) {
+    if (head(source) === undefined) {
+      if (source.ended) {
+        continue;
+      }
+      return undefined;
+    }
+    if (best === undefined) {
+      best = [sat, source];
+    } else if (compareHeads(source, best[1], order) < 0) {
+      second = best[1];
+      best = [sat, source];
+    } else if (second === undefined || compareHeads(source, second, order) < 0) {
+      second = source;
+    }
+  }
+  return best === undefined ? undefined : [...best, second];
+}
+
+/** A line that waits for no other satellite's rows: one that tells columns only, or how a satellite has ended. */
+function rowless(sources: Sources, left: number): Given | undefined {
+  for (const [sat, source] of sources) {
+    const [batch] = source.batches;
+    // A first batch without rows tells the columns.
+    if (batch?.rows.length === 0) {
+      source.batches.shift();
+      return {
+        line: { q: source.q, sat, seq: source.seq++, columns: source.columns, rows: [] },
+        spent: back(sat, batch.credits),
+      };
+    }
+    const { last } = source;
+    if (last === undefined || (batch !== undefined && left > 0)) {
+      continue;
+    }
+    source.last = undefined;
+    return { line: last, spent: [] };
+  }
+  return undefined;
+}
+
+/** Takes a row of a source's first batch, and further ones, `most` in all, while `isNext` holds. */
+function takeRows(source: Source, batch: Value[][], most: number, isNext: () => boolean): Value[][] {
+  const rows: Value[][] = [];
+  do {
+    rows.push(batch[source.given] ?? []);
+    source.given += 1;
+  } while (rows.length < most && source.given < batch.length && isNext());
+  return rows;
 }

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import type { SatelliteState } from '../api/satellites.ts';
 import { DAY_MS } from '../pki/crypto.ts';
-import type { SatelliteState } from './api.ts';
 import type { State } from './state/state.ts';
 
 /** What a Prometheus server asks for. */
@@ -67,28 +67,57 @@ export function createMetrics(sources: MetricsSources): Metrics {
     labelNames: ['recorded'],
     registers,
   });
-  const gauge = (name: string, help: string, read: () => number): void =>
-    void new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
+  addInstanceGauges(registers, sources);
+  addSatelliteGauges(registers, sources);
+  return {
+    request(method, path, code, took) {
+      requests.inc({ method, path, status: code });
+      seconds.observe({ method, path }, took);
+    },
+    schedule: (outcome, times) => runs.inc({ outcome }, times),
+    failedLogins: (n, recorded) => logins.inc({ recorded: recorded ? 'yes' : 'no' }, n),
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+    stop: () => registry.clear(),
+  };
+}
+
+function gauge(registers: Registry[], name: string, help: string, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers,
+    collect() {
+      this.set(read());
+    },
+  });
+}
+
+function addInstanceGauges(registers: Registry[], sources: MetricsSources): void {
   const status = (): ReturnType<NonNullable<ReturnType<State['current']>>['status']> | undefined =>
     sources.state.current()?.status();
-  gauge('terrarium_ready', 'Whether this instance is ready.', () => (sources.notReady() === undefined ? 1 : 0));
-  gauge('terrarium_state_position', 'Position of the change applied last.', () => status()?.position ?? 0);
-  gauge('terrarium_state_epoch', 'Epoch of the log of changes.', () => status()?.epoch ?? 0);
-  gauge('terrarium_state_behind', 'Changes in the log that are not applied yet.', () => status()?.behind ?? 0);
-  gauge('terrarium_state_schema', 'Active schema of the state.', () => status()?.schema ?? 0);
-  gauge('terrarium_queries', 'Queries under way in this instance.', () => sources.queries());
+  gauge(registers, 'terrarium_ready', 'Whether this instance is ready.', () =>
+    sources.notReady() === undefined ? 1 : 0,
+  );
+  gauge(registers, 'terrarium_state_position', 'Position of the change applied last.', () => status()?.position ?? 0);
+  gauge(registers, 'terrarium_state_epoch', 'Epoch of the log of changes.', () => status()?.epoch ?? 0);
   gauge(
+    registers,
+    'terrarium_state_behind',
+    'Changes in the log that are not applied yet.',
+    () => status()?.behind ?? 0,
+  );
+  gauge(registers, 'terrarium_state_schema', 'Active schema of the state.', () => status()?.schema ?? 0);
+  gauge(registers, 'terrarium_queries', 'Queries under way in this instance.', () => sources.queries());
+  gauge(
+    registers,
     'terrarium_disk_free_ratio',
     'Free part of the file system with the state, 0 to 1; below 0.07, or below 1 GiB, this instance changes nothing.',
     () => sources.diskFree() ?? Number.NaN,
   );
+}
+
+function addSatelliteGauges(registers: Registry[], sources: MetricsSources): void {
   new Gauge({
     name: 'terrarium_satellites',
     help: 'Satellites by state.',
@@ -110,7 +139,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
       const counts = { valid: 0, ending: 0, ended: 0 };
       const now = Date.now();
       for (const ends of sources.certificateEnds()) {
-        counts[ends <= now ? 'ended' : ends - now < ENDING_MS ? 'ending' : 'valid'] += 1;
+        counts[certificateState(ends, now)] += 1;
       }
       for (const [state, n] of Object.entries(counts)) {
         this.set({ state }, n);
@@ -118,6 +147,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
     },
   });
   gauge(
+    registers,
     'terrarium_satellite_certificate_next_end_seconds',
     'Unix time at which the next certificate of a satellite ends; 0 where none is known.',
     () => {
@@ -125,15 +155,11 @@ export function createMetrics(sources: MetricsSources): Metrics {
       return left.length === 0 ? 0 : left.reduce((a, b) => Math.min(a, b)) / 1000;
     },
   );
-  return {
-    request(method, path, code, took) {
-      requests.inc({ method, path, status: code });
-      seconds.observe({ method, path }, took);
-    },
-    schedule: (outcome, times) => runs.inc({ outcome }, times),
-    failedLogins: (n, recorded) => logins.inc({ recorded: recorded ? 'yes' : 'no' }, n),
-    text: () => registry.metrics(),
-    contentType: registry.contentType,
-    stop: () => registry.clear(),
-  };
+}
+
+function certificateState(ends: number, now: number): 'valid' | 'ending' | 'ended' {
+  if (ends <= now) {
+    return 'ended';
+  }
+  return ends - now < ENDING_MS ? 'ending' : 'valid';
 }

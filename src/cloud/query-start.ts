@@ -1,10 +1,18 @@
 import type { z } from 'zod';
+import type { querySchema } from '../api/queries.ts';
 import { QUERY_LIMITS } from '../bus/frames.ts';
-import type { querySchema } from './api.ts';
 import type { Caller } from './auth/access.ts';
-import type { CloudContext } from './context.ts';
 import { HttpProblem, forbidden, unavailable } from './http/problem.ts';
-import { MAX_QUERIES, MAX_QUERIES_OF_USER, type QueryProxy, type QuerySpec } from './queries.ts';
+import { MAX_QUERIES, MAX_QUERIES_OF_USER, type QueryProxy } from './queries.ts';
+import type { QuerySpec } from './queries/query.ts';
+import type { SatelliteView } from './satellites-view.ts';
+
+/** What a query is started from. */
+export interface QuerySources {
+  /** Undefined while this instance is not connected to its satellites. */
+  queries(): QueryProxy | undefined;
+  satellites: Pick<SatelliteView, 'select'>;
+}
 
 const tooManyQueries = (title: string): HttpProblem =>
   new HttpProblem(429, 'too-many-queries', title, { headers: { 'Retry-After': '5' } });
@@ -25,12 +33,12 @@ export function refuseTooManyQueries(proxy: QueryProxy, user: string | undefined
  * @throws HttpProblem where this instance, or this caller, cannot have it now
  */
 export function queryFor(
-  cloud: CloudContext,
+  sources: QuerySources,
   caller: Caller,
   body: z.output<typeof querySchema>,
   user: string | undefined,
 ): { proxy: QueryProxy; spec: QuerySpec } {
-  const proxy = cloud.queries();
+  const proxy = sources.queries();
   if (proxy === undefined) {
     throw unavailable('bus-down', 'This instance is not connected to its satellites now.');
   }
@@ -40,7 +48,7 @@ export function queryFor(
     );
   }
   refuseTooManyQueries(proxy, user);
-  const satellites = cloud.satellites.select(body.satellites, body.tags);
+  const satellites = sources.satellites.select(body.satellites, body.tags);
   const { sql, timeoutMs, maxRows, maxBytes, order, limit } = body;
   const merge = order === undefined && limit === undefined ? undefined : { order: order ?? [], limit };
   return { proxy, spec: { sql, user, timeoutMs, maxRows, maxBytes, satellites, merge } };

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { nkey, satelliteId, tags, title } from '../store/fields.ts';
 
 /** Enrolment of satellites on machines outside the cluster, as cloud and CLI share it. */
-export { ENROLMENT_PATHS } from './api-paths.ts';
 
 /** Minutes that a token is good for. */
 export const TOKEN_MINUTES = { default: 60, most: 7 * 24 * 60 } as const;

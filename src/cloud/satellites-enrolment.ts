@@ -5,7 +5,6 @@ import { Failure } from '../errors.ts';
 import { fingerprint } from '../pki/authority.ts';
 import { DAY_MS } from '../pki/crypto.ts';
 import { validityOf } from '../pki/validity.ts';
-import type { Store } from '../store/database.ts';
 import type { EnrolmentTokenRow, SatelliteRow } from '../store/rows.ts';
 import { KEYS_SCHEMA } from '../store/satellite-states.ts';
 import type { Caller } from './auth/access.ts';
@@ -15,21 +14,8 @@ import { change, setVersion } from './http/change.ts';
 import { HttpProblem, forbidden } from './http/problem.ts';
 import { credentialEnds, type EnrolmentDetails } from './satellites-admission.ts';
 import { REVOKED_KEY, type EnrolmentTokenReply, type EnrolReply, type EnrolRequest } from './satellites-api.ts';
-import type { SatellitesAuthority } from './satellites-authority.ts';
 import { one } from './state/read.ts';
 import { showEnrolmentToken } from './state/views.ts';
-
-/** What enrolment needs to know of this instance. */
-export interface Enrolment {
-  authority(): Promise<SatellitesAuthority>;
-  /** The cluster's CA, PEM. */
-  ca(): string;
-  /** `host:port` of the bus, and of console and API, on each control plane. */
-  clouds(): string[];
-  consoles(): string[];
-  /** Names of the cluster's nodes, whose satellites need no enrolment. */
-  nodes(): readonly string[];
-}
 
 /** `tre_<id>_<secret>`; the secret has 256 random bits and is stored nowhere. */
 export function createEnrolmentToken(): { id: string; token: string } {
@@ -77,9 +63,8 @@ export async function issueToken(
  */
 export async function enrol(ctx: Context, cloud: CloudContext, body: EnrolRequest): Promise<EnrolReply> {
   const { enrolment } = cloud;
-  const database = (): Store => cloud.state.replica().db;
   const token = one<EnrolmentTokenRow>(
-    database(),
+    cloud.state.replica().db,
     'SELECT * FROM enrolment_tokens WHERE hash = ?',
     hashSecret(body.token),
   );
@@ -88,6 +73,7 @@ export async function enrol(ctx: Context, cloud: CloudContext, body: EnrolReques
   }
   const authority = await enrolment.authority();
   const key = await valid(authority.keyOf(body.request));
+  const nkey = body.nkey?.key;
   const reply = (certificate: string): EnrolReply => ({
     id: body.id,
     certificate,
@@ -105,11 +91,9 @@ export async function enrol(ctx: Context, cloud: CloudContext, body: EnrolReques
       `${body.id} is a node of the cluster, which has a satellite already. Choose another id.`,
     );
   }
-
-  const before = one<SatelliteRow>(database(), 'SELECT * FROM satellites WHERE id = ?', body.id);
-  const nkey = body.nkey?.key;
-  const known = enrolledCertificate(before, key, nkey);
+  const before = satelliteRow(cloud, body.id);
   if (token.uses_left < 1 || token.expires_at < Date.now()) {
+    const known = enrolledCertificate(before, key, nkey);
     if (known !== undefined) {
       return reply(known);
     }
@@ -117,6 +101,36 @@ export async function enrol(ctx: Context, cloud: CloudContext, body: EnrolReques
       token.uses_left < 1 ? 'This enrolment token has been used up.' : 'This enrolment token has expired.',
     );
   }
+  refuseTaken(cloud, body.id, before, { key, nkey });
+
+  const { details } = await valid(authority.sign(body.request, body.id));
+  try {
+    await recordEnrolment({ ctx, cloud }, body, { token: token.id, key, nkey, details });
+  } catch (error) {
+    // Two of the same request at once: the other one has spent the token.
+    const done = enrolledCertificate(satelliteRow(cloud, body.id), key, nkey);
+    if (error instanceof HttpProblem && error.problem.status === 403 && done !== undefined) {
+      return reply(done);
+    }
+    throw error;
+  }
+  const stored = enrolledCertificate(satelliteRow(cloud, body.id), key, nkey);
+  if (stored === undefined) {
+    throw new HttpProblem(409, 'exists', `${body.id} has been changed meanwhile.`);
+  }
+  return reply(stored);
+}
+
+const satelliteRow = (cloud: CloudContext, id: string): SatelliteRow | undefined =>
+  one(cloud.state.replica().db, 'SELECT * FROM satellites WHERE id = ?', id);
+
+/** @throws HttpProblem 409 for the id of another satellite that is let in, 403 for a key that was revoked */
+function refuseTaken(
+  cloud: CloudContext,
+  id: string,
+  before: SatelliteRow | undefined,
+  { key, nkey }: { key: string; nkey: string | undefined },
+): void {
   if (
     before !== undefined &&
     before.state !== 'revoked' &&
@@ -126,50 +140,37 @@ export async function enrol(ctx: Context, cloud: CloudContext, body: EnrolReques
     throw new HttpProblem(
       409,
       'exists',
-      `There is another satellite ${body.id} already. Choose another id, or revoke that one first.`,
+      `There is another satellite ${id} already. Choose another id, or revoke that one first.`,
     );
   }
   if ((before?.state === 'revoked' && before.bus_key === key) || isRevoked(cloud, [key, nkey ?? key])) {
-    throw new HttpProblem(403, REVOKED_KEY, `This key of ${body.id} has been revoked for good. Enrol with a new one.`);
+    throw new HttpProblem(403, REVOKED_KEY, `This key of ${id} has been revoked for good. Enrol with a new one.`);
   }
+}
 
-  const { details } = await valid(authority.sign(body.request, body.id));
-  try {
-    await change(
-      { ctx, cloud, caller: { actor: `enrolment/${token.id}` } },
-      {
-        kind: 'satellite.enrol',
-        args: {
-          id: body.id,
-          name: body.name ?? body.id,
-          tags: {},
-          access: 'both',
-          busKey: key,
-          httpsKey: '',
-          details,
-          token: token.id,
-          ...(nkey === undefined ? {} : { nkey }),
-        },
+/** Has the enrolment carried out in the token's name. @throws HttpProblem where it is refused; Failure of the state */
+async function recordEnrolment(
+  request: { ctx: Context; cloud: CloudContext },
+  body: EnrolRequest,
+  { token, key, nkey, details }: { token: string; key: string; nkey: string | undefined; details: EnrolmentDetails },
+): Promise<void> {
+  await change(
+    { ...request, caller: { actor: `enrolment/${token}` } },
+    {
+      kind: 'satellite.enrol',
+      args: {
+        id: body.id,
+        name: body.name ?? body.id,
+        tags: {},
+        access: 'both',
+        busKey: key,
+        httpsKey: '',
+        details,
+        token,
+        ...(nkey === undefined ? {} : { nkey }),
       },
-    );
-  } catch (error) {
-    // Two of the same request at once: the other one has spent the token.
-    const done = enrolledCertificate(
-      one<SatelliteRow>(database(), 'SELECT * FROM satellites WHERE id = ?', body.id),
-      key,
-      nkey,
-    );
-    if (error instanceof HttpProblem && error.problem.status === 403 && done !== undefined) {
-      return reply(done);
-    }
-    throw error;
-  }
-  const row = one<SatelliteRow>(database(), 'SELECT * FROM satellites WHERE id = ?', body.id);
-  const stored = enrolledCertificate(row, key, nkey);
-  if (stored === undefined) {
-    throw new HttpProblem(409, 'exists', `${body.id} has been changed meanwhile.`);
-  }
-  return reply(stored);
+    },
+  );
 }
 
 const endsOf = (row: Pick<SatelliteRow, 'details'>): number | undefined =>

@@ -46,7 +46,7 @@ export interface GateOptions {
   /** The answer of `current` is another one. */
   changed(): void;
   log(line: string): void;
-  /** Milliseconds from whenever, by a clock that is not set. */
+  /** Monotonic clock, in milliseconds. */
   now?: () => number;
   /** Milliseconds since 1970. */
   wall?: () => number;
@@ -55,85 +55,33 @@ export interface GateOptions {
 /** What of it others see. */
 const fingerprint = ({ until: _until, ...seen }: Admitted): string => JSON.stringify(seen);
 
-export function createGate({
-  self,
-  state,
-  silentMs,
-  others,
-  nodes,
-  changed,
-  log,
-  now = () => performance.now(),
-  wall = Date.now,
-}: GateOptions): Gate {
+export function createGate(options: GateOptions): Gate {
+  const { self, state, nodes, changed, log, now = () => performance.now(), wall = Date.now } = options;
   let current: Admitted = NOBODY;
-  let ids = { of: current, set: new Set<string>() };
   /**
    * As read last; undefined once something may have changed: with thousands of satellites it is not read every second.
    */
   let read: Admitted | undefined;
   let seen: number | undefined;
-  /** When all that had been acknowledged was known to be applied here; undefined while that is not known. */
-  let caughtUpAt: number | undefined;
-  let asking = false;
+  const admittedIds = idsOf();
+  const catchUp = createCatchUp(self, now, () => look());
 
-  /**
-   * Position alone does not tell: the log's end may not be known yet. What this instance logs itself comes after all
-   * that was acknowledged before.
-   */
-  const catchUp = (replica: Replica): void => {
-    if (asking) {
-      return;
-    }
-    asking = true;
-    replica
-      .propose({
-        kind: 'audit.note',
-        actor: `cloud/${self}`,
-        args: { resource: `cloud/${self}`, before: null, after: 'admits satellites' },
-      })
-      .then(
-        () => {
-          asking = false;
-          caughtUpAt = now();
-          look();
-        },
-        // No quorum, or it is ending: the next tick asks again.
-        () => (asking = false),
-      );
-  };
-  /**
-   * Milliseconds since this instance was known to be one of a majority: those who are cut off from it may have revoked
-   * somebody.
-   */
-  const alone = (): number => {
-    const heard = others().sort((a, b) => a - b);
-    const needed = Math.floor((heard.length + 1) / 2);
-    const silent = needed === 0 ? 0 : (heard[needed - 1] ?? Number.POSITIVE_INFINITY);
-    return Math.min(silent, caughtUpAt === undefined ? Number.POSITIVE_INFINITY : now() - caughtUpAt);
-  };
   const look = (): void => {
-    const replica = state.current();
-    const status = replica?.status();
+    const known = newestState(options, catchUp, now);
     let next: Admitted | undefined;
-    if (replica !== undefined && status?.state === 'ready' && status.schema > 0) {
-      const ms = status.mode === 'single' ? 0 : alone();
-      if (status.mode === 'cluster' && caughtUpAt === undefined) {
-        catchUp(replica);
-      } else if (ms < BLIND_MS && silentMs() < LOG_MS) {
-        seen = now() - ms;
-        if (read !== undefined && read.until <= wall()) {
-          read = undefined;
-        }
-        next = read ??= admitted(replica.db, nodes(), { schema: status.schema, now: wall() });
+    if (known !== undefined) {
+      seen = now() - known.ms;
+      if (read !== undefined && read.until <= wall()) {
+        read = undefined;
       }
+      next = read ??= admitted(known.db, nodes(), { schema: known.schema, now: wall() });
     }
     if (next === undefined) {
       if (seen === undefined || now() - seen < BLIND_MS) {
         return;
       }
       seen = undefined;
-      caughtUpAt = undefined;
+      catchUp.forget();
       log('satellites: the state has not been reached for 10 s, so none may connect until it is');
       next = { ...NOBODY, revoked: current.revoked };
     }
@@ -152,7 +100,7 @@ export function createGate({
   };
   const unlisten = state.onChange((change) => {
     if (change.type === 'reset') {
-      caughtUpAt = undefined;
+      catchUp.forget();
     }
     if (change.type === 'reset' || change.entries.some((e) => KINDS.has(e.kind))) {
       lookAgain();
@@ -161,16 +109,101 @@ export function createGate({
   const timer = setInterval(guarded('satellites', log, look), TICK_MS);
   return {
     current: () => current,
-    admits(sat) {
-      if (ids.of !== current) {
-        ids = { of: current, set: new Set([...current.satellites, ...current.enrolled.map((s) => s.id)]) };
-      }
-      return ids.set.has(sat);
-    },
+    admits: (sat) => admittedIds(current).has(sat),
     look: lookAgain,
     stop() {
       unlisten();
       clearInterval(timer);
+    },
+  };
+}
+
+/** The state, and milliseconds since it was known to be the newest; undefined where that is too long ago. */
+function newestState(
+  { state, others, silentMs }: Pick<GateOptions, 'state' | 'others' | 'silentMs'>,
+  catchUp: CatchUp,
+  now: () => number,
+): { db: Replica['db']; schema: number; ms: number } | undefined {
+  const replica = state.current();
+  const status = replica?.status();
+  if (replica === undefined || status?.state !== 'ready' || status.schema <= 0) {
+    return undefined;
+  }
+  const { schema } = status;
+  if (status.mode === 'single') {
+    return silentMs() < LOG_MS ? { db: replica.db, schema, ms: 0 } : undefined;
+  }
+  const caughtUpAt = catchUp.at();
+  if (caughtUpAt === undefined) {
+    catchUp.ask(replica);
+    return undefined;
+  }
+  const ms = Math.min(majoritySilence(others()), now() - caughtUpAt);
+  return ms < BLIND_MS && silentMs() < LOG_MS ? { db: replica.db, schema, ms } : undefined;
+}
+
+/** Returns a function that gives the ids of those admitted; it keeps the last answer. */
+function idsOf(): (admitted: Admitted) => ReadonlySet<string> {
+  let of = NOBODY;
+  let ids = new Set<string>();
+  return (admitted) => {
+    if (of !== admitted) {
+      of = admitted;
+      ids = new Set([...admitted.satellites, ...admitted.enrolled.map((s) => s.id)]);
+    }
+    return ids;
+  };
+}
+
+/**
+ * Milliseconds since so many of the others were heard that they and this instance are a majority: those who are cut
+ * off from it may have revoked somebody.
+ */
+function majoritySilence(others: number[]): number {
+  const heard = others.sort((a, b) => a - b);
+  const needed = Math.floor((heard.length + 1) / 2);
+  return needed === 0 ? 0 : (heard[needed - 1] ?? Number.POSITIVE_INFINITY);
+}
+
+/** Whether all that had been acknowledged at some time is applied here. */
+interface CatchUp {
+  /** When that was known last, by the monotonic clock; undefined while it is not. */
+  at(): number | undefined;
+  ask(replica: Replica): void;
+  forget(): void;
+}
+
+/**
+ * Position alone does not tell: the log's end may not be known yet. What this instance logs itself comes after all
+ * that was acknowledged before.
+ * @param now the monotonic clock, in milliseconds @param done called when it is known
+ */
+function createCatchUp(self: string, now: () => number, done: () => void): CatchUp {
+  let caughtUpAt: number | undefined;
+  let asking = false;
+  return {
+    at: () => caughtUpAt,
+    forget: () => (caughtUpAt = undefined),
+    ask(replica) {
+      if (asking) {
+        return;
+      }
+      asking = true;
+      replica
+        .propose({
+          kind: 'audit.note',
+          actor: `cloud/${self}`,
+          args: { resource: `cloud/${self}`, before: null, after: 'admits satellites' },
+        })
+        .then(
+          () => {
+            asking = false;
+            caughtUpAt = now();
+            done();
+          },
+          // No quorum, or it is ending: the next tick asks again.
+          () => (asking = false),
+        );
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { SatelliteInfo, SatelliteState, satelliteListQuery } from './api.ts';
+import type { SatelliteInfo, SatelliteState, satelliteListQuery } from '../api/satellites.ts';
 import { decodeCursor, encodeCursor } from './http/pages.ts';
 import { badCursor } from './http/problem.ts';
 import { STATE_RANK, fits, wordsOf } from './satellites-match.ts';
@@ -117,7 +117,9 @@ export function listPage(
     if (looksInside && (item === undefined || !hasTags(item.tags, tags) || !fits(item, words))) {
       continue;
     }
-    found.push([item === undefined ? (query.sort === 'state' ? STATE_RANK[state] : 0) : key(item), id]);
+    // Without the item the list is sorted by state or by id.
+    const withoutItem = query.sort === 'state' ? STATE_RANK[state] : 0;
+    found.push([item === undefined ? withoutItem : key(item), id]);
   }
   if (query.sort !== 'id') {
     found.sort((a, b) => (before(a, b) ? -1 : 1));

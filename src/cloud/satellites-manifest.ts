@@ -11,51 +11,23 @@ const TOKEN_DIR = '/etc/terrarium-token';
 /** The image of this release, as `bundle` has it; another cluster must have it too. */
 export const SATELLITE_IMAGE = STACK_IMAGE;
 
+const PROGRAM = '/usr/local/bin/terrarium';
+const LABELS = { 'app.kubernetes.io/name': NAME, 'app.kubernetes.io/part-of': 'terrarium' };
+
+type Token = Pick<EnrolmentTokenReply, 'token' | 'caHash' | 'addresses'>;
+
 /**
  * YAML by which another cluster gets a satellite: one Deployment that enrols by itself at its first start and keeps its
  * key and history on a volume. The one secret in it is the token, which is good once and for a while.
  */
-export function satelliteManifest(
-  body: ManifestBody,
-  token: Pick<EnrolmentTokenReply, 'token' | 'caHash' | 'addresses'>,
-): string {
+export function satelliteManifest(body: ManifestBody, token: Token): string {
   const { namespace } = body;
-  const labels = { 'app.kubernetes.io/name': NAME, 'app.kubernetes.io/part-of': 'terrarium' };
-  const meta = { name: NAME, namespace, labels };
-  const role = `${NAME}:${namespace}`;
-  const program = '/usr/local/bin/terrarium';
-  const container = {
-    image: body.image ?? SATELLITE_IMAGE,
-    imagePullPolicy: 'IfNotPresent',
-    env: [
-      { name: 'TERRARIUM_DATA', value: DATA },
-      { name: 'TERRARIUM_CLOUDS_FILE', value: `${CLOUDS_FILE}-none` },
-      { name: 'TERRARIUM_API', value: 'https://kubernetes.default.svc' },
-      { name: 'TERRARIUM_PODS', value: 'all' },
-    ],
-    securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
-    resources: { requests: { cpu: '20m', memory: '64Mi' }, limits: { memory: '1536Mi' } },
-  };
-  const mounts = [
-    { name: 'state', mountPath: DATA },
-    { name: 'tmp', mountPath: '/tmp' },
-  ];
+  const meta = { name: NAME, namespace, labels: LABELS };
+  const image = body.image ?? SATELLITE_IMAGE;
   const documents = [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: meta, automountServiceAccountToken: false },
-    {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'ClusterRole',
-      metadata: { name: role, labels },
-      rules: [{ apiGroups: [''], resources: ['pods', 'events'], verbs: ['list', 'watch'] }],
-    },
-    {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'ClusterRoleBinding',
-      metadata: { name: role, labels },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
-      subjects: [{ kind: 'ServiceAccount', name: NAME, namespace }],
-    },
+    ...accessDocuments(namespace),
     {
       apiVersion: 'v1',
       kind: 'Secret',
@@ -82,58 +54,97 @@ export function satelliteManifest(
         // Two at once would be one satellite twice.
         strategy: { type: 'Recreate' },
         selector: { matchLabels: { 'app.kubernetes.io/name': NAME } },
-        template: {
-          metadata: { labels },
-          spec: {
-            serviceAccountName: NAME,
-            automountServiceAccountToken: true,
-            enableServiceLinks: false,
-            terminationGracePeriodSeconds: 10,
-            securityContext: {
-              runAsNonRoot: true,
-              runAsUser: SATELLITE_UID,
-              runAsGroup: SATELLITE_UID,
-              fsGroup: SATELLITE_UID,
-              seccompProfile: { type: 'RuntimeDefault' },
-            },
-            initContainers: [
-              {
-                ...container,
-                name: 'enrol',
-                command: [
-                  program,
-                  'satellite',
-                  'enrol',
-                  token.addresses.join(','),
-                  '--ca-hash',
-                  token.caHash,
-                  '--id',
-                  body.id,
-                  '--data',
-                  DATA,
-                  '--token-file',
-                  `${TOKEN_DIR}/token`,
-                  '--if-needed',
-                  '--wait',
-                  '600',
-                ],
-                volumeMounts: [...mounts, { name: 'token', mountPath: TOKEN_DIR, readOnly: true }],
-              },
-            ],
-            containers: [{ ...container, name: 'satellite', command: [program, 'satellite'], volumeMounts: mounts }],
-            volumes: [
-              { name: 'state', persistentVolumeClaim: { claimName: NAME } },
-              { name: 'token', secret: { secretName: NAME, defaultMode: 0o440 } },
-              { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
-            ],
-          },
-        },
+        template: { metadata: { labels: LABELS }, spec: podSpec(body.id, image, token) },
       },
     },
   ];
   return (
-    `# A satellite of a Terrarium cluster: kubectl apply -f. The image ${container.image} must be there, or in a ` +
+    `# A satellite of a Terrarium cluster: kubectl apply -f. The image ${image} must be there, or in a ` +
     'registry under the name that is given here.\n' +
     `${documents.map((d) => stringify(d, { aliasDuplicateObjects: false, lineWidth: 0 })).join('---\n')}`
   );
 }
+
+/** What the satellite may read of its cluster. */
+function accessDocuments(namespace: string): object[] {
+  const role = `${NAME}:${namespace}`;
+  return [
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRole',
+      metadata: { name: role, labels: LABELS },
+      rules: [{ apiGroups: [''], resources: ['pods', 'events'], verbs: ['list', 'watch'] }],
+    },
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name: role, labels: LABELS },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+      subjects: [{ kind: 'ServiceAccount', name: NAME, namespace }],
+    },
+  ];
+}
+
+function podSpec(id: string, image: string, token: Token): object {
+  const container = {
+    image,
+    imagePullPolicy: 'IfNotPresent',
+    env: [
+      { name: 'TERRARIUM_DATA', value: DATA },
+      { name: 'TERRARIUM_CLOUDS_FILE', value: `${CLOUDS_FILE}-none` },
+      { name: 'TERRARIUM_API', value: 'https://kubernetes.default.svc' },
+      { name: 'TERRARIUM_PODS', value: 'all' },
+    ],
+    securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+    resources: { requests: { cpu: '20m', memory: '64Mi' }, limits: { memory: '1536Mi' } },
+  };
+  const mounts = [
+    { name: 'state', mountPath: DATA },
+    { name: 'tmp', mountPath: '/tmp' },
+  ];
+  return {
+    serviceAccountName: NAME,
+    automountServiceAccountToken: true,
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: 10,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: SATELLITE_UID,
+      runAsGroup: SATELLITE_UID,
+      fsGroup: SATELLITE_UID,
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    initContainers: [
+      {
+        ...container,
+        name: 'enrol',
+        command: enrolCommand(id, token),
+        volumeMounts: [...mounts, { name: 'token', mountPath: TOKEN_DIR, readOnly: true }],
+      },
+    ],
+    containers: [{ ...container, name: 'satellite', command: [PROGRAM, 'satellite'], volumeMounts: mounts }],
+    volumes: [
+      { name: 'state', persistentVolumeClaim: { claimName: NAME } },
+      { name: 'token', secret: { secretName: NAME, defaultMode: 0o440 } },
+      { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
+    ],
+  };
+}
+
+const enrolCommand = (id: string, { addresses, caHash }: Token): string[] => [
+  PROGRAM,
+  'satellite',
+  'enrol',
+  addresses.join(','),
+  '--ca-hash',
+  caHash,
+  '--id',
+  id,
+  '--data',
+  DATA,
+  '--token-file',
+  `${TOKEN_DIR}/token`,
+  '--if-needed',
+  '--wait',
+  '600',
+];

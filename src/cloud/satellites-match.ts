@@ -1,4 +1,4 @@
-import type { SatelliteInfo, SatelliteState } from './api.ts';
+import type { SatelliteInfo, SatelliteState } from '../api/satellites.ts';
 
 /** How a satellite is found and sorted, as cloud and console share it. */
 

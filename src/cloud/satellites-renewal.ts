@@ -39,90 +39,15 @@ export interface RenewalsOptions {
 
 export function createRenewals({ state, authority, admitted, log, now = Date.now }: RenewalsOptions): Renewals {
   let subscription: Subscription | undefined;
-  /** When a satellite was given a certificate last. */
-  const given = new Map<string, number>();
-
-  /** @throws Failure with a code of the state, or `denied`, `not-yet` */
-  const sign = async (sat: string, ask: Extract<RenewalAsk, { request: string }>): Promise<string> => {
-    const { db } = state.replica();
-    const row = one<SatelliteRow>(db, 'SELECT * FROM satellites WHERE id = ?', sat);
-    const { certificate } = row === undefined ? {} : (JSON.parse(row.details) as Partial<EnrolmentDetails>);
-    if (row === undefined || row.state === 'revoked' || certificate === undefined) {
-      throw new Failure('denied', `${sat} has been revoked or deleted, so it gets no certificate.`);
-    }
-    if (!isSignedBy(ask.nkey.key, ask.request, ask.nkey.signature)) {
-      throw new Failure('denied', 'The nkey has not signed the request.');
-    }
-    const signer = await authority();
-    const key = await signer.keyOf(ask.request);
-    const next = one<SatelliteRenewalRow>(db, 'SELECT * FROM satellite_renewals WHERE satellite = ?', sat);
-    if (next !== undefined && next.bus_key === key && next.nkey === ask.nkey.key) {
-      const { certificate: made } = JSON.parse(next.details) as EnrolmentDetails;
-      const { issued, ends } = validityOf(made);
-      if (now() < issued + (ends - issued) * GIVE_AGAIN) {
-        return made;
-      }
-    }
-    const { issued, ends } = validityOf(certificate);
-    const early = issued + (ends - issued) * NOT_BEFORE - now();
-    const again = (given.get(sat) ?? Number.NEGATIVE_INFINITY) + Math.min(PAUSE_MS, (ends - issued) / 20) - now();
-    if (early > 0 || again > 0) {
-      throw new Failure(
-        'not-yet',
-        `The certificate of ${sat} is not to be renewed before ` +
-          `${new Date(now() + Math.max(early, again)).toISOString()}.`,
-      );
-    }
-    const { details } = await signer.sign(ask.request, sat);
-    given.set(sat, now());
-    await change(sat, {
-      kind: 'satellite.renew',
-      args: { id: sat, from: row.bus_key, busKey: key, nkey: ask.nkey.key, details },
-    });
-    log(`renewal: signed a certificate for ${sat}, which ends on ${new Date(details.ends).toISOString()}`);
-    return details.certificate;
-  };
-  const change = async (sat: string, draft: { kind: string; args: unknown }): Promise<void> => {
-    const { result } = await state.replica().propose({ ...draft, actor: `satellite/${sat}` });
-    if (!result.ok) {
-      throw new Failure('denied', result.message);
-    }
-  };
-  const work = async (sat: string, ask: RenewalAsk): Promise<RenewalAnswer> => {
-    try {
-      if (state.replica().status().schema < RENEWALS_SCHEMA) {
-        throw new Failure('not-yet', 'The cluster is being upgraded.');
-      }
-      if ('request' in ask) {
-        return { id: ask.id, certificate: await sign(sat, ask) };
-      }
-      const row = one<Pick<SatelliteRow, 'bus_key'>>(
-        state.replica().db,
-        'SELECT bus_key FROM satellites WHERE id = ?',
-        sat,
-      );
-      if (row?.bus_key !== ask.done) {
-        await change(sat, { kind: 'satellite.renewed', args: { id: sat, busKey: ask.done } });
-      }
-      return { id: ask.id, done: true };
-    } catch (error) {
-      if (!(error instanceof Failure)) {
-        log(`renewal: ${sat}: ${(error as Error).message}`);
-      }
-      const { code, message } =
-        error instanceof Failure ? error : { code: 'internal', message: 'Something went wrong at the cloud.' };
-      return { id: ask.id, error: { code: code === 'bad-request' ? 'denied' : code, message: message.slice(0, 1000) } };
-    }
-  };
+  const signing: Signing = { state, authority, given: new Map(), log, now };
   const answer = async (nc: NatsConnection, msg: Msg): Promise<void> => {
     const sat = nameOf(msg.subject.split('.')[1] ?? '');
     const ask = decode(renewalAskSchema, msg.string());
     if (ask === undefined || !admitted(sat)) {
       return;
     }
-    nc.publish(subjects.renewal(sat), encode(await work(sat, ask)));
+    nc.publish(subjects.renewal(sat), encode(await answerTo(signing, sat, ask)));
   };
-
   return {
     listen(nc) {
       // Any one instance answers: the queue group sees to that.
@@ -132,4 +57,91 @@ export function createRenewals({ state, authority, admitted, log, now = Date.now
       subscription?.unsubscribe();
     },
   };
+}
+
+interface Signing extends Pick<RenewalsOptions, 'state' | 'authority' | 'log'> {
+  /** When a satellite was given a certificate last. */
+  given: Map<string, number>;
+  now(): number;
+}
+
+async function answerTo(signing: Signing, sat: string, ask: RenewalAsk): Promise<RenewalAnswer> {
+  const { state, log } = signing;
+  try {
+    if (state.replica().status().schema < RENEWALS_SCHEMA) {
+      throw new Failure('not-yet', 'The cluster is being upgraded.');
+    }
+    if ('request' in ask) {
+      return { id: ask.id, certificate: await sign(signing, sat, ask) };
+    }
+    const row = one<Pick<SatelliteRow, 'bus_key'>>(
+      state.replica().db,
+      'SELECT bus_key FROM satellites WHERE id = ?',
+      sat,
+    );
+    if (row?.bus_key !== ask.done) {
+      await change(state, sat, { kind: 'satellite.renewed', args: { id: sat, busKey: ask.done } });
+    }
+    return { id: ask.id, done: true };
+  } catch (error) {
+    if (!(error instanceof Failure)) {
+      log(`renewal: ${sat}: ${(error as Error).message}`);
+    }
+    const { code, message } =
+      error instanceof Failure ? error : { code: 'internal', message: 'Something went wrong at the cloud.' };
+    return { id: ask.id, error: { code: code === 'bad-request' ? 'denied' : code, message: message.slice(0, 1000) } };
+  }
+}
+
+/** @throws Failure with a code of the state, or `denied`, `not-yet` */
+async function sign(
+  { state, authority, given, log, now }: Signing,
+  sat: string,
+  ask: Extract<RenewalAsk, { request: string }>,
+): Promise<string> {
+  const { db } = state.replica();
+  const row = one<SatelliteRow>(db, 'SELECT * FROM satellites WHERE id = ?', sat);
+  const { certificate } = row === undefined ? {} : (JSON.parse(row.details) as Partial<EnrolmentDetails>);
+  if (row === undefined || row.state === 'revoked' || certificate === undefined) {
+    throw new Failure('denied', `${sat} has been revoked or deleted, so it gets no certificate.`);
+  }
+  if (!isSignedBy(ask.nkey.key, ask.request, ask.nkey.signature)) {
+    throw new Failure('denied', 'The nkey has not signed the request.');
+  }
+  const signer = await authority();
+  const key = await signer.keyOf(ask.request);
+  const next = one<SatelliteRenewalRow>(db, 'SELECT * FROM satellite_renewals WHERE satellite = ?', sat);
+  if (next !== undefined && next.bus_key === key && next.nkey === ask.nkey.key) {
+    const { certificate: made } = JSON.parse(next.details) as EnrolmentDetails;
+    const { issued, ends } = validityOf(made);
+    if (now() < issued + (ends - issued) * GIVE_AGAIN) {
+      return made;
+    }
+  }
+  const { issued, ends } = validityOf(certificate);
+  const early = issued + (ends - issued) * NOT_BEFORE - now();
+  const again = (given.get(sat) ?? Number.NEGATIVE_INFINITY) + Math.min(PAUSE_MS, (ends - issued) / 20) - now();
+  if (early > 0 || again > 0) {
+    throw new Failure(
+      'not-yet',
+      `The certificate of ${sat} is not to be renewed before ` +
+        `${new Date(now() + Math.max(early, again)).toISOString()}.`,
+    );
+  }
+  const { details } = await signer.sign(ask.request, sat);
+  given.set(sat, now());
+  await change(state, sat, {
+    kind: 'satellite.renew',
+    args: { id: sat, from: row.bus_key, busKey: key, nkey: ask.nkey.key, details },
+  });
+  log(`renewal: signed a certificate for ${sat}, which ends on ${new Date(details.ends).toISOString()}`);
+  return details.certificate;
+}
+
+/** Proposes a change in the satellite's name. @throws Failure `denied` where it is refused, or as the state's */
+async function change(state: State, sat: string, draft: { kind: string; args: unknown }): Promise<void> {
+  const { result } = await state.replica().propose({ ...draft, actor: `satellite/${sat}` });
+  if (!result.ok) {
+    throw new Failure('denied', result.message);
+  }
 }

@@ -1,5 +1,6 @@
 import type { AppliedEntry } from '../store/machine.ts';
 import type { SatelliteRow } from '../store/rows.ts';
+import { createListeners } from './listeners.ts';
 import { credentialEnds } from './satellites-admission.ts';
 import { many, one } from './state/read.ts';
 import type { State } from './state/state.ts';
@@ -76,20 +77,21 @@ export function satellitesOf({ kind, args }: Pick<AppliedEntry, 'kind' | 'args'>
     return [];
   }
   const { id, states } = args as { id?: string; states?: { id: string }[] };
-  return states === undefined ? (id === undefined ? [] : [id]) : states.map((s) => s.id);
+  if (states !== undefined) {
+    return states.map((s) => s.id);
+  }
+  return id === undefined ? [] : [id];
 }
 
 export function createSatelliteRows(state: State): SatelliteRows {
-  const listeners = new Set<(ids: readonly string[]) => void>();
+  const listeners = createListeners<[ids: readonly string[]]>();
   const rows = new Map<string, KnownSatellite>();
   /** Whether all have been read since the database was opened. */
   let whole = false;
 
   const tell = (ids: readonly string[]): void => {
     if (ids.length > 0) {
-      for (const listener of listeners) {
-        listener(ids);
-      }
+      listeners.tell(ids);
     }
   };
   /** @returns those that are or were there. */
@@ -130,10 +132,7 @@ export function createSatelliteRows(state: State): SatelliteRows {
   return {
     get: (id) => rows.get(id),
     ids: () => rows.keys(),
-    onChange(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
+    onChange: listeners.add,
     stop: end,
   };
 }

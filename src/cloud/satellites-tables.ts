@@ -1,4 +1,4 @@
-import type { FleetTable, SatelliteInfo } from './api.ts';
+import type { FleetTable, SatelliteInfo } from '../api/satellites.ts';
 
 type Tables = SatelliteInfo['tables'];
 
@@ -19,13 +19,17 @@ export function tablesOf(own: Iterable<Tables>): FleetTable[] {
         found.set(name, { name, columns: [...columns], on: n });
       } else {
         known.on += n;
-        for (const column of columns) {
-          if (!known.columns.includes(column)) {
-            known.columns.push(column);
-          }
-        }
+        addMissing(known.columns, columns);
       }
     }
   }
   return [...found.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function addMissing(known: string[], columns: readonly string[]): void {
+  for (const column of columns) {
+    if (!known.includes(column)) {
+      known.push(column);
+    }
+  }
 }

@@ -1,9 +1,18 @@
+import type {
+  FleetSummary,
+  SatelliteBrief,
+  SatelliteChange,
+  SatelliteInfo,
+  SatelliteState,
+} from '../api/satellites.ts';
 import type { SatelliteStateRow } from '../store/rows.ts';
-import type { FleetSummary, SatelliteBrief, SatelliteChange, SatelliteInfo, SatelliteState } from './api.ts';
+import { createNodeCounts } from './fleet/node-counts.ts';
+import { shownSatellite } from './fleet/shown.ts';
+import { createListeners } from './listeners.ts';
 import { hasTags, listPage, type SatelliteQuery } from './satellites-list.ts';
 import { STATE_RANK } from './satellites-match.ts';
-import type { KnownSatellite, SatelliteRows } from './satellites-rows.ts';
-import type { HeardChange, HeardSatellite, Registry } from './satellites.ts';
+import type { SatelliteRows } from './satellites-rows.ts';
+import type { HeardChange, Registry } from './satellites.ts';
 import { many } from './state/read.ts';
 import type { State } from './state/state.ts';
 
@@ -38,147 +47,55 @@ export interface SatelliteView {
   stop(): void;
 }
 
-const iso = (ms: number): string => new Date(ms).toISOString();
-
+/** @param now milliseconds since 1970 */
 export function createSatelliteView(
   registry: Registry,
   rows: SatelliteRows,
   state: State,
   now: () => number = Date.now,
 ): SatelliteView {
-  const listeners = new Set<(id: string, what: HeardChange) => void>();
+  const listeners = createListeners<[id: string, what: HeardChange]>();
   /** Of all that are shown. */
   const states = new Map<string, SatelliteState>();
   const counts: Record<SatelliteState, number> = { enrolled: 0, healthy: 0, degraded: 0, unreachable: 0, revoked: 0 };
   /** Those heard of whom somebody should know: few, unless everything is bad. */
   const concerns = new Set<string>();
-  /** How many satellites a node has that were heard: one that was renamed, or runs twice, may have two. */
-  const nodes = new Map<string, number>();
-  const nodeOf = new Map<string, string>();
+  const nodes = createNodeCounts();
   let sorted: string[] | undefined;
   let version = 0;
   let worst: { version: number; briefs: SatelliteBrief[] } | undefined;
 
-  /**
-   * A satellite that is heard says itself what it comes by; of one that is silent its enrolment, or renewal, says it.
-   */
-  const withCertificate = (info: SatelliteInfo, ends: number | undefined): SatelliteInfo => {
-    if (ends === undefined || info.state === 'healthy' || info.state === 'revoked') {
-      return info;
-    }
-    const certificateEnds = iso(ends);
-    return {
-      ...info,
-      certificateEnds,
-      ...(ends > now()
-        ? {}
-        : {
-            reason:
-              `Its certificate ended on ${certificateEnds}, so it is not let in: it has to enrol again, with another ` +
-              'token.',
-          }),
-    };
-  };
-  const shown = (
-    heard: Omit<HeardSatellite, 'state'>,
-    state: SatelliteState,
-    row: KnownSatellite | undefined,
-  ): SatelliteInfo =>
-    withCertificate(
-      {
-        ...heard,
-        state,
-        name: row?.name ?? heard.id,
-        tags: row?.tags ?? {},
-        access: row?.access ?? 'both',
-        revision: row?.version ?? 0,
-      },
-      row?.ends,
-    );
-  /** Not heard, or not any more: its last heartbeat, or its enrolment, is what is known of it. */
-  const silent = (row: KnownSatellite): SatelliteInfo => {
-    const last = registry.last(row.id);
-    const at = iso(row.enrolledAt);
-    const base: HeardSatellite = last ?? {
-      id: row.id,
-      node: row.id,
-      state: 'unreachable',
-      version: '',
-      addresses: [],
-      tables: [],
-      load: [0, 0, 0],
-      startedAt: at,
-      firstSeen: at,
-      lastSeen: at,
-    };
-    return shown(base, row.state === 'revoked' ? 'revoked' : last === undefined ? 'enrolled' : base.state, row);
-  };
-  const get = (id: string): SatelliteInfo | undefined => {
-    const heard = registry.get(id);
-    const row = rows.get(id);
-    if (heard !== undefined) {
-      return shown(heard, heard.state, row);
-    }
-    return row !== undefined &&
-      (row.elsewhere || row.state === 'revoked' || registry.last(id) !== undefined || registry.expects(id))
-      ? silent(row)
-      : undefined;
-  };
-
-  const countNode = (id: string, node: string | undefined): void => {
-    const before = nodeOf.get(id);
-    if (before === node) {
-      return;
-    }
-    if (before !== undefined) {
-      const left = (nodes.get(before) ?? 1) - 1;
-      if (left === 0) {
-        nodes.delete(before);
-      } else {
-        nodes.set(before, left);
-      }
-    }
-    if (node === undefined) {
-      nodeOf.delete(id);
-    } else {
-      nodeOf.set(id, node);
-      nodes.set(node, (nodes.get(node) ?? 0) + 1);
-    }
-  };
+  const get = (id: string): SatelliteInfo | undefined => shownSatellite(registry, rows, id, now);
   /** Brings what is kept of one in line with what it is now. */
   const follow = (id: string): void => {
-    const now = get(id);
+    const state = get(id)?.state;
     const heard = registry.get(id);
     const before = states.get(id);
     if (before !== undefined) {
       counts[before] -= 1;
     }
-    if (now !== undefined) {
-      counts[now.state] += 1;
-    }
-    if ((before === undefined) !== (now === undefined)) {
+    if ((before === undefined) !== (state === undefined)) {
       sorted = undefined;
     }
-    if (now === undefined) {
+    if (state === undefined) {
       states.delete(id);
     } else {
-      states.set(id, now.state);
+      counts[state] += 1;
+      states.set(id, state);
     }
     if (heard !== undefined && heard.state !== 'healthy') {
       concerns.add(id);
     } else {
       concerns.delete(id);
     }
-    countNode(id, heard?.node);
+    nodes.set(id, heard?.node);
     version += 1;
   };
   const tell = (id: string, what: HeardChange): void => {
     if (what === 'changed') {
       follow(id);
     }
-    for (const listener of listeners) {
-      listener(id, what);
-    }
+    listeners.tell(id, what);
   };
   for (const id of new Set([...registry.ids(), ...rows.ids()])) {
     follow(id);
@@ -186,72 +103,72 @@ export function createSatelliteView(
   const ends = [registry.onChange(tell), rows.onChange((ids) => ids.forEach((id) => tell(id, 'changed')))];
 
   const ids = (): string[] => (sorted ??= [...states.keys()].sort((a, b) => (a < b ? -1 : 1)));
-  const brief = ({ id, name, node, state: now, lastSeen }: SatelliteInfo): SatelliteBrief => ({
-    id,
-    name,
-    node,
-    state: now,
-    lastSeen,
-  });
-  /** Between equals the longest silent, since of those who fell silent together none is worse. */
-  const worse = (a: SatelliteBrief, b: SatelliteBrief): number =>
-    STATE_RANK[a.state] - STATE_RANK[b.state] ||
-    (a.lastSeen < b.lastSeen ? -1 : a.lastSeen > b.lastSeen ? 1 : a.id < b.id ? -1 : 1);
 
   return {
     list: (query) => listPage({ ids, state: (id) => states.get(id), get }, query),
     get,
     counts: () => counts,
-    certificateEnds: () =>
-      ids()
-        .map(get)
-        .flatMap((s) =>
-          s?.certificateEnds === undefined || s.state === 'revoked' ? [] : [Date.parse(s.certificateEnds)],
-        ),
+    certificateEnds: () => ids().flatMap((id) => certificateEnd(get(id))),
     version: () => version,
     summary(expected) {
       if (worst?.version !== version) {
-        worst = {
-          version,
-          briefs: [...concerns]
-            .flatMap((id) => get(id) ?? [])
-            .map(brief)
-            .sort(worse)
-            .slice(0, MOST_CONCERNS),
-        };
+        worst = { version, briefs: worstOf([...concerns].flatMap((id) => get(id) ?? [])) };
       }
-      return {
-        version,
-        counts: { ...counts },
-        concerns: worst.briefs,
-        missing: expected.filter((node) => !nodes.has(node)),
-      };
+      const missing = expected.filter((node) => !nodes.has(node));
+      return { version, counts: { ...counts }, concerns: worst.briefs, missing };
     },
-    onChange(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-    history(id) {
-      const replica = state.current();
-      if (replica === undefined) {
-        return [];
-      }
-      return many<SatelliteStateRow>(
-        replica.db,
-        'SELECT * FROM satellite_states WHERE satellite = ? ORDER BY position DESC',
-        id,
-      ).map((row) => ({ seq: row.position, at: iso(row.at), state: row.state, actor: row.actor, reason: row.reason }));
-    },
-    select(wanted, tags = {}) {
-      const candidates = wanted === undefined ? [...registry.ids()].sort() : [...new Set(wanted)];
-      return Object.keys(tags).length === 0
-        ? candidates
-        : candidates.filter((id) => hasTags(rows.get(id)?.tags ?? {}, tags));
-    },
+    onChange: listeners.add,
+    history: (id) => historyOf(state, id),
+    select: (wanted, tags) =>
+      tagged(wanted === undefined ? [...registry.ids()].sort() : [...new Set(wanted)], rows, tags),
     stop() {
       for (const end of ends) {
         end();
       }
     },
   };
+}
+
+/** Those of these ids that have all of the tags. */
+const tagged = (ids: string[], rows: SatelliteRows, tags: Readonly<Record<string, string>> = {}): string[] =>
+  Object.keys(tags).length === 0 ? ids : ids.filter((id) => hasTags(rows.get(id)?.tags ?? {}, tags));
+
+/** Empty where the satellite is revoked or nothing is known. */
+const certificateEnd = (s: SatelliteInfo | undefined): number[] =>
+  s?.certificateEnds === undefined || s.state === 'revoked' ? [] : [Date.parse(s.certificateEnds)];
+
+const worstOf = (satellites: SatelliteInfo[]): SatelliteBrief[] =>
+  satellites
+    .map(({ id, name, node, state, lastSeen }) => ({ id, name, node, state, lastSeen }))
+    .sort(worse)
+    .slice(0, MOST_CONCERNS);
+
+/** Between equals the longest silent, since of those who fell silent together none is worse. */
+function worse(a: SatelliteBrief, b: SatelliteBrief): number {
+  const byState = STATE_RANK[a.state] - STATE_RANK[b.state];
+  if (byState !== 0) {
+    return byState;
+  }
+  if (a.lastSeen !== b.lastSeen) {
+    return a.lastSeen < b.lastSeen ? -1 : 1;
+  }
+  return a.id < b.id ? -1 : 1;
+}
+
+function historyOf(state: State, id: string): SatelliteChange[] {
+  const replica = state.current();
+  if (replica === undefined) {
+    return [];
+  }
+  return many<SatelliteStateRow>(
+    replica.db,
+    'SELECT * FROM satellite_states WHERE satellite = ? ORDER BY position DESC',
+    id,
+  ).map((row) => ({
+    seq: row.position,
+    at: new Date(row.at).toISOString(),
+    state: row.state,
+    actor: row.actor,
+    reason: row.reason,
+  }));
 }

@@ -1,4 +1,5 @@
-import { MOST_IDS, type Beat, type FleetLine, type SatelliteInfo } from './api.ts';
+import { MOST_IDS, type SatelliteInfo } from '../api/satellites.ts';
+import type { Beat, FleetLine } from '../api/watch.ts';
 import type { SatelliteView } from './satellites-view.ts';
 
 /** More changes than these at once are told as `many`: who shows a page reads that anew, and a page is smaller. */

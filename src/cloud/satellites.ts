@@ -1,11 +1,14 @@
 import { isIP } from 'node:net';
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
+import type { SatelliteInfo, SatelliteState as AnyState } from '../api/satellites.ts';
 import { DEGRADED_MS, UNREACHABLE_MS, decode, heartbeatSchema, type Heartbeat } from '../bus/frames.ts';
 import { listen } from '../bus/listen.ts';
 import { nameOf, subjects } from '../bus/subjects.ts';
 import { guarded } from '../guarded.ts';
 import type { SatelliteRecord, SatelliteStore } from '../store/satellites.ts';
-import type { SatelliteInfo, SatelliteState as AnyState } from './api.ts';
+import { createSharedTables } from './fleet/shared-tables.ts';
+import { createUnsaved } from './fleet/unsaved.ts';
+import { createListeners } from './listeners.ts';
 
 /**
  * Between looks for satellites that have fallen silent, for those that are gone, and between writes of what was heard.
@@ -18,11 +21,6 @@ const SAVE_MS = 10_000;
  * with each tick.
  */
 const SAVE_BEATS_MS = 60_000;
-/**
- * Lists of tables that are kept for all who have the same: more than releases that run at once, and bounded whatever
- * satellites say.
- */
-const MAX_SHARED = 64;
 
 /** As its heartbeats tell; what else is known of it is in the state. */
 export type HeardSatellite = Omit<SatelliteInfo, 'name' | 'tags' | 'access' | 'revision' | 'reason' | 'state'> & {
@@ -65,7 +63,10 @@ export interface Registry {
 
 export function stateOf(lastSeen: number, now: number): SatelliteState {
   const silence = now - lastSeen;
-  return silence < DEGRADED_MS ? 'healthy' : silence < UNREACHABLE_MS ? 'degraded' : 'unreachable';
+  if (silence < DEGRADED_MS) {
+    return 'healthy';
+  }
+  return silence < UNREACHABLE_MS ? 'degraded' : 'unreachable';
 }
 
 /** A process that runs has the tables that it started with. */
@@ -80,76 +81,39 @@ const sameOtherwise = (a: SatelliteRecord, b: Heartbeat): boolean =>
  */
 const isAddress = (text: string): boolean => isIP(text) !== 0 && !text.includes('%');
 
+/** What is known of those that were heard. */
+interface Fleet {
+  records: Map<string, SatelliteRecord>;
+  /** As they were told last. */
+  states: Map<string, SatelliteState>;
+  /** Undefined until it is known who belongs to the cluster. */
+  present: ReadonlySet<string> | undefined;
+  refused: ReadonlySet<string>;
+}
+
+/** @param now milliseconds since 1970 */
 export function createRegistry(
   store: SatelliteStore,
   log: (line: string) => void,
   now: () => number = Date.now,
 ): Registry {
-  const listeners = new Set<(id: string, what: HeardChange) => void>();
-  /** Thousands of satellites of one release have the same tables: they are kept once. */
-  const tables = new Map<string, SatelliteRecord['tables']>();
-  const shared = (own: SatelliteRecord['tables']): SatelliteRecord['tables'] => {
-    const text = JSON.stringify(own);
-    const kept = tables.get(text) ?? own;
-    // In the order in which they were told last: of too many the first goes.
-    tables.delete(text);
-    tables.set(text, kept);
-    const [first] = tables.keys();
-    if (tables.size > MAX_SHARED && first !== undefined) {
-      tables.delete(first);
-    }
-    return kept;
-  };
-  const records = new Map<string, SatelliteRecord>(store.all().map((r) => [r.id, { ...r, tables: shared(r.tables) }]));
-  const states = new Map<string, SatelliteState>([...records.values()].map((r) => [r.id, stateOf(r.lastSeen, now())]));
-  const unsaved = new Set<string>();
-  /** Those of whom only the last heartbeat is to be written; the longest unwritten first. */
-  const beaten = new Set<string>();
+  const listeners = createListeners<[id: string, what: HeardChange]>();
+  const shared = createSharedTables();
+  const records = new Map(store.all().map((r) => [r.id, { ...r, tables: shared(r.tables) }]));
+  const states = new Map([...records.values()].map((r) => [r.id, stateOf(r.lastSeen, now())]));
+  const fleet: Fleet = { records, states, present: undefined, refused: new Set() };
+  const unsaved = createUnsaved(store, records);
   let subscription: Subscription | undefined;
-  let present: Set<string> | undefined;
-  let refused: ReadonlySet<string> = new Set();
 
-  const tell = (id: string, what: HeardChange): void => {
-    for (const listener of listeners) {
-      listener(id, what);
-    }
-  };
-  const write = (ids: string[]): void => {
-    const found = ids.map((id) => records.get(id)).filter((r) => r !== undefined);
-    for (const id of ids) {
-      unsaved.delete(id);
-      beaten.delete(id);
-    }
-    if (found.length > 0) {
-      store.put(found);
-    }
-  };
-  const saveBeats = (): void => {
-    write([...beaten].slice(0, Math.ceil((records.size * TICK_MS) / SAVE_BEATS_MS)));
-  };
-  /** @returns whether its state is another one. */
-  const judge = ({ id, lastSeen }: SatelliteRecord): boolean => {
-    const state = stateOf(lastSeen, now());
-    const before = states.get(id);
-    if (before === state) {
-      return false;
-    }
-    log(`satellite ${id}: ${before ?? 'registered'} → ${state}`);
-    states.set(id, state);
-    return true;
-  };
+  const judge = (record: SatelliteRecord): boolean => judgeState(states, record, now(), log);
   const forgetGone = (): void => {
-    for (const { id, node } of records.values()) {
-      if (present === undefined || present.has(node) || present.has(id) || states.get(id) !== 'unreachable') {
-        continue;
-      }
+    for (const { id } of [...records.values()].filter((record) => isGone(fleet, record))) {
       records.delete(id);
       states.delete(id);
-      unsaved.delete(id);
-      beaten.delete(id);
+      unsaved.forget(id);
       store.remove(id);
       log(`satellite ${id}: forgotten, it is no longer part of the cluster`);
-      tell(id, 'changed');
+      listeners.tell(id, 'changed');
     }
   };
   const every = (ms: number, work: () => void): NodeJS.Timeout => setInterval(guarded('satellites', log, work), ms);
@@ -157,76 +121,130 @@ export function createRegistry(
     every(JUDGE_MS, () => {
       for (const record of records.values()) {
         if (judge(record)) {
-          tell(record.id, 'changed');
+          listeners.tell(record.id, 'changed');
         }
       }
     }),
     every(TICK_MS, () => {
       forgetGone();
-      saveBeats();
+      unsaved.writeBeats(Math.ceil((records.size * TICK_MS) / SAVE_BEATS_MS));
     }),
-    every(SAVE_MS, () => write([...unsaved])),
+    every(SAVE_MS, () => unsaved.writeChanged()),
   ];
 
-  const heard = (subject: string, data: string): void => {
-    const decoded = decode(heartbeatSchema, data);
-    // The server lets a satellite publish on its own subject only, so the subject says who it is.
-    if (decoded === undefined || nameOf(subject.split('.')[1] ?? '') !== decoded.id || refused.has(decoded.id)) {
+  const heard = (heartbeat: Heartbeat | undefined): void => {
+    if (heartbeat === undefined || fleet.refused.has(heartbeat.id)) {
       return;
     }
-    const { id } = decoded;
-    const heartbeat = { ...decoded, addresses: decoded.addresses.filter(isAddress) };
+    const { id } = heartbeat;
     const at = now();
     const before = records.get(id);
     const same = before !== undefined && sameProcess(before, heartbeat);
-    const record: SatelliteRecord = {
-      ...heartbeat,
-      tables: same ? before.tables : shared(heartbeat.tables),
-      firstSeen: before?.firstSeen ?? at,
-      lastSeen: at,
-    };
+    const tables = same ? before.tables : shared(heartbeat.tables);
+    const record: SatelliteRecord = { ...heartbeat, tables, firstSeen: before?.firstSeen ?? at, lastSeen: at };
     records.set(id, record);
     const changed = judge(record) || !same || !sameOtherwise(before, heartbeat);
     if (before === undefined) {
-      write([id]);
+      unsaved.write([id]);
     } else if (changed) {
-      unsaved.add(id);
+      unsaved.changed(id);
     } else {
-      beaten.add(id);
+      unsaved.beat(id);
     }
-    tell(id, changed ? 'changed' : 'beat');
+    listeners.tell(id, changed ? 'changed' : 'beat');
   };
 
-  const info = (r: SatelliteRecord): HeardSatellite => ({
-    id: r.id,
-    node: r.node,
-    // As it was told last, so that nobody sees another one than those who are told of changes.
-    state: states.get(r.id) ?? stateOf(r.lastSeen, now()),
-    version: r.version,
-    addresses: r.addresses,
-    tables: r.tables,
-    load: r.load,
-    startedAt: r.startedAt,
-    firstSeen: new Date(r.firstSeen).toISOString(),
-    lastSeen: new Date(r.lastSeen).toISOString(),
-    ...(r.certificateEnds === undefined ? {} : { certificateEnds: new Date(r.certificateEnds).toISOString() }),
-  });
+  return {
+    ...readsOf(fleet, now),
+    ...membershipOf(fleet, (id) => listeners.tell(id, 'changed')),
+    onChange: listeners.add,
+    listen(nc) {
+      subscription?.unsubscribe();
+      subscription = listen(nc, subjects.allHeartbeats, { log }, (msg) =>
+        heard(heartbeatOf(msg.subject, msg.string())),
+      );
+    },
+    stop() {
+      subscription?.unsubscribe();
+      timers.forEach((timer) => clearInterval(timer));
+      unsaved.writeAll();
+    },
+  };
+}
 
+/** Brings a satellite's state in line with its silence. @returns whether it is another one */
+function judgeState(
+  states: Map<string, SatelliteState>,
+  { id, lastSeen }: SatelliteRecord,
+  now: number,
+  log: (line: string) => void,
+): boolean {
+  const state = stateOf(lastSeen, now);
+  const before = states.get(id);
+  if (before === state) {
+    return false;
+  }
+  log(`satellite ${id}: ${before ?? 'registered'} → ${state}`);
+  states.set(id, state);
+  return true;
+}
+
+/** Whether it is silent, and neither it nor its node belongs to the cluster any more. */
+const isGone = ({ present, states }: Fleet, { id, node }: SatelliteRecord): boolean =>
+  present !== undefined && !present.has(node) && !present.has(id) && states.get(id) === 'unreachable';
+
+/** Takes over who belongs to the cluster and who is refused. @param changed told of each whose part in it changes */
+function membershipOf(fleet: Fleet, changed: (id: string) => void): Pick<Registry, 'keepOnly' | 'refuse'> {
+  return {
+    keepOnly(names) {
+      const before = fleet.present ?? new Set();
+      fleet.present = names;
+      [...without(before, names), ...without(names, before)].forEach(changed);
+    },
+    refuse(revoked) {
+      const different = [...without(revoked, fleet.refused), ...without(fleet.refused, revoked)];
+      fleet.refused = revoked;
+      different.filter((id) => fleet.records.has(id)).forEach(changed);
+    },
+  };
+}
+
+const without = (all: ReadonlySet<string>, others: ReadonlySet<string>): string[] =>
+  [...all].filter((id) => !others.has(id));
+
+/** Undefined for what is none, or is not the sender's own. */
+function heartbeatOf(subject: string, data: string): Heartbeat | undefined {
+  const decoded = decode(heartbeatSchema, data);
+  // The server lets a satellite publish on its own subject only, so the subject says who it is.
+  if (decoded === undefined || nameOf(subject.split('.')[1] ?? '') !== decoded.id) {
+    return undefined;
+  }
+  return { ...decoded, addresses: decoded.addresses.filter(isAddress) };
+}
+
+type Reads = Pick<Registry, 'ids' | 'get' | 'has' | 'last' | 'tables' | 'directPort' | 'expects'>;
+
+function readsOf(fleet: Fleet, now: () => number): Reads {
+  const { records, states } = fleet;
+  const visible = (id: string): SatelliteRecord | undefined => (fleet.refused.has(id) ? undefined : records.get(id));
+  const info = (record: SatelliteRecord): HeardSatellite =>
+    // As it was told last, so that nobody sees another one than those who are told of changes.
+    infoOf(record, states.get(record.id) ?? stateOf(record.lastSeen, now()));
   return {
     *ids() {
       for (const id of records.keys()) {
-        if (!refused.has(id)) {
+        if (!fleet.refused.has(id)) {
           yield id;
         }
       }
     },
     get(id) {
-      const record = records.get(id);
-      return record === undefined || refused.has(id) ? undefined : info(record);
+      const record = visible(id);
+      return record === undefined ? undefined : info(record);
     },
     has(wanted) {
       for (const id of records.keys()) {
-        if (!refused.has(id) && wanted(id)) {
+        if (!fleet.refused.has(id) && wanted(id)) {
           return true;
         }
       }
@@ -237,50 +255,24 @@ export function createRegistry(
       return record === undefined ? undefined : info(record);
     },
     tables(id) {
-      const record = records.get(id);
-      return record === undefined || refused.has(id) ? undefined : [record.tables];
+      const record = visible(id);
+      return record === undefined ? undefined : [record.tables];
     },
-    directPort: (id) => (refused.has(id) ? undefined : records.get(id)?.directPort),
-    onChange(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-    expects: (id) => present?.has(id) ?? true,
-    keepOnly(names) {
-      const before = present ?? new Set<string>();
-      present = names;
-      for (const id of before) {
-        if (!names.has(id)) {
-          tell(id, 'changed');
-        }
-      }
-      for (const id of names) {
-        if (!before.has(id)) {
-          tell(id, 'changed');
-        }
-      }
-    },
-    refuse(revoked) {
-      const changed = [...revoked]
-        .filter((id) => !refused.has(id))
-        .concat([...refused].filter((id) => !revoked.has(id)));
-      refused = revoked;
-      for (const id of changed) {
-        if (records.has(id)) {
-          tell(id, 'changed');
-        }
-      }
-    },
-    listen(nc) {
-      subscription?.unsubscribe();
-      subscription = listen(nc, subjects.allHeartbeats, { log }, (msg) => heard(msg.subject, msg.string()));
-    },
-    stop() {
-      subscription?.unsubscribe();
-      for (const timer of timers) {
-        clearInterval(timer);
-      }
-      write([...unsaved, ...beaten]);
-    },
+    directPort: (id) => visible(id)?.directPort,
+    expects: (id) => fleet.present?.has(id) ?? true,
   };
 }
+
+const infoOf = (r: SatelliteRecord, state: SatelliteState): HeardSatellite => ({
+  id: r.id,
+  node: r.node,
+  state,
+  version: r.version,
+  addresses: r.addresses,
+  tables: r.tables,
+  load: r.load,
+  startedAt: r.startedAt,
+  firstSeen: new Date(r.firstSeen).toISOString(),
+  lastSeen: new Date(r.lastSeen).toISOString(),
+  ...(r.certificateEnds === undefined ? {} : { certificateEnds: new Date(r.certificateEnds).toISOString() }),
+});

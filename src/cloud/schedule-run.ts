@@ -1,6 +1,7 @@
+import type { QueryLine, QueryState } from '../api/queries.ts';
+import type { ScheduleRun } from '../api/schedules.ts';
 import { KEEP_BYTES, KEEP_ROWS, MAX_FAILURES } from '../store/schedule-limits.ts';
-import type { QueryLine, QueryState, ScheduleRun } from './api.ts';
-import type { QuerySink } from './queries.ts';
+import type { QuerySink } from './queries/query.ts';
 
 /** Characters of a reason or a message, as the state takes them. */
 const LONGEST_REASON = 300;
@@ -100,7 +101,7 @@ export function collectRun(
       const reason =
         bad.length === 0 ? '' : `${bad.length} of ${asked} satellites did not answer: ${failures[0]?.message ?? ''}`;
       return {
-        state: bad.length === 0 ? 'done' : bad.length === asked ? 'failed' : 'partial',
+        state: stateOf(bad.length, asked),
         reason: shortened(reason),
         counts,
         failures,
@@ -113,4 +114,11 @@ export function collectRun(
     lines: () => lines.map((line) => line.json),
     bare: () => lines.flatMap((line) => (line.bare === undefined ? [] : [line.bare])),
   };
+}
+
+function stateOf(bad: number, asked: number): RunEnd['state'] {
+  if (bad === 0) {
+    return 'done';
+  }
+  return bad === asked ? 'failed' : 'partial';
 }

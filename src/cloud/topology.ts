@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import type { NodeInfo } from '../api/overview.ts';
 import type { Topology } from '../bus/config.ts';
 import type { Facts } from '../store/facts.ts';
-import type { NodeInfo } from './api.ts';
 
 const FACT = 'topology';
 

@@ -1,5 +1,7 @@
+import type { LoginReply, LoginRequest, PasswordChange, SessionReply } from '../api/access.ts';
+import type { Problem } from '../api/problem.ts';
+import type { QueryBody } from '../api/queries.ts';
 import { API_PATHS, CLIENT_HEADER, MIN_SEQ_HEADER, SEQ_HEADER } from '../cloud/api-paths.ts';
-import type { LoginReply, LoginRequest, PasswordChange, Problem, QueryBody, SessionReply } from '../cloud/api.ts';
 import type { DirectQueryReply } from '../cloud/direct-api.ts';
 import { linesOf, runBothWays, type AnyLine } from './direct.ts';
 import type { Me } from './logic/access.ts';

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { Overview } from '../cloud/api.ts';
+import type { Overview } from '../api/overview.ts';
 import { whoAmI } from './api.ts';
 import type { Me } from './logic/access.ts';
 import { placeOf, type PageName, type Place } from './logic/location.ts';

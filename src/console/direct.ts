@@ -1,4 +1,4 @@
-import type { QueryBody, QueryLine, QueryState } from '../cloud/api.ts';
+import type { QueryBody, QueryLine, QueryState } from '../api/queries.ts';
 import type { DirectGrant, DirectQueryReply } from '../cloud/direct-api.ts';
 import type { ViaLine } from './logic/result.ts';
 

@@ -1,21 +1,11 @@
+import type { Role, Scope } from '../api/access.ts';
+import type { AuditEntry } from '../api/audit.ts';
+import type { Page } from '../api/page.ts';
+import type { FleetTable, SatelliteChange, SatelliteInfo, SatellitePage } from '../api/satellites.ts';
+import type { SavedQuery } from '../api/saved-queries.ts';
+import type { Schedule, ScheduleBody, ScheduleRun } from '../api/schedules.ts';
+import type { SessionInfo, Token, User } from '../api/users.ts';
 import { API_PATHS, COMMAND_HEADER, ENROLMENT_PATHS } from '../cloud/api-paths.ts';
-import type {
-  AuditEntry,
-  FleetTable,
-  Page,
-  Role,
-  SatelliteChange,
-  SatelliteInfo,
-  SatellitePage,
-  SavedQuery,
-  Schedule,
-  ScheduleBody,
-  ScheduleRun,
-  Scope,
-  SessionInfo,
-  Token,
-  User,
-} from '../cloud/api.ts';
 import type { EnrolmentToken, EnrolmentTokenReply, ManifestReply } from '../cloud/satellites-api.ts';
 import { ulid } from '../store/ulid.ts';
 import { ApiError, send } from './api.ts';

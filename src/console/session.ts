@@ -1,6 +1,7 @@
 import type { RefObject } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { ChangeLine, FleetLine, Overview, Topic } from '../cloud/api.ts';
+import type { Overview } from '../api/overview.ts';
+import type { ChangeLine, FleetLine, Topic } from '../api/watch.ts';
 import { logout, whoAmI } from './api.ts';
 import { may, type Me } from './logic/access.ts';
 import type { Console } from './parts/context.ts';

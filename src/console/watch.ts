@@ -1,5 +1,6 @@
+import type { Overview } from '../api/overview.ts';
+import type { ChangeLine, FleetLine, Topic, WatchStart } from '../api/watch.ts';
 import { API_PATHS } from '../cloud/api-paths.ts';
-import type { ChangeLine, FleetLine, Overview, Topic, WatchStart } from '../cloud/api.ts';
 import type { Me } from './logic/access.ts';
 
 export interface Watch {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
+import type { Problem } from '../api/problem.ts';
 import { COMMAND_HEADER, SEQ_HEADER } from '../cloud/api-paths.ts';
-import type { Problem } from '../cloud/api.ts';
 import { EXIT, Failure } from '../errors.ts';
 import { ulid } from '../store/ulid.ts';
 import { askConsole, reason, textOf, type AskOptions, type Plane } from './ask.ts';

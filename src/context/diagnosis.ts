@@ -1,4 +1,5 @@
-import type { CloudInfo, FleetSummary, NodeInfo, PodInfo } from '../cloud/api.ts';
+import type { CloudInfo, NodeInfo, PodInfo } from '../api/overview.ts';
+import type { FleetSummary } from '../api/satellites.ts';
 import { nodeInfo, podInfo } from '../cloud/kubernetes.ts';
 import { applicationAddresses } from '../kube/applications.ts';
 import type { NodeObject } from '../kube/types.ts';

@@ -1,4 +1,4 @@
-import type { Overview } from '../cloud/api.ts';
+import type { Overview } from '../api/overview.ts';
 import { updateContext, type Context } from './context.ts';
 
 type Planes = Context['controlPlanes'];

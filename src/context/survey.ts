@@ -1,4 +1,4 @@
-import type { Overview } from '../cloud/api.ts';
+import type { Overview } from '../api/overview.ts';
 import { APPLICATIONS_PATH } from '../kube/applications.ts';
 import { createKubeClient, type KubeClient } from '../kube/client.ts';
 import type { ConfigMapObject, KubeList, NodeObject, PodObject } from '../kube/types.ts';

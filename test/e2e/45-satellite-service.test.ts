@@ -1,7 +1,7 @@
 import { copyFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import type { SatelliteInfo } from '../../src/cloud/api.ts';
+import type { SatelliteInfo } from '../../src/api/satellites.ts';
 import {
   SERVICE_DATA,
   SERVICE_PREFIX,

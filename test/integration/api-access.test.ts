@@ -1,5 +1,8 @@
 import t from 'tap';
-import type { AuditEntry, Page, SavedQuery, User } from '../../src/cloud/api.ts';
+import type { AuditEntry } from '../../src/api/audit.ts';
+import type { Page } from '../../src/api/page.ts';
+import type { SavedQuery } from '../../src/api/saved-queries.ts';
+import type { User } from '../../src/api/users.ts';
 import {
   API_TOKEN,
   PASSWORD,

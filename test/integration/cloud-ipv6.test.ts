@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import t from 'tap';
-import type { Overview } from '../../src/cloud/api.ts';
+import type { Overview } from '../../src/api/overview.ts';
 import { API_TOKEN, call, localClouds, until, type LocalClouds } from '../support/local-cloud.ts';
 
 const node = { name: 'n1', address: '::1' };

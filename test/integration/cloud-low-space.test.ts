@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, rmSync, statfsSync, truncateSync, writeFileSync } fr
 import { join } from 'node:path';
 import { decode, encode, type Answer as DnsAnswer } from 'dns-packet';
 import t from 'tap';
-import type { CloudInfo, Overview } from '../../src/cloud/api.ts';
+import type { CloudInfo, Overview } from '../../src/api/overview.ts';
 import { createCloudClient } from '../../src/context/client.ts';
 import type { Context } from '../../src/context/context.ts';
 import { diagnose } from '../../src/context/diagnosis.ts';

@@ -2,7 +2,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import type { Overview, QueryLine, SatellitePage } from '../../src/cloud/api.ts';
+import type { Overview } from '../../src/api/overview.ts';
+import type { QueryLine } from '../../src/api/queries.ts';
+import type { SatellitePage } from '../../src/api/satellites.ts';
 import {
   API_TOKEN,
   PASSWORD,

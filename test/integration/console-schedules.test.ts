@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import t from 'tap';
-import type { Schedule } from '../../src/cloud/api.ts';
+import type { Schedule } from '../../src/api/schedules.ts';
 import { openConsole, rowsOf, type ConsoleUnderTest } from '../support/console-browser.ts';
 import { showPageOnFailure } from '../support/page-on-failure.ts';
 

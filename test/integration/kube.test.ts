@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseAllDocuments } from 'yaml';
-import type { Overview } from '../../src/cloud/api.ts';
+import type { Overview } from '../../src/api/overview.ts';
 import { hashPassword } from '../../src/cloud/auth/password.ts';
 import { KubeError, createKubeClient, type KubeClient } from '../../src/kube/client.ts';
 import { renderManifest } from '../../src/kube/manifest.ts';

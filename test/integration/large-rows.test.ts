@@ -1,8 +1,9 @@
 import { request } from 'node:https';
 import t from 'tap';
+import type { QueryLine } from '../../src/api/queries.ts';
+import type { SatelliteInfo } from '../../src/api/satellites.ts';
 import { DIRECT_PATH } from '../../src/bus/direct.ts';
 import { API_PATHS } from '../../src/cloud/api-paths.ts';
-import type { QueryLine, SatelliteInfo } from '../../src/cloud/api.ts';
 import type { DirectQueryReply, DnsReply } from '../../src/cloud/direct-api.ts';
 import { API_TOKEN, call, localClouds, until, type LocalClouds, type LocalNode } from '../support/local-cloud.ts';
 import { testSatellite, type TestSatellite } from '../support/satellites.ts';

@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import t from 'tap';
-import type { QueryLine } from '../../src/cloud/api.ts';
+import type { QueryLine } from '../../src/api/queries.ts';
 import { busCount } from '../support/bus-count.ts';
 import { collectGarbage } from '../support/garbage.ts';
 import { API_TOKEN, localClouds, until, type LocalClouds } from '../support/local-cloud.ts';

@@ -1,5 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import t from 'tap';
+import type { QueryLine } from '../../src/api/queries.ts';
 import { connectBus } from '../../src/bus/connect.ts';
 import {
   CREDITS,
@@ -15,7 +16,6 @@ import {
 } from '../../src/bus/frames.ts';
 import type { BusServer } from '../../src/bus/server.ts';
 import { subjects } from '../../src/bus/subjects.ts';
-import type { QueryLine } from '../../src/cloud/api.ts';
 import { createQueryProxy, type QueryProxy } from '../../src/cloud/queries.ts';
 import { busFiles, freePorts, type BusFiles } from '../support/bus-files.ts';
 import { until } from '../support/local-cloud.ts';

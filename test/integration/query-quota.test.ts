@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import type { Page, ScheduleRun } from '../../src/cloud/api.ts';
+import type { Page } from '../../src/api/page.ts';
+import type { ScheduleRun } from '../../src/api/schedules.ts';
 import { MAX_QUERIES_OF_USER } from '../../src/cloud/queries.ts';
 import { firstTime } from '../../src/store/schedule-times.ts';
 import {

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import t from 'tap';
-import type { QueryLine, StreamLine } from '../../src/cloud/api.ts';
+import type { QueryLine, StreamLine } from '../../src/api/queries.ts';
 import { API_TOKEN, PASSWORD, call, localClouds, until, type LocalClouds } from '../support/local-cloud.ts';
 import { querySocket } from '../support/query-socket.ts';
 

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import t from 'tap';
 import { parseAllDocuments } from 'yaml';
-import { ENROLMENT_PATHS, type ManifestReply } from '../../src/cloud/satellites-api.ts';
+import { ENROLMENT_PATHS } from '../../src/cloud/api-paths.ts';
+import type { ManifestReply } from '../../src/cloud/satellites-api.ts';
 import { kubeApi, type KubeApi } from '../support/kube-api.ts';
 import { API_TOKEN, call, localClouds, type Answer, type LocalClouds, type LocalNode } from '../support/local-cloud.ts';
 

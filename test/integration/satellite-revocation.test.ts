@@ -5,7 +5,8 @@ import t, { type Test } from 'tap';
 import type { BusTls } from '../../src/bus/connect.ts';
 import { HEARTBEAT_MS, encode } from '../../src/bus/frames.ts';
 import { createNkey, signByNkey } from '../../src/bus/nkey.ts';
-import { ENROLMENT_PATHS, type EnrolReply } from '../../src/cloud/satellites-api.ts';
+import { ENROLMENT_PATHS } from '../../src/cloud/api-paths.ts';
+import type { EnrolReply } from '../../src/cloud/satellites-api.ts';
 import { createRequest } from '../../src/pki/authority.ts';
 import type { RawClient, RawOptions } from '../support/bus-websocket.ts';
 import {

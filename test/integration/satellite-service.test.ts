@@ -16,7 +16,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import t from 'tap';
-import { ENROLMENT_PATHS, type EnrolmentTokenReply } from '../../src/cloud/satellites-api.ts';
+import { ENROLMENT_PATHS } from '../../src/cloud/api-paths.ts';
+import type { EnrolmentTokenReply } from '../../src/cloud/satellites-api.ts';
 import { parseAddress } from '../../src/satellite/enrol/client.ts';
 import { installService, type ServiceOptions } from '../../src/satellite/service/install.ts';
 import {

@@ -1,7 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
-import type { AuditEntry, ChangeLine, Page, QueryLine, Schedule, ScheduleRun } from '../../src/cloud/api.ts';
+import type { AuditEntry } from '../../src/api/audit.ts';
+import type { Page } from '../../src/api/page.ts';
+import type { QueryLine } from '../../src/api/queries.ts';
+import type { Schedule, ScheduleRun } from '../../src/api/schedules.ts';
+import type { ChangeLine } from '../../src/api/watch.ts';
 import { saveContext } from '../../src/context/context.ts';
 import { firstTime } from '../../src/store/schedule-times.ts';
 import {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import WebSocket from 'ws';
-import { API_PATHS, type QueryBody, type QueryLine, type StreamLine, type StreamRequest } from '../../src/cloud/api.ts';
+import type { QueryBody, QueryLine, StreamLine, StreamRequest } from '../../src/api/queries.ts';
+import { API_PATHS } from '../../src/cloud/api-paths.ts';
 import type { LocalClouds, LocalNode } from './local-cloud.ts';
 
 /** A client of the WebSocket for queries. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { SATELLITE_UID } from '../../installer/node/stack-credentials.ts';
-import type { SatelliteInfo } from '../../src/cloud/api.ts';
+import type { SatelliteInfo } from '../../src/api/satellites.ts';
 import { SERVICE_UID } from '../../src/satellite/service/paths.ts';
 import { API_TOKEN, call, until, type LocalClouds, type LocalNode } from './local-cloud.ts';
 

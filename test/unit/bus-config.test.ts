@@ -1,6 +1,6 @@
 import t from 'tap';
+import type { NodeInfo } from '../../src/api/overview.ts';
 import { clientAuthorities, clientUsers, natsConfig, needsRestart, type Topology } from '../../src/bus/config.ts';
-import type { NodeInfo } from '../../src/cloud/api.ts';
 import { loadTopology, saveTopology, topologyOf } from '../../src/cloud/topology.ts';
 
 const settings = {

@@ -1,9 +1,10 @@
 import { PassThrough } from 'node:stream';
 import t from 'tap';
+import type { QueryLine } from '../../src/api/queries.ts';
+import type { ScheduleRun } from '../../src/api/schedules.ts';
 import type { Io } from '../../src/cli/command.ts';
 import { printerFor } from '../../src/cli/query-printer.ts';
 import { printRun } from '../../src/cli/schedule-results.ts';
-import type { QueryLine, ScheduleRun } from '../../src/cloud/api.ts';
 import type { CloudClient } from '../../src/context/client.ts';
 import { explain } from '../../src/errors.ts';
 

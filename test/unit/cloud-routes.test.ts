@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { API_PATHS, COMMAND_HEADER, SCOPES, streamRequestSchema } from '../../src/cloud/api.ts';
+import { SCOPES } from '../../src/api/access.ts';
+import { streamRequestSchema } from '../../src/api/queries.ts';
+import { API_PATHS, COMMAND_HEADER } from '../../src/cloud/api-paths.ts';
+import { ENROLMENT_PATHS } from '../../src/cloud/api-paths.ts';
 import { scopesOf } from '../../src/cloud/auth/access.ts';
 import { openApi } from '../../src/cloud/http/openapi.ts';
 import { decodeCursor, encodeCursor, pageOfList } from '../../src/cloud/http/pages.ts';
 import { HttpProblem, problemOf } from '../../src/cloud/http/problem.ts';
 import { isMedia, loadRoutes } from '../../src/cloud/http/route.ts';
-import { ENROLMENT_PATHS } from '../../src/cloud/satellites-api.ts';
 import { Failure } from '../../src/errors.ts';
 import { loadKinds } from '../../src/store/kind.ts';
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { QueryLine } from '../../src/cloud/api.ts';
+import type { QueryLine } from '../../src/api/queries.ts';
 import type { DirectGrant } from '../../src/cloud/direct-api.ts';
 import { runBothWays, type AnyLine, type Ways } from '../../src/console/direct.ts';
 

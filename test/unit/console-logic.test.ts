@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { Overview } from '../../src/cloud/api.ts';
+import type { Overview } from '../../src/api/overview.ts';
 import { tablesOf } from '../../src/cloud/satellites-tables.ts';
 import { concernsOf } from '../../src/console/logic/attention.ts';
 import { changeKind, fieldChanges } from '../../src/console/logic/audit-diff.ts';

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { NodeInfo } from '../../src/cloud/api.ts';
+import type { NodeInfo } from '../../src/api/overview.ts';
 import {
   contextPath,
   findContext,

@@ -1,5 +1,6 @@
 import t from 'tap';
-import type { CloudInfo, Overview, SatelliteBrief } from '../../src/cloud/api.ts';
+import type { CloudInfo, Overview } from '../../src/api/overview.ts';
+import type { SatelliteBrief } from '../../src/api/satellites.ts';
 import { diagnose, duration } from '../../src/context/diagnosis.ts';
 import type { PlaneHealth, Survey } from '../../src/context/survey.ts';
 import type { NodeObject, PodObject } from '../../src/kube/types.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { CloudInfo } from '../../src/cloud/api.ts';
+import type { CloudInfo } from '../../src/api/overview.ts';
 import { consoleServers } from '../../src/cloud/direct/dns.ts';
 import { watchDisk } from '../../src/cloud/disk.ts';
 

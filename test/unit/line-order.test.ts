@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import t from 'tap';
+import type { QueryLine } from '../../src/api/queries.ts';
 import type { Value } from '../../src/bus/frames.ts';
-import type { QueryLine } from '../../src/cloud/api.ts';
 import { arrivalOrder, mergeOrder, orderedSql, type OrderBy } from '../../src/cloud/line-order.ts';
 
 const seed = Number(process.env['TERRARIUM_SEED'] ?? 20261121);

@@ -1,10 +1,11 @@
 import { mock } from 'node:test';
 import type { NatsConnection } from '@nats-io/transport-node';
 import t, { type Test } from 'tap';
+import type { SatelliteInfo } from '../../src/api/satellites.ts';
+import { satelliteListQuery } from '../../src/api/satellites.ts';
+import type { FleetLine } from '../../src/api/watch.ts';
 import { encode, type Heartbeat } from '../../src/bus/frames.ts';
 import { subjects } from '../../src/bus/subjects.ts';
-import type { FleetLine, SatelliteInfo } from '../../src/cloud/api.ts';
-import { satelliteListQuery } from '../../src/cloud/api.ts';
 import { STATE_RANK } from '../../src/cloud/satellites-match.ts';
 import { createSatelliteRows } from '../../src/cloud/satellites-rows.ts';
 import { createSatelliteView, MOST_CONCERNS, type SatelliteView } from '../../src/cloud/satellites-view.ts';

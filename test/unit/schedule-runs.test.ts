@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import t from 'tap';
-import type { QueryLine } from '../../src/cloud/api.ts';
+import type { QueryLine } from '../../src/api/queries.ts';
 import { createRate } from '../../src/cloud/schedule-rate.ts';
 import { packLines } from '../../src/cloud/schedule-rows.ts';
 import { collectRun } from '../../src/cloud/schedule-run.ts';

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import type { SatelliteInfo } from '../../cloud/api.ts';
+import type { SatelliteInfo } from '../../api/satellites.ts';
 import { EXIT, Failure } from '../../errors.ts';
 import { cloudClient } from '../cloud-client.ts';
 import type { CommandModule, Io } from '../command.ts';

@@ -1,5 +1,7 @@
 import { InvalidArgumentError } from 'commander';
-import type { Overview, QueryBody, QueryLine, SavedQuery } from '../../cloud/api.ts';
+import type { Overview } from '../../api/overview.ts';
+import type { QueryBody, QueryLine } from '../../api/queries.ts';
+import type { SavedQuery } from '../../api/saved-queries.ts';
 import type { CloudClient } from '../../context/client.ts';
 import { EXIT, Failure } from '../../errors.ts';
 import type { CommandModule, Io } from '../command.ts';
@@ -106,7 +108,7 @@ async function query(io: Io, given: string | undefined, options: Options): Promi
   const { createCloudClient } = await import('../../context/client.ts');
   const { refreshContext } = await import('../../context/refresh.ts');
   const { answeredCode } = await import('../partial.ts');
-  const { API_PATHS } = await import('../../cloud/api.ts');
+  const { API_PATHS } = await import('../../cloud/api-paths.ts');
   const { tagOptions } = await import('../tag-options.ts');
   const context = loadContext(io.env, options.context);
   const client = createCloudClient(context);
@@ -136,7 +138,7 @@ async function query(io: Io, given: string | undefined, options: Options): Promi
 /** Prints the rows as they come. Returns how each satellite's part ended. @throws Failure `broken-off` */
 async function print(io: Io, client: CloudClient, options: Options, body: QueryBody): Promise<Ended> {
   const { printerFor } = await import('../query-printer.ts');
-  const { API_PATHS } = await import('../../cloud/api.ts');
+  const { API_PATHS } = await import('../../cloud/api-paths.ts');
   const printer = printerFor(io, options);
   let ended: Ended | undefined;
   try {

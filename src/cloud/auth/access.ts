@@ -1,4 +1,4 @@
-import { SCOPES, type PasswordChange, type Role, type Scope } from '../api.ts';
+import { SCOPES, type PasswordChange, type Role, type Scope } from '../../api/access.ts';
 
 /** What each role may do. A viewer may not query: rows of processes and logs can hold secrets. */
 const ROLE_SCOPES: Record<Role, readonly Scope[]> = {

@@ -22,6 +22,9 @@ interface Waiter {
   drop(): void;
 }
 
+/** By client; none without a waiter. */
+type Waiting = Map<string, Waiter[]>;
+
 /**
  * One piece of work of each client at a time, `atOnce` of all; the clients take turns. Of more than `mostWaiting`, the
  * last of the client that has the most gives way.
@@ -32,7 +35,7 @@ export function createTurns({ atOnce, mostWaiting }: { atOnce: number; mostWaiti
    * The client whose turn it is next is first. Whoever waits does so because its client's work is running, or as much
    * as may run at once.
    */
-  const waiting = new Map<string, Waiter[]>();
+  const waiting: Waiting = new Map();
   let unnamed = 0;
 
   const next = (): void => {
@@ -43,27 +46,10 @@ export function createTurns({ atOnce, mostWaiting }: { atOnce: number; mostWaiti
       if (first === undefined || running.has(client)) {
         continue;
       }
-      if (rest.length > 0) {
-        waiting.set(client, rest);
-      } else {
-        waiting.delete(client);
-      }
+      setWaiters(waiting, client, rest);
       running.add(client);
       first.begin();
     }
-  };
-
-  const makeRoom = (client: string): void => {
-    const lists = [...waiting.values()];
-    if (lists.reduce((sum, list) => sum + list.length, 0) < mostWaiting) {
-      return;
-    }
-    const longest = lists.reduce((most, list) => (list.length > most.length ? list : most));
-    // Who has as many himself takes no other's place.
-    if (longest.length <= (waiting.get(client)?.length ?? 0) + 1) {
-      throw busy();
-    }
-    longest.at(-1)?.drop();
   };
 
   const place = (client: string, signal: AbortSignal | undefined): Promise<void> => {
@@ -74,7 +60,7 @@ export function createTurns({ atOnce, mostWaiting }: { atOnce: number; mostWaiti
       running.add(client);
       return Promise.resolve();
     }
-    makeRoom(client);
+    makeRoom(waiting, mostWaiting, client);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         begin() {
@@ -84,11 +70,7 @@ export function createTurns({ atOnce, mostWaiting }: { atOnce: number; mostWaiti
         drop() {
           signal?.removeEventListener('abort', waiter.drop);
           const left = (waiting.get(client) ?? []).filter((w) => w !== waiter);
-          if (left.length > 0) {
-            waiting.set(client, left);
-          } else {
-            waiting.delete(client);
-          }
+          setWaiters(waiting, client, left);
           reject(busy());
         },
       };
@@ -115,6 +97,28 @@ export function createTurns({ atOnce, mostWaiting }: { atOnce: number; mostWaiti
       }
     },
   };
+}
+
+function setWaiters(waiting: Waiting, client: string, waiters: Waiter[]): void {
+  if (waiters.length > 0) {
+    waiting.set(client, waiters);
+  } else {
+    waiting.delete(client);
+  }
+}
+
+/** Makes room for one more waiter of this client. @throws Failure `busy` where it has to give way itself */
+function makeRoom(waiting: Waiting, mostWaiting: number, client: string): void {
+  const lists = [...waiting.values()];
+  if (lists.reduce((sum, list) => sum + list.length, 0) < mostWaiting) {
+    return;
+  }
+  const longest = lists.reduce((most, list) => (list.length > most.length ? list : most));
+  // Who has as many himself takes no other's place.
+  if (longest.length <= (waiting.get(client)?.length ?? 0) + 1) {
+    throw busy();
+  }
+  longest.at(-1)?.drop();
 }
 
 const busy = (): Failure => new Failure('busy', 'Too many passwords are being checked now. Try again in a moment.');

@@ -8,13 +8,12 @@ import { decode, encode } from '../../bus/frames.ts';
 import { listen } from '../../bus/listen.ts';
 import { nameOf, subjects } from '../../bus/subjects.ts';
 import type { ClusterConfig } from '../../cluster-config.ts';
-import type { KeyPair } from '../../pki/authority.ts';
 import type { SatelliteRow } from '../../store/rows.ts';
 import type { Registry } from '../satellites.ts';
 import { one } from '../state/read.ts';
 import type { State } from '../state/state.ts';
-import { createDirectAuthorityHolder, signEndpoint } from './authority.ts';
-import { createTokenSigner } from './tokens.ts';
+import { createDirectAuthorityHolder, signEndpoint, type DirectAuthority } from './authority.ts';
+import { createTokenSigner, type TokenSigner } from './tokens.ts';
 
 export type Access = SatelliteRow['access'];
 
@@ -65,17 +64,8 @@ const CHANGES = new Set(['satellite.update', 'satellite.delete', 'satellite.enro
 const origin = (host: string, port: number): string =>
   `https://${isIPv6(host) ? `[${host}]` : host.toLowerCase()}${port === 443 ? '' : `:${port}`}`;
 
-export function createDirect({
-  self,
-  config,
-  state,
-  registry,
-  servers,
-  admitted,
-  keys,
-  log,
-  now = Date.now,
-}: DirectOptions): Direct {
+export function createDirect(options: DirectOptions): Direct {
+  const { self, config, state, admitted, keys, log, now = Date.now } = options;
   const { zone, ports } = config;
   const signer = createTokenSigner(now);
   const authority = createDirectAuthorityHolder({ state, zone, self, now });
@@ -83,23 +73,7 @@ export function createDirect({
   let subscription: Subscription | undefined;
   let told = new Map<string, boolean>();
 
-  const access = (sat: string): Access => {
-    const replica = state.current();
-    return (
-      (replica === undefined
-        ? undefined
-        : one<Pick<SatelliteRow, 'access'>>(replica.db, 'SELECT access FROM satellites WHERE id = ?', sat)?.access) ??
-      'both'
-    );
-  };
-  const origins = (): string[] => {
-    const names = [
-      ...servers().flatMap((s) => [s.address, s.name]),
-      consoleNameIn(zone),
-      ...(config.consoleName === undefined ? [] : [config.consoleName]),
-    ];
-    return [...new Set(names.map((name) => origin(name, ports.console)))];
-  };
+  const access = (sat: string): Access => accessOf(state, sat);
   const answerFor = (sat: string, id: string): DirectAnswer => {
     const certificate = authority.certificate();
     return {
@@ -108,7 +82,7 @@ export function createDirect({
       listen: access(sat) !== 'cloud',
       port: ports.direct,
       name: satelliteNameIn(zone, sat),
-      origins: origins(),
+      origins: originsOf(options),
       keys: [...new Set([signer.publicKey, ...keys()])],
       ...(certificate === undefined ? {} : { authority: certificate }),
     };
@@ -124,17 +98,7 @@ export function createDirect({
       return;
     }
     const key = provenKey(sat, ask);
-    let certificate: string | undefined;
-    if (key !== undefined) {
-      try {
-        const pair: KeyPair = await authority.get();
-        certificate = await signEndpoint(pair, zone, sat, key, new Date(now()));
-        log(`direct: signed a certificate for ${sat}`);
-      } catch (error) {
-        // It asks again; what it needs besides is in the answer.
-        log(`direct: no certificate for ${sat}: ${(error as Error).message}`);
-      }
-    }
+    const certificate = key === undefined ? undefined : await certify({ authority, zone, log, now }, sat, key);
     // Signing takes a while, in which it may have been revoked.
     if (admitted(sat)) {
       send(sat, { ...answerFor(sat, ask.id), ...(certificate === undefined ? {} : { certificate }) });
@@ -151,39 +115,13 @@ export function createDirect({
     }
   });
 
-  const grant = (sat: string, q: string, query: Parameters<Direct['grants']>[0]): Grant => {
-    const known = registry.get(sat);
-    const port = registry.directPort(sat);
-    const { satellites: _all, ...rest } = query;
-    if (known === undefined || !admitted(sat)) {
-      return { sat, reason: `There is no satellite ${sat}.` };
-    }
-    if (access(sat) === 'cloud') {
-      return { sat, reason: `${sat} is to be asked through the cloud only.` };
-    }
-    if (known.state === 'unreachable') {
-      return { sat, reason: `${sat} has not been heard for a while.` };
-    }
-    if (port === undefined) {
-      return { sat, reason: `${sat} has no endpoint of its own now.` };
-    }
-    return {
-      sat,
-      url: `https://${satelliteNameIn(zone, sat)}:${port}${DIRECT_PATH}`,
-      token: signer.sign({ ...rest, q, sat }),
-    };
-  };
-
   return {
     zone,
     cspSource: `https://*.satellites.${zone}:*`,
     publicKey: signer.publicKey,
     certificate: authority.certificate,
     access,
-    grants(query) {
-      const q = randomBytes(12).toString('hex');
-      return { q, grants: query.satellites.map((sat) => grant(sat, q, query)) };
-    },
+    grants: (query) => grantsOf(options, signer, query),
     listen(connection) {
       nc = connection;
       // Any one instance answers: the queue group sees to that.
@@ -195,4 +133,83 @@ export function createDirect({
       told = new Map();
     },
   };
+}
+
+interface Certifying {
+  authority: Pick<DirectAuthority, 'get'>;
+  zone: string;
+  log(line: string): void;
+  now(): number;
+}
+
+/** Undefined where that fails: the satellite asks again, and what it needs besides is in the answer. */
+async function certify(
+  { authority, zone, log, now }: Certifying,
+  sat: string,
+  key: Buffer,
+): Promise<string | undefined> {
+  try {
+    const certificate = await signEndpoint(await authority.get(), zone, sat, key, new Date(now()));
+    log(`direct: signed a certificate for ${sat}`);
+    return certificate;
+  } catch (error) {
+    log(`direct: no certificate for ${sat}: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+function accessOf(state: State, sat: string): Access {
+  const replica = state.current();
+  const row =
+    replica === undefined
+      ? undefined
+      : one<Pick<SatelliteRow, 'access'>>(replica.db, 'SELECT access FROM satellites WHERE id = ?', sat);
+  return row?.access ?? 'both';
+}
+
+/** Whose pages may ask a satellite: the console's, under each of its names. */
+function originsOf({ config, servers }: Pick<DirectOptions, 'config' | 'servers'>): string[] {
+  const names = [
+    ...servers().flatMap((s) => [s.address, s.name]),
+    consoleNameIn(config.zone),
+    ...(config.consoleName === undefined ? [] : [config.consoleName]),
+  ];
+  return [...new Set(names.map((name) => origin(name, config.ports.console)))];
+}
+
+type Granting = Pick<DirectOptions, 'config' | 'state' | 'registry' | 'admitted'>;
+type DirectQuery = Parameters<Direct['grants']>[0];
+
+function grantsOf(options: Granting, signer: TokenSigner, query: DirectQuery): ReturnType<Direct['grants']> {
+  const q = randomBytes(12).toString('hex');
+  const { satellites, ...rest } = query;
+  const grants = satellites.map((sat): Grant => {
+    const endpoint = endpointOf(options, sat);
+    return 'reason' in endpoint
+      ? { sat, reason: endpoint.reason }
+      : { sat, url: endpoint.url, token: signer.sign({ ...rest, q, sat }) };
+  });
+  return { q, grants };
+}
+
+/** The address of a satellite's own endpoint, or why it cannot be asked there. */
+function endpointOf(
+  { config, state, registry, admitted }: Granting,
+  sat: string,
+): { url: string } | { reason: string } {
+  const known = registry.get(sat);
+  const port = registry.directPort(sat);
+  if (known === undefined || !admitted(sat)) {
+    return { reason: `There is no satellite ${sat}.` };
+  }
+  if (accessOf(state, sat) === 'cloud') {
+    return { reason: `${sat} is to be asked through the cloud only.` };
+  }
+  if (known.state === 'unreachable') {
+    return { reason: `${sat} has not been heard for a while.` };
+  }
+  if (port === undefined) {
+    return { reason: `${sat} has no endpoint of its own now.` };
+  }
+  return { url: `https://${satelliteNameIn(config.zone, sat)}:${port}${DIRECT_PATH}` };
 }

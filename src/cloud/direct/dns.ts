@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { consoleNameIn, satelliteNameIn } from '../../../installer/cluster/zone.ts';
+import type { CloudInfo } from '../../api/overview.ts';
 import { serveDns, type DnsServer } from '../../dns/server.ts';
 import type { ZoneData } from '../../dns/zone.ts';
-import type { CloudInfo } from '../api.ts';
 import type { Registry } from '../satellites.ts';
 
 const AGAIN_MS = 10_000;

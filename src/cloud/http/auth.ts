@@ -1,12 +1,14 @@
 import type { Context } from 'koa';
+import type { PasswordChange } from '../../api/access.ts';
 import type { Store } from '../../store/database.ts';
 import type { TokenRow, UserRow } from '../../store/rows.ts';
-import { CLIENT_HEADER, SESSION_COOKIE, scopeSchema, type PasswordChange, type Scope } from '../api.ts';
+import { CLIENT_HEADER, SESSION_COOKIE } from '../api-paths.ts';
 import { scopesOf, type Caller } from '../auth/access.ts';
 import { splitPosition } from '../auth/sessions.ts';
 import { hashSecret } from '../auth/tokens.ts';
 import type { CloudContext } from '../context.ts';
 import { one, sessionById, userByName } from '../state/read.ts';
+import { tokenScopes } from '../state/views.ts';
 import { HttpProblem, unauthorized } from './problem.ts';
 
 const SESSION_WAIT_MS = 2_000;
@@ -172,12 +174,4 @@ function byToken(token: string, cloud: CloudContext): Caller {
     passwordChange: 'none',
     token: row.id,
   };
-}
-
-/** Scopes of a newer release count for nothing here. */
-export function tokenScopes(row: TokenRow): Scope[] {
-  return (JSON.parse(row.scope) as unknown[]).flatMap((s) => {
-    const known = scopeSchema.safeParse(s);
-    return known.success ? [known.data] : [];
-  });
 }

@@ -2,7 +2,7 @@ import type { Context } from 'koa';
 import type { Json } from '../../store/kind.ts';
 import { HTTP_STATUS } from '../../store/replica.ts';
 import { ULID } from '../../store/ulid.ts';
-import { COMMAND_HEADER, SEQ_HEADER } from '../api.ts';
+import { COMMAND_HEADER, SEQ_HEADER } from '../api-paths.ts';
 import type { Caller } from '../auth/access.ts';
 import type { CloudContext } from '../context.ts';
 import { HttpProblem } from './problem.ts';

@@ -2,7 +2,7 @@ import type { Context } from 'koa';
 import { clientOf } from '../../client-address.ts';
 import { HTTP_STATUS } from '../../store/replica.ts';
 import type { UserRow } from '../../store/rows.ts';
-import { SEQ_HEADER, SESSION_COOKIE } from '../api.ts';
+import { SEQ_HEADER, SESSION_COOKIE } from '../api-paths.ts';
 import type { Caller } from '../auth/access.ts';
 import { SESSION_MS, createSession, withPosition } from '../auth/sessions.ts';
 import type { Turn } from '../auth/turns.ts';

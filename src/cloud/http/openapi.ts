@@ -1,16 +1,9 @@
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
+import { problemSchema } from '../../api/problem.ts';
+import { streamRequestSchema } from '../../api/queries.ts';
 import { VERSION } from '../../version.ts';
-import {
-  API_PATHS,
-  CLIENT_HEADER,
-  COMMAND_HEADER,
-  MIN_SEQ_HEADER,
-  SEQ_HEADER,
-  SESSION_COOKIE,
-  problemSchema,
-  streamRequestSchema,
-} from '../api.ts';
+import { API_PATHS, CLIENT_HEADER, COMMAND_HEADER, MIN_SEQ_HEADER, SEQ_HEADER, SESSION_COOKIE } from '../api-paths.ts';
 import { isMedia, type Route } from './route.ts';
 
 type Json = Record<string, unknown>;

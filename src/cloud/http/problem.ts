@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import type { Problem } from '../../api/problem.ts';
 import { Failure } from '../../errors.ts';
 import { HTTP_STATUS } from '../../store/replica.ts';
-import type { Problem } from '../api.ts';
 
 /** An answer that is an error, as RFC 9457 wants it. `code` is stable. */
 export class HttpProblem extends Error {

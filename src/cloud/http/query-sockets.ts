@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Context } from 'koa';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import type { z } from 'zod';
-import { querySchema, streamRequestSchema, type StreamLine } from '../api.ts';
+import { querySchema, streamRequestSchema, type StreamLine } from '../../api/queries.ts';
 import type { Caller } from '../auth/access.ts';
 import type { CloudContext } from '../context.ts';
 import { queryFor } from '../query-start.ts';
@@ -58,83 +58,30 @@ function end(socket: WebSocket, code: number, reason: string): void {
   setTimeout(() => socket.terminate(), CLOSE_MS).unref();
 }
 
+/** One client's WebSocket. */
+interface Connection {
+  socket: WebSocket;
+  /** The request that opened it. */
+  ctx: Context;
+  cloud: CloudContext;
+  sender: Sender;
+  /** Queries under way, by the client's names for them. */
+  running: Map<string, AbortController>;
+}
+
 function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Caller): void {
   const running = new Map<string, AbortController>();
-  let unanswered = 0;
   const sender = pacedSender(socket);
+  const connection: Connection = { socket, ctx, cloud, sender, running };
+  let unanswered = 0;
 
-  const start = async (id: string, asked: unknown): Promise<void> => {
-    if (running.has(id)) {
-      throw new HttpProblem(409, 'in-use', `A query ${id} runs on this connection already.`);
-    }
-    // Each query counts as a use of the session, and is judged by what the caller may do now.
-    const caller = allowed({ scope: 'query' }, authenticate(ctx, cloud));
-    const body = querySchema.safeParse(asked);
-    if (!body.success) {
-      throw invalid('body', body.error);
-    }
-    const { proxy, spec } = queryFor(cloud, caller, body.data, caller.user);
-    const abort = new AbortController();
-    running.set(id, abort);
-    try {
-      await proxy.run(
-        spec,
-        {
-          write: (line, json) =>
-            sender.send(
-              json === undefined ? { id, ...line } : `{"id":${JSON.stringify(id)},${json.slice(1)}`,
-              () => 'done' in line && running.delete(id),
-              abort.signal,
-            ),
-        },
-        AbortSignal.any([abort.signal, cloud.signal]),
-      );
-    } catch (error) {
-      // Cancelled, or nobody is there any more: there is nothing to be said.
-      if (!abort.signal.aborted && socket.readyState === socket.OPEN) {
-        throw error;
-      }
-    } finally {
-      if (running.get(id) === abort) {
-        running.delete(id);
-      }
-    }
-  };
-  const ping = async (id: string, { satellite, data }: Ping): Promise<void> => {
-    // No use of a session: who opened this may go on for as long as the connection is not closed, see `check`.
-    const proxy = cloud.queries();
-    if (proxy === undefined) {
-      throw unavailable('bus-down', 'This instance is not connected to its satellites now.');
-    }
-    if (cloud.registry.get(satellite) === undefined) {
-      throw notFound(`There is no satellite ${satellite}.`);
-    }
-    const ms = await proxy.ping(satellite, data).catch((error: Error) => {
-      throw new HttpProblem(504, 'satellite-lost', error.message);
-    });
-    await sender.send({ id, pong: { satellite, data, ms } });
-  };
-  const tell = async (id: string, error: unknown): Promise<void> => {
-    const known = problemOf(error);
-    if (known === undefined) {
-      cloud.log(
-        `http: query on a WebSocket: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-      );
-    }
-    const { problem } =
-      known ?? new HttpProblem(500, 'internal', 'Something went wrong in the cloud. Its log says what.');
-    if (problem.status === 401) {
-      return end(socket, POLICY, 'session');
-    }
-    await sender.send({ id, problem }).catch(() => undefined);
-  };
   /** Works on a request until its last line has been sent. */
   const answer = async (id: string, work: () => Promise<void>): Promise<void> => {
     unanswered += 1;
     if (unanswered > MAX_UNANSWERED) {
       end(socket, POLICY, 'too many requests');
     } else {
-      await work().catch((error: unknown) => tell(id, error));
+      await work().catch((error: unknown) => tell(connection, id, error));
     }
     unanswered -= 1;
   };
@@ -151,9 +98,9 @@ function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Cal
     if ('cancel' in request) {
       running.get(request.id)?.abort(new Error('cancelled'));
     } else if ('ping' in request) {
-      void answer(request.id, () => ping(request.id, request.ping));
+      void answer(request.id, () => ping(connection, request.id, request.ping));
     } else {
-      void answer(request.id, () => start(request.id, request.query));
+      void answer(request.id, () => start(connection, request.id, request.query));
     }
   });
   let heard = true;
@@ -182,6 +129,75 @@ function serve(socket: WebSocket, ctx: Context, cloud: CloudContext, opener: Cal
       abort.abort(new Error('the reader is gone'));
     }
   });
+}
+
+/** Runs a query until its last line has been sent. @throws HttpProblem, Failure */
+async function start({ socket, ctx, cloud, sender, running }: Connection, id: string, asked: unknown): Promise<void> {
+  if (running.has(id)) {
+    throw new HttpProblem(409, 'in-use', `A query ${id} runs on this connection already.`);
+  }
+  // Each query counts as a use of the session, and is judged by what the caller may do now.
+  const caller = allowed({ scope: 'query' }, authenticate(ctx, cloud));
+  const body = querySchema.safeParse(asked);
+  if (!body.success) {
+    throw invalid('body', body.error);
+  }
+  const { proxy, spec } = queryFor(cloud, caller, body.data, caller.user);
+  const abort = new AbortController();
+  running.set(id, abort);
+  try {
+    await proxy.run(
+      spec,
+      {
+        write: (line, json) =>
+          sender.send(
+            json === undefined ? { id, ...line } : `{"id":${JSON.stringify(id)},${json.slice(1)}`,
+            () => 'done' in line && running.delete(id),
+            abort.signal,
+          ),
+      },
+      AbortSignal.any([abort.signal, cloud.signal]),
+    );
+  } catch (error) {
+    // Cancelled, or nobody is there any more: there is nothing to be said.
+    if (!abort.signal.aborted && socket.readyState === socket.OPEN) {
+      throw error;
+    }
+  } finally {
+    if (running.get(id) === abort) {
+      running.delete(id);
+    }
+  }
+}
+
+/** @throws HttpProblem where the satellite is not known, or does not answer */
+async function ping({ cloud, sender }: Connection, id: string, { satellite, data }: Ping): Promise<void> {
+  // No use of a session: who opened this may go on for as long as the connection is not closed, see `check`.
+  const proxy = cloud.queries();
+  if (proxy === undefined) {
+    throw unavailable('bus-down', 'This instance is not connected to its satellites now.');
+  }
+  if (cloud.registry.get(satellite) === undefined) {
+    throw notFound(`There is no satellite ${satellite}.`);
+  }
+  const ms = await proxy.ping(satellite, data).catch((error: Error) => {
+    throw new HttpProblem(504, 'satellite-lost', error.message);
+  });
+  await sender.send({ id, pong: { satellite, data, ms } });
+}
+
+/** Says why a request is not answered; ends the connection where its session has ended. */
+async function tell({ socket, cloud, sender }: Connection, id: string, error: unknown): Promise<void> {
+  const known = problemOf(error);
+  if (known === undefined) {
+    cloud.log(`http: query on a WebSocket: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  }
+  const { problem } =
+    known ?? new HttpProblem(500, 'internal', 'Something went wrong in the cloud. Its log says what.');
+  if (problem.status === 401) {
+    return end(socket, POLICY, 'session');
+  }
+  await sender.send({ id, problem }).catch(() => undefined);
 }
 
 function parse(text: string): z.output<typeof streamRequestSchema> | undefined {

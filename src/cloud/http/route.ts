@@ -1,7 +1,7 @@
 import type { Context } from 'koa';
 import type { z } from 'zod';
+import type { Scope } from '../../api/access.ts';
 import { moduleNames } from '../../modules.ts';
-import type { Scope } from '../api.ts';
 import type { Caller } from '../auth/access.ts';
 import type { CloudContext } from '../context.ts';
 

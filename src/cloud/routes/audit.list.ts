@@ -1,6 +1,9 @@
 import { z } from 'zod';
+import { auditSchema } from '../../api/audit.ts';
+import { pageOf } from '../../api/page.ts';
+import { pageQuery } from '../../api/parameters.ts';
 import type { AuditRow } from '../../store/rows.ts';
-import { API_PATHS, auditSchema, pageOf, pageQuery } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { decodeCursor, page } from '../http/pages.ts';
 import { badCursor } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';

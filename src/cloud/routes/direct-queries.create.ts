@@ -1,6 +1,6 @@
 import { sqlHash } from '../../bus/direct-token.ts';
 import { TOKEN_MS } from '../../bus/direct.ts';
-import { API_PATHS } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { directQueryReply, directQuerySchema } from '../direct-api.ts';
 import { change } from '../http/change.ts';
 import { route as define } from '../http/route.ts';

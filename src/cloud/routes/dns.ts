@@ -1,4 +1,4 @@
-import { API_PATHS } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { dnsReply } from '../direct-api.ts';
 import { hostsLines } from '../direct/dns.ts';
 import { route as define } from '../http/route.ts';

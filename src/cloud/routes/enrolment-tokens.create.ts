@@ -1,5 +1,6 @@
+import { ENROLMENT_PATHS } from '../api-paths.ts';
 import { route as define } from '../http/route.ts';
-import { ENROLMENT_PATHS, enrolmentTokenCreateSchema, enrolmentTokenReply } from '../satellites-api.ts';
+import { enrolmentTokenCreateSchema, enrolmentTokenReply } from '../satellites-api.ts';
 import { issueToken } from '../satellites-enrolment.ts';
 
 export const route = define({

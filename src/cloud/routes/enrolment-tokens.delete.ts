@@ -1,7 +1,7 @@
-import { expectQuery, idParams } from '../api.ts';
+import { expectQuery, idParams } from '../../api/parameters.ts';
+import { ENROLMENT_PATHS } from '../api-paths.ts';
 import { change } from '../http/change.ts';
 import { route as define } from '../http/route.ts';
-import { ENROLMENT_PATHS } from '../satellites-api.ts';
 
 export const route = define({
   method: 'DELETE',

@@ -1,8 +1,10 @@
+import { pageOf } from '../../api/page.ts';
+import { listQuery } from '../../api/parameters.ts';
 import type { EnrolmentTokenRow } from '../../store/rows.ts';
-import { listQuery, pageOf } from '../api.ts';
+import { ENROLMENT_PATHS } from '../api-paths.ts';
 import { decodeCursor, page } from '../http/pages.ts';
 import { route as define } from '../http/route.ts';
-import { ENROLMENT_PATHS, enrolmentTokenSchema } from '../satellites-api.ts';
+import { enrolmentTokenSchema } from '../satellites-api.ts';
 import { many } from '../state/read.ts';
 import { showEnrolmentToken } from '../state/views.ts';
 

@@ -1,5 +1,6 @@
+import { ENROLMENT_PATHS } from '../api-paths.ts';
 import { route as define } from '../http/route.ts';
-import { ENROLMENT_PATHS, authorityReply } from '../satellites-api.ts';
+import { authorityReply } from '../satellites-api.ts';
 
 export const route = define({
   method: 'GET',

@@ -1,5 +1,6 @@
+import { ENROLMENT_PATHS } from '../api-paths.ts';
 import { route as define } from '../http/route.ts';
-import { ENROLMENT_PATHS, enrolReply, enrolSchema } from '../satellites-api.ts';
+import { enrolReply, enrolSchema } from '../satellites-api.ts';
 import { enrol } from '../satellites-enrolment.ts';
 
 export const route = define({

@@ -1,4 +1,5 @@
-import { API_PATHS, loginReply, loginSchema } from '../api.ts';
+import { loginReply, loginSchema } from '../../api/access.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { HASH_OF_NOBODY, verifyPassword } from '../auth/password.ts';
 import { passwordChangeOf, refuseForeignPage } from '../http/auth.ts';
 import { openSession, turnOf } from '../http/login.ts';

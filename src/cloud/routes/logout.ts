@@ -1,4 +1,4 @@
-import { API_PATHS, SESSION_COOKIE } from '../api.ts';
+import { API_PATHS, SESSION_COOKIE } from '../api-paths.ts';
 import { change } from '../http/change.ts';
 import { COOKIE } from '../http/login.ts';
 import { HttpProblem } from '../http/problem.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { API_PATHS } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { openApi } from '../http/openapi.ts';
 import { loadRoutes, route as define } from '../http/route.ts';
 

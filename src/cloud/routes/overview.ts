@@ -1,4 +1,5 @@
-import { API_PATHS, overviewSchema } from '../api.ts';
+import { overviewSchema } from '../../api/overview.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { route as define } from '../http/route.ts';
 
 export const route = define({

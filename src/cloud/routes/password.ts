@@ -1,4 +1,5 @@
-import { API_PATHS, loginReply, passwordSchema } from '../api.ts';
+import { loginReply, passwordSchema } from '../../api/access.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { hashPassword, verifyPassword } from '../auth/password.ts';
 import { change } from '../http/change.ts';
 import { openSession, turnOf } from '../http/login.ts';

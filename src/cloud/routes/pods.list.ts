@@ -1,4 +1,7 @@
-import { API_PATHS, podSchema, listQuery, pageOf } from '../api.ts';
+import { podSchema } from '../../api/overview.ts';
+import { pageOf } from '../../api/page.ts';
+import { listQuery } from '../../api/parameters.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { pageOfList } from '../http/pages.ts';
 import { route as define } from '../http/route.ts';
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
-import { API_PATHS, queryLineSchema, querySchema, type QueryLine } from '../api.ts';
+import { queryLineSchema, querySchema, type QueryLine } from '../../api/queries.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { route as define } from '../http/route.ts';
 import { queryFor } from '../query-start.ts';
 

@@ -1,5 +1,6 @@
+import { ENROLMENT_PATHS } from '../api-paths.ts';
 import { route as define } from '../http/route.ts';
-import { ENROLMENT_PATHS, manifestReply, manifestSchema } from '../satellites-api.ts';
+import { manifestReply, manifestSchema } from '../satellites-api.ts';
 import { issueToken } from '../satellites-enrolment.ts';
 import { satelliteManifest } from '../satellites-manifest.ts';
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { satelliteChangeBody, satelliteSchema } from '../../api/satellites.ts';
 import { satelliteId } from '../../store/fields.ts';
-import { API_PATHS, satelliteChangeBody, satelliteSchema } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { change, setVersion } from '../http/change.ts';
 import { HttpProblem, notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';

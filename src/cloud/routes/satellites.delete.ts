@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { expectQuery } from '../../api/parameters.ts';
 import { satelliteId } from '../../store/fields.ts';
-import { API_PATHS, expectQuery } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { change } from '../http/change.ts';
 import { route as define } from '../http/route.ts';
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { satelliteSchema } from '../../api/satellites.ts';
 import { satelliteId } from '../../store/fields.ts';
-import { API_PATHS, satelliteSchema } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { setVersion } from '../http/change.ts';
 import { notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';

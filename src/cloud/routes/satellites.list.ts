@@ -1,4 +1,5 @@
-import { API_PATHS, satelliteListQuery, satellitePageSchema } from '../api.ts';
+import { satelliteListQuery, satellitePageSchema } from '../../api/satellites.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { route as define } from '../http/route.ts';
 
 export const route = define({

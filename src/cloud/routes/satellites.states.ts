@@ -1,6 +1,9 @@
 import { z } from 'zod';
+import { pageOf } from '../../api/page.ts';
+import { listQuery } from '../../api/parameters.ts';
+import { satelliteHistorySchema } from '../../api/satellites.ts';
 import { satelliteId } from '../../store/fields.ts';
-import { API_PATHS, listQuery, pageOf, satelliteHistorySchema } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { decodeCursor, page } from '../http/pages.ts';
 import { badCursor, notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';

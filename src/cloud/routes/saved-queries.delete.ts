@@ -1,5 +1,6 @@
+import { expectQuery, idParams } from '../../api/parameters.ts';
 import type { SavedQueryRow } from '../../store/rows.ts';
-import { API_PATHS, expectQuery, idParams } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { change, isRepetition } from '../http/change.ts';
 import { notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';

@@ -1,5 +1,7 @@
+import { idParams } from '../../api/parameters.ts';
+import { savedQuerySchema } from '../../api/saved-queries.ts';
 import type { SavedQueryRow } from '../../store/rows.ts';
-import { API_PATHS, idParams, savedQuerySchema } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { setVersion } from '../http/change.ts';
 import { notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';

@@ -1,5 +1,8 @@
+import { pageOf } from '../../api/page.ts';
+import { listQuery } from '../../api/parameters.ts';
+import { savedQuerySchema } from '../../api/saved-queries.ts';
 import type { SavedQueryRow } from '../../store/rows.ts';
-import { API_PATHS, listQuery, pageOf, savedQuerySchema } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { decodeCursor, page } from '../http/pages.ts';
 import { route as define } from '../http/route.ts';
 import { many } from '../state/read.ts';

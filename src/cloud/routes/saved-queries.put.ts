@@ -1,5 +1,7 @@
+import { idParams } from '../../api/parameters.ts';
+import { savedQueryBody, savedQuerySchema } from '../../api/saved-queries.ts';
 import type { SavedQueryRow } from '../../store/rows.ts';
-import { API_PATHS, idParams, savedQueryBody, savedQuerySchema } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { change, setVersion } from '../http/change.ts';
 import { notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';

@@ -1,4 +1,6 @@
-import { API_PATHS, idParams, scheduleSchema } from '../api.ts';
+import { idParams } from '../../api/parameters.ts';
+import { scheduleSchema } from '../../api/schedules.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { setVersion } from '../http/change.ts';
 import { route as define } from '../http/route.ts';
 import { knownSchedule, schedulesDb, shownSchedule } from '../state/schedules.ts';

@@ -1,5 +1,7 @@
+import { idParams } from '../../api/parameters.ts';
+import { scheduleBody, scheduleSchema } from '../../api/schedules.ts';
 import { mayQuery } from '../../store/schedules.ts';
-import { API_PATHS, idParams, scheduleBody, scheduleSchema } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { change, setVersion } from '../http/change.ts';
 import { HttpProblem, notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';

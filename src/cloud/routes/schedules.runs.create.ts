@@ -1,4 +1,6 @@
-import { API_PATHS, idParams, scheduleRunSchema } from '../api.ts';
+import { idParams } from '../../api/parameters.ts';
+import { scheduleRunSchema } from '../../api/schedules.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { change } from '../http/change.ts';
 import { notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';

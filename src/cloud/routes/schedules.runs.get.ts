@@ -1,4 +1,5 @@
-import { API_PATHS, runParams, scheduleRunSchema } from '../api.ts';
+import { runParams, scheduleRunSchema } from '../../api/schedules.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { route as define } from '../http/route.ts';
 import { knownRun, schedulesDb } from '../state/schedules.ts';
 import { showRun } from '../state/views.ts';

@@ -1,4 +1,6 @@
-import { API_PATHS, queryLineSchema, runParams } from '../api.ts';
+import { queryLineSchema } from '../../api/queries.ts';
+import { runParams } from '../../api/schedules.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { route as define } from '../http/route.ts';
 import { keptLines } from '../schedule-rows.ts';
 import { knownRun, schedulesDb } from '../state/schedules.ts';

@@ -1,5 +1,8 @@
+import { pageOf } from '../../api/page.ts';
+import { idParams } from '../../api/parameters.ts';
+import { scheduleRunSchema } from '../../api/schedules.ts';
 import type { ScheduleRunRow } from '../../store/rows.ts';
-import { API_PATHS, idParams, pageOf, scheduleRunSchema } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { route as define } from '../http/route.ts';
 import { many } from '../state/read.ts';
 import { knownSchedule, schedulesDb } from '../state/schedules.ts';

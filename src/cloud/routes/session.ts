@@ -1,4 +1,5 @@
-import { API_PATHS, sessionReply, type SessionReply } from '../api.ts';
+import { sessionReply, type SessionReply } from '../../api/access.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { authenticate } from '../http/auth.ts';
 import { problemOf } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { secretHash } from '../../store/fields.ts';
-import { API_PATHS } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { change, isRepetition } from '../http/change.ts';
 import { route as define } from '../http/route.ts';
 import { ownSession } from '../state/own.ts';

@@ -1,5 +1,8 @@
 import { z } from 'zod';
-import { API_PATHS, pageOf, pageQuery, sessionSchema } from '../api.ts';
+import { pageOf } from '../../api/page.ts';
+import { pageQuery } from '../../api/parameters.ts';
+import { sessionSchema } from '../../api/users.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { decodeCursor, page } from '../http/pages.ts';
 import { route as define } from '../http/route.ts';
 import { ownOf } from '../state/own.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { API_PATHS, fleetTableSchema, fleetTablesQuery } from '../api.ts';
+import { fleetTableSchema, fleetTablesQuery } from '../../api/satellites.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { route as define } from '../http/route.ts';
 import { tablesOf } from '../satellites-tables.ts';
 

@@ -1,5 +1,6 @@
+import { tokenCreateSchema, tokenReply } from '../../api/users.ts';
 import type { TokenRow } from '../../store/rows.ts';
-import { API_PATHS, tokenCreateSchema, tokenReply } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { createToken, hashSecret } from '../auth/tokens.ts';
 import { change, setVersion } from '../http/change.ts';
 import { HttpProblem, forbidden } from '../http/problem.ts';

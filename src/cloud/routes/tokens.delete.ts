@@ -1,4 +1,5 @@
-import { API_PATHS, expectQuery, idParams } from '../api.ts';
+import { expectQuery, idParams } from '../../api/parameters.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { change, isRepetition } from '../http/change.ts';
 import { route as define } from '../http/route.ts';
 import { ownToken } from '../state/own.ts';

@@ -1,4 +1,6 @@
-import { API_PATHS, idParams, tokenSchema } from '../api.ts';
+import { idParams } from '../../api/parameters.ts';
+import { tokenSchema } from '../../api/users.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { setVersion } from '../http/change.ts';
 import { route as define } from '../http/route.ts';
 import { ownToken } from '../state/own.ts';

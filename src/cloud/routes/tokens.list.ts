@@ -1,6 +1,9 @@
 import { z } from 'zod';
+import { pageOf } from '../../api/page.ts';
+import { pageQuery } from '../../api/parameters.ts';
+import { tokenSchema } from '../../api/users.ts';
 import type { TokenRow } from '../../store/rows.ts';
-import { API_PATHS, pageOf, pageQuery, tokenSchema } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { decodeCursor, page } from '../http/pages.ts';
 import { route as define } from '../http/route.ts';
 import { ownOf } from '../state/own.ts';
@@ -18,7 +21,8 @@ export const route = define({
   reply: pageOf(tokenSchema),
   handle({ cloud, query, caller }) {
     const own = ownOf(caller);
-    const owner = own.of === 'all' ? (query.owner ?? null) : own.of === 'user' ? own.user : null;
+    const wanted = own.of === 'all' ? query.owner : undefined;
+    const owner = own.of === 'user' ? own.user : (wanted ?? null);
     const only = own.of === 'token' ? own.token : null;
     const rows = many<TokenRow>(
       cloud.state.replica().db,

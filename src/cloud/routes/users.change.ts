@@ -1,4 +1,6 @@
-import { API_PATHS, userChangeSchema, userParams, userSchema } from '../api.ts';
+import { userParams } from '../../api/parameters.ts';
+import { userChangeSchema, userSchema } from '../../api/users.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { hashPassword } from '../auth/password.ts';
 import { change, setVersion } from '../http/change.ts';
 import { turnOf } from '../http/login.ts';

@@ -1,4 +1,5 @@
-import { API_PATHS, userCreateSchema, userSchema } from '../api.ts';
+import { userCreateSchema, userSchema } from '../../api/users.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { hashPassword } from '../auth/password.ts';
 import { change, isRepetition, setVersion } from '../http/change.ts';
 import { turnOf } from '../http/login.ts';

@@ -1,4 +1,5 @@
-import { API_PATHS, expectQuery, userParams } from '../api.ts';
+import { expectQuery, userParams } from '../../api/parameters.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { change } from '../http/change.ts';
 import { route as define } from '../http/route.ts';
 

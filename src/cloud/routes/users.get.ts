@@ -1,4 +1,6 @@
-import { API_PATHS, userParams, userSchema } from '../api.ts';
+import { userParams } from '../../api/parameters.ts';
+import { userSchema } from '../../api/users.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { setVersion } from '../http/change.ts';
 import { notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';

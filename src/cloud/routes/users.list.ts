@@ -1,5 +1,8 @@
+import { pageOf } from '../../api/page.ts';
+import { listQuery } from '../../api/parameters.ts';
+import { userSchema } from '../../api/users.ts';
 import type { UserRow } from '../../store/rows.ts';
-import { API_PATHS, listQuery, pageOf, userSchema } from '../api.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { decodeCursor, page } from '../http/pages.ts';
 import { route as define } from '../http/route.ts';
 import { many } from '../state/read.ts';

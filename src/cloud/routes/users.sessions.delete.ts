@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { API_PATHS, userParams } from '../api.ts';
+import { userParams } from '../../api/parameters.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { change } from '../http/change.ts';
 import { notFound } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';

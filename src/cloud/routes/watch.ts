@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { API_PATHS, TOPICS, followSchema, type Topic } from '../api.ts';
+import { TOPICS, followSchema, type Topic } from '../../api/watch.ts';
+import { API_PATHS } from '../api-paths.ts';
 import { HttpProblem, forbidden } from '../http/problem.ts';
 import { route as define } from '../http/route.ts';
 import { oldestChange, watchable } from '../state/changes.ts';

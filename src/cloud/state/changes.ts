@@ -1,7 +1,8 @@
+import type { Scope } from '../../api/access.ts';
+import type { ChangeLine, Topic } from '../../api/watch.ts';
 import type { Store } from '../../store/database.ts';
 import type { AuditRow, EnrolmentTokenRow, SatelliteRow, SavedQueryRow } from '../../store/rows.ts';
 import { viewSatellite } from '../../store/views.ts';
-import type { ChangeLine, Scope, Topic } from '../api.ts';
 import type { Caller } from '../auth/access.ts';
 import { many, one, sessionById, tokenById, userByName } from './read.ts';
 import { runsAfter, scheduleById, shownSchedule } from './schedules.ts';
@@ -101,7 +102,7 @@ export function changesAfter(
         lines.push({
           seq: row.position,
           topic,
-          change: now === null ? 'deleted' : before === null ? 'created' : 'changed',
+          change: changeOf(before, now),
           key,
           item: now === null ? null : source.show(db, key),
         });
@@ -127,6 +128,13 @@ export function changesAfter(
     upTo: Math.max(upTo, runs.at(-1)?.position ?? 0),
     more,
   };
+}
+
+function changeOf(before: unknown, now: unknown): ChangeLine['change'] {
+  if (now === null) {
+    return 'deleted';
+  }
+  return before === null ? 'created' : 'changed';
 }
 
 const hasSchedules = (db: Store): boolean =>

@@ -1,5 +1,5 @@
+import { SCOPES } from '../../api/access.ts';
 import type { Replica } from '../../store/replica.ts';
-import { SCOPES } from '../api.ts';
 import type { Credentials } from '../auth/credentials.ts';
 import { one, tokenById, userByName } from './read.ts';
 import type { State } from './state.ts';
@@ -25,65 +25,24 @@ export interface Recovery {
   stop(): void;
 }
 
-export function createRecovery(options: {
+export interface RecoveryOptions {
   state: State;
   credentials(): Credentials | undefined;
   self: string;
   log(line: string): void;
   now?: () => number;
-}): Recovery {
+}
+
+type Bringing = Pick<RecoveryOptions, 'state' | 'credentials' | 'log'> & { actor: string; now: () => number };
+
+export function createRecovery(options: RecoveryOptions): Recovery {
   const { state, log } = options;
   const now = options.now ?? Date.now;
-  const actor = `cloud/${options.self}`;
   let stopped = false;
   let running = false;
   let again = false;
   let done = false;
   let timer: NodeJS.Timeout | undefined;
-
-  function isNew(replica: Replica, { passwordAt }: Credentials): boolean {
-    if (one(replica.db, 'SELECT 1 FROM users') === undefined) {
-      return true;
-    }
-    const taken = one<{ at: number }>(replica.db, 'SELECT at FROM recoveries WHERE user = ?', ADMIN)?.at ?? 0;
-    return passwordAt > Math.max(taken, userByName(replica.db, ADMIN)?.password_at ?? 0);
-  }
-
-  /** @returns whether it has to be tried again. */
-  async function bring(): Promise<boolean> {
-    const credentials = options.credentials();
-    const replica = state.current();
-    if (credentials === undefined) {
-      return false;
-    }
-    if (replica === undefined || replica.status().state !== 'ready') {
-      return true;
-    }
-    if (isNew(replica, credentials)) {
-      const token = {
-        id: CLI_TOKEN,
-        name: 'terrarium command line',
-        hash: credentials.apiTokenHash,
-        scope: [...SCOPES],
-        expiresAt: now() + TOKEN_MS,
-      };
-      const { result } = await replica.propose({
-        kind: 'user.recover',
-        actor,
-        args: { name: ADMIN, passwordHash: credentials.adminPasswordHash, at: credentials.passwordAt, token },
-      });
-      // Refused where another instance was first, whose entry this replica has applied by now.
-      if (!result.ok) {
-        return isNew(replica, credentials);
-      }
-      log(`cloud: the password of ${ADMIN} in the Secret was taken`);
-    }
-    const token = tokenById(replica.db, CLI_TOKEN);
-    if (token !== undefined && token.hash === credentials.apiTokenHash && token.expires_at - now() < RENEW_MS) {
-      await replica.propose({ kind: 'token.extend', actor, args: { id: CLI_TOKEN, expiresAt: now() + TOKEN_MS } });
-    }
-    return false;
-  }
 
   function check(): void {
     again = true;
@@ -98,7 +57,7 @@ export function createRecovery(options: {
     let unfinished = false;
     while (again && !stopped) {
       again = false;
-      unfinished = await bring().catch((error: Error) => {
+      unfinished = await bring({ ...options, actor: `cloud/${options.self}`, now }).catch((error: Error) => {
         log(`cloud: the Secret's credentials were not brought into the state: ${error.message}`);
         return true;
       });
@@ -126,4 +85,48 @@ export function createRecovery(options: {
       end();
     },
   };
+}
+
+function isNew(replica: Replica, { passwordAt }: Credentials): boolean {
+  if (one(replica.db, 'SELECT 1 FROM users') === undefined) {
+    return true;
+  }
+  const taken = one<{ at: number }>(replica.db, 'SELECT at FROM recoveries WHERE user = ?', ADMIN)?.at ?? 0;
+  return passwordAt > Math.max(taken, userByName(replica.db, ADMIN)?.password_at ?? 0);
+}
+
+/** Brings the credentials into the state, if they are new. @returns whether it has to be tried again. */
+async function bring({ state, credentials: current, log, actor, now }: Bringing): Promise<boolean> {
+  const credentials = current();
+  const replica = state.current();
+  if (credentials === undefined) {
+    return false;
+  }
+  if (replica === undefined || replica.status().state !== 'ready') {
+    return true;
+  }
+  if (isNew(replica, credentials)) {
+    const token = {
+      id: CLI_TOKEN,
+      name: 'terrarium command line',
+      hash: credentials.apiTokenHash,
+      scope: [...SCOPES],
+      expiresAt: now() + TOKEN_MS,
+    };
+    const { result } = await replica.propose({
+      kind: 'user.recover',
+      actor,
+      args: { name: ADMIN, passwordHash: credentials.adminPasswordHash, at: credentials.passwordAt, token },
+    });
+    // Refused where another instance was first, whose entry this replica has applied by now.
+    if (!result.ok) {
+      return isNew(replica, credentials);
+    }
+    log(`cloud: the password of ${ADMIN} in the Secret was taken`);
+  }
+  const token = tokenById(replica.db, CLI_TOKEN);
+  if (token !== undefined && token.hash === credentials.apiTokenHash && token.expires_at - now() < RENEW_MS) {
+    await replica.propose({ kind: 'token.extend', actor, args: { id: CLI_TOKEN, expiresAt: now() + TOKEN_MS } });
+  }
+  return false;
 }

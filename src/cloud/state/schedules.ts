@@ -1,8 +1,8 @@
+import type { Schedule } from '../../api/schedules.ts';
 import { Failure } from '../../errors.ts';
 import type { Store } from '../../store/database.ts';
 import type { ScheduleRow, ScheduleRunRow } from '../../store/rows.ts';
 import { SCHEDULES_SCHEMA } from '../../store/schedule-limits.ts';
-import type { Schedule } from '../api.ts';
 import { notFound } from '../http/problem.ts';
 import { many, one } from './read.ts';
 import type { State } from './state.ts';

@@ -1,7 +1,14 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Topology } from '../../bus/config.ts';
 import { Failure } from '../../errors.ts';
-import { openReplica, type ChangeEvent, type ClusterParts, type Replica } from '../../store/replica.ts';
+import {
+  openReplica,
+  type ChangeEvent,
+  type ClusterParts,
+  type Replica,
+  type ReplicaStatus,
+} from '../../store/replica.ts';
+import { createListeners } from '../listeners.ts';
 
 /**
  * The replicated state of this instance: opened as soon as it is known how many instances there are, as one of them or
@@ -45,8 +52,8 @@ const RETRY_MS = 5_000;
 const SCHEMA = 4;
 
 export function createState(options: StateOptions): State {
-  const { self, log } = options;
-  const listeners = new Set<(change: ChangeEvent) => void>();
+  const { self, dir, log } = options;
+  const listeners = createListeners<[change: ChangeEvent]>();
   let replica: Replica | undefined;
   let mode: Mode | undefined;
   /** What it shall be, and by which connection; it may change before it is opened. */
@@ -64,15 +71,10 @@ export function createState(options: StateOptions): State {
     if (change.type === 'reset') {
       usable = false;
     }
-    for (const listener of listeners) {
-      listener(change);
-    }
+    listeners.tell(change);
   };
 
-  function hasTables(of: Replica): boolean {
-    usable ||= of.status().schema >= SCHEMA;
-    return usable;
-  }
+  const hasTables = (of: Replica): boolean => (usable ||= of.status().schema >= SCHEMA);
 
   async function open(): Promise<void> {
     if (stopped || wanted === undefined || mode === wanted.mode) {
@@ -84,12 +86,7 @@ export function createState(options: StateOptions): State {
     await old?.stop();
     try {
       cluster = next === 'cluster' && nc !== undefined ? options.cluster(nc, () => names) : undefined;
-      replica = await openReplica({
-        self,
-        dir: options.dir,
-        log,
-        ...(cluster === undefined ? {} : { cluster: cluster.parts }),
-      });
+      replica = await openReplica({ self, dir, log, ...(cluster === undefined ? {} : { cluster: cluster.parts }) });
       mode = next;
       failure = undefined;
       replica.onChange(tell);
@@ -97,10 +94,7 @@ export function createState(options: StateOptions): State {
       tell({ type: 'reset', position: replica.position() });
     } catch (error) {
       mode = undefined;
-      failure = [
-        (error as Error).message,
-        ...(error instanceof Failure && error.remedy !== undefined ? [error.remedy] : []),
-      ].join(' ');
+      failure = textOf(error as Error);
       log(`state: it cannot be opened: ${failure}`);
       retry = setTimeout(() => (queue = queue.then(open)), RETRY_MS);
     }
@@ -108,53 +102,19 @@ export function createState(options: StateOptions): State {
 
   return {
     replica() {
-      if (replica === undefined) {
-        throw new Failure(
-          'starting',
-          failure ??
-            'This instance does not know yet what belongs to the cluster: neither the Kubernetes API nor the bus ' +
-              'has been reached since it was installed.',
-          { host: self },
-        );
-      }
-      if (!hasTables(replica)) {
-        throw new Failure(
-          'starting',
-          `This instance has no state yet: ${replica.status().reason ?? 'it waits for the others'}.`,
-          { host: self },
-        );
+      if (replica === undefined || !hasTables(replica)) {
+        throw notUsable(self, replica?.status(), failure);
       }
       return replica;
     },
     current: () => (replica !== undefined && hasTables(replica) ? replica : undefined),
-    onChange(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-    notReady() {
-      if (replica === undefined) {
-        return failure === undefined ? 'The state is not open yet.' : `The state cannot be opened: ${failure}.`;
-      }
-      const { state, reason, behind, schema } = replica.status();
-      if (state !== 'ready') {
-        return `The state is ${state}${reason === undefined ? '' : `: ${reason}`}`;
-      }
-      if (schema < SCHEMA) {
-        return 'The state waits for all instances to run this release.';
-      }
-      if (cluster !== undefined && cluster.silentMs() > SILENT_MS) {
-        return `The log of changes has no quorum${reason === undefined ? '.' : `: ${reason}`}`;
-      }
-      return behind >= 100 ? `The state is ${behind} changes behind.` : undefined;
-    },
+    onChange: listeners.add,
+    notReady: () => (replica === undefined ? notOpenReason(failure) : notReadyReason(replica.status(), cluster)),
     follow(topology, nc) {
       names = topology.servers.map((s) => s.name);
       const next: Mode = topology.jetstream || names.length > 1 ? 'cluster' : 'single';
-      if (next === 'cluster' && nc === undefined) {
-        return;
-      }
       // One that has been several stays so: who was left out may come back with what it has.
-      if (wanted?.mode === next || wanted?.mode === 'cluster') {
+      if ((next === 'cluster' && nc === undefined) || wanted?.mode === next || wanted?.mode === 'cluster') {
         return;
       }
       wanted = { mode: next, nc };
@@ -169,4 +129,38 @@ export function createState(options: StateOptions): State {
       await last?.stop();
     },
   };
+}
+
+const UNKNOWN_CLUSTER =
+  'This instance does not know yet what belongs to the cluster: neither the Kubernetes API nor the bus has been ' +
+  'reached since it was installed.';
+
+/** Why nothing can be read: the replica is not open, or has no tables yet. */
+function notUsable(self: string, status: ReplicaStatus | undefined, failure: string | undefined): Failure {
+  if (status === undefined) {
+    return new Failure('starting', failure ?? UNKNOWN_CLUSTER, { host: self });
+  }
+  const reason = status.reason ?? 'it waits for the others';
+  return new Failure('starting', `This instance has no state yet: ${reason}.`, { host: self });
+}
+
+const notOpenReason = (failure: string | undefined): string =>
+  failure === undefined ? 'The state is not open yet.' : `The state cannot be opened: ${failure}.`;
+
+const textOf = (error: Error): string =>
+  [error.message, ...(error instanceof Failure && error.remedy !== undefined ? [error.remedy] : [])].join(' ');
+
+/** Why an open replica can read or change nothing; undefined when all is well. */
+function notReadyReason(status: ReplicaStatus, cluster: ClusterState | undefined): string | undefined {
+  const { state, reason, behind, schema } = status;
+  if (state !== 'ready') {
+    return `The state is ${state}${reason === undefined ? '' : `: ${reason}`}`;
+  }
+  if (schema < SCHEMA) {
+    return 'The state waits for all instances to run this release.';
+  }
+  if (cluster !== undefined && cluster.silentMs() > SILENT_MS) {
+    return `The log of changes has no quorum${reason === undefined ? '.' : `: ${reason}`}`;
+  }
+  return behind >= 100 ? `The state is ${behind} changes behind.` : undefined;
 }

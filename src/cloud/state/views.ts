@@ -1,3 +1,8 @@
+import { scopeSchema, type Scope } from '../../api/access.ts';
+import type { AuditEntry } from '../../api/audit.ts';
+import type { SavedQuery } from '../../api/saved-queries.ts';
+import type { Schedule, ScheduleRun } from '../../api/schedules.ts';
+import type { SessionInfo, Token, User } from '../../api/users.ts';
 import type {
   AuditRow,
   EnrolmentTokenRow,
@@ -7,12 +12,18 @@ import type {
   TokenRow,
   UserRow,
 } from '../../store/rows.ts';
-import type { AuditEntry, SavedQuery, Schedule, ScheduleRun, SessionInfo, Token, User } from '../api.ts';
-import { tokenScopes } from '../http/auth.ts';
 import type { EnrolmentToken } from '../satellites-api.ts';
 import type { SessionRow } from './read.ts';
 
 const iso = (ms: number): string => new Date(ms).toISOString();
+
+/** Scopes of a newer release count for nothing here. */
+export function tokenScopes(row: TokenRow): Scope[] {
+  return (JSON.parse(row.scope) as unknown[]).flatMap((s) => {
+    const known = scopeSchema.safeParse(s);
+    return known.success ? [known.data] : [];
+  });
+}
 
 /** Rows as the API shows them: nothing secret, not even its hash. */
 export const showUser = (row: UserRow): User => ({

@@ -1,4 +1,4 @@
-import type { Role, Scope } from '../../cloud/api.ts';
+import type { Role, Scope } from '../../api/access.ts';
 
 /** Who is logged in, and what he may do. */
 export interface Me {

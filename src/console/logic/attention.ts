@@ -1,4 +1,4 @@
-import type { Overview, PodInfo } from '../../cloud/api.ts';
+import type { Overview, PodInfo } from '../../api/overview.ts';
 
 export interface Concern {
   tone: 'warn' | 'bad';

@@ -1,4 +1,4 @@
-import type { Problem } from '../../cloud/api.ts';
+import type { Problem } from '../../api/problem.ts';
 
 const firstLower = (text: string): string =>
   /^[A-Z][a-z]/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text;

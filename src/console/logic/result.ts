@@ -1,4 +1,4 @@
-import type { QueryLine, QueryState } from '../../cloud/api.ts';
+import type { QueryLine, QueryState } from '../../api/queries.ts';
 
 export type Cell = Extract<QueryLine, { rows: unknown[][] }>['rows'][number][number];
 

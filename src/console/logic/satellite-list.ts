@@ -1,4 +1,5 @@
-import type { Beat, FleetLine, FleetSummary, SatelliteInfo } from '../../cloud/api.ts';
+import type { FleetSummary, SatelliteInfo } from '../../api/satellites.ts';
+import type { Beat, FleetLine } from '../../api/watch.ts';
 
 export type SortKey = 'id' | 'state' | 'load' | 'lastSeen';
 

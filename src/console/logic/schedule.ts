@@ -1,4 +1,4 @@
-import type { Schedule, ScheduleRun } from '../../cloud/api.ts';
+import type { Schedule, ScheduleRun } from '../../api/schedules.ts';
 import type { Tone } from './tone.ts';
 
 export const RUN_TONE: Record<ScheduleRun['state'], Tone> = {

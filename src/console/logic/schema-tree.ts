@@ -1,4 +1,4 @@
-import type { FleetTable } from '../../cloud/api.ts';
+import type { FleetTable } from '../../api/satellites.ts';
 
 /** What fits what somebody types: tables by name with all their columns, else those of its columns that fit. */
 export function filterSchema(tables: readonly FleetTable[], text: string): FleetTable[] {

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { SessionInfo } from '../../cloud/api.ts';
+import type { SessionInfo } from '../../api/users.ts';
 import { changePassword } from '../api.ts';
 import { SCOPE_MEANING, may } from '../logic/access.ts';
 import { LEAST_PASSWORD } from '../logic/password.ts';

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { AuditEntry } from '../../cloud/api.ts';
+import type { AuditEntry } from '../../api/audit.ts';
 import { changeKind, fieldChanges } from '../logic/audit-diff.ts';
 import { addressOf, type Place } from '../logic/location.ts';
 import { Badge } from '../parts/badge.tsx';

@@ -1,6 +1,6 @@
 import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { PasswordChange } from '../../cloud/api.ts';
+import type { PasswordChange } from '../../api/access.ts';
 import { changePassword, login } from '../api.ts';
 import { LEAST_PASSWORD } from '../logic/password.ts';
 import { Logo } from '../parts/logo.tsx';

@@ -1,13 +1,6 @@
 import { useState } from 'preact/hooks';
-import type {
-  ApplicationInfo,
-  CloudInfo,
-  FleetSummary,
-  NodeInfo,
-  Overview,
-  PodInfo,
-  SatelliteInfo,
-} from '../../cloud/api.ts';
+import type { ApplicationInfo, CloudInfo, NodeInfo, Overview, PodInfo } from '../../api/overview.ts';
+import type { FleetSummary, SatelliteInfo } from '../../api/satellites.ts';
 import { concernsOf, podIsWell } from '../logic/attention.ts';
 import { addressOf } from '../logic/location.ts';
 import { HEARD, heardOf } from '../logic/satellite-list.ts';

@@ -1,4 +1,4 @@
-import type { SatelliteInfo } from '../../cloud/api.ts';
+import type { SatelliteInfo } from '../../api/satellites.ts';
 import { parseTags, tagText } from '../logic/enrolment.ts';
 import { useConsole } from '../parts/context.ts';
 import { FormDialog } from '../parts/dialog.tsx';

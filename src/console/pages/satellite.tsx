@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import type { SatelliteInfo } from '../../cloud/api.ts';
+import type { SatelliteInfo } from '../../api/satellites.ts';
 import { may } from '../logic/access.ts';
 import { addressOf } from '../logic/location.ts';
 import { ago } from '../logic/time.ts';

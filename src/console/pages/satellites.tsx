@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { FleetSummary, SatelliteInfo } from '../../cloud/api.ts';
+import type { FleetSummary, SatelliteInfo } from '../../api/satellites.ts';
 import { may } from '../logic/access.ts';
 import { addressOf } from '../logic/location.ts';
 import { knownOf, type SortKey } from '../logic/satellite-list.ts';

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import type { Schedule, ScheduleRun } from '../../cloud/api.ts';
+import type { Schedule, ScheduleRun } from '../../api/schedules.ts';
 import { intervalText } from '../../interval-text.ts';
 import { may } from '../logic/access.ts';
 import { addressOf } from '../logic/location.ts';

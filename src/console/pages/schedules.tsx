@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { Schedule } from '../../cloud/api.ts';
+import type { Schedule } from '../../api/schedules.ts';
 import { intervalText } from '../../interval-text.ts';
 import { may } from '../logic/access.ts';
 import { addressOf } from '../logic/location.ts';

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
-import type { Scope, Token } from '../../cloud/api.ts';
+import type { Scope } from '../../api/access.ts';
+import type { Token } from '../../api/users.ts';
 import { SCOPE_MEANING, may } from '../logic/access.ts';
 import { Badge } from '../parts/badge.tsx';
 import { useConsole, useLoaded, useNow } from '../parts/context.ts';

@@ -1,4 +1,5 @@
-import type { Role, User } from '../../cloud/api.ts';
+import type { Role } from '../../api/access.ts';
+import type { User } from '../../api/users.ts';
 import { ROLE_MEANING } from '../logic/access.ts';
 import { LEAST_PASSWORD } from '../logic/password.ts';
 import { FormDialog } from '../parts/dialog.tsx';

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { User } from '../../cloud/api.ts';
+import type { User } from '../../api/users.ts';
 import { addressOf } from '../logic/location.ts';
 import { Badge } from '../parts/badge.tsx';
 import { useConsole, useLoaded } from '../parts/context.ts';

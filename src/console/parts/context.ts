@@ -1,6 +1,6 @@
 import { createContext } from 'preact';
 import { useCallback, useContext, useEffect, useRef, useState } from 'preact/hooks';
-import type { ChangeLine, FleetLine, Topic } from '../../cloud/api.ts';
+import type { ChangeLine, FleetLine, Topic } from '../../api/watch.ts';
 import { ApiError } from '../api.ts';
 import type { Me } from '../logic/access.ts';
 import { messageOf } from '../logic/problem.ts';

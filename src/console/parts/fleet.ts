@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { FleetLine, SatelliteInfo } from '../../cloud/api.ts';
+import type { SatelliteInfo } from '../../api/satellites.ts';
+import type { FleetLine } from '../../api/watch.ts';
 import { asOfNow, keepUp, type FleetQuery, type Live } from '../logic/satellite-list.ts';
 import { readSatellites } from '../resources.ts';
 import { useConsole, useLoaded, type Loaded } from './context.ts';

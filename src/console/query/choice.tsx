@@ -1,4 +1,4 @@
-import type { SatelliteInfo } from '../../cloud/api.ts';
+import type { SatelliteInfo } from '../../api/satellites.ts';
 
 /** So many are shown without being looked for. */
 export const SOME_CHIPS = 60;

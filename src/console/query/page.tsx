@@ -1,6 +1,7 @@
 import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { FleetSummary, SavedQuery } from '../../cloud/api.ts';
+import type { FleetSummary } from '../../api/satellites.ts';
+import type { SavedQuery } from '../../api/saved-queries.ts';
 import { intervalText } from '../../interval-text.ts';
 import type { HistoryEntry } from '../logic/history.ts';
 import { addressOf, type Place } from '../logic/location.ts';

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { QueryState } from '../../cloud/api.ts';
+import type { QueryState } from '../../api/queries.ts';
 import { numericColumns } from '../logic/chart-data.ts';
 import { csvLines, jsonLines, pieces } from '../logic/export.ts';
 import { countStates, describePart, type Part, type Result } from '../logic/result.ts';

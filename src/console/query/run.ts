@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { QueryBody, QueryLine } from '../../cloud/api.ts';
+import type { QueryBody, QueryLine } from '../../api/queries.ts';
 import { ApiError, runQuery } from '../api.ts';
 import { messageOf } from '../logic/problem.ts';
 import { addLine, emptyResult, type Result, type ViaLine } from '../logic/result.ts';

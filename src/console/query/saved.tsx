@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { SavedQuery } from '../../cloud/api.ts';
+import type { SavedQuery } from '../../api/saved-queries.ts';
 import { may } from '../logic/access.ts';
 import { useConsole, useLoaded } from '../parts/context.ts';
 import { FormDialog } from '../parts/dialog.tsx';

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
-import type { SavedQuery, Schedule, ScheduleBody } from '../../cloud/api.ts';
+import type { SavedQuery } from '../../api/saved-queries.ts';
+import type { Schedule, ScheduleBody } from '../../api/schedules.ts';
 import { intervalText } from '../../interval-text.ts';
 import { ApiError } from '../api.ts';
 import { parseTags, tagText } from '../logic/enrolment.ts';

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { FleetTable } from '../../cloud/api.ts';
+import type { FleetTable } from '../../api/satellites.ts';
 import { filterSchema } from '../logic/schema-tree.ts';
 
 export interface SchemaProps {

@@ -1,4 +1,4 @@
-import type { SavedQuery } from '../../cloud/api.ts';
+import type { SavedQuery } from '../../api/saved-queries.ts';
 import type { HistoryEntry } from '../logic/history.ts';
 import { HistoryList } from './history-list.tsx';
 import { SavedList } from './saved.tsx';

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { FleetSummary } from '../../cloud/api.ts';
+import type { FleetSummary } from '../../api/satellites.ts';
 import { fits, wordsOf } from '../../cloud/satellites-match.ts';
 import { HEARD, heardOf } from '../logic/satellite-list.ts';
 import { useLoaded, type Loaded } from '../parts/context.ts';

@@ -1,14 +1,9 @@
 import { Agent, request } from 'node:https';
 import { isIP } from 'node:net';
+import type { Problem } from '../../api/problem.ts';
 import { BUS_SERVER_NAME } from '../../bus/identities.ts';
-import type { Problem } from '../../cloud/api.ts';
-import {
-  ENROLMENT_PATHS,
-  authorityReply,
-  enrolReply,
-  type EnrolReply,
-  type EnrolRequest,
-} from '../../cloud/satellites-api.ts';
+import { ENROLMENT_PATHS } from '../../cloud/api-paths.ts';
+import { authorityReply, enrolReply, type EnrolReply, type EnrolRequest } from '../../cloud/satellites-api.ts';
 import { EXIT, Failure } from '../../errors.ts';
 import { fingerprint } from '../../pki/authority.ts';
 

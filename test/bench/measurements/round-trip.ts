@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import WebSocket, { type RawData } from 'ws';
+import type { QueryLine } from '../../../src/api/queries.ts';
 import { connectBus } from '../../../src/bus/connect.ts';
-import type { QueryLine } from '../../../src/cloud/api.ts';
 import { MAX_QUERIES_OF_USER } from '../../../src/cloud/queries.ts';
 import { API_TOKEN, localClouds, operator, type LocalClouds } from '../../support/local-cloud.ts';
 import { querySocket } from '../../support/query-socket.ts';

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import WebSocket, { type RawData } from 'ws';
+import type { StreamRequest } from '../../../src/api/queries.ts';
 import { connectBus } from '../../../src/bus/connect.ts';
 import { BATCH } from '../../../src/bus/frames.ts';
-import { API_PATHS, type StreamRequest } from '../../../src/cloud/api.ts';
+import { API_PATHS } from '../../../src/cloud/api-paths.ts';
 import { API_TOKEN, localClouds, type LocalClouds } from '../../support/local-cloud.ts';
 import { childrenOf, processorMs, resident, watchResident } from '../../support/memory.ts';
 import { testSatellite } from '../../support/satellites.ts';

@@ -35,7 +35,7 @@ export const command: CommandModule = {
           '"Satellites elsewhere" in README.\n',
       )
       .action(async (id: string, options: Options) => {
-        const { ENROLMENT_PATHS } = await import('../../../cloud/satellites-api.ts');
+        const { ENROLMENT_PATHS } = await import('../../../cloud/api-paths.ts');
         const { tagOptions } = await import('../../tag-options.ts');
         type Reply = import('../../../cloud/satellites-api.ts').ManifestReply;
         const minutes = Number(options.ttl);

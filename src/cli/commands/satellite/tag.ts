@@ -14,7 +14,7 @@ export const command: CommandModule = {
       .action(async (id: string, changes: string[], options: { context?: string }) => {
         const { API_PATHS } = await import('../../../cloud/api-paths.ts');
         const { tagOptions } = await import('../../tag-options.ts');
-        type Info = import('../../../cloud/api.ts').SatelliteInfo;
+        type Info = import('../../../api/satellites.ts').SatelliteInfo;
         const gone = changes.filter((text) => /^[^=]+-$/.test(text)).map((text) => text.slice(0, -1));
         const set = tagOptions(changes.filter((text) => !/^[^=]+-$/.test(text)));
         const client = await cloudClient(io, options.context);

@@ -22,7 +22,8 @@ export const command: CommandModule = {
         '\n`terrarium get enrolment-tokens` lists the tokens, `terrarium delete enrolment-tokens ID` ends one.\n',
       )
       .action(async (options: Options) => {
-        const { ENROLMENT_PATHS, TOKEN_MINUTES } = await import('../../../cloud/satellites-api.ts');
+        const { ENROLMENT_PATHS } = await import('../../../cloud/api-paths.ts');
+        const { TOKEN_MINUTES } = await import('../../../cloud/satellites-api.ts');
         const { tagOptions } = await import('../../tag-options.ts');
         type Reply = import('../../../cloud/satellites-api.ts').EnrolmentTokenReply;
         const minutes = Number(options.ttl);

@@ -57,7 +57,7 @@ export const command: CommandModule = {
       .action(async (name: string, sql: string | undefined, options: Options) => {
         const { API_PATHS } = await import('../../../cloud/api-paths.ts');
         const { tagOptions } = await import('../../tag-options.ts');
-        type Body = import('../../../cloud/api.ts').ScheduleBody;
+        type Body = import('../../../api/schedules.ts').ScheduleBody;
         if ((sql === undefined) === (options.query === undefined)) {
           throw new Failure('usage', 'It takes either a statement or --query.', {
             remedy: 'Give one of them.',

@@ -12,7 +12,7 @@ export const command: CommandModule = {
       .action(async (name: string, options: { json?: true; context?: string }) => {
         const { API_PATHS } = await import('../../../cloud/api-paths.ts');
         const { cell, table } = await import('../../table.ts');
-        type Runs = import('../../../cloud/api.ts').Page<import('../../../cloud/api.ts').ScheduleRun>;
+        type Runs = import('../../../api/page.ts').Page<import('../../../api/schedules.ts').ScheduleRun>;
         const client = await cloudClient(io, options.context);
         const { items } = await client.get<Runs>(`${API_PATHS.schedules}/${encodeURIComponent(name)}/runs`, io.signal);
         if (options.json === true) {

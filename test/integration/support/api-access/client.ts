@@ -1,4 +1,4 @@
-import type { ChangeLine } from '../../../../src/cloud/api.ts';
+import type { ChangeLine } from '../../../../src/api/watch.ts';
 import {
   API_TOKEN,
   call,

@@ -1,5 +1,6 @@
 import type { Test } from 'tap';
-import type { AuditEntry, Page } from '../../../../src/cloud/api.ts';
+import type { AuditEntry } from '../../../../src/api/audit.ts';
+import type { Page } from '../../../../src/api/page.ts';
 import { API_TOKEN, PASSWORD, until, type Answer } from '../../../support/local-cloud.ts';
 import { body, by, root, type ApiClient } from './client.ts';
 

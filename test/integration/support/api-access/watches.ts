@@ -1,5 +1,6 @@
 import type { Test } from 'tap';
-import type { Page, Token } from '../../../../src/cloud/api.ts';
+import type { Page } from '../../../../src/api/page.ts';
+import type { Token } from '../../../../src/api/users.ts';
 import { API_TOKEN, until } from '../../../support/local-cloud.ts';
 import { body, by, root, type ApiClient } from './client.ts';
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:https';
-import type { Role } from '../../../../src/cloud/api.ts';
+import type { Role } from '../../../../src/api/access.ts';
 
 /** A request may take so long: waiting for a position is 2 s, and hashes of passwords queue. */
 const HANG_MS = 25_000;

@@ -1,5 +1,6 @@
-import type { QueryLine } from '../../../../src/cloud/api.ts';
-import type { QueryProxy, QuerySpec } from '../../../../src/cloud/queries.ts';
+import type { QueryLine } from '../../../../src/api/queries.ts';
+import type { QueryProxy } from '../../../../src/cloud/queries.ts';
+import type { QuerySpec } from '../../../../src/cloud/queries/query.ts';
 import type { Fake, FakeAnswer } from './fake.ts';
 
 export interface Outcome {
