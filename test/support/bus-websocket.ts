@@ -91,10 +91,18 @@ export async function rawWebSocket({ url, options, fields = {}, seed }: RawOptio
     closed: ended,
     close: () => socket.terminate(),
   };
-  client.send(
-    'CONNECT ' +
-      `${JSON.stringify({ verbose: false, pedantic: false, lang: 'test', version: '0', protocol: 1, headers: true, no_responders: true, ...login, ...fields })}\r\n`,
-  );
+  const connectOptions = {
+    verbose: false,
+    pedantic: false,
+    lang: 'test',
+    version: '0',
+    protocol: 1,
+    headers: true,
+    no_responders: true,
+    ...login,
+    ...fields,
+  };
+  client.send(`CONNECT ${JSON.stringify(connectOptions)}\r\n`);
   await client.ping();
   return client;
 }
