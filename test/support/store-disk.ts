@@ -135,7 +135,7 @@ export function diskStorage(disk: Disk, life: Life): Storage {
       alive('verify');
       return { problems: disk.open === undefined ? [] : atOnce(verifySteps(disk.open)), log: [] };
     },
-    // What only one instance without others does.
+    // The cluster never asks for these: a single instance does.
     missing: () => false,
     prepare: () => ({ db: fromBytes(undefined), adopt: () => undefined, abandon: () => undefined }),
     openDamaged: () => undefined,

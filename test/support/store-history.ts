@@ -25,7 +25,7 @@ export interface HistoryReport {
   failures: string[];
 }
 
-/** What a history has beside commands and crashes; two of these at once would be a double fault. */
+/** The trouble that a history has beside commands and crashes; two of these at once would be a double fault. */
 const TROUBLES = ['none', 'stream deleted', 'power failures', 'disk wiped', 'row changed'] as const;
 
 /** An instance: its disk, and the process that runs on it. */
@@ -56,7 +56,7 @@ export interface History {
   settling: boolean;
   /** All that was proposed, by id. */
   drafts: Map<string, Draft>;
-  /** What was answered, by id. */
+  /** The answers of those that were answered, by id. */
   acknowledged: Map<string, Outcome>;
   /** Clients that have no answer yet. */
   working: number;

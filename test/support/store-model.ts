@@ -55,7 +55,7 @@ function short(result: Result | undefined): string {
   return result.ok ? 'ok' : result.code;
 }
 
-/** What was found in the databases that instances are left with. */
+/** The findings about the databases that instances are left with. */
 export interface Verdict {
   /** Commands of the newer release that were carried out. */
   stamps: number;

@@ -46,7 +46,7 @@ export function makeNetwork(): Network {
 
 const lastOf = (s: Stream): number => s.log.base + s.messages.length;
 
-/** What the server does for a call, and how its answer comes back. */
+/** A call of the server, which does `work` and answers with its value. */
 type Call = <T>(name: string, work: () => T) => Promise<T>;
 
 /** Calls that are answered after a while; they are lost with the life, or on the way there or back. */
@@ -127,7 +127,7 @@ function startConsumer(world: World, life: Life, { stream, from, lag, deliver, e
     },
     queue: [] as number[],
     end(): void {
-      // What had been sent still arrives, or not.
+      // Messages that had been sent still arrive, or not.
       if (world.random() < 0.5) {
         consumer.stopped = true;
       }

@@ -63,7 +63,7 @@ const ours = (name: string, more: Partial<NonNullable<Facts['own']['node']>> = {
 const good = [machine('n1'), machine('n2'), machine('n3')];
 const ways = [pair('n1', 'n2'), pair('n2', 'n1')];
 
-/** By code: machines, ways between them, and what is found. */
+/** Machines, ways between them, and what is found, by the check's code. */
 const CASES: Record<string, [Member[], Pair[], Finding['severity'], RegExp][]> = {
   'duplicate-hostname': [
     [

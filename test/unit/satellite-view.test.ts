@@ -27,7 +27,7 @@ function whole(view: SatelliteView, query: object): SatelliteInfo[] {
   return items;
 }
 
-/** What the test does with a fleet, and what it has written down of it. */
+/** A fleet, the random choices of the test, and what it has written down. */
 interface Run {
   fleet: Fleet;
   random: () => number;
@@ -65,7 +65,7 @@ function beatSome({ fleet, random, pick, book, refused }: Run): void {
   }
 }
 
-/** What may happen to one satellite in a step. */
+/** The actions that may happen to one satellite in a step. */
 function actionsOf(run: Run, id: string, step: number): Record<string, () => unknown> {
   const { fleet, random, pick } = run;
   return {

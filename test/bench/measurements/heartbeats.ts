@@ -221,7 +221,7 @@ async function measureReturn(fleet: Fleet): Promise<Result['back']> {
   const worked = workOf(fleet);
   const killed = Date.now();
   process.kill(serverOf(fleet), 'SIGKILL');
-  // What was on its way counts for nothing: a satellite waits longer than that before it comes back.
+  // Heartbeats that were on their way count for nothing: a satellite waits longer than that before it comes back.
   const back = await progress(fleet, 'back', { from: killed + 500, began: killed, wanted: count - 1 });
   // The server is another process now, which began with nothing.
   const spent = less(workOf(fleet), { ...worked, natsServer: 0 });

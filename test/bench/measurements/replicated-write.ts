@@ -51,7 +51,7 @@ interface Load {
 
 interface Result {
   atOnce: number;
-  /** Of each way. */
+  /** One for each way. */
   loads: (Spread & { name: string; perSecond: number; samples: number[] })[];
 }
 

@@ -10,7 +10,7 @@ export const ENDS = 1e15;
 
 type Heard = Heartbeat & { firstSeen: number; lastSeen: number };
 
-/** What has been heard of one, by the test's own book. */
+/** The test's own book of what has been heard of each satellite. */
 export type Book = Map<string, Heard>;
 
 const iso = (ms: number): string => new Date(ms).toISOString();

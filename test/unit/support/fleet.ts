@@ -18,7 +18,7 @@ export interface Fleet {
   state: State;
   registry: Registry;
   view: SatelliteView;
-  /** What the registry writes down. */
+  /** The records that the registry writes. */
   written: Map<string, SatelliteRecord>;
   now: number;
   beat(beat: Partial<Heartbeat> & { id: string }): void;

@@ -24,21 +24,21 @@ interface Simulation {
   plan: Plan;
   shapes: Map<string, Leaf>;
   leaves: Map<string, PlanLeaf>;
-  /** By leaf: those that must be done before. */
+  /** The leaves that must be done before each leaf. */
   before: Map<string, string[]>;
-  /** By leaf: the steps that were made. */
+  /** The steps that were made of each leaf. */
   machine: Map<string, number>;
   active: Set<string>;
   failed: Set<string>;
   completions: Map<string, number>;
   violations: string[];
-  /** By node: which of its executors is alive. */
+  /** The number of each node's executor that is alive. */
   generations: Map<string, number>;
   executors: Map<string, LeafRuns>;
-  /** By node: what breaks its connections. */
+  /** Functions that break each node's connections. */
   cuts: Map<string, Set<() => void>>;
   journal: Map<string, JournalRecord>;
-  /** Which of the coordinators is alive. */
+  /** The number of the coordinator that is alive. */
   incarnation: number;
   /** Kills the coordinator. */
   kill(): void;

@@ -17,7 +17,7 @@ export const context: ClusterContext = {
 export type Change = Record<string, unknown>;
 
 export interface Case {
-  /** What makes any machine pass this check, whatever the machine is on which the test runs. */
+  /** Makes any machine pass this check, whatever the machine is on which the test runs. */
   good?: Change;
   /** One fact changed each, what is found then. */
   bad: [Change, Finding['severity'], RegExp][];

@@ -9,7 +9,7 @@ import { ROOMY } from '../../support/store-temp.ts';
 const kinds = await loadKinds();
 export const schema = await loadSchema();
 
-/** What a core in this folder is opened with. */
+/** Options for a core in this folder. */
 export function coreOptions(
   dir: string,
   storage: Storage = fileStorage(dir, 'FULL'),
