@@ -23,6 +23,16 @@ export interface RawOptions {
 }
 
 const TRY_MS = 5_000;
+/** The fields of CONNECT that each client sends. */
+const CONNECT = {
+  verbose: false,
+  pedantic: false,
+  lang: 'test',
+  version: '0',
+  protocol: 1,
+  headers: true,
+  no_responders: true,
+};
 
 /** Connects and logs in. @throws where the server refuses, or says nothing for 5 s */
 export async function rawWebSocket({ url, options, fields = {}, seed }: RawOptions): Promise<RawClient> {
@@ -91,10 +101,7 @@ export async function rawWebSocket({ url, options, fields = {}, seed }: RawOptio
     closed: ended,
     close: () => socket.terminate(),
   };
-  client.send(
-    'CONNECT ' +
-      `${JSON.stringify({ verbose: false, pedantic: false, lang: 'test', version: '0', protocol: 1, headers: true, no_responders: true, ...login, ...fields })}\r\n`,
-  );
+  client.send(`CONNECT ${JSON.stringify({ ...CONNECT, ...login, ...fields })}\r\n`);
   await client.ping();
   return client;
 }

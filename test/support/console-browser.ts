@@ -26,6 +26,52 @@ export interface ConsoleUnderTest {
   stop(): Promise<void>;
 }
 
+/** Opens a page in another browser profile. */
+async function openPage(browser: Browser, complaints: string[]): Promise<Page> {
+  const context = await browser.newContext({
+    ignoreHTTPSErrors: true,
+    colorScheme: 'light',
+    viewport: { width: 1360, height: 900 },
+    acceptDownloads: true,
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
+  page.on('pageerror', (error) => complaints.push(error.message));
+  return page;
+}
+
+async function logIn(page: Page, url: string, user = 'admin', password = PASSWORD): Promise<void> {
+  await page.goto(url);
+  await page.getByLabel('User').fill(user);
+  await page.getByLabel('Password').fill(password);
+  await page.keyboard.press('Enter');
+  // A password that was made up for a user makes the console ask for another one; the cloud's tests have the first
+  // administrator.
+  if (user === 'admin') {
+    await page.getByRole('button', { name: 'Later' }).press('Enter');
+  }
+  await page.getByRole('heading', { name: 'Overview' }).waitFor();
+}
+
+async function callApi(
+  clouds: LocalClouds,
+  node: LocalNode,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<unknown> {
+  const answer = await call(clouds, node, path, {
+    method,
+    headers: { authorization: `Bearer ${API_TOKEN}` },
+    ...(body === undefined ? {} : { body }),
+  });
+  if (answer.status >= 300) {
+    throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`);
+  }
+  return answer.body === '' ? undefined : (JSON.parse(answer.body) as unknown);
+}
+
 /**
  * @param satellites names of nodes whose satellites run from the beginning; the first one has the cloud. @param known
  *   satellites that the test itself beats for
@@ -55,31 +101,8 @@ export async function openConsole(
       args: ['--no-sandbox', '--disable-dev-shm-usage'],
     }),
     url: (address = '') => `https://127.0.0.1:${clouds.ports.console}/${address}`,
-    async open() {
-      const context = await under.browser.newContext({
-        ignoreHTTPSErrors: true,
-        colorScheme: 'light',
-        viewport: { width: 1360, height: 900 },
-        acceptDownloads: true,
-      });
-      const page = await context.newPage();
-      page.setDefaultTimeout(PATIENCE_MS);
-      page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
-      page.on('pageerror', (error) => complaints.push(error.message));
-      return page;
-    },
-    async logIn(page, user = 'admin', password = PASSWORD) {
-      await page.goto(under.url());
-      await page.getByLabel('User').fill(user);
-      await page.getByLabel('Password').fill(password);
-      await page.keyboard.press('Enter');
-      // Who has a password that was made up for him is asked for one of his own; the cloud's tests have the first
-      // administrator.
-      if (user === 'admin') {
-        await page.getByRole('button', { name: 'Later' }).press('Enter');
-      }
-      await page.getByRole('heading', { name: 'Overview' }).waitFor();
-    },
+    open: () => openPage(under.browser, complaints),
+    logIn: (page, user, password) => logIn(page, under.url(), user, password),
     async satellite(name) {
       const child = spawn(process.execPath, ['src/main.ts', 'satellite'], {
         env: clouds.env({ name, address: '127.0.0.1' }),
@@ -99,17 +122,7 @@ export async function openConsole(
     async user(name, role, password) {
       await under.api('POST', '/api/v1/users', { name, role, password, mustChangePassword: false });
     },
-    async api(method, path, body) {
-      const answer = await call(clouds, node, path, {
-        method,
-        headers: { authorization: `Bearer ${API_TOKEN}` },
-        ...(body === undefined ? {} : { body }),
-      });
-      if (answer.status >= 300) {
-        throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`);
-      }
-      return answer.body === '' ? undefined : (JSON.parse(answer.body) as unknown);
-    },
+    api: (method, path, body) => callApi(clouds, node, method, path, body),
     async stop() {
       await under.browser.close();
       for (const child of children) {

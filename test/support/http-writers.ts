@@ -48,6 +48,62 @@ export interface Access {
   addresses: string[];
 }
 
+/** A try of the n-th write of a writer. */
+interface Write {
+  address: string;
+  /** The query that is saved. */
+  key: string;
+  /** The command's id. */
+  id: string;
+  /** The position that the writer has seen. */
+  seen: number;
+  n: number;
+}
+
+/** @returns the position of the write in the state @throws Error why it is not acknowledged */
+function put(access: Access, agent: Agent, { address, key, id, seen, n }: Write): Promise<number> {
+  const body = JSON.stringify({ name: `write ${n}`, sql: `select '${'x'.repeat(200)}'`, details: { n } });
+  const headers = {
+    authorization: `Bearer ${access.token}`,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    [COMMAND_HEADER]: id,
+    [MIN_SEQ_HEADER]: String(seen),
+  };
+  return new Promise((resolve, reject) => {
+    const asked = request(
+      {
+        host: address,
+        port: access.port,
+        path: `${API_PATHS.savedQueries}/${key}`,
+        method: 'PUT',
+        agent,
+        headers,
+        timeout: TRY_MS,
+      },
+      (answer) => {
+        answer.setEncoding('utf8');
+        let text = '';
+        answer.on('data', (chunk: string) => (text += chunk));
+        answer.on('error', reject);
+        answer.on('end', () => {
+          const status = answer.statusCode ?? 0;
+          if (status >= 200 && status < 300) {
+            resolve(Number(answer.headers[SEQ_HEADER.toLowerCase()]));
+          } else {
+            reject(new Error(`${status} ${text.slice(0, 300)}`));
+          }
+        });
+      },
+    );
+    // The socket's own timeout begins with its last byte; this is the try's.
+    const timer = setTimeout(() => asked.destroy(new Error(`no answer within ${TRY_MS / 1000} s`)), TRY_MS);
+    asked.on('error', reject);
+    asked.on('close', () => clearTimeout(timer));
+    asked.end(body);
+  });
+}
+
 /**
  * Writers that save queries by the API, each every `everyMs` at most and at a node of its own as long as that answers;
  * what failed is sent again with the same command id, to the next node. `addresses` may grow meanwhile.
@@ -59,49 +115,6 @@ export function startHttpWriters(count: number, everyMs: number, access: Access)
   const counts = Array.from({ length: count }, () => 0);
   const stalledMs = counts.map(() => 0);
   let ending = false;
-
-  function put(address: string, key: string, id: string, seen: number, n: number): Promise<number> {
-    const body = JSON.stringify({ name: `write ${n}`, sql: `select '${'x'.repeat(200)}'`, details: { n } });
-    const headers = {
-      authorization: `Bearer ${access.token}`,
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(body),
-      [COMMAND_HEADER]: id,
-      [MIN_SEQ_HEADER]: String(seen),
-    };
-    return new Promise((resolve, reject) => {
-      const asked = request(
-        {
-          host: address,
-          port: access.port,
-          path: `${API_PATHS.savedQueries}/${key}`,
-          method: 'PUT',
-          agent,
-          headers,
-          timeout: TRY_MS,
-        },
-        (answer) => {
-          answer.setEncoding('utf8');
-          let text = '';
-          answer.on('data', (chunk: string) => (text += chunk));
-          answer.on('error', reject);
-          answer.on('end', () => {
-            const status = answer.statusCode ?? 0;
-            if (status >= 200 && status < 300) {
-              resolve(Number(answer.headers[SEQ_HEADER.toLowerCase()]));
-            } else {
-              reject(new Error(`${status} ${text.slice(0, 300)}`));
-            }
-          });
-        },
-      );
-      // The socket's own timeout begins with its last byte; this is the try's.
-      const timer = setTimeout(() => asked.destroy(new Error(`no answer within ${TRY_MS / 1000} s`)), TRY_MS);
-      asked.on('error', reject);
-      asked.on('close', () => clearTimeout(timer));
-      asked.end(body);
-    });
-  }
 
   async function write(writer: number): Promise<void> {
     let at = writer;
@@ -115,7 +128,8 @@ export function startHttpWriters(count: number, everyMs: number, access: Access)
       const id = ulid(began, randomBytes(10));
       for (;;) {
         try {
-          seen = await put(access.addresses[at % access.addresses.length] ?? '', `w${writer}-${n % 7}`, id, seen, n);
+          const address = access.addresses[at % access.addresses.length] ?? '';
+          seen = await put(access, agent, { address, key: `w${writer}-${n % 7}`, id, seen, n });
           written.acknowledged.set(id, seen);
           break;
         } catch (error) {

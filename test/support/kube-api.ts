@@ -29,6 +29,43 @@ function run(program: string, args: string[], log: string[]): ChildProcess {
   return child;
 }
 
+function runEtcd(dataDir: string, clientUrl: string, peerPort: number, log: string[]): ChildProcess {
+  const peerUrl = `http://127.0.0.1:${peerPort}`;
+  return run(
+    ETCD,
+    [
+      '--data-dir',
+      dataDir,
+      '--listen-client-urls',
+      clientUrl,
+      '--advertise-client-urls',
+      clientUrl,
+      '--listen-peer-urls',
+      peerUrl,
+      '--initial-advertise-peer-urls',
+      peerUrl,
+      '--initial-cluster',
+      `default=${peerUrl}`,
+      '--unsafe-no-fsync',
+    ],
+    log,
+  );
+}
+
+/** Kills those that run, and waits for their ends. */
+async function end(children: ChildProcess[]): Promise<void> {
+  await Promise.all(
+    children.map(async (child) => {
+      if (child.exitCode !== null || child.signalCode !== null) {
+        return;
+      }
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }),
+  );
+}
+
+/** Starts etcd and the API server. */
 export async function kubeApi(): Promise<KubeApi> {
   const root = mkdtempSync(join(tmpdir(), 'terrarium-kube-'));
   const [port = 0, etcdClient = 0, etcdPeer = 0] = await freePorts(3);
@@ -58,27 +95,8 @@ export async function kubeApi(): Promise<KubeApi> {
   }
   const log: string[] = [];
   const etcdUrl = `http://127.0.0.1:${etcdClient}`;
-  const peerUrl = `http://127.0.0.1:${etcdPeer}`;
   const children = [
-    run(
-      ETCD,
-      [
-        '--data-dir',
-        join(root, 'etcd'),
-        '--listen-client-urls',
-        etcdUrl,
-        '--advertise-client-urls',
-        etcdUrl,
-        '--listen-peer-urls',
-        peerUrl,
-        '--initial-advertise-peer-urls',
-        peerUrl,
-        '--initial-cluster',
-        `default=${peerUrl}`,
-        '--unsafe-no-fsync',
-      ],
-      log,
-    ),
+    runEtcd(join(root, 'etcd'), etcdUrl, etcdPeer, log),
     run(
       join(root, 'bin/kube-apiserver'),
       [
@@ -108,15 +126,7 @@ export async function kubeApi(): Promise<KubeApi> {
   });
   const stop = async (): Promise<void> => {
     client.close();
-    await Promise.all(
-      children.map(async (child) => {
-        if (child.exitCode !== null || child.signalCode !== null) {
-          return;
-        }
-        child.kill('SIGKILL');
-        await once(child, 'exit');
-      }),
-    );
+    await end(children);
     rmSync(root, { recursive: true, force: true });
   };
   try {

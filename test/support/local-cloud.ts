@@ -36,6 +36,68 @@ export interface LocalClouds {
   output: string[];
 }
 
+function writeClusterConfig(configFile: string, ports: Ports, nodes: LocalNode[]): void {
+  writeFileSync(
+    configFile,
+    JSON.stringify({
+      id: 'c0ffee',
+      name: 'test',
+      version: '0.1.0',
+      ports,
+      serviceRange: '240.96.0.0/16',
+      controlPlanes: nodes.map((n) => n.address),
+    }),
+  );
+}
+
+/** Writes what an instance has learnt from Kubernetes before: it starts with that while Kubernetes is not there. */
+async function writeFacts(data: string, credentials: object | undefined, topology: object): Promise<void> {
+  const state = join(data, 'cloud/state');
+  mkdirSync(state, { recursive: true });
+  const db = await openDatabase(join(state, 'cloud.db'));
+  const facts = openFacts(db);
+  if (credentials !== undefined) {
+    facts.put('credentials', credentials);
+  }
+  facts.put('topology', topology);
+  db.close();
+}
+
+/** Gathers what a cloud prints. @throws Error with all of that where it ends before it is ready */
+function untilItSaysReady(child: ChildProcess, node: LocalNode, output: string[]): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    child.once('exit', (code) =>
+      reject(new Error(`the cloud of ${node.name} ended with ${code}:\n${output.join('')}`)),
+    );
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (chunk: Buffer) => {
+        output.push(`${node.name} ${chunk.toString('utf8')}`);
+        if (chunk.includes('cloud: ready')) {
+          resolve();
+        }
+      });
+    }
+  });
+}
+
+async function untilReady(clouds: LocalClouds, node: LocalNode): Promise<void> {
+  let last = '';
+  await until(
+    `${node.name} to be ready`,
+    async () => {
+      const answer = await call(clouds, node, '/readyz').catch((error: Error) => ({
+        status: 0,
+        body: error.message,
+      }));
+      last = answer.body;
+      return answer.status === 200 ? true : undefined;
+    },
+    45_000,
+  ).catch((error: Error) => {
+    throw new Error(`${error.message}: ${last}\n${clouds.output.join('')}`);
+  });
+}
+
 /**
  * @param options `credentials: false`: as new instances, which have never read the Secret; `satellites`: of nodes
  *   without a cloud;
@@ -51,57 +113,22 @@ export async function localClouds(
   const numbers = await freePorts(PORT_NAMES.length);
   const ports = Object.fromEntries(PORT_NAMES.map((name, i) => [name, numbers[i]])) as Ports;
   const configFile = join(files.root, 'cluster.json');
-  writeFileSync(
-    configFile,
-    JSON.stringify({
-      id: 'c0ffee',
-      name: 'test',
-      version: '0.1.0',
-      ports,
-      serviceRange: '240.96.0.0/16',
-      controlPlanes: nodes.map((n) => n.address),
-    }),
-  );
+  writeClusterConfig(configFile, ports, nodes);
   const credentials = {
     adminPasswordHash: await hashPassword(PASSWORD),
     apiTokenHash: createHash('sha256').update(API_TOKEN).digest('hex'),
   };
+  const topology = {
+    servers: nodes,
+    satellites: [...[...nodes, ...workers].map((n) => n.name), ...(options.known ?? [])],
+    jetstream: nodes.length >= 3,
+  };
   for (const node of nodes) {
-    const state = join(files.data(node.name), 'cloud/state');
-    mkdirSync(state, { recursive: true });
-    const db = await openDatabase(join(state, 'cloud.db'));
-    const facts = openFacts(db);
-    // What an instance has learnt from Kubernetes before: it starts with that while Kubernetes is not there.
-    if (options.credentials !== false) {
-      facts.put('credentials', credentials);
-    }
-    facts.put('topology', {
-      servers: nodes,
-      satellites: [...[...nodes, ...workers].map((n) => n.name), ...(options.known ?? [])],
-      jetstream: nodes.length >= 3,
-    });
-    db.close();
+    await writeFacts(files.data(node.name), options.credentials === false ? undefined : credentials, topology);
   }
   const built = process.env['TERRARIUM_UNDER_TEST'];
   const command = options.command ?? (built === undefined ? [process.execPath, 'src/main.ts'] : [built]);
   const output: string[] = [];
-  const ready = async (node: LocalNode): Promise<void> => {
-    let last = '';
-    await until(
-      `${node.name} to be ready`,
-      async () => {
-        const answer = await call(clouds, node, '/readyz').catch((error: Error) => ({
-          status: 0,
-          body: error.message,
-        }));
-        last = answer.body;
-        return answer.status === 200 ? true : undefined;
-      },
-      45_000,
-    ).catch((error: Error) => {
-      throw new Error(`${error.message}: ${last}\n${output.join('')}`);
-    });
-  };
   const children = new Set<ChildProcess>();
   const env = (node: LocalNode): NodeJS.ProcessEnv => ({
     ...process.env,
@@ -129,20 +156,8 @@ export async function localClouds(
       });
       children.add(child);
       child.once('exit', () => children.delete(child));
-      await new Promise<void>((resolve, reject) => {
-        child.once('exit', (code) =>
-          reject(new Error(`the cloud of ${node.name} ended with ${code}:\n${output.join('')}`)),
-        );
-        for (const stream of [child.stdout, child.stderr]) {
-          stream?.on('data', (chunk: Buffer) => {
-            output.push(`${node.name} ${chunk.toString('utf8')}`);
-            if (chunk.includes('cloud: ready')) {
-              resolve();
-            }
-          });
-        }
-      });
-      await ready(node);
+      await untilItSaysReady(child, node, output);
+      await untilReady(clouds, node);
       return child;
     },
     async halt() {

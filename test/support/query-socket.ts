@@ -15,18 +15,21 @@ export interface QuerySocket {
   close(): Promise<void>;
 }
 
-/** @throws Error `Unexpected server response: STATUS` where it is refused */
-export async function querySocket(
+/** Those who wait for lines of an id. */
+type Asked = Map<string, { onLine(line: StreamLine): void; lost(error: Error): void }>;
+
+/** Opens the WebSocket; its lines go to those who wait for them. */
+async function openSocket(
   clouds: LocalClouds,
   node: LocalNode,
   headers: Record<string, string>,
-): Promise<QuerySocket> {
+  asked: Asked,
+): Promise<WebSocket> {
   const ws = new WebSocket(`wss://${node.address}:${clouds.ports.console}${API_PATHS.queryStream}`, {
     ca: clouds.files.authority.cert,
     headers,
     perMessageDeflate: false,
   });
-  const asked = new Map<string, { onLine(line: StreamLine): void; lost(error: Error): void }>();
   ws.on('message', (data) => {
     const line = JSON.parse(String(data)) as StreamLine;
     asked.get(line.id)?.onLine(line);
@@ -37,6 +40,17 @@ export async function querySocket(
     }
   });
   await once(ws, 'open');
+  return ws;
+}
+
+/** @throws Error `Unexpected server response: STATUS` where it is refused */
+export async function querySocket(
+  clouds: LocalClouds,
+  node: LocalNode,
+  headers: Record<string, string>,
+): Promise<QuerySocket> {
+  const asked: Asked = new Map();
+  const ws = await openSocket(clouds, node, headers, asked);
   let last = 0;
   const say = (request: StreamRequest): void => ws.send(JSON.stringify(request));
   return {

@@ -66,6 +66,130 @@ function roomOf(dirs: string[]): number {
   );
 }
 
+type Node = Topology['servers'][number];
+
+/** All members have this in common. */
+interface Site {
+  nodes: Node[];
+  files: BusFiles;
+  port: number;
+  clusterPort: number;
+  websocketPort: number;
+  note(name: string, line: string): void;
+}
+
+function serverOptions(site: Site, { name, address }: Node, topology: Topology): BusServerOptions {
+  const { files, port, clusterPort, websocketPort, note } = site;
+  const streams = join(files.data(name), STREAMS);
+  return {
+    binary: NATS_SERVER,
+    topology,
+    log: (line) => note(name, line),
+    roomy: () => roomOf([files.data(name), dirname(streams)]) > 16e6,
+    settings: {
+      node: name,
+      address,
+      port,
+      clusterPort,
+      websocketPort,
+      clusterId: 'test',
+      tlsDir: join(files.data(name), 'cloud/tls'),
+      stateDir: join(files.data(name), 'cloud/state'),
+    },
+  };
+}
+
+function makeMember(site: Site, node: Node, topology: Topology): Member {
+  return {
+    name: node.name,
+    dir: join(site.files.data(node.name), 'replica'),
+    streams: join(site.files.data(node.name), STREAMS),
+    options: serverOptions(site, node, topology),
+    server: new BusServer(serverOptions(site, node, topology)),
+  };
+}
+
+/** Opens the replica of a member, connected to its own server first. */
+async function openMember(
+  { nodes, files, port, note }: Site,
+  member: Member,
+  limits: Limits,
+  instances: () => { name: string }[],
+): Promise<Replica> {
+  const own = nodes.findIndex((n) => n.name === member.name);
+  const servers = [...nodes.slice(own), ...nodes.slice(0, own)].map((n) => `${n.address}:${port}`);
+  member.connection = await connectBus({
+    servers,
+    tls: files.cloudTls(member.name),
+    name: `cloud ${member.name}`,
+    inOrder: true,
+    onlyThese: true,
+  });
+  member.replica = await openReplica({
+    self: member.name,
+    dir: member.dir,
+    log: (line) => note(member.name, line),
+    space: () => ROOMY,
+    limits,
+    cluster: {
+      pipe: streamPipe(member.connection, member.streams),
+      peers: busPeers(member.connection, member.name),
+      instances,
+    },
+  });
+  return member.replica;
+}
+
+async function closeMember(member: Member): Promise<void> {
+  const { replica, connection } = member;
+  // Writers look for another one from here on.
+  delete member.replica;
+  await replica?.stop();
+  await connection?.close();
+  delete member.connection;
+}
+
+async function killMember(member: Member): Promise<void> {
+  const { pid } = member.server;
+  // Said before the signal, which else counts as a crash.
+  const stopped = member.server.stop();
+  if (pid !== undefined) {
+    process.kill(pid, 'SIGKILL');
+  }
+  await Promise.all([stopped, closeMember(member)]);
+}
+
+/** Waits for a state of members. @throws Error with their status and the log */
+async function untilMembers(what: string, members: Member[], log: string[], reached: () => boolean): Promise<void> {
+  await until(what, () => (reached() ? true : undefined), 60_000).catch((error: Error) => {
+    throw new Error(`${error.message}\n${JSON.stringify(members.map((m) => m.replica?.status()))}\n${log.join('\n')}`);
+  });
+}
+
+function haveOnePosition(members: Member[]): boolean {
+  const places = members.map(
+    (m) => `${m.replica?.status().state} ${m.replica?.status().epoch} ${m.replica?.position()}`,
+  );
+  return places.every((p) => p === places[0] && p.startsWith('ready'));
+}
+
+/** @throws Error where the tables of members are not equal row by row. */
+function compareTables(members: Member[]): void {
+  const [first, ...rest] = members.map((m) => ({ name: m.name, rows: contents((m.replica as Replica).db) }));
+  for (const other of rest) {
+    for (const [table, rows] of Object.entries(first?.rows ?? {})) {
+      const theirs = other.rows[table] ?? [];
+      const different = rows.findIndex((row, i) => row !== theirs[i]);
+      if (rows.length !== theirs.length || different >= 0) {
+        throw new Error(
+          `${table} differs on ${first?.name} (${rows.length} rows) and ${other.name} (${theirs.length}): ` +
+            `${String(rows[different])} | ${String(theirs[different])}`,
+        );
+      }
+    }
+  }
+}
+
 /**
  * @param alone the first server only, by itself and without JetStream, until `grow`.
  * @param prepare gets each member's folder, with all of its files in it, before anything is started.
@@ -85,63 +209,20 @@ export async function startCluster(
   const [port = 0, clusterPort = 0, websocketPort = 0] = await freePorts(3);
   let registered = nodes.slice(0, count - spare);
   const topology: Topology = { servers: registered, satellites: [], jetstream: true };
-  const streamsOf = (name: string): string => join(files.data(name), STREAMS);
   const log: string[] = [];
   const started = Date.now();
   const note = (name: string, line: string): void =>
     void log.push(`${((Date.now() - started) / 1000).toFixed(2)} ${name} ${line}`);
-  const optionsOf = ({ name, address }: (typeof nodes)[number]): BusServerOptions => ({
-    binary: NATS_SERVER,
-    topology: alone && name === 'n1' ? { servers: nodes.slice(0, 1), satellites: [], jetstream: false } : topology,
-    log: (line) => note(name, line),
-    roomy: () => roomOf([files.data(name), dirname(streamsOf(name))]) > 16e6,
-    settings: {
-      node: name,
-      address,
-      port,
-      clusterPort,
-      websocketPort,
-      clusterId: 'test',
-      tlsDir: join(files.data(name), 'cloud/tls'),
-      stateDir: join(files.data(name), 'cloud/state'),
-    },
-  });
-  const members: Member[] = nodes.map((node) => ({
-    name: node.name,
-    dir: join(files.data(node.name), 'replica'),
-    streams: streamsOf(node.name),
-    options: optionsOf(node),
-    server: new BusServer(optionsOf(node)),
-  }));
+  const site: Site = { nodes, files, port, clusterPort, websocketPort, note };
+  const onlyFirst: Topology = { servers: nodes.slice(0, 1), satellites: [], jetstream: false };
+  const members = nodes.map((node) => makeMember(site, node, alone && node.name === 'n1' ? onlyFirst : topology));
   await Promise.all(members.slice(0, alone ? 1 : registered.length).map((m) => m.server.start()));
-  const cluster: TestCluster = {
+  return {
     members,
     log,
     files,
-    async open(member, limits = { snapshotEntries: 400, snapshotMs: 60_000, logMargin: 50 }) {
-      const own = nodes.findIndex((n) => n.name === member.name);
-      const servers = [...nodes.slice(own), ...nodes.slice(0, own)].map((n) => `${n.address}:${port}`);
-      member.connection = await connectBus({
-        servers,
-        tls: files.cloudTls(member.name),
-        name: `cloud ${member.name}`,
-        inOrder: true,
-        onlyThese: true,
-      });
-      member.replica = await openReplica({
-        self: member.name,
-        dir: member.dir,
-        log: (line) => note(member.name, line),
-        space: () => ROOMY,
-        limits,
-        cluster: {
-          pipe: streamPipe(member.connection, member.streams),
-          peers: busPeers(member.connection, member.name),
-          instances: () => registered.map(({ name }) => ({ name })),
-        },
-      });
-      return member.replica;
-    },
+    open: (member, limits = { snapshotEntries: 400, snapshotMs: 60_000, logMargin: 50 }) =>
+      openMember(site, member, limits, () => registered.map(({ name }) => ({ name }))),
     async openSingle(member) {
       member.replica = await openReplica({
         self: member.name,
@@ -169,66 +250,18 @@ export async function startCluster(
         }),
       );
     },
-    async kill(member) {
-      const { pid } = member.server;
-      // Said before the signal, which else counts as a crash.
-      const stopped = member.server.stop();
-      if (pid !== undefined) {
-        process.kill(pid, 'SIGKILL');
-      }
-      await Promise.all([stopped, cluster.close(member)]);
-    },
-    async close(member) {
-      const { replica, connection } = member;
-      // Writers look for another one from here on.
-      delete member.replica;
-      await replica?.stop();
-      await connection?.close();
-      delete member.connection;
-    },
-    async ready(some = members) {
-      await until(
-        'all ready',
-        () => (some.every((m) => m.replica?.status().state === 'ready') ? true : undefined),
-        60_000,
-      ).catch((error: Error) => {
-        throw new Error(`${error.message}\n${JSON.stringify(some.map((m) => m.replica?.status()))}\n${log.join('\n')}`);
-      });
-    },
+    kill: killMember,
+    close: closeMember,
+    ready: (some = members) =>
+      untilMembers('all ready', some, log, () => some.every((m) => m.replica?.status().state === 'ready')),
     async equal() {
-      await until(
-        'one position',
-        () => {
-          const places = members.map(
-            (m) => `${m.replica?.status().state} ${m.replica?.status().epoch} ${m.replica?.position()}`,
-          );
-          return places.every((p) => p === places[0] && p.startsWith('ready')) ? true : undefined;
-        },
-        60_000,
-      ).catch((error: Error) => {
-        throw new Error(
-          `${error.message}\n${JSON.stringify(members.map((m) => m.replica?.status()))}\n${log.join('\n')}`,
-        );
-      });
-      const [first, ...rest] = members.map((m) => ({ name: m.name, rows: contents((m.replica as Replica).db) }));
-      for (const other of rest) {
-        for (const [table, rows] of Object.entries(first?.rows ?? {})) {
-          const theirs = other.rows[table] ?? [];
-          const different = rows.findIndex((row, i) => row !== theirs[i]);
-          if (rows.length !== theirs.length || different >= 0) {
-            throw new Error(
-              `${table} differs on ${first?.name} (${rows.length} rows) and ${other.name} (${theirs.length}): ` +
-                `${String(rows[different])} | ${String(theirs[different])}`,
-            );
-          }
-        }
-      }
+      await untilMembers('one position', members, log, () => haveOnePosition(members));
+      compareTables(members);
     },
     async stop() {
-      await Promise.all(members.map((m) => cluster.close(m)));
+      await Promise.all(members.map(closeMember));
       await Promise.all(members.map((m) => m.server.stop()));
       files.remove();
     },
   };
-  return cluster;
 }

@@ -40,28 +40,28 @@ t.test('an error is one sentence', async (t) => {
   t.match(messageOf({}), /Load it again/);
 });
 
+/** An overview without a problem. */
+const WELL: Overview = {
+  cluster: { id: 'c', name: 'c', version: '1' },
+  instance: 'n1',
+  at: '',
+  kubernetes: { reachable: true },
+  nodes: [],
+  clouds: [],
+  applications: [],
+  pods: [{ namespace: 'd', name: 'job', node: 'n1', phase: 'Succeeded', ready: false, hostNetwork: true, restarts: 0 }],
+  satellites: {
+    version: 1,
+    counts: { healthy: 3, degraded: 0, unreachable: 0, enrolled: 1, revoked: 1 },
+    concerns: [],
+    missing: [],
+  },
+};
+
 t.test('what needs attention, the worst first', async (t) => {
-  const well: Overview = {
-    cluster: { id: 'c', name: 'c', version: '1' },
-    instance: 'n1',
-    at: '',
-    kubernetes: { reachable: true },
-    nodes: [],
-    clouds: [],
-    applications: [],
-    pods: [
-      { namespace: 'd', name: 'job', node: 'n1', phase: 'Succeeded', ready: false, hostNetwork: true, restarts: 0 },
-    ],
-    satellites: {
-      version: 1,
-      counts: { healthy: 3, degraded: 0, unreachable: 0, enrolled: 1, revoked: 1 },
-      concerns: [],
-      missing: [],
-    },
-  };
-  t.same(concernsOf(well), []);
+  t.same(concernsOf(WELL), []);
   const ill = concernsOf({
-    ...well,
+    ...WELL,
     kubernetes: { reachable: false, error: 'refused' },
     nodes: [
       {
@@ -85,7 +85,7 @@ t.test('what needs attention, the worst first', async (t) => {
         lastSeen: '',
       },
     ],
-    pods: [{ ...well.pods[0]!, phase: 'Pending' }],
+    pods: [{ ...WELL.pods[0]!, phase: 'Pending' }],
   });
   t.same(
     ill.map((c) => c.tone),
@@ -94,7 +94,7 @@ t.test('what needs attention, the worst first', async (t) => {
   t.equal(ill[0]?.text, 'Node n2 is not ready: the kubelet is silent');
   t.equal(ill.at(-1)?.text, 'One pod is not ready');
   const warned = concernsOf({
-    ...well,
+    ...WELL,
     clouds: [
       {
         name: 'c1',
@@ -110,10 +110,10 @@ t.test('what needs attention, the worst first', async (t) => {
   });
   t.same(warned, [{ tone: 'warn', text: 'The cloud on n1: Only 12 % are free.' }]);
   const many = concernsOf({
-    ...well,
+    ...WELL,
     satellites: {
-      ...well.satellites,
-      counts: { ...well.satellites.counts, unreachable: 7, degraded: 1 },
+      ...WELL.satellites,
+      counts: { ...WELL.satellites.counts, unreachable: 7, degraded: 1 },
       concerns: [{ id: 'a', node: 'a', name: 'a', state: 'unreachable', lastSeen: '' }],
     },
   });

@@ -25,7 +25,8 @@ t.test("a kubeconfig's current context", async (t) => {
 apiVersion: v1
 kind: Config
 current-context: b
-clusters: [{name: ca, cluster: {server: "https://a:6443"}}, {name: cb, cluster: {server: "https://[::1]:7443/", certificate-authority-data: ${base64('CA')}}}]
+clusters: [{name: ca, cluster: {server: "https://a:6443"}},
+  {name: cb, cluster: {server: "https://[::1]:7443/", certificate-authority-data: ${base64('CA')}}}]
 contexts: [{name: a, context: {cluster: ca, user: u}}, {name: b, context: {cluster: cb, user: u}}]
 users: [{name: u, user: {client-certificate-data: ${base64('CERT')}, client-key-data: ${base64('KEY')}}}]`;
   t.same(parseKubeconfig(text), { server: 'https://[::1]:7443', ca: 'CA', cert: 'CERT', key: 'KEY' });

@@ -211,7 +211,13 @@ metadata: {name: other}
   t.same(
     watchedWorkloads([
       apps,
-      '{"kind":"List","items":[{"apiVersion":"apps/v1","kind":"DaemonSet","metadata":{"name":"d"}},{"kind":"Job","metadata":{"name":"j"}}]}',
+      JSON.stringify({
+        kind: 'List',
+        items: [
+          { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name: 'd' } },
+          { kind: 'Job', metadata: { name: 'j' } },
+        ],
+      }),
     ]),
     [
       { kind: 'Deployment', namespace: 'shop', name: 'a' },

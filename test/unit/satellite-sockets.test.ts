@@ -9,19 +9,38 @@ import { inetSockets, parseAddress, socketOwners, unixSockets } from '../../src/
 import { loadTables, sourcesFrom, type Row } from '../../src/satellite/table.ts';
 
 /** As a Debian 12 machine printed them. */
-const TCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode                                                     
-   0: 0100007F:1F90 00000000:0000 0A 00000000:00000003 00:00000000 00000000   101        0 41830 1 0000000000000000 100 0 0 10 0                     
-   1: 0B00000A:0016 0200000A:D431 01 00000024:00000000 01:00000016 00000000     0        0 55210 4 0000000000000000 22 4 31 10 -1                    
-   2: 0B00000A:C350 0200000A:01BB 06 00000000:00000000 03:000013F2 00000000     0        0 0 3 0000000000000000
-`;
-const TCP6 = `  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 00000000000000000000000000000000:0016 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1111 1 0000000000000000 100 0 0 10 0
-   1: B80D0120000000000000000001000000:1B58 0000000000000000FFFF00000B00000A:9C40 01 00000000:00000000 00:00000000 00000000  1000        0 2222 1 0000000000000000 20 4 30 10 -1
-`;
-const UDP = `   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
-  201: 3500007F:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000   991        0 3333 2 0000000000000000 0
-  202: 0B00000A:A000 0800000A:0035 01 00000000:00000000 00:00000000 00000000   991        0 4444 2 0000000000000000 0
-`;
+const TCP = [
+  '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode'.padEnd(149),
+  (
+    '   0: 0100007F:1F90 00000000:0000 0A 00000000:00000003 00:00000000 00000000   101        0 41830 1 ' +
+    '0000000000000000 100 0 0 10 0'
+  ).padEnd(149),
+  (
+    '   1: 0B00000A:0016 0200000A:D431 01 00000024:00000000 01:00000016 00000000     0        0 55210 4 ' +
+    '0000000000000000 22 4 31 10 -1'
+  ).padEnd(149),
+  '   2: 0B00000A:C350 0200000A:01BB 06 00000000:00000000 03:000013F2 00000000     0        0 0 3 ' +
+    '0000000000000000',
+  '',
+].join('\n');
+const TCP6 = [
+  '  sl  local_address                         remote_address                        st tx_queue ' +
+    'rx_queue tr tm->when retrnsmt   uid  timeout inode',
+  '   0: 00000000000000000000000000000000:0016 00000000000000000000000000000000:0000 0A ' +
+    '00000000:00000000 00:00000000 00000000     0        0 1111 1 0000000000000000 100 0 0 10 0',
+  '   1: B80D0120000000000000000001000000:1B58 0000000000000000FFFF00000B00000A:9C40 01 ' +
+    '00000000:00000000 00:00000000 00000000  1000        0 2222 1 0000000000000000 20 4 30 10 -1',
+  '',
+].join('\n');
+const UDP = [
+  '   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ' +
+    'ref pointer drops',
+  '  201: 3500007F:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000   991        0 3333 2 ' +
+    '0000000000000000 0',
+  '  202: 0B00000A:A000 0800000A:0035 01 00000000:00000000 00:00000000 00000000   991        0 4444 2 ' +
+    '0000000000000000 0',
+  '',
+].join('\n');
 const UNIX = `Num       RefCount Protocol Flags    Type St Inode Path
 0000000000000000: 00000002 00000000 00010000 0001 01 5555 /run/containerd/containerd.sock
 0000000000000000: 00000003 00000000 00000000 0001 03 6666

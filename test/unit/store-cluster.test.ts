@@ -4,20 +4,10 @@ import { LIMITS, type Limits } from '../../src/store/core.ts';
 import { loadKinds, loadSchema } from '../../src/store/kind.ts';
 import type { Replica } from '../../src/store/replica.ts';
 import { seeded } from '../support/seeded.ts';
+import { diskStorage, emptyDisk, unplug } from '../support/store-disk.ts';
+import { makeNetwork, peersOf, pipeOf, type Network } from '../support/store-network.ts';
 import { ROOMY } from '../support/store-temp.ts';
-import {
-  diskStorage,
-  emptyDisk,
-  makeNetwork,
-  makeWorld,
-  peersOf,
-  pipeOf,
-  timingOf,
-  unplug,
-  type Life,
-  type Network,
-  type World,
-} from '../support/store-world.ts';
+import { makeWorld, timingOf, type Life, type World } from '../support/store-world.ts';
 
 const NAMES = ['n1', 'n2', 'n3'];
 const kinds = await loadKinds();

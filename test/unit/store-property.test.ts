@@ -1,6 +1,8 @@
 import t from 'tap';
 import { defineCommand, loadKinds, loadSchema, type CommandKind, type Kinds } from '../../src/store/kind.ts';
-import { neighbours, runHistory, type HistoryOptions } from '../support/store-simulation.ts';
+import type { HistoryOptions } from '../support/store-history.ts';
+import { neighbours } from '../support/store-releases.ts';
+import { runHistory } from '../support/store-simulation.ts';
 
 const HISTORIES = Number(process.env['TERRARIUM_HISTORIES'] ?? 60);
 const SEED = Number(process.env['TERRARIUM_SEED'] ?? 20261121);

@@ -203,9 +203,11 @@ t.test('three snapshots stay, each a database that SQLite finds sound', async (t
 t.test('each write of one instance is on disk before it is answered', async (t) => {
   const dir = t.testdir();
   const script = `const { openReplica } = await import('./src/store/replica.ts');
-    const r = await openReplica({ self: 'n1', dir: process.argv[1], log: () => {}, space: () => ({ free: 1e12, total: 1e12 }) });
+    const space = () => ({ free: 1e12, total: 1e12 });
+    const r = await openReplica({ self: 'n1', dir: process.argv[1], log: () => {}, space });
+    const note = (after) => ({ kind: 'audit.note', actor: 'a', args: { resource: 'x', before: null, after } });
     console.error('BEGIN');
-    for (let n = 0; n < 20; n += 1) await r.propose({ kind: 'audit.note', actor: 'a', args: { resource: 'x', before: null, after: n } });
+    for (let n = 0; n < 20; n += 1) await r.propose(note(n));
     console.error('END'); process.exit(0);`;
   const trace = join(dir, 'trace');
   execFileSync(

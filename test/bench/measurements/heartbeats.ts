@@ -74,6 +74,164 @@ async function tell(child: ChildProcess, message: string): Promise<void> {
   await told;
 }
 
+/** A cloud, its simulated satellites, and what is heard of them. */
+interface Fleet {
+  count: number;
+  clouds: LocalClouds;
+  /** The cloud's process. */
+  pid: number;
+  simulators: ChildProcess[];
+  /** When each satellite was heard last. */
+  heard: Map<string, number>;
+  say: (line: string) => void;
+  signal: AbortSignal;
+}
+
+const serverOf = ({ pid }: Fleet): number => childrenOf(pid)[0] ?? 0;
+
+/** Processor time until now, ms. */
+const workOf = (fleet: Fleet): Work => ({
+  cloud: processorMs(fleet.pid),
+  natsServer: processorMs(serverOf(fleet)),
+  simulators: fleet.simulators.reduce((sum, c) => sum + processorMs(c.pid ?? 0), 0),
+});
+
+const less = (a: Work, b: Work, by = 1): Work => ({
+  cloud: (a.cloud - b.cloud) / by,
+  natsServer: (a.natsServer - b.natsServer) / by,
+  simulators: (a.simulators - b.simulators) / by,
+});
+
+/** How many satellites have been heard from then on. */
+function heardSince(heard: Map<string, number>, from: number): number {
+  let n = 0;
+  for (const at of heard.values()) {
+    if (at >= from) {
+      n += 1;
+    }
+  }
+  return n;
+}
+
+/** Waits until `wanted` satellites have been heard since `from`. @returns times since `began` */
+async function progress(
+  { count, heard, say, signal }: Fleet,
+  what: string,
+  { from, began, wanted }: { from: number; began: number; wanted: number },
+): Promise<Progress> {
+  const reached = (n: number): Promise<number> =>
+    until(
+      `${n} satellites to be ${what}`,
+      () => {
+        signal.throwIfAborted();
+        return heardSince(heard, from) >= n ? Date.now() - began : undefined;
+      },
+      PATIENCE_MS,
+    );
+  const telling = setInterval(
+    () => say(`${count}: ${heardSince(heard, from)} are ${what} after ${((Date.now() - began) / 1000).toFixed(0)} s`),
+    20_000,
+  );
+  try {
+    const found = {
+      half: await reached(count / 2),
+      most: await reached(Math.ceil(count * 0.99) - 1),
+      all: await reached(wanted),
+    };
+    say(
+      `${count}: ${what}: half after ${seconds(found.half)} s, 99 % after ${seconds(found.most)} s, all after ` +
+        `${seconds(found.all)} s`,
+    );
+    return found;
+  } finally {
+    clearInterval(telling);
+  }
+}
+
+/** How many commands the state has. */
+async function written(clouds: LocalClouds): Promise<number> {
+  const metrics = await call(clouds, node, '/metrics', { headers: { authorization: `Bearer ${API_TOKEN}` } });
+  const [, found] = /^terrarium_state_position (\d+)/m.exec(metrics.body) ?? [];
+  if (found === undefined) {
+    throw new Error(`the cloud tells no position: ${metrics.body.slice(0, 200)}`);
+  }
+  return Number(found);
+}
+
+/** Connects all satellites; ends when nothing more is written for it. */
+async function connectAll(fleet: Fleet): Promise<Progress> {
+  const { count, clouds, say, signal } = fleet;
+  const began = Date.now();
+  for (const simulator of fleet.simulators) {
+    await tell(simulator, 'connect');
+  }
+  const connected = await progress(fleet, 'connected', { from: began, began, wanted: count });
+  // The first heartbeats of all bring each into the state, which is no rest.
+  let [before, position] = [-1, await written(clouds)];
+  while (position !== before) {
+    await sleep(2 * HEARTBEAT_MS, undefined, { signal });
+    [before, position] = [position, await written(clouds)];
+  }
+  say(`${count}: nothing more is written to the state after ${seconds(Date.now() - began)} s`);
+  return connected;
+}
+
+async function measureRest(fleet: Fleet): Promise<Pick<Result, 'cpu' | 'memory'>> {
+  const { count, pid, say, signal } = fleet;
+  const start = { work: workOf(fleet), at: Date.now() };
+  await sleep(STEADY_MS, undefined, { signal });
+  const cpu = less(workOf(fleet), start.work, Date.now() - start.at);
+  const memory = { cloud: proportional(pid), natsServer: proportional(serverOf(fleet)) };
+  say(
+    `${count}: at rest cloud ${(cpu.cloud * 100).toFixed(0)} %, nats-server ${(cpu.natsServer * 100).toFixed(0)} ` +
+      `%, simulators ${(cpu.simulators * 100).toFixed(0)} % of a processor`,
+  );
+  return { cpu, memory };
+}
+
+/** Silences one satellite. @returns how long after its last heartbeat that is noticed */
+async function measureSilence(
+  { count, clouds, simulators, heard, say, signal }: Fleet,
+  silent: string,
+): Promise<Result['silent']> {
+  await tell(simulators[0] as ChildProcess, `silence ${silent}`);
+  // Its last one may be on its way yet.
+  const last = (): number => heard.get(silent) ?? 0;
+  const isIn = (state: SatelliteInfo['state']): Promise<number> =>
+    until(
+      `${silent} to be ${state}`,
+      async () => {
+        signal.throwIfAborted();
+        const answer = await call(clouds, node, `/api/v1/satellites/${silent}`, {
+          headers: { authorization: `Bearer ${API_TOKEN}` },
+        });
+        return (JSON.parse(answer.body) as SatelliteInfo).state === state ? Date.now() - last() : undefined;
+      },
+      120_000,
+    );
+  const degraded = await isIn('degraded');
+  const unreachable = await isIn('unreachable');
+  say(`${count}: a silent one is degraded after ${degraded} ms, unreachable after ${unreachable} ms`);
+  return { degraded, unreachable };
+}
+
+/** Kills nats-server, so that all satellites but the silent one come back at once. */
+async function measureReturn(fleet: Fleet): Promise<Result['back']> {
+  const { count, say } = fleet;
+  const worked = workOf(fleet);
+  const killed = Date.now();
+  process.kill(serverOf(fleet), 'SIGKILL');
+  // Heartbeats that were on their way count for nothing: a satellite waits longer than that before it comes back.
+  const back = await progress(fleet, 'back', { from: killed + 500, began: killed, wanted: count - 1 });
+  // The server is another process now, which began with nothing.
+  const spent = less(workOf(fleet), { ...worked, natsServer: 0 });
+  say(
+    `${count}: for it the cloud worked ${seconds(spent.cloud)} s, nats-server ${seconds(spent.natsServer)} s, ` +
+      `the simulators ${seconds(spent.simulators)} s`,
+  );
+  return { ...back, work: spent };
+}
+
 async function measure(
   count: number,
   ids: string[],
@@ -81,60 +239,12 @@ async function measure(
   say: (line: string) => void,
   signal: AbortSignal,
 ): Promise<Result> {
-  const children: ChildProcess[] = [];
+  const simulators: ChildProcess[] = [];
   const heard = new Map<string, number>();
-  const since = (from: number): number => {
-    let n = 0;
-    for (const at of heard.values()) {
-      if (at >= from) {
-        n += 1;
-      }
-    }
-    return n;
-  };
-  const progress = async (what: string, from: number, began: number, wanted: number): Promise<Progress> => {
-    const reached = (n: number): Promise<number> =>
-      until(
-        `${n} satellites to be ${what}`,
-        () => {
-          signal.throwIfAborted();
-          return since(from) >= n ? Date.now() - began : undefined;
-        },
-        PATIENCE_MS,
-      );
-    const telling = setInterval(
-      () => say(`${count}: ${since(from)} are ${what} after ${((Date.now() - began) / 1000).toFixed(0)} s`),
-      20_000,
-    );
-    try {
-      const found = {
-        half: await reached(count / 2),
-        most: await reached(Math.ceil(count * 0.99) - 1),
-        all: await reached(wanted),
-      };
-      say(
-        `${count}: ${what}: half after ${seconds(found.half)} s, 99 % after ${seconds(found.most)} s, all after ` +
-          `${seconds(found.all)} s`,
-      );
-      return found;
-    } finally {
-      clearInterval(telling);
-    }
-  };
   let close = (): Promise<unknown> => Promise.resolve();
   try {
     const pid = (await clouds.start(node)).pid ?? 0;
-    const server = (): number => childrenOf(pid)[0] ?? 0;
-    const work = (): Work => ({
-      cloud: processorMs(pid),
-      natsServer: processorMs(server()),
-      simulators: children.reduce((sum, c) => sum + processorMs(c.pid ?? 0), 0),
-    });
-    const less = (a: Work, b: Work, by = 1): Work => ({
-      cloud: (a.cloud - b.cloud) / by,
-      natsServer: (a.natsServer - b.natsServer) / by,
-      simulators: (a.simulators - b.simulators) / by,
-    });
+    const fleet: Fleet = { count, clouds, pid, simulators, heard, say, signal };
     const bus = await connectBus({
       servers: [`${node.address}:${clouds.ports.nats}`],
       tls: clouds.files.cloudTls(node.name),
@@ -146,79 +256,16 @@ async function measure(
       callback: (_, msg) => void heard.set(nameOf(msg.subject.split('.')[1] ?? ''), Date.now()),
     });
     say(`${count}: making certificates`);
-    await simulate(ids, clouds, children);
-
-    const began = Date.now();
-    for (const child of children) {
-      await tell(child, 'connect');
-    }
-    const connected = await progress('connected', began, began, count);
-    // The first heartbeats of all bring each into the state, which is no rest.
-    const written = async (): Promise<number> => {
-      const metrics = await call(clouds, node, '/metrics', { headers: { authorization: `Bearer ${API_TOKEN}` } });
-      const [, found] = /^terrarium_state_position (\d+)/m.exec(metrics.body) ?? [];
-      if (found === undefined) {
-        throw new Error(`the cloud tells no position: ${metrics.body.slice(0, 200)}`);
-      }
-      return Number(found);
-    };
-    let [before, position] = [-1, await written()];
-    while (position !== before) {
-      await sleep(2 * HEARTBEAT_MS, undefined, { signal });
-      [before, position] = [position, await written()];
-    }
-    say(`${count}: nothing more is written to the state after ${seconds(Date.now() - began)} s`);
-    const start = { work: work(), at: Date.now() };
-    await sleep(STEADY_MS, undefined, { signal });
-    const cpu = less(work(), start.work, Date.now() - start.at);
-    const memory = { cloud: proportional(pid), natsServer: proportional(server()) };
-    say(
-      `${count}: at rest cloud ${(cpu.cloud * 100).toFixed(0)} %, nats-server ${(cpu.natsServer * 100).toFixed(0)} ` +
-        `%, simulators ${(cpu.simulators * 100).toFixed(0)} % of a processor`,
-    );
-
-    const [silent = ''] = ids;
-    await tell(children[0] as ChildProcess, `silence ${silent}`);
-    // Its last one may be on its way yet.
-    const last = (): number => heard.get(silent) ?? 0;
-    const isIn = (state: SatelliteInfo['state']): Promise<number> =>
-      until(
-        `${silent} to be ${state}`,
-        async () => {
-          signal.throwIfAborted();
-          const answer = await call(clouds, node, `/api/v1/satellites/${silent}`, {
-            headers: { authorization: `Bearer ${API_TOKEN}` },
-          });
-          return (JSON.parse(answer.body) as SatelliteInfo).state === state ? Date.now() - last() : undefined;
-        },
-        120_000,
-      );
-    const degraded = await isIn('degraded');
-    const unreachable = await isIn('unreachable');
-    say(`${count}: a silent one is degraded after ${degraded} ms, unreachable after ${unreachable} ms`);
-
-    const worked = work();
-    const killed = Date.now();
-    process.kill(server(), 'SIGKILL');
-    // What was on its way counts for nothing: a satellite waits longer than that before it comes back.
-    const back = await progress('back', killed + 500, killed, count - 1);
-    // The server is another process now, which began with nothing.
-    const spent = less(work(), { ...worked, natsServer: 0 });
-    say(
-      `${count}: for it the cloud worked ${seconds(spent.cloud)} s, nats-server ${seconds(spent.natsServer)} s, ` +
-        `the simulators ${seconds(spent.simulators)} s`,
-    );
-    return {
-      satellites: count,
-      connected,
-      cpu,
-      memory,
-      silent: { degraded, unreachable },
-      back: { ...back, work: spent },
-    };
+    await simulate(ids, clouds, simulators);
+    const connected = await connectAll(fleet);
+    const { cpu, memory } = await measureRest(fleet);
+    const [first = ''] = ids;
+    const silent = await measureSilence(fleet, first);
+    const back = await measureReturn(fleet);
+    return { satellites: count, connected, cpu, memory, silent, back };
   } finally {
-    for (const child of children) {
-      child.kill('SIGKILL');
+    for (const simulator of simulators) {
+      simulator.kill('SIGKILL');
     }
     await close();
     await clouds.stop();

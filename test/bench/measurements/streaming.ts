@@ -104,6 +104,88 @@ const rate = ({ bytes, ms }: Run): number => bytes / 1e6 / (ms / 1000);
 const median = (values: number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
+/** A sum for each process, or for several together, by their name. */
+type Sums = Record<string, number>;
+
+function sumsOf(processes: Record<string, number[]>, of: (pid: number) => number): Sums {
+  return Object.fromEntries(
+    Object.entries(processes).map(([name, pids]) => [name, pids.reduce((sum, pid) => sum + of(pid), 0)]),
+  );
+}
+
+interface Rounds {
+  runs: { ours: Run; raw: Run }[];
+  /** Resident memory before, and at most meanwhile; bytes. */
+  before: Sums;
+  most: Sums;
+  /** Processor time of a round of Terrarium's, ms. */
+  worked: Sums;
+}
+
+/** Streams by both ways in turn, and watches the processes while it is Terrarium's. */
+async function measure(
+  ways: { ours(megabytes: number): Promise<Run>; raw(megabytes: number): Promise<Run> },
+  processes: Record<string, number[]>,
+  say: (line: string) => void,
+): Promise<Rounds> {
+  const idle = sumsOf(processes, resident);
+  const most: Sums = {};
+  const worked: Sums = {};
+  const runs: Rounds['runs'] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    say(`${MEGABYTES} MB, round ${round + 1} of ${ROUNDS}`);
+    const before = sumsOf(processes, processorMs);
+    const watches = Object.entries(processes).map(([name, pids]) => ({
+      name,
+      ends: pids.map((pid) => watchResident(pid)),
+    }));
+    const ours = await ways.ours(MEGABYTES);
+    for (const { name, ends } of watches) {
+      most[name] = Math.max(
+        most[name] ?? 0,
+        ends.reduce((sum, end) => sum + end(), 0),
+      );
+    }
+    for (const [name, ms] of Object.entries(sumsOf(processes, processorMs))) {
+      worked[name] = (worked[name] ?? 0) + (ms - (before[name] ?? 0)) / ROUNDS;
+    }
+    runs.push({ ours, raw: await ways.raw(MEGABYTES) });
+  }
+  return { runs, before: idle, most, worked };
+}
+
+/**
+ * @param ours MB a second.
+ * @param theirs MB a second.
+ */
+function markdownOf({ before, most, worked }: Rounds, ours: number, theirs: number): string {
+  return [
+    `${MEGABYTES} MB from one satellite through one cloud to one WebSocket, and as many in messages of ` +
+      `${BATCH.bytes / 1024} KiB from one NATS client to another through the same server, all over TLS on one ` +
+      `machine; the median of ${ROUNDS} rounds in turn.${REMARK}`,
+    '',
+    table(
+      ['way', 'MB/s'],
+      [
+        ['Terrarium: SQL rows as JSON, satellite → NATS → cloud → WebSocket', ours.toFixed(0)],
+        ['raw NATS, one publisher and one subscriber', theirs.toFixed(0)],
+        ['ratio (goal 0.7)', (ours / theirs).toFixed(2)],
+      ],
+    ),
+    '',
+    `Processor time of a round of Terrarium's, on ${availableParallelism()} processors, and resident memory:`,
+    '',
+    table(
+      ['process', 's', 'MiB before', 'MiB at most'],
+      Object.keys(before).map((name) => [
+        name,
+        ((worked[name] ?? 0) / 1000).toFixed(2),
+        ...[before, most].map((of) => ((of[name] ?? 0) / MIB).toFixed(0)),
+      ]),
+    ),
+  ].join('\n');
+}
+
 export const measurement: Measurement = {
   title: 'Streaming of a result',
   needsLab: false,
@@ -136,64 +218,23 @@ export const measurement: Measurement = {
         'its processes for statements, together': statements,
         'the client, and what measures': [process.pid],
       };
-      const sums = (of: (pid: number) => number): Record<string, number> =>
-        Object.fromEntries(
-          Object.entries(processes).map(([name, pids]) => [name, pids.reduce((sum, pid) => sum + of(pid), 0)]),
-        );
-      const idle = sums(resident);
-      const most: Record<string, number> = {};
-      const worked: Record<string, number> = {};
-      const runs: { ours: Run; raw: Run }[] = [];
-      for (let round = 0; round < ROUNDS; round += 1) {
-        say(`${MEGABYTES} MB, round ${round + 1} of ${ROUNDS}`);
-        const before = sums(processorMs);
-        const watches = Object.entries(processes).map(([name, pids]) => ({
-          name,
-          ends: pids.map((pid) => watchResident(pid)),
-        }));
-        const ours = await stream(ws, MEGABYTES);
-        for (const { name, ends } of watches) {
-          most[name] = Math.max(
-            most[name] ?? 0,
-            ends.reduce((sum, end) => sum + end(), 0),
-          );
-        }
-        for (const [name, ms] of Object.entries(sums(processorMs))) {
-          worked[name] = (worked[name] ?? 0) + (ms - (before[name] ?? 0)) / ROUNDS;
-        }
-        runs.push({ ours, raw: await nats.run(MEGABYTES) });
-      }
+      const rounds = await measure(
+        { ours: (megabytes) => stream(ws, megabytes), raw: (megabytes) => nats.run(megabytes) },
+        processes,
+        say,
+      );
+      const { runs, before, most, worked } = rounds;
       const ours = median(runs.map((r) => rate(r.ours)));
       const theirs = median(runs.map((r) => rate(r.raw)));
-      const ratio = ours / theirs;
-      const markdown = [
-        `${MEGABYTES} MB from one satellite through one cloud to one WebSocket, and as many in messages of ` +
-          `${BATCH.bytes / 1024} KiB from one NATS client to another through the same server, all over TLS on one ` +
-          `machine; the median of ${ROUNDS} rounds in turn.${REMARK}`,
-        '',
-        table(
-          ['way', 'MB/s'],
-          [
-            ['Terrarium: SQL rows as JSON, satellite → NATS → cloud → WebSocket', ours.toFixed(0)],
-            ['raw NATS, one publisher and one subscriber', theirs.toFixed(0)],
-            ['ratio (goal 0.7)', ratio.toFixed(2)],
-          ],
-        ),
-        '',
-        `Processor time of a round of Terrarium's, on ${availableParallelism()} processors, and resident memory:`,
-        '',
-        table(
-          ['process', 's', 'MiB before', 'MiB at most'],
-          Object.keys(processes).map((name) => [
-            name,
-            ((worked[name] ?? 0) / 1000).toFixed(2),
-            ...[idle, most].map((of) => ((of[name] ?? 0) / MIB).toFixed(0)),
-          ]),
-        ),
-      ].join('\n');
       return {
-        data: { megabytes: MEGABYTES, ratio, runs, processorMs: worked, memory: { before: idle, most } },
-        markdown,
+        data: {
+          megabytes: MEGABYTES,
+          ratio: ours / theirs,
+          runs,
+          processorMs: worked,
+          memory: { before, most },
+        },
+        markdown: markdownOf(rounds, ours, theirs),
       };
     } finally {
       for (const stop of stops) {

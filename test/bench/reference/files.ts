@@ -14,6 +14,14 @@ export interface Peer {
   address: string;
 }
 
+const KUBELET = [
+  `${HOME}/bin/kubelet`,
+  '--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf',
+  '--kubeconfig=/etc/kubernetes/kubelet.conf',
+  '--config=/var/lib/kubelet/config.yaml',
+  '$KUBELET_KUBEADM_ARGS',
+].join(' ');
+
 /** What kubeadm's documentation has an administrator put onto each machine beforehand. */
 export function machineFiles(traits: RuntimeTraits): Record<string, string> {
   return {
@@ -47,7 +55,7 @@ StartLimitIntervalSec=0
 [Service]
 Environment=PATH=${PATH}
 EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
-ExecStart=${HOME}/bin/kubelet --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS
+ExecStart=${KUBELET}
 Restart=always
 RestartSec=1
 KillMode=process

@@ -26,6 +26,50 @@ async function untouched(t: Test, lab: Lab): Promise<void> {
   }
 }
 
+type Install = (options?: Options, ...more: string[]) => Promise<Ended>;
+
+/** An install on a machine that is a node of another cluster. */
+async function installOverAnother(t: Test, lab: Lab, install: Install): Promise<void> {
+  const other = join(lab.dir, 'other.yaml');
+  writeFileSync(
+    other,
+    readFileSync(lab.clusterFile, 'utf8')
+      .replace('name: lab', 'name: other')
+      .replace(/hosts:[\s\S]*(?= {2}# node-c)/, 'hosts:\n'),
+  );
+  const env = { TERRARIUM_CONFIG: join(lab.dir, 'other-home/config.yaml') };
+  const installed = await lab.admin(['install', '-f', other], { env });
+  t.equal(installed.exitCode, 0, installed.stderr);
+  says(t, await install(), 3, /a node \(node-c\) of another cluster: other/, /terrarium uninstall/);
+  const still = await lab.admin(['kubectl', 'get', 'nodes'], { env });
+  t.match(still.stdout, /node-c +Ready/, 'the other cluster runs on');
+  const removed = await lab.admin(['uninstall', '-f', other, '--yes', '--data'], { env });
+  t.equal(removed.exitCode, 0, removed.stderr);
+  await untouched(t, lab);
+}
+
+/** An install that gets a SIGINT. */
+async function interrupt(t: Test, install: Install): Promise<void> {
+  let pid = 0;
+  let seen = '';
+  const ended = await install(
+    {
+      onStart: (p) => {
+        pid = p;
+      },
+      onStdout: (text) => {
+        const before = seen.includes('prepare/node-a/images');
+        seen += text;
+        if (!before && seen.includes('prepare/node-a/images')) {
+          process.kill(pid, 'SIGINT');
+        }
+      },
+    },
+    '--json',
+  );
+  says(t, ended, 130, /goes on|same command/i);
+}
+
 t.test(
   'what can be wrong is said with host and remedy, and the same command completes once it is put right',
   async (t) => {
@@ -35,8 +79,7 @@ t.test(
     if (a === undefined || b === undefined || c === undefined) {
       throw new Error('no machines');
     }
-    const install = (options: Options = {}, ...more: string[]): Promise<Ended> =>
-      lab.admin(['install', '-f', lab.clusterFile, ...more], options);
+    const install: Install = (options = {}, ...more) => lab.admin(['install', '-f', lab.clusterFile, ...more], options);
 
     await t.test('an unreachable host', async (t) => {
       await lab.admin(['lab', 'stop', c.name]);
@@ -93,45 +136,9 @@ t.test(
       await untouched(t, lab);
     });
 
-    await t.test('a host of another cluster', async (t) => {
-      const other = join(lab.dir, 'other.yaml');
-      writeFileSync(
-        other,
-        readFileSync(lab.clusterFile, 'utf8')
-          .replace('name: lab', 'name: other')
-          .replace(/hosts:[\s\S]*(?= {2}# node-c)/, 'hosts:\n'),
-      );
-      const env = { TERRARIUM_CONFIG: join(lab.dir, 'other-home/config.yaml') };
-      const installed = await lab.admin(['install', '-f', other], { env });
-      t.equal(installed.exitCode, 0, installed.stderr);
-      says(t, await install(), 3, /a node \(node-c\) of another cluster: other/, /terrarium uninstall/);
-      const still = await lab.admin(['kubectl', 'get', 'nodes'], { env });
-      t.match(still.stdout, /node-c +Ready/, 'the other cluster runs on');
-      const removed = await lab.admin(['uninstall', '-f', other, '--yes', '--data'], { env });
-      t.equal(removed.exitCode, 0, removed.stderr);
-      await untouched(t, lab);
-    });
+    await t.test('a host of another cluster', (t) => installOverAnother(t, lab, install));
 
-    await t.test('Ctrl-C while the machines are changed', async (t) => {
-      let pid = 0;
-      let seen = '';
-      const ended = await install(
-        {
-          onStart: (p) => {
-            pid = p;
-          },
-          onStdout: (text) => {
-            const before = seen.includes('prepare/node-a/images');
-            seen += text;
-            if (!before && seen.includes('prepare/node-a/images')) {
-              process.kill(pid, 'SIGINT');
-            }
-          },
-        },
-        '--json',
-      );
-      says(t, ended, 130, /goes on|same command/i);
-    });
+    await t.test('Ctrl-C while the machines are changed', (t) => interrupt(t, install));
 
     const last = await install();
     t.equal(last.exitCode, 0, last.stderr);

@@ -4,8 +4,40 @@ import type { Lab } from './lab.ts';
 export type Snapshot = Record<string, Set<string>>;
 
 /** What changes on an idle machine by itself: journal, clocks, counters, the test's own ssh logins and sudo. */
-const VOLATILE_SYSCTL =
-  'random|dentry|inode-|file-nr|nr_free|boot_id|uuid|ns_last_pid|pty.nr|conntrack_count|mm_scan|panic_on_warn|entropy|loadavg|gc_|cad_pid|sched_domain|perf_event_max_sample|netdev_rss_key|tcp_mem|flowlabel|mtu_expires|route.flush|kernel.tainted|aio-nr|sys.kernel.keys|quota|hotplug|max_user|drop_caches|stat_refresh|compact_memory';
+const VOLATILE_SYSCTL = [
+  'random',
+  'dentry',
+  'inode-',
+  'file-nr',
+  'nr_free',
+  'boot_id',
+  'uuid',
+  'ns_last_pid',
+  'pty.nr',
+  'conntrack_count',
+  'mm_scan',
+  'panic_on_warn',
+  'entropy',
+  'loadavg',
+  'gc_',
+  'cad_pid',
+  'sched_domain',
+  'perf_event_max_sample',
+  'netdev_rss_key',
+  'tcp_mem',
+  'flowlabel',
+  'mtu_expires',
+  'route.flush',
+  'kernel.tainted',
+  'aio-nr',
+  'sys.kernel.keys',
+  'quota',
+  'hotplug',
+  'max_user',
+  'drop_caches',
+  'stat_refresh',
+  'compact_memory',
+].join('|');
 
 const COMMANDS: Record<string, string> = {
   files:
