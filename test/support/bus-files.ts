@@ -67,8 +67,8 @@ export async function busFiles(nodes: { name: string; address: string }[]): Prom
 }
 
 /**
- * Ports for test servers: below the ports that Linux gives to outgoing connections (ip_local_port_range, from 32,768), so
- * that no connection takes one before its server listens; each of tap's jobs, which run side by side, has its own.
+ * Ports for test servers: below the ports that Linux gives to outgoing connections (ip_local_port_range, from 32,768),
+ * so that no connection takes one before its server listens; each of tap's jobs, which run side by side, has its own.
  */
 const FIRST_PORT = 14_000;
 const PORTS_PER_JOB = 3_000;
