@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { Failure } from '../errors.ts';
+import type { ClusterParts } from './cluster/parts.ts';
 import { openComparison } from './comparison.ts';
 import { DEADLINE_MS, LIMITS, openCore, type Core, type CoreOptions } from './core.ts';
 import { isDamage } from './damage.ts';
@@ -8,7 +9,7 @@ import { openGrouping } from './grouping.ts';
 import type { Outcome } from './machine.ts';
 import { NotLogged, type Announcement, type Frozen, type LogInfo } from './pipe.ts';
 import { rebuild, replicasFor } from './rebuild.ts';
-import type { ClusterParts, Replica, ReplicaStatus, ScrubReport } from './replica.ts';
+import type { Replica, ReplicaStatus, ScrubReport } from './replica.ts';
 import type { Snapshot } from './storage.ts';
 import { fetchSnapshot, serveSnapshot } from './transfer.ts';
 

@@ -1,6 +1,7 @@
 import type { Machine } from './machine.ts';
 import type { Announcement } from './pipe.ts';
-import type { PeerStatus, Timing } from './replica.ts';
+import type { PeerStatus } from './replica.ts';
+import type { Timing } from './timing.ts';
 
 /** An instance that has announced nothing for so long does not count. */
 export const SILENT_MS = 15_000;

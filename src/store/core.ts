@@ -5,9 +5,10 @@ import type { Store } from './database.ts';
 import { MAX_DEPTH, encodeEntry, isShallow, type Command } from './entry.ts';
 import type { Kinds, Migration } from './kind.ts';
 import { openMachine, type AppliedEntry, type Machine, type Outcome } from './machine.ts';
-import type { ChangeEvent, Draft, Timing } from './replica.ts';
+import type { ChangeEvent, Draft } from './replica.ts';
 import { tooFull, type Space } from './space.ts';
 import type { Snapshot, Storage } from './storage.ts';
+import type { Timing } from './timing.ts';
 import { ulid } from './ulid.ts';
 
 /** What one instance and a cluster's have in common. */

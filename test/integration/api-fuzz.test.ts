@@ -12,7 +12,7 @@ import { splitPosition } from '../../src/cloud/auth/sessions.ts';
 import { isMedia, loadRoutes, type Route } from '../../src/cloud/http/route.ts';
 import { createRequest } from '../../src/pki/authority.ts';
 import { heartbeat } from '../../src/satellite/heartbeat.ts';
-import { openReplica } from '../../src/store/replica.ts';
+import { openReplica } from '../../src/store/open.ts';
 import { fromSchema, type JsonSchema } from '../support/from-schema.ts';
 import { localClouds, type LocalClouds } from '../support/local-cloud.ts';
 

@@ -10,8 +10,8 @@ import {
   type Pipe,
   type Question,
 } from '../../src/store/pipe.ts';
-import type { Timing } from '../../src/store/replica.ts';
 import { KEEP_SNAPSHOTS, type Snapshot, type Storage } from '../../src/store/storage.ts';
+import type { Timing } from '../../src/store/timing.ts';
 import { atOnce, verifySteps } from '../../src/store/verify.ts';
 
 /**

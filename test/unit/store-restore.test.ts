@@ -18,9 +18,9 @@ import t from 'tap';
 import { openCore, type CoreOptions } from '../../src/store/core.ts';
 import { fileStorage } from '../../src/store/file-storage.ts';
 import { loadKinds, loadSchema } from '../../src/store/kind.ts';
-import { realTiming } from '../../src/store/replica.ts';
 import { openSingle } from '../../src/store/single.ts';
 import type { Storage } from '../../src/store/storage.ts';
+import { realTiming } from '../../src/store/timing.ts';
 import {
   DAMAGE,
   alter,

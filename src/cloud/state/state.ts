@@ -1,7 +1,9 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Topology } from '../../bus/config.ts';
 import { Failure } from '../../errors.ts';
-import { openReplica, type ChangeEvent, type ClusterParts, type Replica } from '../../store/replica.ts';
+import type { ClusterParts } from '../../store/cluster/parts.ts';
+import { openReplica } from '../../store/open.ts';
+import type { ChangeEvent, Replica } from '../../store/replica.ts';
 
 /**
  * The replicated state of this instance: opened as soon as it is known how many instances there are, as one of them or
