@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Failure } from '../errors.ts';
-import type { Outcome } from '../store/machine.ts';
+import type { Outcome } from '../store/machine/types.ts';
 import type { Draft, Replica } from '../store/replica.ts';
 import type { SavedQueryRow, ScheduleRow, ScheduleRunRow } from '../store/rows.ts';
 import { SCHEDULES_SCHEMA, KEEP_BYTES } from '../store/schedule-limits.ts';

@@ -21,7 +21,7 @@ import { addonPath } from '../assets.ts';
 import { replaceFile, syncPath } from '../durable.ts';
 import { Damaged, isOutside } from './damage.ts';
 import type { Store } from './database.ts';
-import type { Meta } from './machine.ts';
+import type { Meta } from './machine/types.ts';
 import { KEEP_SNAPSHOTS, type Snapshot, type Storage } from './storage.ts';
 import { damagedLog, inTurns, verifySteps } from './verify.ts';
 

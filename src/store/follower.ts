@@ -1,6 +1,6 @@
 import { MAX_WAITING, type Core, type CoreOptions } from './core.ts';
 import { isDamage } from './damage.ts';
-import { Broken } from './machine.ts';
+import { Broken } from './machine/apply.ts';
 import type { LogInfo, Pipe } from './pipe.ts';
 
 /** Bytes that wait to be applied, beyond which no more are asked for until they have been. */

@@ -1,6 +1,6 @@
 import type { Store } from './database.ts';
 import type { Command } from './entry.ts';
-import type { AppliedEntry, Outcome } from './machine.ts';
+import type { AppliedEntry, Outcome } from './machine/types.ts';
 
 /**
  * The replicated state: SQLite is the truth, the log is the pipe.

@@ -1,7 +1,7 @@
 import { Failure } from '../errors.ts';
 import { LIMITS, NEWER, openCore, type Core, type CoreOptions } from './core.ts';
 import { isDamage } from './damage.ts';
-import { Broken } from './machine.ts';
+import { Broken } from './machine/apply.ts';
 import type { Replica, ScrubReport } from './replica.ts';
 import { restore } from './restore.ts';
 

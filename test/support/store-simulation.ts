@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { openCluster } from '../../src/store/cluster.ts';
 import type { Store } from '../../src/store/database.ts';
 import { defineCommand, type CommandKind, type Kinds, type Migration } from '../../src/store/kind.ts';
-import type { Outcome, Result } from '../../src/store/machine.ts';
+import type { Outcome, Result } from '../../src/store/machine/types.ts';
 import type { Draft, Replica } from '../../src/store/replica.ts';
 import { ulid } from '../../src/store/ulid.ts';
 import { seeded } from './seeded.ts';

@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import { addonPath } from '../../src/assets.ts';
 import type { Store } from '../../src/store/database.ts';
-import type { Meta } from '../../src/store/machine.ts';
+import type { Meta } from '../../src/store/machine/types.ts';
 import {
   NotLogged,
   type Announcement,

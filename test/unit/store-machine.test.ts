@@ -4,7 +4,9 @@ import t from 'tap';
 import { z } from 'zod';
 import { encodeMessage } from '../../src/store/entry.ts';
 import { defineCommand, loadKinds, loadSchema, type CommandKind, type Kinds } from '../../src/store/kind.ts';
-import { KEEP_AUDIT, hashMessage, openMachine, WHOLE_TABLES_EVERY, type Machine } from '../../src/store/machine.ts';
+import { openMachine, type Machine } from '../../src/store/machine.ts';
+import { hashMessage } from '../../src/store/machine/apply.ts';
+import { KEEP_AUDIT, WHOLE_TABLES_EVERY } from '../../src/store/machine/whole-tables.ts';
 import { atOnce, verifySteps } from '../../src/store/verify.ts';
 import { contents, entryOf, memoryDatabase } from '../support/store-temp.ts';
 

@@ -1,7 +1,7 @@
 import type { Comparison } from '../comparison.ts';
 import type { Core, CoreOptions } from '../core.ts';
 import type { Follower } from '../follower.ts';
-import type { Meta } from '../machine.ts';
+import type { Meta } from '../machine/types.ts';
 import type { LogInfo } from '../pipe.ts';
 import type { Snapshot } from '../storage.ts';
 import type { ClusterParts } from './parts.ts';

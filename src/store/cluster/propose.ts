@@ -1,7 +1,7 @@
 import { Failure } from '../../errors.ts';
 import { DEADLINE_MS } from '../core.ts';
 import { openGrouping, type Grouping } from '../grouping.ts';
-import type { Outcome } from '../machine.ts';
+import type { Outcome } from '../machine/types.ts';
 import { NotLogged } from '../pipe.ts';
 import type { Draft } from '../replica.ts';
 import { OVER, metaOf, type ClusterContext } from './context.ts';
