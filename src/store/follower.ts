@@ -1,4 +1,5 @@
-import { MAX_WAITING, type Core, type CoreOptions } from './core.ts';
+import { MAX_WAITING, type Core } from './core.ts';
+import type { CoreOptions } from './core/options.ts';
 import { isDamage } from './damage.ts';
 import { Broken } from './machine/apply.ts';
 import type { LogInfo, Pipe } from './pipe.ts';

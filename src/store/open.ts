@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { openCluster } from './cluster.ts';
 import type { ClusterParts } from './cluster/parts.ts';
-import type { CoreOptions, Limits } from './core.ts';
+import type { CoreOptions, Limits } from './core/options.ts';
 import { fileStorage } from './file-storage.ts';
 import { loadKinds, loadSchema } from './kind.ts';
 import type { Replica } from './replica.ts';

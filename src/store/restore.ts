@@ -1,5 +1,6 @@
 import { Failure } from '../errors.ts';
-import { refuseNewer, type CoreOptions } from './core.ts';
+import { refuseNewer } from './core.ts';
+import type { CoreOptions } from './core/options.ts';
 import { Damaged, isOutside } from './damage.ts';
 import type { Store } from './database.ts';
 import { openMachine, type Machine } from './machine.ts';

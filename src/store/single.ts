@@ -1,5 +1,6 @@
 import { Failure } from '../errors.ts';
-import { LIMITS, NEWER, openCore, type Core, type CoreOptions } from './core.ts';
+import { NEWER, openCore, type Core } from './core.ts';
+import { LIMITS, type CoreOptions } from './core/options.ts';
 import { isDamage } from './damage.ts';
 import { Broken } from './machine/apply.ts';
 import type { Replica, ScrubReport } from './replica.ts';

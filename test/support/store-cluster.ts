@@ -6,7 +6,7 @@ import { connectBus } from '../../src/bus/connect.ts';
 import { busPeers } from '../../src/bus/instances.ts';
 import { BusServer, type BusServerOptions } from '../../src/bus/server.ts';
 import { streamPipe } from '../../src/bus/stream.ts';
-import type { Limits } from '../../src/store/core.ts';
+import type { Limits } from '../../src/store/core/options.ts';
 import { openReplica } from '../../src/store/open.ts';
 import type { Replica } from '../../src/store/replica.ts';
 import { busFiles, freePorts, NATS_SERVER, type BusFiles } from './bus-files.ts';

@@ -15,7 +15,8 @@ import {
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import t from 'tap';
-import { openCore, type CoreOptions } from '../../src/store/core.ts';
+import { openCore } from '../../src/store/core.ts';
+import type { CoreOptions } from '../../src/store/core/options.ts';
 import { fileStorage } from '../../src/store/file-storage.ts';
 import { loadKinds, loadSchema } from '../../src/store/kind.ts';
 import { openSingle } from '../../src/store/single.ts';

@@ -1,5 +1,6 @@
 import type { Comparison } from '../comparison.ts';
-import type { Core, CoreOptions } from '../core.ts';
+import type { Core } from '../core.ts';
+import type { CoreOptions } from '../core/options.ts';
 import type { Follower } from '../follower.ts';
 import type { Meta } from '../machine/types.ts';
 import type { LogInfo } from '../pipe.ts';

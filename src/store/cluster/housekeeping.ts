@@ -1,4 +1,4 @@
-import { LIMITS } from '../core.ts';
+import { LIMITS } from '../core/options.ts';
 import type { Announcement, LogInfo } from '../pipe.ts';
 import { replicasFor } from '../rebuild.ts';
 import type { Replica } from '../replica.ts';

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { RetentionPolicy, StorageType, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connectBus } from '../../../src/bus/connect.ts';
-import { LIMITS } from '../../../src/store/core.ts';
+import { LIMITS } from '../../../src/store/core/options.ts';
 import { until } from '../../support/local-cloud.ts';
 import { startCluster, type Member, type TestCluster } from '../../support/store-cluster.ts';
 import type { Config } from '../../support/store-process.ts';
