@@ -12,7 +12,8 @@ import { openSnapshotFolder } from './storage/snapshot-folder.ts';
 
 /**
  * Pages in SQLite's -wal (16 MB of them) after which they go into the database. A change writes some ten pages, mostly
- * the same ones: with SQLite's 1000 that would be several fsyncs a second under load, in the thread that answers requests.
+ * the same ones: with SQLite's 1000 that would be several fsyncs a second under load, in the thread that answers
+ * requests.
  */
 const CHECKPOINT_PAGES = 4000;
 
@@ -100,7 +101,7 @@ export function fileStorage(dir: string, durability: 'FULL' | 'NORMAL'): Storage
   };
 }
 
-/** Moves a database to another name, in the place of what was left there. */
+/** Moves a database to another name; nothing of it stays under the old one. */
 function move(from: string, to: string): void {
   // The WAL belongs to the file by its name.
   if (holds(from)) {

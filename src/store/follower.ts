@@ -61,6 +61,8 @@ function countTogether(messages: Uint8Array[]): number {
   return count;
 }
 
+/** Opens a follower that follows nothing yet. */
+// oxlint-disable-next-line max-lines-per-function -- all of it changes one subscription and what it has delivered
 export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions): Follower {
   let subscription: { epoch: number; stop(): void } | undefined;
   let pending: Uint8Array[] = [];
