@@ -118,6 +118,13 @@ export function startDirect({ sat, pool, data, address, port: ownPort, log, now 
       setTimeout(resolve, LEARN_MS).unref();
     });
   };
+  /** What is still missing is asked for again soon; all satellites at once would be many. */
+  const pauseAfter = (askedForCertificate: boolean): number => {
+    if (due()) {
+      return askedForCertificate ? ASK_AGAIN_MS : 0;
+    }
+    return ASK_MS * (0.8 + 0.4 * Math.random());
+  };
   const take = (answer: DirectAnswer): void => {
     const mine = asked !== undefined && answer.id === asked.id ? asked : undefined;
     told = answer;
@@ -144,8 +151,7 @@ export function startDirect({ sat, pool, data, address, port: ownPort, log, now 
         log('direct: the certificate that came is not one for this satellite');
       }
     }
-    // What is still missing is asked for again soon; all satellites at once would be many.
-    nextAsk = now() + (due() ? (mine.pending === undefined ? 0 : ASK_AGAIN_MS) : ASK_MS * (0.8 + 0.4 * Math.random()));
+    nextAsk = now() + pauseAfter(mine.pending !== undefined);
   };
   const renewed = (next: KeyPair): void => {
     try {
