@@ -20,7 +20,7 @@ export interface ReplicaOptions {
   space?: () => Space;
   /** Given with three or five instances. */
   cluster?: ClusterParts;
-  /** By default `LIMITS` of core.ts; a test has smaller ones. */
+  /** By default `LIMITS` of core/options.ts; a test has smaller ones. */
   limits?: Limits;
 }
 
