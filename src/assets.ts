@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { Failure } from './errors.ts';
 import { ADDON, addonFile } from './payload/addon.ts';
 import { folderAssets } from './payload/folder.ts';
@@ -8,40 +7,7 @@ import { packaged, trustedKeys } from './payload/keys.ts';
 import { openPayload } from './payload/open.ts';
 import type { Payload } from './payload/open.ts';
 import { readEntry, streamEntries, streamEntry } from './payload/read.ts';
-
-/**
- * The only reader of what is shipped beside the code: third-party programs, images, console, manifests, the SQLite
- * addon.
- *
- * Where they come from: the payload appended to the running executable (src/payload/format.ts documents its bytes);
- * without one, the folder /usr/share/terrarium (inside our own container images); in development, build/payload.
- */
-export interface AssetEntry {
-  /** `bin/kube`, `blobs/sha256/<hex>`, `console/index.html`, `manifests/cloud.yaml` … */
-  path: string;
-  /** Bytes, uncompressed. */
-  size: number;
-  sha256: string;
-  /** Unix mode, 0o755 for programs. */
-  mode: number;
-}
-
-export interface Assets {
-  /** Where the bytes come from, for messages. */
-  origin: string;
-  entries(): AssetEntry[];
-  has(path: string): boolean;
-  /** Whole content, verified against its sha256; for small things. */
-  read(path: string): Buffer;
-  /** Content as a stream, verified: the stream fails at its end if the hash differs. */
-  stream(path: string): Readable;
-  /**
-   * Several contents, each as `stream` gives it, in the order in which they lie: what is inside the same compressed
-   * entry is decompressed once.
-   * `sink` takes one content after the other, and must have read it to its end when it returns.
-   */
-  streamAll(paths: string[], sink: (path: string, content: Readable) => Promise<void>): Promise<void>;
-}
+import type { Assets } from './payload/types.ts';
 
 /** Where our own container images have the assets. */
 export const SHARE_DIR = '/usr/share/terrarium';
@@ -49,8 +15,13 @@ export const SHARE_DIR = '/usr/share/terrarium';
 let opened: Assets | undefined;
 
 /**
- * The assets of this program. Cheap: reads footer and index and checks the signature; each entry is checked as it is
- * read.
+ * The only reader of what is shipped beside the code: third-party programs, images, console, manifests, the SQLite
+ * addon.
+ *
+ * The assets come from the payload appended to the running executable (src/payload/format.ts documents its bytes);
+ * without one, from the folder /usr/share/terrarium (inside our own container images); in development, from
+ * build/payload. Opening them is cheap: it reads footer and index and checks the signature; each entry is checked as it
+ * is read.
  * @throws Failure `payload-altered`, `payload-untrusted`, `assets-missing`.
  */
 export function openAssets(): Assets {

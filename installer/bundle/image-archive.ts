@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
 import type { Pack } from 'tar-stream';
-import type { Assets } from '../../src/assets.ts';
 import { Failure } from '../../src/errors.ts';
+import type { Assets } from '../../src/payload/types.ts';
 
 /**
  * `images.json` of a payload, and `app/NAME/images.json` of an application's: the images whose blobs are among the

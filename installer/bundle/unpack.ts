@@ -12,10 +12,10 @@ import {
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { AssetEntry, Assets } from '../../src/assets.ts';
 import { replaceLink, syncPath } from '../../src/durable.ts';
 import { Failure, isErrno } from '../../src/errors.ts';
 import { ADDON } from '../../src/payload/addon.ts';
+import type { AssetEntry, Assets } from '../../src/payload/types.ts';
 
 /** Names that `kube` goes by on a node. */
 const KUBE_LINKS = ['kubelet', 'kubeadm', 'kubectl'];

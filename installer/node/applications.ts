@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Assets } from '../../src/assets.ts';
 import { Failure } from '../../src/errors.ts';
 import { hostPort } from '../../src/host-port.ts';
 import { APPLICATIONS } from '../../src/kube/applications.ts';
+import type { Assets } from '../../src/payload/types.ts';
 import type { ApplicationRecord } from '../bundle/application/spec.ts';
 import type { ClusterSpec } from '../cluster/spec.ts';
 import type { PhaseContext } from '../plan/types.ts';

@@ -1,5 +1,6 @@
-import { openAssets, type Assets } from '../../src/assets.ts';
+import { openAssets } from '../../src/assets.ts';
 import { Failure } from '../../src/errors.ts';
+import type { Assets } from '../../src/payload/types.ts';
 import { readImages } from '../bundle/image-archive.ts';
 
 /** Which of the images there are: a build may be of either line of Kubernetes. */

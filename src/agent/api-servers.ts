@@ -59,7 +59,8 @@ export async function followServers(
   };
   await watchCollection<EndpointSlice>(
     client,
-    '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes',
+    '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices' +
+      '?labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes',
     {
       replace: (items) => {
         slices.clear();

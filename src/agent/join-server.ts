@@ -19,11 +19,11 @@ const ATTEMPTS_PER_MINUTE = 60;
 /**
  * The agent's HTTPS endpoint on a control plane, by which machines join without ssh:
  *
- *     POST /v1/join                    {token, node, csr?} -> {spec, operation, cert?, ca?}       by token
- *     POST /v1/join/start              {node} -> {operation, spec, state}                         by the node's
- *     certificate
- *     GET  /v1/operations/ID/events    the coordinator's events, one JSON object a line           by a node's
- *     certificate
+ * | request | answer | authenticated by |
+ * | --- | --- | --- |
+ * | `POST /v1/join` `{token, node, csr?}` | `{spec, operation, cert?, ca?}` | the token |
+ * | `POST /v1/join/start` `{node}` | `{operation, spec, state}` | the node's certificate |
+ * | `GET /v1/operations/ID/events` | the coordinator's events, one JSON object a line | a node's certificate |
  *
  * Errors are {error: FailureData} with status 400, 403, 409 or 500. The server shows its chain with the CA, so that the
  * other side can check the fingerprint that it was told.

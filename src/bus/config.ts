@@ -54,7 +54,10 @@ function isCluster(topology: Topology): boolean {
 
 /** Where the WebSocket listener is: on loopback, which several servers on one machine have to share out. */
 export function websocketHost(address: string): string {
-  return address.startsWith('127.') ? address : isIPv6(address) ? '::1' : '127.0.0.1';
+  if (address.startsWith('127.')) {
+    return address;
+  }
+  return isIPv6(address) ? '::1' : '127.0.0.1';
 }
 
 /**

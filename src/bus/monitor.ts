@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { NatsConnection } from '@nats-io/transport-node';
 import { connectBus } from './connect.ts';
 import type { Announcement } from './frames.ts';
 import { asLeader, type MetaCluster, type MetaServer } from './meta-group.ts';
@@ -46,6 +47,29 @@ interface Removed {
 }
 const CONNECTIONS_AT_ONCE = 1024;
 
+/** Asks the server of this connection. @returns undefined where it does not answer */
+async function askServer<T>(nc: NatsConnection, what: string, options: object = {}): Promise<T | undefined> {
+  const id = nc.info?.server_id;
+  if (id === undefined) {
+    return undefined;
+  }
+  try {
+    return (
+      await nc.request(`$SYS.REQ.SERVER.${id}.${what}`, JSON.stringify(options), { timeout: ANSWER_MS })
+    ).json<T>();
+  } catch {
+    return undefined;
+  }
+}
+
+function roleIn(meta: MetaCluster | undefined, node: string): Announcement['nats']['role'] {
+  const leader = meta?.leader ?? '';
+  if (leader === '') {
+    return 'none';
+  }
+  return leader === node ? 'leader' : 'follower';
+}
+
 /**
  * Asks every two seconds. `server` as `host:port`; `tlsDir` holds ca.crt and the server's own certificate, which the
  * system account admits.
@@ -60,21 +84,8 @@ export async function monitorBus(options: { server: string; tlsDir: string; node
   let current: Announcement['nats'] = { role: 'none', peers: [], version: '' };
   let group: MetaServer[] | undefined;
 
-  const ask = async <T>(what: string, options: object = {}): Promise<T | undefined> => {
-    const id = nc.info?.server_id;
-    if (id === undefined) {
-      return undefined;
-    }
-    try {
-      return (
-        await nc.request(`$SYS.REQ.SERVER.${id}.${what}`, JSON.stringify(options), { timeout: ANSWER_MS })
-      ).json<T>();
-    } catch {
-      return undefined;
-    }
-  };
   const poll = async (): Promise<void> => {
-    const routes = await ask<Routez>('ROUTEZ');
+    const routes = await askServer<Routez>(nc, 'ROUTEZ');
     const version = nc.info?.version ?? '';
     if (routes === undefined) {
       group = undefined;
@@ -89,10 +100,9 @@ export async function monitorBus(options: { server: string; tlsDir: string; node
       current = { role: 'single', peers, version };
       return;
     }
-    const meta = (await ask<Jsz>('JSZ'))?.data?.meta_cluster;
+    const meta = (await askServer<Jsz>(nc, 'JSZ'))?.data?.meta_cluster;
     group = meta === undefined ? undefined : asLeader(options.node, meta, peers);
-    const leader = meta?.leader ?? '';
-    current = { role: leader === '' ? 'none' : leader === options.node ? 'leader' : 'follower', peers, version };
+    current = { role: roleIn(meta, options.node), peers, version };
   };
   const stopped = new AbortController();
   const loop = async (): Promise<void> => {
@@ -104,11 +114,11 @@ export async function monitorBus(options: { server: string; tlsDir: string; node
   const running = loop();
   return {
     current: () => current,
-    loadedAt: async () => (await ask<Varz>('VARZ'))?.data?.config_load_time,
+    loadedAt: async () => (await askServer<Varz>(nc, 'VARZ'))?.data?.config_load_time,
     async cut(users) {
       const strangers: number[] = [];
       for (let offset = 0, total = 1; offset < total; offset += CONNECTIONS_AT_ONCE) {
-        const page = (await ask<Connz>('CONNZ', { auth: true, offset, limit: CONNECTIONS_AT_ONCE }))?.data;
+        const page = (await askServer<Connz>(nc, 'CONNZ', { auth: true, offset, limit: CONNECTIONS_AT_ONCE }))?.data;
         total = page?.total ?? 0;
         // Who has not said yet who he is has his own limit of time.
         for (const c of page?.connections ?? []) {
@@ -118,7 +128,7 @@ export async function monitorBus(options: { server: string; tlsDir: string; node
         }
       }
       for (const cid of strangers) {
-        await ask('KICK', { cid });
+        await askServer(nc, 'KICK', { cid });
       }
       return strangers.length;
     },

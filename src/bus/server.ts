@@ -39,8 +39,14 @@ const STARVED = /JetStream out of .*will be DISABLED|critical write error/i;
 const BACKOFF_MS = { first: 250, last: 15_000, healthy: 60_000 } as const;
 
 /** Messages that our own configuration provokes on each start or reload, and that say nothing to an operator. */
-const NOISE =
-  /user required from cert|Clients that are not using "TLS Handshake First"|\[INF\]\s*$|\[INF\] +[_|\\]|docs\.nats\.io|-----/;
+const NOISE = [
+  /user required from cert/,
+  /Clients that are not using "TLS Handshake First"/,
+  /\[INF\]\s*$/,
+  /\[INF\] +[_|\\]/,
+  /docs\.nats\.io/,
+  /-----/,
+];
 
 /**
  * nats-server as a child: started, watched, started again with back-off when it dies, reconfigured, stopped politely.
@@ -220,7 +226,7 @@ export class BusServer {
       if (STARVED.test(line) && this.#child === child) {
         void this.#outlastFullDisk();
       }
-      if (!NOISE.test(line)) {
+      if (!NOISE.some((pattern) => pattern.test(line))) {
         this.#options.log(`nats: ${line.replace(/^\[\d+\] \S+ \S+ /, '')}`);
       }
     });

@@ -8,8 +8,10 @@ import { highwayHash64 } from './highwayhash.ts';
  * A stream's messages as nats-server has them on disk: files `N.blk` of records, little-endian (server/filestore.go,
  * unchanged from 2.9 to 2.15):
  *
- *     length u32 (highest bit: has headers) · sequence u64 · time i64 (ns) · subject length u16 · subject · [headers
- *     length u32 · headers] · payload · checksum 8
+ * ```
+ * length u32 (highest bit: has headers) · sequence u64 · time i64 (ns) · subject length u16 · subject
+ *   · [headers length u32 · headers] · payload · checksum 8
+ * ```
  *
  * The checksum is HighwayHash-64 of sequence … payload without the headers' length, keyed by the sha256 of `STREAM-N`.
  * A sequence with its highest bit set is an erased record, with the next one a tombstone. The server looks at it only

@@ -8,6 +8,7 @@ import {
   StorageType,
   jetstream,
   jetstreamManager,
+  type JetStreamClient,
   type JetStreamManager,
   type StreamInfo,
 } from '@nats-io/jetstream';
@@ -61,6 +62,30 @@ function toLog(info: StreamInfo): LogInfo | undefined {
   };
 }
 
+/** Epochs that have a stream, the newest first. */
+async function epochsOf(jsm: JetStreamManager): Promise<number[]> {
+  const names: string[] = [];
+  for await (const name of jsm.streams.names(stateSubjects.allLogs)) {
+    names.push(name);
+  }
+  return names
+    .map((n) => /^LOG_(\d+)$/.exec(n)?.[1])
+    .filter((n) => n !== undefined)
+    .map(Number)
+    .sort((a, b) => b - a);
+}
+
+async function infoOf(jsm: JetStreamManager, epoch: number): Promise<LogInfo | undefined> {
+  try {
+    return toLog(await jsm.streams.info(nameOf(epoch)));
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
 /**
  * The log as JetStream streams, one for each epoch.
  * @param streams folder of this node's own copies: `<store_dir>/jetstream/<account>/streams`.
@@ -73,32 +98,10 @@ export function streamPipe(nc: NatsConnection, streams: string): Pipe {
     return manager;
   };
 
-  async function epochs(): Promise<number[]> {
-    const names: string[] = [];
-    for await (const name of (await jsm()).streams.names(stateSubjects.allLogs)) {
-      names.push(name);
-    }
-    return names
-      .map((n) => /^LOG_(\d+)$/.exec(n)?.[1])
-      .filter((n) => n !== undefined)
-      .map(Number)
-      .sort((a, b) => b - a);
-  }
-  async function info(epoch: number): Promise<LogInfo | undefined> {
-    try {
-      return toLog(await (await jsm()).streams.info(nameOf(epoch)));
-    } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) {
-        return undefined;
-      }
-      throw error;
-    }
-  }
-
   return {
     async newest() {
-      const [epoch] = await epochs();
-      return epoch === undefined ? undefined : info(epoch);
+      const [epoch] = await epochsOf(await jsm());
+      return epoch === undefined ? undefined : infoOf(await jsm(), epoch);
     },
     async create({ epoch, base, chain, replicas }) {
       await (
@@ -118,7 +121,7 @@ export function streamPipe(nc: NatsConnection, streams: string): Pipe {
       });
     },
     async remove(upTo) {
-      for (const epoch of await epochs()) {
+      for (const epoch of await epochsOf(await jsm())) {
         if (epoch <= upTo) {
           await (await jsm()).streams.delete(nameOf(epoch)).catch((error: unknown) => {
             if (!(error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND)) {
@@ -143,63 +146,79 @@ export function streamPipe(nc: NatsConnection, streams: string): Pipe {
         );
       }
     },
-    async consume(log, from, deliver, ended) {
-      const consumer = await js.consumers.get(nameOf(log.epoch), {
-        deliver_policy: DeliverPolicy.StartSequence,
-        opt_start_seq: from - log.base,
-      });
-      let stopped = false;
-      const messages = await consumer.consume({
-        max_messages: AHEAD,
-        ...CONSUME,
-        callback: (m) => {
-          if (!stopped) {
-            deliver(log.base + m.seq, m.data);
-          }
-        },
-      });
-      const end = (): void => {
-        if (stopped) {
-          return;
-        }
-        stopped = true;
-        void messages.close();
-        ended();
-      };
-      void messages.closed().then(end);
-      void (async () => {
-        for await (const { type } of messages.status()) {
-          if (GONE.has(type)) {
-            end();
-          }
-        }
-      })();
-      return {
-        stop() {
-          stopped = true;
-          void messages.close();
-        },
-      };
-    },
+    consume: (log, from, deliver, ended) => consume(js, log, from, deliver, ended),
     async purge(log, below) {
       await (await jsm()).streams.purge(nameOf(log.epoch), { seq: below - log.base });
     },
     async setReplicas(log, replicas) {
       await (await jsm()).streams.update(nameOf(log.epoch), { num_replicas: replicas });
     },
-    async inspect(log, hashes) {
-      const found = await inspectBlocks(streams, log, hashes);
-      if (found.damaged.length === 0 && found.differing.length === 0) {
-        return found;
+    inspect: (log, hashes) => inspectTwice(streams, log, hashes),
+  };
+}
+
+/** As `consume` of pipe.ts. */
+async function consume(
+  js: JetStreamClient,
+  log: LogInfo,
+  from: number,
+  deliver: (message: number, bytes: Uint8Array) => void,
+  ended: () => void,
+): Promise<{ stop(): void }> {
+  const consumer = await js.consumers.get(nameOf(log.epoch), {
+    deliver_policy: DeliverPolicy.StartSequence,
+    opt_start_seq: from - log.base,
+  });
+  let stopped = false;
+  const messages = await consumer.consume({
+    max_messages: AHEAD,
+    ...CONSUME,
+    callback: (m) => {
+      if (!stopped) {
+        deliver(log.base + m.seq, m.data);
       }
-      // What was being written at that moment looks torn.
-      await sleep(300);
-      return await inspectBlocks(streams, log, hashes);
+    },
+  });
+  const end = (): void => {
+    if (stopped) {
+      return;
+    }
+    stopped = true;
+    void messages.close();
+    ended();
+  };
+  void messages.closed().then(end);
+  void (async () => {
+    for await (const { type } of messages.status()) {
+      if (GONE.has(type)) {
+        end();
+      }
+    }
+  })();
+  return {
+    stop() {
+      stopped = true;
+      void messages.close();
     },
   };
 }
 
 const BATCH = 1000;
+
+/** As `inspect` of pipe.ts. */
+async function inspectTwice(
+  streams: string,
+  log: LogInfo,
+  hashes: (from: number, to: number) => Map<number, string>,
+): Promise<Inspection> {
+  const found = await inspectBlocks(streams, log, hashes);
+  if (found.damaged.length === 0 && found.differing.length === 0) {
+    return found;
+  }
+  // What was being written at that moment looks torn.
+  await sleep(300);
+  return await inspectBlocks(streams, log, hashes);
+}
 
 async function inspectBlocks(
   streams: string,

@@ -1,8 +1,8 @@
 import { payloadAssets } from '../assets.ts';
-import type { AssetEntry } from '../assets.ts';
 import { EXIT, Failure } from '../errors.ts';
 import { trustedKeys } from '../payload/keys.ts';
 import { openPayload } from '../payload/open.ts';
+import type { AssetEntry } from '../payload/types.ts';
 
 interface PartRecord {
   name: string;

@@ -1,4 +1,4 @@
-import type { AppliedEntry } from '../store/machine.ts';
+import type { AppliedEntry } from '../store/machine/types.ts';
 import type { SatelliteRow } from '../store/rows.ts';
 import { createListeners } from './listeners.ts';
 import { credentialEnds } from './satellites-admission.ts';

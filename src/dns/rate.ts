@@ -38,7 +38,10 @@ export function createRateLimit(now: () => number): RateLimit {
   return {
     udp(address) {
       const asked = count(`udp ${clientOf(address)}`);
-      return asked <= ANSWERS_PER_S ? 'answer' : asked <= 2 * ANSWERS_PER_S ? 'truncate' : 'drop';
+      if (asked <= ANSWERS_PER_S) {
+        return 'answer';
+      }
+      return asked <= 2 * ANSWERS_PER_S ? 'truncate' : 'drop';
     },
     tcp: (address) => (count(`tcp ${clientOf(address)}`) <= ANSWERS_PER_S ? 'answer' : 'drop'),
   };

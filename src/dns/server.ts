@@ -32,33 +32,11 @@ export async function serveDns({ address, port, data, now = Date.now }: DnsOptio
   const limit = createRateLimit(now);
   const serial = (): number => Math.floor(now() / 1000) >>> 0;
 
-  const tcp = createServer((socket) => {
-    let pending = Buffer.alloc(0);
-    socket.setTimeout(IDLE_MS, () => void socket.destroy());
-    socket.on('error', () => socket.destroy());
-    socket.on('data', (chunk: Buffer) => {
-      pending = Buffer.concat([pending, chunk]);
-      while (pending.length >= 2 && pending.length >= 2 + pending.readUInt16BE(0)) {
-        const message = pending.subarray(2, 2 + pending.readUInt16BE(0));
-        pending = pending.subarray(2 + message.length);
-        const reply =
-          limit.tcp(socket.remoteAddress ?? '') === 'answer' ? answer(message, data, 'tcp', serial()) : undefined;
-        if (reply === undefined) {
-          return void socket.destroy();
-        }
-        const framed = Buffer.alloc(2 + reply.length);
-        framed.writeUInt16BE(reply.length, 0);
-        reply.copy(framed, 2);
-        // Who does not read his answers gets no more of them.
-        if (!socket.write(framed)) {
-          return void socket.destroySoon();
-        }
-      }
-      if (pending.length > MAX_PENDING_BYTES) {
-        socket.destroy();
-      }
-    });
-  });
+  const tcp = createServer((socket) =>
+    serveConnection(socket, (message) =>
+      limit.tcp(socket.remoteAddress ?? '') === 'answer' ? answer(message, data, 'tcp', serial()) : undefined,
+    ),
+  );
   tcp.maxConnections = MAX_CONNECTIONS;
   const udp = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4' });
   udp.on('message', (message, from) => {
@@ -108,6 +86,37 @@ export async function serveDns({ address, port, data, now = Date.now }: DnsOptio
       cause,
     });
   }
+}
+
+/**
+ * Answers the questions that come by a connection, each behind its length (RFC 1035, 4.2.2).
+ * @param replyTo undefined ends the connection
+ */
+function serveConnection(socket: Socket, replyTo: (message: Buffer) => Buffer | undefined): void {
+  let pending = Buffer.alloc(0);
+  socket.setTimeout(IDLE_MS, () => void socket.destroy());
+  socket.on('error', () => socket.destroy());
+  socket.on('data', (chunk: Buffer) => {
+    pending = Buffer.concat([pending, chunk]);
+    while (pending.length >= 2 && pending.length >= 2 + pending.readUInt16BE(0)) {
+      const message = pending.subarray(2, 2 + pending.readUInt16BE(0));
+      pending = pending.subarray(2 + message.length);
+      const reply = replyTo(message);
+      if (reply === undefined) {
+        return void socket.destroy();
+      }
+      const framed = Buffer.alloc(2 + reply.length);
+      framed.writeUInt16BE(reply.length, 0);
+      reply.copy(framed, 2);
+      // A client that does not read its answers gets no more of them.
+      if (!socket.write(framed)) {
+        return void socket.destroySoon();
+      }
+    }
+    if (pending.length > MAX_PENDING_BYTES) {
+      socket.destroy();
+    }
+  });
 }
 
 function listenTcp(server: Server, address: string, port: number): Promise<number> {

@@ -8,7 +8,9 @@ import type { PodObject } from './types.ts';
 export const APPLICATIONS = { namespace: 'terrarium-system', name: 'applications' } as const;
 
 /** The API's path of the list that holds that ConfigMap only; who may read it by its name may list and watch it so. */
-export const APPLICATIONS_PATH = `/api/v1/namespaces/${APPLICATIONS.namespace}/configmaps?fieldSelector=${encodeURIComponent(`metadata.name=${APPLICATIONS.name}`)}`;
+export const APPLICATIONS_PATH =
+  `/api/v1/namespaces/${APPLICATIONS.namespace}/configmaps` +
+  `?fieldSelector=${encodeURIComponent(`metadata.name=${APPLICATIONS.name}`)}`;
 
 /**
  * Ports of the node that a pod takes: those that its containers name, where it is on the host network, else those that

@@ -79,70 +79,8 @@ export function createKubeClient(access: KubeAccess): KubeClient {
     ...(access.cert === undefined ? {} : { cert: access.cert }),
     ...(access.key === undefined ? {} : { key: access.key }),
   });
-  const resources = new Map<string, Promise<Map<string, { plural: string; namespaced: boolean }>>>();
-
-  function open(path: string, options: RequestOptions = {}): Promise<IncomingMessage> {
-    return new Promise((resolve, reject) => {
-      const body = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
-      let token: string | undefined;
-      try {
-        token = access.token?.();
-      } catch (error) {
-        reject(new KubeError(0, 'NoToken', `the token cannot be read: ${(error as Error).message}`, error));
-        return;
-      }
-      const req = httpsRequest(`${access.server}${path}`, {
-        agent,
-        method: options.method ?? 'GET',
-        headers: {
-          accept: 'application/json',
-          'user-agent': 'terrarium',
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-          ...(body === undefined
-            ? {}
-            : { 'content-type': options.contentType ?? 'application/json', 'content-length': body.length }),
-        },
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-      });
-      const timer = setTimeout(
-        () => req.destroy(new Error(`no answer within ${(options.timeoutMs ?? TIMEOUT_MS) / 1000} s`)),
-        options.timeoutMs ?? TIMEOUT_MS,
-      );
-      req.on('error', (error) => {
-        clearTimeout(timer);
-        reject(
-          new KubeError(
-            0,
-            'Unreachable',
-            `the Kubernetes API at ${access.server} cannot be reached: ` +
-              `${error.message || (error as NodeJS.ErrnoException).code || 'unknown'}`,
-            error,
-          ),
-        );
-      });
-      req.on('response', (response) => {
-        const status = response.statusCode ?? 0;
-        if (status >= 200 && status < 300) {
-          // A watch runs longer than this; its reader has its own deadline.
-          response.once('end', () => clearTimeout(timer));
-          response.once('close', () => clearTimeout(timer));
-          resolve(response);
-          return;
-        }
-        text(response).then(
-          (content) => {
-            clearTimeout(timer);
-            reject(failure(status, content, path));
-          },
-          (error: Error) => {
-            clearTimeout(timer);
-            reject(new KubeError(status, 'Unknown', error.message, error));
-          },
-        );
-      });
-      req.end(body);
-    });
-  }
+  const open = (path: string, options: RequestOptions = {}): Promise<IncomingMessage> =>
+    openResponse(access, agent, path, options);
 
   async function request<T>(path: string, options: RequestOptions = {}): Promise<T> {
     const response = await open(path, options);
@@ -161,42 +99,7 @@ export function createKubeClient(access: KubeAccess): KubeClient {
     }
   }
 
-  function discover(apiVersion: string): Promise<Map<string, { plural: string; namespaced: boolean }>> {
-    const known = resources.get(apiVersion);
-    if (known !== undefined) {
-      return known;
-    }
-    const found = request<{ resources: { name: string; kind: string; namespaced: boolean }[] }>(
-      apiRoot(apiVersion),
-    ).then(
-      (answer) =>
-        new Map(
-          answer.resources
-            .filter((r) => !r.name.includes('/'))
-            .map((r) => [r.kind, { plural: r.name, namespaced: r.namespaced }]),
-        ),
-    );
-    resources.set(apiVersion, found);
-    found.catch(() => resources.delete(apiVersion));
-    return found;
-  }
-
-  async function pathOf(object: Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>): Promise<string> {
-    const { apiVersion = '', kind = '' } = object;
-    let resource = (await discover(apiVersion)).get(kind);
-    if (resource === undefined) {
-      // A resource definition may have been added since.
-      resources.delete(apiVersion);
-      resource = (await discover(apiVersion)).get(kind);
-    }
-    if (resource === undefined) {
-      throw new KubeError(404, 'NoKindMatch', `the cluster has no ${kind} in ${apiVersion}`);
-    }
-    const namespace = resource.namespaced
-      ? `/namespaces/${encodeURIComponent(object.metadata.namespace ?? 'default')}`
-      : '';
-    return `${apiRoot(apiVersion)}${namespace}/${resource.plural}/${encodeURIComponent(object.metadata.name)}`;
-  }
+  const pathOf = createPathFinder(request);
 
   return {
     request,
@@ -217,15 +120,13 @@ export function createKubeClient(access: KubeAccess): KubeClient {
     },
     async apply(object, options = {}) {
       const path = await pathOf(object);
-      return request<KubeObject>(
-        `${path}?fieldManager=${encodeURIComponent(options.fieldManager ?? 'terrarium')}&force=${options.force ?? true}`,
-        {
-          method: 'PATCH',
-          body: object,
-          contentType: 'application/apply-patch+yaml',
-          ...(options.signal === undefined ? {} : { signal: options.signal }),
-        },
-      );
+      const manager = encodeURIComponent(options.fieldManager ?? 'terrarium');
+      return request<KubeObject>(`${path}?fieldManager=${manager}&force=${options.force ?? true}`, {
+        method: 'PATCH',
+        body: object,
+        contentType: 'application/apply-patch+yaml',
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      });
     },
     async delete(object, options = {}) {
       try {
@@ -242,6 +143,117 @@ export function createKubeClient(access: KubeAccess): KubeClient {
       }
     },
     close: () => agent.destroy(),
+  };
+}
+
+/** Sends a request. @returns the response where its status is 2xx @throws KubeError */
+function openResponse(
+  access: KubeAccess,
+  agent: Agent,
+  path: string,
+  options: RequestOptions,
+): Promise<IncomingMessage> {
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  return new Promise((resolve, reject) => {
+    const body = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
+    let token: string | undefined;
+    try {
+      token = access.token?.();
+    } catch (error) {
+      reject(new KubeError(0, 'NoToken', `the token cannot be read: ${(error as Error).message}`, error));
+      return;
+    }
+    const req = httpsRequest(`${access.server}${path}`, {
+      agent,
+      method: options.method ?? 'GET',
+      headers: {
+        accept: 'application/json',
+        'user-agent': 'terrarium',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined
+          ? {}
+          : { 'content-type': options.contentType ?? 'application/json', 'content-length': body.length }),
+      },
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    const timer = setTimeout(() => req.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
+    req.on('error', (error) => {
+      clearTimeout(timer);
+      reject(
+        new KubeError(
+          0,
+          'Unreachable',
+          `the Kubernetes API at ${access.server} cannot be reached: ` +
+            `${error.message || (error as NodeJS.ErrnoException).code || 'unknown'}`,
+          error,
+        ),
+      );
+    });
+    req.on('response', (response) => {
+      const status = response.statusCode ?? 0;
+      if (status >= 200 && status < 300) {
+        // A watch runs longer than this; its reader has its own deadline.
+        response.once('end', () => clearTimeout(timer));
+        response.once('close', () => clearTimeout(timer));
+        resolve(response);
+        return;
+      }
+      text(response).then(
+        (content) => {
+          clearTimeout(timer);
+          reject(failure(status, content, path));
+        },
+        (error: Error) => {
+          clearTimeout(timer);
+          reject(new KubeError(status, 'Unknown', error.message, error));
+        },
+      );
+    });
+    req.end(body);
+  });
+}
+
+type Resources = Map<string, { plural: string; namespaced: boolean }>;
+
+/** Finds the paths of objects, by what the API says of its resources; each answer is kept. */
+function createPathFinder(request: KubeClient['request']): KubeClient['pathOf'] {
+  const resources = new Map<string, Promise<Resources>>();
+
+  function discover(apiVersion: string): Promise<Resources> {
+    const known = resources.get(apiVersion);
+    if (known !== undefined) {
+      return known;
+    }
+    const found = request<{ resources: { name: string; kind: string; namespaced: boolean }[] }>(
+      apiRoot(apiVersion),
+    ).then(
+      (answer) =>
+        new Map(
+          answer.resources
+            .filter((r) => !r.name.includes('/'))
+            .map((r) => [r.kind, { plural: r.name, namespaced: r.namespaced }]),
+        ),
+    );
+    resources.set(apiVersion, found);
+    found.catch(() => resources.delete(apiVersion));
+    return found;
+  }
+
+  return async (object) => {
+    const { apiVersion = '', kind = '' } = object;
+    let resource = (await discover(apiVersion)).get(kind);
+    if (resource === undefined) {
+      // A resource definition may have been added since.
+      resources.delete(apiVersion);
+      resource = (await discover(apiVersion)).get(kind);
+    }
+    if (resource === undefined) {
+      throw new KubeError(404, 'NoKindMatch', `the cluster has no ${kind} in ${apiVersion}`);
+    }
+    const namespace = resource.namespaced
+      ? `/namespaces/${encodeURIComponent(object.metadata.namespace ?? 'default')}`
+      : '';
+    return `${apiRoot(apiVersion)}${namespace}/${resource.plural}/${encodeURIComponent(object.metadata.name)}`;
   };
 }
 

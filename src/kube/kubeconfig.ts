@@ -60,12 +60,12 @@ export function parseKubeconfig(text: string, dir = '/'): KubeAccess {
       `The kubeconfig's context ${context?.name ?? ''} names a cluster or user that is not in it.`,
     );
   }
-  const content = (data: string | undefined, file: string | undefined): string | undefined =>
-    data !== undefined
-      ? Buffer.from(data, 'base64').toString('utf8')
-      : file !== undefined
-        ? readFileSync(resolve(dir, file), 'utf8')
-        : undefined;
+  const content = (data: string | undefined, file: string | undefined): string | undefined => {
+    if (data !== undefined) {
+      return Buffer.from(data, 'base64').toString('utf8');
+    }
+    return file === undefined ? undefined : readFileSync(resolve(dir, file), 'utf8');
+  };
   const ca = content(cluster.cluster['certificate-authority-data'], cluster.cluster['certificate-authority']);
   const cert = content(user.user['client-certificate-data'], user.user['client-certificate']);
   const key = content(user.user['client-key-data'], user.user['client-key']);

@@ -65,7 +65,12 @@ async function watchOnce<T extends KubeObject>(
   signal: AbortSignal,
 ): Promise<string> {
   let version = from;
-  const query = `watch=true&allowWatchBookmarks=true&timeoutSeconds=${WATCH_SECONDS}&resourceVersion=${encodeURIComponent(version)}`;
+  const query = [
+    'watch=true',
+    'allowWatchBookmarks=true',
+    `timeoutSeconds=${WATCH_SECONDS}`,
+    `resourceVersion=${encodeURIComponent(version)}`,
+  ].join('&');
   const response = await client.open(`${path}${path.includes('?') ? '&' : '?'}${query}`, {
     signal,
     timeoutMs: WATCH_SECONDS * 1000 + GRACE_MS,

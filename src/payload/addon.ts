@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Assets } from '../assets.ts';
 import { Failure } from '../errors.ts';
+import type { Assets } from './types.ts';
 
 /** The addon's path among the assets. */
 export const ADDON = 'addon/better_sqlite3.node';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AssetEntry, Assets } from '../assets.ts';
 import { Failure } from '../errors.ts';
 import { isEntryPath } from './format.ts';
+import type { AssetEntry, Assets } from './types.ts';
 
 /** Assets that lie in a folder, as in our own container images, whose digest vouches for them. */
 export function folderAssets(dir: string): Assets {

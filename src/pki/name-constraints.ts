@@ -15,9 +15,15 @@ const IP_ADDRESS = 0x87;
 
 function tlv(tag: number, content: Buffer): Buffer {
   const { length } = content;
-  const head =
-    length < 128 ? [tag, length] : length < 256 ? [tag, 0x81, length] : [tag, 0x82, length >> 8, length & 0xff];
-  return Buffer.concat([Buffer.from(head), content]);
+  return Buffer.concat([Buffer.from([tag, ...lengthOctets(length)]), content]);
+}
+
+/** A length in DER (X.690, 8.1.3), of 65,535 at most. */
+function lengthOctets(length: number): number[] {
+  if (length < 128) {
+    return [length];
+  }
+  return length < 256 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
 }
 
 /**

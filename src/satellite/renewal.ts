@@ -55,18 +55,10 @@ export interface Renewal {
  * confirmed that it is void. So after a crash anywhere there is one that is admitted: `recoverCredential` finds it, and
  * the same again completes the renewal.
  */
-export function startRenewal({
-  sat,
-  data,
-  dial,
-  give,
-  log,
-  now = Date.now,
-  random = Math.random,
-}: RenewalOptions): Renewal {
+export function startRenewal(options: RenewalOptions): Renewal {
+  const { sat, data, dial, give, log, now = Date.now, random = Math.random } = options;
   const [dir, next, former] = [tlsFolder(data), nextFolder(data), formerFolder(data)];
   let link: { nc: NatsConnection; way: Way } | undefined;
-  let waiting: { id: string; take(answer: RenewalAnswer): void } | undefined;
   let due = Number.POSITIVE_INFINITY;
   let unconfirmed = false;
   let notBefore = 0;
@@ -75,68 +67,24 @@ export function startRenewal({
   let stopped = false;
 
   const look = (): void => {
-    const own = readFileSync(join(dir, 'client.crt'), 'utf8');
-    const validity = validityOf(own);
-    const life = validity.ends - validity.issued;
-    // Chance by the key, so that it is the same after each start.
-    due = renewalDue(validity, Number.parseInt(keyOf(own).slice(0, 8), 16) / 2 ** 32);
+    ({ due, backoff } = planOf(readFileSync(join(dir, 'client.crt'), 'utf8'), random));
     unconfirmed = existsSync(former);
-    backoff = createBackoff(random, Math.min(PAUSE_MS.first, life / 30), Math.min(PAUSE_MS.most, life / 20));
     notBefore = 0;
   };
-  const ask = async (
-    what: { request: string; nkey: { key: string; signature: string } } | { done: string },
-  ): Promise<RenewalAnswer> => {
-    const id = randomBytes(8).toString('hex');
-    const message: RenewalAsk = { id, ...what };
-    let timer: NodeJS.Timeout | undefined;
-    const answer = await new Promise<RenewalAnswer | undefined>((resolve) => {
-      waiting = { id, take: resolve };
-      timer = setTimeout(() => resolve(undefined), ANSWER_MS);
-      link?.nc.publish(subjects.askRenewal(sat), encode(message));
-    });
-    clearTimeout(timer);
-    waiting = undefined;
-    if (answer === undefined) {
-      throw new Error('no control plane has answered');
-    }
-    if ('error' in answer) {
-      throw new Error(answer.error.message);
-    }
-    return answer;
-  };
-  const connect = async (way: Way): Promise<NatsConnection> => {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return await Promise.race([dial(way, next), tooLong()]);
-      } catch (error) {
-        if (tries >= DIAL_TRIES || stopped) {
-          throw error;
-        }
-      }
-      await sleep(DIAL_AGAIN_MS);
-    }
-  };
+  const questions = createQuestions(sat, () => link?.nc);
   const renew = async (way: Way): Promise<void> => {
-    const files = { dir: next, name: 'client' };
-    const request = await credentialRequest(files, 'satellite');
-    const nkey = ensureNkey(next, undefined);
-    const answer = await ask({ request, nkey: { key: nkey.publicKey, signature: signByNkey(nkey, request) } });
-    if (
-      !('certificate' in answer) ||
-      !new X509Certificate(answer.certificate).checkPrivateKey(createPrivateKey(readFileSync(join(next, 'client.key'))))
-    ) {
-      throw new Error('the certificate that came is not one for this satellite');
-    }
-    storeCredential(files, answer.certificate, readFileSync(join(dir, 'ca.crt'), 'utf8'));
-    const nc = await connect(way);
+    await fetchCredential(dir, next, questions.ask);
+    const nc = await dialPatiently(
+      () => dial(way, next),
+      () => stopped,
+    );
     putInPlace(data);
     look();
     log(`renewal: has a new certificate, to be renewed on ${new Date(due).toISOString()}`);
     await give(nc, way);
   };
   const confirm = async (): Promise<void> => {
-    await ask({ done: keyOf(readFileSync(join(dir, 'client.crt'), 'utf8')) });
+    await questions.ask({ done: keyOf(readFileSync(join(dir, 'client.crt'), 'utf8')) });
     rmSync(former, { recursive: true, force: true });
     unconfirmed = false;
     backoff.reset();
@@ -168,8 +116,8 @@ export function startRenewal({
       }
       const subscription = listen(nc, subjects.renewal(sat), { log }, (msg) => {
         const answer = decode(renewalAnswerSchema, msg.string());
-        if (answer !== undefined && answer.id === waiting?.id) {
-          waiting.take(answer);
+        if (answer !== undefined) {
+          questions.take(answer);
         }
       });
       return () => {
@@ -184,6 +132,90 @@ export function startRenewal({
       clearInterval(timer);
     },
   };
+}
+
+/** When a certificate is to be renewed, and the pauses between tries. */
+function planOf(certificate: string, random: () => number): { due: number; backoff: Backoff } {
+  const validity = validityOf(certificate);
+  const life = validity.ends - validity.issued;
+  // Chance by the key, so that it is the same after each start.
+  const chance = Number.parseInt(keyOf(certificate).slice(0, 8), 16) / 2 ** 32;
+  return {
+    due: renewalDue(validity, chance),
+    backoff: createBackoff(random, Math.min(PAUSE_MS.first, life / 30), Math.min(PAUSE_MS.most, life / 20)),
+  };
+}
+
+type Question = { request: string; nkey: { key: string; signature: string } } | { done: string };
+
+/** Questions to the cloud about this satellite's credential, one at a time. */
+interface Questions {
+  /** @throws Error where no control plane answers, or one refuses */
+  ask(question: Question): Promise<RenewalAnswer>;
+  /** Takes what has come; an answer to an earlier question is ignored. */
+  take(answer: RenewalAnswer): void;
+}
+
+function createQuestions(sat: string, connection: () => NatsConnection | undefined): Questions {
+  let waiting: { id: string; take(answer: RenewalAnswer): void } | undefined;
+  return {
+    async ask(question) {
+      const id = randomBytes(8).toString('hex');
+      const message: RenewalAsk = { id, ...question };
+      let timer: NodeJS.Timeout | undefined;
+      const answer = await new Promise<RenewalAnswer | undefined>((resolve) => {
+        waiting = { id, take: resolve };
+        timer = setTimeout(() => resolve(undefined), ANSWER_MS);
+        connection()?.publish(subjects.askRenewal(sat), encode(message));
+      });
+      clearTimeout(timer);
+      waiting = undefined;
+      if (answer === undefined) {
+        throw new Error('no control plane has answered');
+      }
+      if ('error' in answer) {
+        throw new Error(answer.error.message);
+      }
+      return answer;
+    },
+    take(answer) {
+      if (answer.id === waiting?.id) {
+        waiting.take(answer);
+      }
+    },
+  };
+}
+
+/**
+ * Makes a key pair and an nkey in the folder `next`, and has the cloud sign a certificate for them.
+ * @param dir folder of the credential that there is, whose authorities stay the same
+ */
+async function fetchCredential(dir: string, next: string, ask: Questions['ask']): Promise<void> {
+  const files = { dir: next, name: 'client' };
+  const request = await credentialRequest(files, 'satellite');
+  const nkey = ensureNkey(next, undefined);
+  const answer = await ask({ request, nkey: { key: nkey.publicKey, signature: signByNkey(nkey, request) } });
+  if (
+    !('certificate' in answer) ||
+    !new X509Certificate(answer.certificate).checkPrivateKey(createPrivateKey(readFileSync(join(next, 'client.key'))))
+  ) {
+    throw new Error('the certificate that came is not one for this satellite');
+  }
+  storeCredential(files, answer.certificate, readFileSync(join(dir, 'ca.crt'), 'utf8'));
+}
+
+/** Tries again while the servers have not heard of the new credential. @throws what the last try throws */
+async function dialPatiently(dial: () => Promise<NatsConnection>, stopped: () => boolean): Promise<NatsConnection> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await Promise.race([dial(), tooLong()]);
+    } catch (error) {
+      if (tries >= DIAL_TRIES || stopped()) {
+        throw error;
+      }
+    }
+    await sleep(DIAL_AGAIN_MS);
+  }
 }
 
 /** The client of the bus knows one kind of transport at a time: a try beside one of another kind may never end. */

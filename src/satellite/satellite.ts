@@ -6,12 +6,12 @@ import { busUser } from '../bus/subjects.ts';
 import { EXIT, Failure } from '../errors.ts';
 import { cloudAddresses, watchClouds } from './clouds.ts';
 import { startCollector } from './collector/collector.ts';
-import { startDirect } from './direct/direct.ts';
+import { startDirect, type Direct } from './direct/direct.ts';
 import { certificateEnds, readEnrolment, tlsFolder } from './enrol/record.ts';
 import { startHeartbeat, type Self } from './heartbeat.ts';
 import { createHandover, keepLink, type Serving, type Way } from './link.ts';
 import { Queries, createTaken } from './queries.ts';
-import { recoverCredential, startRenewal, type Renewal } from './renewal.ts';
+import { recoverCredential, startRenewal } from './renewal.ts';
 import { writeHeard } from './service/heard.ts';
 import { Pool } from './sql/pool.ts';
 import { loadTables } from './table.ts';
@@ -120,6 +120,89 @@ async function runOnNode(
   }
 }
 
+/** Runs a machine that is no node of the cluster: there are many of them, and their credentials are renewed. */
+async function runEnrolled(
+  { env, signal, log }: SatelliteOptions,
+  { id, node, data }: { id: string; node: string; data: string },
+  serve: Serve,
+): Promise<void> {
+  const handover = createHandover();
+  const dial = (way: Way, dir: string, patienceMs?: number): Promise<NatsConnection> =>
+    dialWay(way, { dir, patienceMs, name: busUser.satellite(node), env });
+  const renewal = startRenewal({ sat: node, data, dial, give: handover.give, log });
+  const sayEnded = endedTeller(id, data, log);
+  try {
+    await keepLink({
+      ways: () => enrolledWays(env, data),
+      dial(way, patienceMs) {
+        sayEnded();
+        return dial(way, tlsFolder(data), patienceMs).catch((error: Error) => {
+          throw /authorization violation/i.test(error.message)
+            ? new Failure(
+                'refused',
+                'it does not let this satellite in, which has been revoked or deleted, or is not known there yet',
+              )
+            : error;
+        });
+      },
+      serve(nc, way) {
+        const serving = serve(nc);
+        const detach = renewal.attach(nc, way);
+        // For `satellite install`, which waits for it: the server has taken the first heartbeat.
+        nc.flush()
+          .then(() => writeHeard(data, { at: Date.now(), pid: process.pid, ...way }))
+          .catch((error: Error) => log(`not recorded: ${error.message}`));
+        return {
+          stop() {
+            detach();
+            serving.stop();
+          },
+          retire() {
+            detach();
+            return serving.retire();
+          },
+        };
+      },
+      handover,
+      signal,
+      log,
+    });
+  } finally {
+    renewal.stop();
+  }
+}
+
+interface Served {
+  self: Self;
+  pool: Pool;
+  direct: Direct;
+  log(line: string): void;
+}
+
+/** Makes what beats and answers queries on each connection. */
+function createServe({ self, pool, direct, log }: Served): Serve {
+  const taken = createTaken();
+  return (nc) => {
+    const queries = new Queries({ nc, sat: self.id, pool, log, taken });
+    const stopHeartbeat = startHeartbeat(nc, self, log);
+    const detach = direct.attach(nc);
+    const leave = (): void => {
+      stopHeartbeat();
+      detach();
+    };
+    return {
+      stop() {
+        leave();
+        queries.stopAll();
+      },
+      async retire() {
+        leave();
+        await queries.retire(RETIRE_MS);
+      },
+    };
+  };
+}
+
 /** @throws Failure `usage` */
 function portOf(text: string | undefined): number | undefined {
   if (text === undefined || text === '') {
@@ -140,7 +223,7 @@ function portOf(text: string | undefined): number | undefined {
 export async function runSatellite(options: SatelliteOptions): Promise<void> {
   // It idles for years on machines that belong to others: V8 is to keep a small heap rather than to be fast.
   setFlagsFromString('--optimize-for-size');
-  const { env, signal, log } = options;
+  const { env, log } = options;
   const data = env['TERRARIUM_DATA'] ?? '/var/lib/terrarium';
   const enrolment = readEnrolment(data);
   if (enrolment !== undefined) {
@@ -172,74 +255,14 @@ export async function runSatellite(options: SatelliteOptions): Promise<void> {
     directPort: () => direct.port(),
     certificateEnds: () => certificateEnds(data),
   };
-  const taken = createTaken();
-  const serve: Serve = (nc) => {
-    const queries = new Queries({ nc, sat: node, pool, log, taken });
-    const stopHeartbeat = startHeartbeat(nc, self, log);
-    const detach = direct.attach(nc);
-    const leave = (): void => {
-      stopHeartbeat();
-      detach();
-    };
-    return {
-      stop() {
-        leave();
-        queries.stopAll();
-      },
-      async retire() {
-        leave();
-        await queries.retire(RETIRE_MS);
-      },
-    };
-  };
-  let renewal: Renewal | undefined;
+  const serve = createServe({ self, pool, direct, log });
   try {
     if (enrolment === undefined) {
       await runOnNode(options, node, busTls(tlsFolder(data)), serve);
     } else {
-      const handover = createHandover();
-      const dial = (way: Way, dir: string, patienceMs?: number): Promise<NatsConnection> =>
-        dialWay(way, { dir, patienceMs, name: busUser.satellite(node), env });
-      const own = (renewal = startRenewal({ sat: node, data, dial, give: handover.give, log }));
-      const sayEnded = endedTeller(enrolment.id, data, log);
-      await keepLink({
-        ways: () => enrolledWays(env, data),
-        dial(way, patienceMs) {
-          sayEnded();
-          return dial(way, tlsFolder(data), patienceMs).catch((error: Error) => {
-            throw /authorization violation/i.test(error.message)
-              ? new Failure(
-                  'refused',
-                  'it does not let this satellite in, which has been revoked or deleted, or is not known there yet',
-                )
-              : error;
-          });
-        },
-        serve(nc, way) {
-          const serving = serve(nc);
-          const detach = own.attach(nc, way);
-          // For `satellite install`, which waits for it: the server has taken the first heartbeat.
-          nc.flush()
-            .then(() => writeHeard(data, { at: Date.now(), pid: process.pid, ...way }))
-            .catch((error: Error) => log(`not recorded: ${error.message}`));
-          return {
-            stop() {
-              detach();
-              serving.stop();
-            },
-            retire() {
-              detach();
-              return serving.retire();
-            },
-          };
-        },
-        handover,
-        signal,
-        log,
-      });
+      await runEnrolled(options, { id: enrolment.id, node, data }, serve);
     }
   } finally {
-    renewal?.stop();
     await direct.stop();
     pool.close();
     await collector.stop();

@@ -1,6 +1,7 @@
 import type { Machine } from './machine.ts';
 import type { Announcement } from './pipe.ts';
-import type { PeerStatus, Timing } from './replica.ts';
+import type { PeerStatus } from './replica.ts';
+import type { Timing } from './timing.ts';
 
 /** An instance that has announced nothing for so long does not count. */
 export const SILENT_MS = 15_000;
@@ -30,12 +31,11 @@ export function openComparison(self: string, timing: Timing): Comparison {
     hear(announcement, machine) {
       const before = peers.get(announcement.from);
       const meta = machine.meta();
-      // Of one that is ahead nothing can be said; it compares us.
-      let equal = announcement.differs.includes(self)
-        ? false
-        : before?.announcement.epoch === announcement.epoch
-          ? before.equal
-          : undefined;
+      // An instance that is ahead compares us; until then what was known of its epoch stays.
+      let equal = before?.announcement.epoch === announcement.epoch ? before.equal : undefined;
+      if (announcement.differs.includes(self)) {
+        equal = false;
+      }
       if (announcement.epoch === meta.epoch && announcement.message <= meta.message) {
         const ours = machine.chainAt(announcement.message);
         if (ours !== undefined) {

@@ -6,7 +6,10 @@ import { ULID } from './ulid.ts';
  * An entry of the log is a line of UTF-8 JSON. A message of the stream has one or more of them, with a line feed
  * between each two (JSON has none within); a row of `_log` has one:
  *
- *     {"v":1,"kind":"user.create","id":"01K…","at":1763740800000,"actor":"admin","expect":{"resource":"user/eva","version":17},"args":{…}}
+ * ```
+ * {"v":1,"kind":"user.create","id":"01K…","at":1763740800000,"actor":"admin",
+ *  "expect":{"resource":"user/eva","version":17},"args":{…}}
+ * ```
  *
  * | field | meaning |
  * | --- | --- |

@@ -1,6 +1,7 @@
-import { MAX_WAITING, type Core, type CoreOptions } from './core.ts';
+import { MAX_WAITING, type Core } from './core.ts';
+import type { CoreOptions } from './core/options.ts';
 import { isDamage } from './damage.ts';
-import { Broken } from './machine.ts';
+import { Broken } from './machine/apply.ts';
 import type { LogInfo, Pipe } from './pipe.ts';
 
 /** Bytes that wait to be applied, beyond which no more are asked for until they have been. */
@@ -60,6 +61,8 @@ function countTogether(messages: Uint8Array[]): number {
   return count;
 }
 
+/** Opens a follower that follows nothing yet. */
+// oxlint-disable-next-line max-lines-per-function -- all of it changes one subscription and what it has delivered
 export function openFollower({ core, pipe, timing, log, wake }: FollowerOptions): Follower {
   let subscription: { epoch: number; stop(): void } | undefined;
   let pending: Uint8Array[] = [];

@@ -1,5 +1,5 @@
 import { MAX_MESSAGE_BYTES, MAX_MESSAGE_ENTRIES, encodeMessage } from './entry.ts';
-import type { Timing } from './replica.ts';
+import type { Timing } from './timing.ts';
 
 /** A message that has not been acknowledged for so long does not hold up the next one: it may be lost. */
 const SLOW_MS = 100;

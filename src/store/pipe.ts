@@ -92,8 +92,7 @@ export interface Announcement {
  * | question | answer |
  * | --- | --- |
  * | `freeze`: apply nothing of this epoch or earlier ones any more | JSON `Frozen` |
- * | `snapshot`: which snapshot is there, of `epoch` at least and not below `message` | JSON `Snapshot`; empty where
- * there is none |
+ * | `snapshot`: which one is there, of `epoch` at least and not below `message` | JSON `Snapshot`; empty for none |
  * | `chunk`: a part of that snapshot's file | the bytes; empty where the snapshot is gone |
  *
  * A snapshot is transferred by asking for its chunks in order, `WINDOW` of `CHUNK` bytes at a time: each question is

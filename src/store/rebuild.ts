@@ -1,5 +1,5 @@
 import type { Frozen, Peers, Pipe, Question } from './pipe.ts';
-import type { Timing } from './replica.ts';
+import type { Timing } from './timing.ts';
 
 /** Without all instances, the stream is rebuilt only after this long. */
 export const PATIENCE_MS = 10_000;

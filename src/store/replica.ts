@@ -1,25 +1,26 @@
-import { randomBytes } from 'node:crypto';
-import { openCluster } from './cluster.ts';
-import type { CoreOptions, Limits } from './core.ts';
 import type { Store } from './database.ts';
 import type { Command } from './entry.ts';
-import { fileStorage } from './file-storage.ts';
-import { loadKinds, loadSchema } from './kind.ts';
-import type { AppliedEntry, Outcome } from './machine.ts';
-import type { Peers, Pipe } from './pipe.ts';
-import { openSingle } from './single.ts';
-import { spaceOf, type Space } from './space.ts';
+import type { AppliedEntry, Outcome } from './machine/types.ts';
 
 /**
  * The replicated state: SQLite is the truth, the log is the pipe.
  *
- *     const replica = await openReplica({ self: 'node-a', dir: '/var/lib/terrarium/cloud/state/replica', log });  
- *     // one instance const cluster = { pipe: streamPipe(nc, streams), peers: busPeers(nc, 'node-a'), instances: () =>
- *     [...] };         // three or five: add it const { position, result } = await replica.propose({ kind:
- *     'user.create', actor: 'admin', args: { name: 'eva', … } });
- *     if (!result.ok) …                                          // version-conflict, not-found, exists, denied: the
- *     same on every instance await replica.waitFor(position, 2000);                     // on another instance: read
- *     your writes replica.db.prepare('SELECT * FROM users').all();           // read-only; rows.ts has the rows' types
+ * ```ts
+ * const options = { self: 'node-a', dir: '/var/lib/terrarium/cloud/state/replica', log };
+ * // One instance; with three or five, `cluster` is added.
+ * const replica = await openReplica(options);
+ * const cluster = { pipe: streamPipe(nc, streams), peers: busPeers(nc, 'node-a'), instances: () => [...] };
+ *
+ * const args = { name: 'eva', … };
+ * const { position, result } = await replica.propose({ kind: 'user.create', actor: 'admin', args });
+ * // Refusals are the same on every instance: version-conflict, not-found, exists, denied.
+ * if (!result.ok) …
+ *
+ * // Read your writes, on another instance.
+ * await replica.waitFor(position, 2000);
+ * // Read-only; rows.ts has the rows' types.
+ * replica.db.prepare('SELECT * FROM users').all();
+ * ```
  *
  * - A change is a command (entry.ts): its kinds are the files of commands/. `propose` answers after this instance has
  *   applied it.
@@ -124,86 +125,3 @@ export const HTTP_STATUS: Record<string, number> = {
   denied: 403,
   invalid: 400,
 };
-
-/** Clock and pauses; simulated by the property test. */
-export interface Timing {
-  /** Milliseconds from whenever: a clock that is set does not move it. */
-  now(): number;
-  /** Milliseconds since 1970. */
-  wall(): number;
-  /** Resolves after `ms`, or as soon as the signal is aborted. */
-  sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Calls back once what has come in by now has been taken. */
-  soon(work: () => void): void;
-}
-
-export const realTiming: Timing = {
-  now: () => performance.now(),
-  wall: () => Date.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve) => {
-      // Many of these end long before their time: nothing is thrown for that, as node:timers/promises would.
-      const done = (): void => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal?.addEventListener('abort', done);
-      if (signal?.aborted === true) {
-        done();
-      }
-    }),
-  soon: (work) => void setImmediate(work),
-};
-
-export interface ReplicaOptions {
-  /** This instance: its node's name. */
-  self: string;
-  /** Folder of its own, on a local disk. */
-  dir: string;
-  log(line: string): void;
-  /** Free space; by default that of `dir`. */
-  space?: () => Space;
-  /** Given with three or five instances. */
-  cluster?: ClusterParts;
-  /** By default `LIMITS` of core.ts; a test has smaller ones. */
-  limits?: Limits;
-}
-
-/** What an instance needs to be one of several. */
-export interface ClusterParts {
-  /** `streamPipe` of src/bus/stream.ts. */
-  pipe: Pipe;
-  /** `busPeers` of src/bus/instances.ts. */
-  peers: Peers;
-  /** All registered instances, this one included: 3 or 5. May change. */
-  instances(): Instance[];
-}
-
-export interface Instance {
-  name: string;
-  /** Newest schema that its release supports; by default what it announces itself. */
-  supports?: number;
-}
-
-/**
- * Opens this instance's replica. Without `cluster` the log is a table of the database, and it is ready at once. With
- * `cluster` it finds the stream, or makes it together with the others, in the background: `status().state` tells. The
- * same folder serves both: who was one instance and is opened with `cluster` beside empty ones gives them its history.
- * @throws Failure `store-newer` where the database was written by a newer release.
- */
-export async function openReplica(options: ReplicaOptions): Promise<Replica> {
-  const parts: CoreOptions = {
-    self: options.self,
-    kinds: await loadKinds(),
-    schema: await loadSchema(),
-    storage: fileStorage(options.dir, options.cluster === undefined ? 'FULL' : 'NORMAL'),
-    timing: realTiming,
-    random: (n) => randomBytes(n),
-    log: options.log,
-    space: options.space ?? (() => spaceOf(options.dir)),
-    ...(options.limits === undefined ? {} : { limits: options.limits }),
-  };
-  return options.cluster === undefined ? openSingle(parts) : openCluster({ ...parts, ...options.cluster });
-}

@@ -1,8 +1,10 @@
 import { Failure } from '../errors.ts';
-import { refuseNewer, type CoreOptions } from './core.ts';
+import { refuseNewer } from './core.ts';
+import type { CoreOptions } from './core/options.ts';
 import { Damaged, isOutside } from './damage.ts';
 import type { Store } from './database.ts';
-import { hashMessage, openMachine, type Machine } from './machine.ts';
+import { openMachine, type Machine } from './machine.ts';
+import { hashMessage } from './machine/apply.ts';
 import type { Prepared, Snapshot } from './storage.ts';
 import { inTurns, verifySteps } from './verify.ts';
 

@@ -32,7 +32,8 @@ export function openSatellites(db: Store): SatelliteStore {
     INSERT INTO satellites (id, node, version, addresses, tables, load, started_at, first_seen, last_seen)
     VALUES (@id, @node, @version, @addresses, @tables, @load, @startedAt, @firstSeen, @lastSeen)
     ON CONFLICT (id) DO UPDATE SET node = excluded.node, version = excluded.version, addresses = excluded.addresses,
-      tables = excluded.tables, load = excluded.load, started_at = excluded.started_at, last_seen = excluded.last_seen`);
+      tables = excluded.tables, load = excluded.load, started_at = excluded.started_at,
+      last_seen = excluded.last_seen`);
   const remove = db.prepare('DELETE FROM satellites WHERE id = ?');
   return {
     all: () =>

@@ -1,5 +1,5 @@
 import type { Store } from './database.ts';
-import type { Meta } from './machine.ts';
+import type { Meta } from './machine/types.ts';
 
 /** A snapshot of the whole database, which was found sound, on disk for good. */
 export interface Snapshot extends Meta {

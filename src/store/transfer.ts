@@ -1,7 +1,7 @@
 import type { Core } from './core.ts';
 import type { Peers, Question } from './pipe.ts';
-import type { Timing } from './replica.ts';
 import type { Snapshot, Storage } from './storage.ts';
+import type { Timing } from './timing.ts';
 
 /** Bytes of a chunk, and chunks that are asked for at once. */
 export const CHUNK = 256 * 1024;

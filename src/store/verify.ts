@@ -1,7 +1,7 @@
 import { isOutside } from './damage.ts';
 import type { Store } from './database.ts';
 import { scanSteps, summedTables } from './images.ts';
-import { hashMessage } from './machine.ts';
+import { hashMessage } from './machine/apply.ts';
 import { SCHEMA_SUM, schemaSum } from './schema-sum.ts';
 
 /**

@@ -9,7 +9,7 @@ import { subjects } from '../../src/bus/subjects.ts';
 import { scopesOf } from '../../src/cloud/auth/access.ts';
 import { loadRoutes, type Route } from '../../src/cloud/http/route.ts';
 import { heartbeat } from '../../src/satellite/heartbeat.ts';
-import { openReplica } from '../../src/store/replica.ts';
+import { openReplica } from '../../src/store/open.ts';
 import { localClouds, type LocalClouds } from '../support/local-cloud.ts';
 import { fuzzClient, type Actor, type FuzzClient, type Got, type Sent } from './support/api-fuzz/client.ts';
 import { apply, hintOf } from './support/api-fuzz/hints.ts';

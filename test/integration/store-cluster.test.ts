@@ -6,7 +6,7 @@ import Database from 'better-sqlite3';
 import t, { type Test } from 'tap';
 import { BusServer } from '../../src/bus/server.ts';
 import { readBlocks } from '../../src/bus/stream-blocks.ts';
-import { LIMITS } from '../../src/store/core.ts';
+import { LIMITS } from '../../src/store/core/options.ts';
 import { fileStorage } from '../../src/store/file-storage.ts';
 import { loadKinds, loadSchema } from '../../src/store/kind.ts';
 import { openMachine } from '../../src/store/machine.ts';

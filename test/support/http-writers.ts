@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import type { Test } from 'tap';
 import { API_PATHS, COMMAND_HEADER, MIN_SEQ_HEADER, SEQ_HEADER } from '../../src/cloud/api-paths.ts';
-import { KEEP_AUDIT } from '../../src/store/machine.ts';
+import { KEEP_AUDIT } from '../../src/store/machine/whole-tables.ts';
 import { ulid } from '../../src/store/ulid.ts';
 import { misplaced } from './store-load.ts';
 

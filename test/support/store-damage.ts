@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { addonPath } from '../../src/assets.ts';
-import { openReplica, type Draft, type Replica } from '../../src/store/replica.ts';
+import { openReplica } from '../../src/store/open.ts';
+import type { Draft, Replica } from '../../src/store/replica.ts';
 import { ROOMY } from './store-temp.ts';
 
 export const openOne = (dir: string, log: string[] = []): Promise<Replica> =>

@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import { addonPath } from '../../src/assets.ts';
 import type { Store } from '../../src/store/database.ts';
-import type { Meta } from '../../src/store/machine.ts';
+import type { Meta } from '../../src/store/machine/types.ts';
 import { KEEP_SNAPSHOTS, type Snapshot, type Storage } from '../../src/store/storage.ts';
 import { atOnce, verifySteps } from '../../src/store/verify.ts';
 import { Crash, type Life } from './store-world.ts';

@@ -1,5 +1,5 @@
 import type { Kinds } from '../../src/store/kind.ts';
-import type { Outcome } from '../../src/store/machine.ts';
+import type { Outcome } from '../../src/store/machine/types.ts';
 import type { Draft, Replica } from '../../src/store/replica.ts';
 import { seeded } from './seeded.ts';
 import { emptyDisk, type Disk } from './store-disk.ts';

@@ -1,5 +1,5 @@
 import type { Store } from '../../src/store/database.ts';
-import type { Outcome, Result } from '../../src/store/machine.ts';
+import type { Outcome, Result } from '../../src/store/machine/types.ts';
 import type { Draft } from '../../src/store/replica.ts';
 import { contents } from './store-temp.ts';
 

@@ -1,7 +1,7 @@
 import { connectBus, type BusTls } from '../../src/bus/connect.ts';
 import { busPeers } from '../../src/bus/instances.ts';
 import { streamPipe } from '../../src/bus/stream.ts';
-import { openReplica } from '../../src/store/replica.ts';
+import { openReplica } from '../../src/store/open.ts';
 import { startWriters, type Load } from './store-load.ts';
 import { contents } from './store-temp.ts';
 

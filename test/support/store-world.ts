@@ -1,4 +1,4 @@
-import type { Timing } from '../../src/store/replica.ts';
+import type { Timing } from '../../src/store/timing.ts';
 
 /**
  * A world for the property test: one virtual clock, and processes that crash (their disks are in store-disk.ts, the

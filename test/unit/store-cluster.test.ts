@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import { openCluster } from '../../src/store/cluster.ts';
-import { LIMITS, type Limits } from '../../src/store/core.ts';
+import { LIMITS, type Limits } from '../../src/store/core/options.ts';
 import { loadKinds, loadSchema } from '../../src/store/kind.ts';
 import type { Replica } from '../../src/store/replica.ts';
 import { seeded } from '../support/seeded.ts';

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { openCore } from '../../src/store/core.ts';
-import { realTiming } from '../../src/store/replica.ts';
+import { realTiming } from '../../src/store/timing.ts';
 import { put } from '../support/store-damage.ts';
 import { ROOMY, entryOf } from '../support/store-temp.ts';
 import { coreOptions, schema } from './support/store-core.ts';

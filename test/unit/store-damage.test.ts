@@ -4,7 +4,7 @@ import Database from 'better-sqlite3';
 import t from 'tap';
 import { addonPath } from '../../src/assets.ts';
 import { fileStorage } from '../../src/store/file-storage.ts';
-import { openReplica } from '../../src/store/replica.ts';
+import { openReplica } from '../../src/store/open.ts';
 import { seeded } from '../support/seeded.ts';
 import { contents } from '../support/store-temp.ts';
 

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import t from 'tap';
 import { fileStorage } from '../../src/store/file-storage.ts';
-import { realTiming } from '../../src/store/replica.ts';
 import { openSingle } from '../../src/store/single.ts';
 import type { Storage } from '../../src/store/storage.ts';
+import { realTiming } from '../../src/store/timing.ts';
 import {
   DAMAGE,
   alter,

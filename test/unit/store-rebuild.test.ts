@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Frozen, LogInfo, Pipe } from '../../src/store/pipe.ts';
 import { PATIENCE_MS, rebuild, replicasFor } from '../../src/store/rebuild.ts';
-import { realTiming } from '../../src/store/replica.ts';
+import { realTiming } from '../../src/store/timing.ts';
 
 type Made = Pick<LogInfo, 'epoch' | 'base' | 'chain' | 'replicas'>;
 

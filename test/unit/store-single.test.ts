@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { fileStorage } from '../../src/store/file-storage.ts';
 import { loadSchema } from '../../src/store/kind.ts';
-import { openReplica, type Replica } from '../../src/store/replica.ts';
+import { openReplica } from '../../src/store/open.ts';
+import type { Replica } from '../../src/store/replica.ts';
 
 const ROOMY = { free: 1e12, total: 1e12 };
 const open = (dir: string, log: string[] = [], space = () => ROOMY): Promise<Replica> =>
@@ -202,7 +203,7 @@ t.test('three snapshots stay, each a database that SQLite finds sound', async (t
 
 t.test('each write of one instance is on disk before it is answered', async (t) => {
   const dir = t.testdir();
-  const script = `const { openReplica } = await import('./src/store/replica.ts');
+  const script = `const { openReplica } = await import('../../src/store/open.ts');
     const space = () => ({ free: 1e12, total: 1e12 });
     const r = await openReplica({ self: 'n1', dir: process.argv[1], log: () => {}, space });
     const note = (after) => ({ kind: 'audit.note', actor: 'a', args: { resource: 'x', before: null, after } });

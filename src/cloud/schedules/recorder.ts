@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Failure } from '../../errors.ts';
-import type { Outcome } from '../../store/machine.ts';
+import type { Outcome } from '../../store/machine/types.ts';
 import type { Draft } from '../../store/replica.ts';
 import { ulid } from '../../store/ulid.ts';
 import type { Metrics } from '../metrics.ts';

@@ -1,13 +1,9 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Topology } from '../../bus/config.ts';
 import { Failure } from '../../errors.ts';
-import {
-  openReplica,
-  type ChangeEvent,
-  type ClusterParts,
-  type Replica,
-  type ReplicaStatus,
-} from '../../store/replica.ts';
+import type { ClusterParts } from '../../store/cluster/parts.ts';
+import { openReplica } from '../../store/open.ts';
+import type { ChangeEvent, Replica, ReplicaStatus } from '../../store/replica.ts';
 import { createListeners } from '../listeners.ts';
 
 /**

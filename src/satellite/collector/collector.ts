@@ -4,14 +4,15 @@ import { join } from 'node:path';
 import { loadClusterConfig } from '../../cluster-config.ts';
 import type { KubeAccess } from '../../kube/client.ts';
 import { SERVICE_ACCOUNT_DIR, serviceAccountAccess } from '../../kube/service-account.ts';
-import { sourcesFrom, type Row, type Table, type TableNote, type TableNotes } from '../table.ts';
-import { History, isDamage, removeDatabase } from './history.ts';
+import { sourcesFrom, type Row, type Sources, type Table, type TableNote, type TableNotes } from '../table.ts';
+import { History } from './history.ts';
 import { watchKubernetes } from './kubernetes.ts';
-import type { Position } from './logs/file.ts';
-import { LogTail, type LogStore } from './logs/tail.ts';
+import { createLogStore } from './log-store.ts';
+import { LogTail } from './logs/tail.ts';
 import { ProcessEvents } from './process-events.ts';
 import { Sampler } from './samples.ts';
-import { collectorSettings } from './settings.ts';
+import { collectorSettings, type CollectorSettings } from './settings.ts';
+import { openWriter, type HistoryWriter } from './writer.ts';
 
 const PRUNE_MS = 60_000;
 /** Tables that a satellite outside Kubernetes cannot have. */
@@ -71,10 +72,9 @@ export function startCollector({ env, node, tables, log }: CollectorOptions): Co
   };
   const collected = tables.filter((t) => t.kind !== 'live');
   const file = join(env['TERRARIUM_DATA'] ?? '/var/lib/terrarium', 'satellite/state/history.db');
-  const open = (): History => History.open(file, collected, settings.limits, settings.maxFileBytes);
-  let history: History;
+  let writer: HistoryWriter;
   try {
-    history = open();
+    writer = openWriter(file, () => History.open(file, collected, settings.limits, settings.maxFileBytes), log);
   } catch (error) {
     const reason = `The satellite's database ${file} cannot be opened: ${(error as Error).message}.`;
     log(reason);
@@ -84,100 +84,16 @@ export function startCollector({ env, node, tables, log }: CollectorOptions): Co
     return { file: undefined, notes, onOvertaken: () => undefined, stop: async () => undefined };
   }
 
-  let overtaken = (): void => undefined;
-  let failing = '';
-  /** A full disk must not end the satellite, nor fill its log; a damaged file is begun anew. */
-  const attempt = (action: () => void): boolean => {
-    try {
-      action();
-      if (failing !== '') {
-        log('the database can be written again');
-      }
-      failing = '';
-      return true;
-    } catch (error) {
-      const { message } = error as Error;
-      if (failing !== message) {
-        log(`the database cannot be written: ${message}`);
-      }
-      failing = message;
-      if (isDamage(error)) {
-        beginAnew();
-      }
-      return false;
-    }
-  };
-  const beginAnew = (): void => {
-    try {
-      history.close();
-      removeDatabase(file);
-      history = open();
-      // Those that have read the old file until now.
-      overtaken();
-    } catch (error) {
-      log(`the database cannot be begun anew: ${(error as Error).message}`);
-    }
-  };
-  const write = (action: () => void): boolean => attempt(() => history.transaction(action));
-
-  const sources = sourcesFrom(env, tables);
-  const sampler = new Sampler(sources);
-  const processes = new ProcessEvents(sources.proc);
-  const sample = (): void => {
-    const now = Date.now();
-    const rows: Record<string, Row[]> = {
-      ...sampler.sample(now, performance.now()),
-      process_events: processes.look(now),
-    };
-    write(() => {
-      for (const [table, more] of Object.entries(rows)) {
-        history.append(table, more);
-      }
-    });
-    if (history.size().wal > settings.maxLogBytes) {
-      overtaken();
-    }
-  };
-  const prune = (): void => void attempt(() => history.prune(Date.now()));
+  const sample = createSampling(writer, sourcesFrom(env, tables), settings.maxLogBytes);
+  const prune = (): void => void writer.attempt(() => writer.history().prune(Date.now()));
   prune();
   sample();
   const timers = [setInterval(sample, settings.sampleMs), setInterval(prune, PRUNE_MS)];
 
   const logLimits = settings.limits['container_logs'] ?? { maxAgeMs: 0, maxBytes: 0 };
-  let unpruned = 0;
-  const logStore: LogStore = {
-    position: (path) =>
-      history.all<Position>('SELECT identity, position, partial FROM log_positions WHERE file = ?', path)[0],
-    save(rows, path, { identity, position, partial }) {
-      const done = write(() => {
-        history.append('container_logs', rows);
-        history.run(
-          'INSERT OR REPLACE INTO log_positions (file, identity, position, partial) VALUES (?, ?, ?, ?)',
-          path,
-          identity,
-          position,
-          partial,
-        );
-      });
-      unpruned += rows.length;
-      if (unpruned >= 10_000) {
-        unpruned = 0;
-        prune();
-      }
-      return done;
-    },
-    keepOnly(exists) {
-      const gone = history.all<{ file: string }>('SELECT file FROM log_positions').filter((p) => !exists(p.file));
-      write(() => {
-        for (const p of gone) {
-          history.run('DELETE FROM log_positions WHERE file = ?', p.file);
-        }
-      });
-    },
-  };
   const tail = new LogTail({
     root: env['TERRARIUM_POD_LOGS'] ?? '/var/log/pods',
-    store: logStore,
+    store: createLogStore(writer, prune),
     maxAgeMs: logLimits.maxAgeMs,
     now: Date.now,
     state: (reason) => note('container_logs', reason === undefined ? undefined : { state: 'unavailable', reason }),
@@ -185,43 +101,11 @@ export function startCollector({ env, node, tables, log }: CollectorOptions): Co
   tail.start();
 
   const stopping = new AbortController();
-  let access: KubeAccess | undefined;
-  try {
-    access = kubernetesAccess(env);
-  } catch (error) {
-    log(`Kubernetes: ${(error as Error).message}`);
-  }
-  let watching: Promise<void> = Promise.resolve();
-  if (access === undefined) {
-    write(() => history.replace('pods', []));
-    for (const table of KUBERNETES_TABLES) {
-      note(table, {
-        state: 'unavailable',
-        reason: 'This satellite does not run in a pod of Kubernetes, or may not speak to its API.',
-      });
-    }
-  } else {
-    watching = watchKubernetes({
-      access,
-      node: env['TERRARIUM_PODS'] === 'all' ? undefined : node,
-      store: {
-        putPods: (rows) => void write(() => history.replace('pods', rows)),
-        addEvents: (rows) => void write(() => history.append('kubernetes_events', rows)),
-        knownEvents: () =>
-          history.all('SELECT uid, count, max(unix_ms) AS unix_ms FROM kubernetes_events GROUP BY uid'),
-      },
-      maxAgeMs: settings.limits['kubernetes_events']?.maxAgeMs ?? 0,
-      now: Date.now,
-      state: (table, reason) => note(table, reason === undefined ? undefined : { state: 'stale', reason }),
-      signal: stopping.signal,
-    });
-  }
+  const watching = collectKubernetes({ env, node, writer, settings, note, log, signal: stopping.signal });
   return {
     file,
     notes,
-    onOvertaken(callback) {
-      overtaken = callback;
-    },
+    onOvertaken: writer.onOvertaken,
     async stop() {
       for (const timer of timers) {
         clearInterval(timer);
@@ -229,7 +113,73 @@ export function startCollector({ env, node, tables, log }: CollectorOptions): Co
       tail.stop();
       stopping.abort();
       await watching;
-      history.close();
+      writer.history().close();
     },
   };
+}
+
+/** @returns what takes a sample of the machine and stores it */
+function createSampling(writer: HistoryWriter, sources: Sources, maxLogBytes: number): () => void {
+  const sampler = new Sampler(sources);
+  const processes = new ProcessEvents(sources.proc);
+  return () => {
+    const now = Date.now();
+    const rows: Record<string, Row[]> = {
+      ...sampler.sample(now, performance.now()),
+      process_events: processes.look(now),
+    };
+    writer.write(() => {
+      for (const [table, more] of Object.entries(rows)) {
+        writer.history().append(table, more);
+      }
+    });
+    if (writer.history().size().wal > maxLogBytes) {
+      writer.overtake();
+    }
+  };
+}
+
+interface KubernetesParts {
+  env: NodeJS.ProcessEnv;
+  node: string;
+  writer: HistoryWriter;
+  settings: CollectorSettings;
+  note(table: string, value: TableNote | undefined): void;
+  log(line: string): void;
+  signal: AbortSignal;
+}
+
+/** Keeps pods and events until the signal, where this satellite may ask Kubernetes for them. Never rejects. */
+function collectKubernetes({ env, node, writer, settings, note, log, signal }: KubernetesParts): Promise<void> {
+  let access: KubeAccess | undefined;
+  try {
+    access = kubernetesAccess(env);
+  } catch (error) {
+    log(`Kubernetes: ${(error as Error).message}`);
+  }
+  const { history, write } = writer;
+  if (access === undefined) {
+    write(() => history().replace('pods', []));
+    for (const table of KUBERNETES_TABLES) {
+      note(table, {
+        state: 'unavailable',
+        reason: 'This satellite does not run in a pod of Kubernetes, or may not speak to its API.',
+      });
+    }
+    return Promise.resolve();
+  }
+  return watchKubernetes({
+    access,
+    node: env['TERRARIUM_PODS'] === 'all' ? undefined : node,
+    store: {
+      putPods: (rows) => void write(() => history().replace('pods', rows)),
+      addEvents: (rows) => void write(() => history().append('kubernetes_events', rows)),
+      knownEvents: () =>
+        history().all('SELECT uid, count, max(unix_ms) AS unix_ms FROM kubernetes_events GROUP BY uid'),
+    },
+    maxAgeMs: settings.limits['kubernetes_events']?.maxAgeMs ?? 0,
+    now: Date.now,
+    state: (table, reason) => note(table, reason === undefined ? undefined : { state: 'stale', reason }),
+    signal,
+  });
 }

@@ -185,6 +185,11 @@ export interface KubernetesOptions {
   signal: AbortSignal;
 }
 
+function whyStale(error: Error): string {
+  const refused = error instanceof KubeError && error.status !== 0;
+  return refused ? `Kubernetes refuses: ${error.message}.` : `${error.message}.`;
+}
+
 /** Keeps pods and events of this node in step until the signal; while the API is away, it tries. Never rejects. */
 export async function watchKubernetes({
   access,
@@ -214,18 +219,8 @@ export async function watchKubernetes({
   const key = (pod: PodDetails): string => `${pod.metadata.namespace}/${pod.metadata.name}`;
   const reachable =
     (table: 'pods' | 'kubernetes_events') =>
-    (error: Error | undefined): void => {
-      if (error === undefined) {
-        state(table, undefined);
-      } else {
-        state(
-          table,
-          error instanceof KubeError && error.status !== 0
-            ? `Kubernetes refuses: ${error.message}.`
-            : `${error.message}.`,
-        );
-      }
-    };
+    (error: Error | undefined): void =>
+      state(table, error === undefined ? undefined : whyStale(error));
   const add = (events: EventObject[]): void => {
     const rows = events.flatMap((event) => filter.take(event));
     if (rows.length > 0) {

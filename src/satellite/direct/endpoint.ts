@@ -53,6 +53,7 @@ class Refused extends Error {
   }
 }
 
+/** Makes an endpoint, which does not listen yet. */
 export function createEndpoint({ pool, closed, origins, check, judge }: EndpointOptions): Endpoint {
   const running = new Set<Running>();
   /** Those too that have not said by TLS who they are: the server itself knows of a connection only after that. */
@@ -62,25 +63,9 @@ export function createEndpoint({ pool, closed, origins, check, judge }: Endpoint
 
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     allowOrigin(req, res, origins());
-    if (req.url !== DIRECT_PATH) {
-      throw new Refused(404, 'not-found', 'There is nothing here.');
-    }
-    if (req.method === 'OPTIONS') {
-      res.writeHead(204, {
-        'Access-Control-Allow-Methods': 'POST',
-        'Access-Control-Allow-Headers': 'authorization, content-type',
-        'Access-Control-Max-Age': String(PREFLIGHT_S),
-      });
-      res.end();
-      return;
-    }
-    if (req.method !== 'POST') {
-      res.setHeader('Allow', 'POST, OPTIONS');
-      throw new Refused(405, 'method-not-allowed', `${req.method} is not possible here.`);
-    }
-    const token = /^Bearer +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1];
+    const token = acceptRequest(req, res);
     if (token === undefined) {
-      throw new Refused(401, 'direct.token', 'A token of the cloud is needed.');
+      return;
     }
     refuseWhileClosed(closed);
     refuse(await check(token));
@@ -100,18 +85,7 @@ export function createEndpoint({ pool, closed, origins, check, judge }: Endpoint
   const handle = (req: IncomingMessage, res: ServerResponse): void => {
     res.setHeader('Cache-Control', 'no-store');
     res.setHeader('X-Content-Type-Options', 'nosniff');
-    answer(req, res).catch((error: unknown) => {
-      if (res.headersSent) {
-        return void res.destroy();
-      }
-      const { status, code, message } =
-        error instanceof Refused ? error : new Refused(500, 'internal', 'Something went wrong.');
-      res.writeHead(status, {
-        'Content-Type': 'application/problem+json',
-        ...(status === 413 ? { Connection: 'close' } : {}),
-      });
-      res.end(JSON.stringify({ type: `urn:terrarium:problem:${code}`, title: message, status }));
-    });
+    answer(req, res).catch((error: unknown) => answerProblem(res, error));
   };
 
   return {
@@ -119,36 +93,12 @@ export function createEndpoint({ pool, closed, origins, check, judge }: Endpoint
       if (pair === undefined) {
         throw new Error('there is no certificate yet');
       }
-      const made = createServer(
-        {
-          ...pair,
-          minVersion: 'TLSv1.2',
-          headersTimeout: 10_000,
-          requestTimeout: 15_000,
-          keepAliveTimeout: 30_000,
-          handshakeTimeout: 10_000,
-          maxHeaderSize: 16 * 1024,
-        },
-        handle,
-      );
-      made.maxConnections = MAX_CONNECTIONS;
-      made.on('tlsClientError', () => undefined);
+      const made = createHttps(pair, handle);
       made.on('connection', (socket: Socket) => {
         sockets.add(socket);
         socket.once('close', () => sockets.delete(socket));
       });
-      await new Promise<void>((resolve, reject) => {
-        made.once('error', (cause) =>
-          reject(
-            new Failure(
-              'direct-listen',
-              `The endpoint of direct queries cannot listen on port ${port}: ${cause.message}.`,
-              { remedy: 'Choose another port by `ports.direct` in cluster.yaml, or stop what listens there.', cause },
-            ),
-          ),
-        );
-        made.listen({ port, ...(address === undefined ? {} : { host: address }) }, () => resolve());
-      });
+      await listenOn(made, address, port);
       server = made;
     },
     port() {
@@ -178,6 +128,82 @@ export function createEndpoint({ pool, closed, origins, check, judge }: Endpoint
       await ended;
     },
   };
+}
+
+/**
+ * Takes the token from a request; answers a browser's preflight itself, without one.
+ * @throws Refused
+ */
+function acceptRequest(req: IncomingMessage, res: ServerResponse): string | undefined {
+  if (req.url !== DIRECT_PATH) {
+    throw new Refused(404, 'not-found', 'There is nothing here.');
+  }
+  if (req.method === 'OPTIONS') {
+    res.writeHead(204, {
+      'Access-Control-Allow-Methods': 'POST',
+      'Access-Control-Allow-Headers': 'authorization, content-type',
+      'Access-Control-Max-Age': String(PREFLIGHT_S),
+    });
+    res.end();
+    return undefined;
+  }
+  if (req.method !== 'POST') {
+    res.setHeader('Allow', 'POST, OPTIONS');
+    throw new Refused(405, 'method-not-allowed', `${req.method} is not possible here.`);
+  }
+  const token = /^Bearer +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1];
+  if (token === undefined) {
+    throw new Refused(401, 'direct.token', 'A token of the cloud is needed.');
+  }
+  return token;
+}
+
+function createHttps(pair: KeyPair, handle: (req: IncomingMessage, res: ServerResponse) => void): Server {
+  const server = createServer(
+    {
+      ...pair,
+      minVersion: 'TLSv1.2',
+      headersTimeout: 10_000,
+      requestTimeout: 15_000,
+      keepAliveTimeout: 30_000,
+      handshakeTimeout: 10_000,
+      maxHeaderSize: 16 * 1024,
+    },
+    handle,
+  );
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on('tlsClientError', () => undefined);
+  return server;
+}
+
+/** @throws Failure `direct-listen` */
+function listenOn(server: Server, address: string | undefined, port: number): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(
+        new Failure(
+          'direct-listen',
+          `The endpoint of direct queries cannot listen on port ${port}: ${cause.message}.`,
+          { remedy: 'Choose another port by `ports.direct` in cluster.yaml, or stop what listens there.', cause },
+        ),
+      ),
+    );
+    server.listen({ port, ...(address === undefined ? {} : { host: address }) }, () => resolve());
+  });
+}
+
+function answerProblem(res: ServerResponse, error: unknown): void {
+  if (res.headersSent) {
+    res.destroy();
+    return;
+  }
+  const { status, code, message } =
+    error instanceof Refused ? error : new Refused(500, 'internal', 'Something went wrong.');
+  res.writeHead(status, {
+    'Content-Type': 'application/problem+json',
+    ...(status === 413 ? { Connection: 'close' } : {}),
+  });
+  res.end(JSON.stringify({ type: `urn:terrarium:problem:${code}`, title: message, status }));
 }
 
 /** @throws Refused where it is no acceptance */

@@ -30,6 +30,31 @@ export interface Judge {
 
 const seconds = (ms: number): string => `${Math.round(Math.abs(ms) / 1000)} s`;
 
+const denied = (message: string, code = 'direct.token'): Verdict => ({ status: 401, code, message });
+
+/** Tells why a token comes too early or too late, and by which clock; undefined where it comes in time. */
+function judgeTime(sat: string, claims: Claims, at: number, skew: number | undefined): Verdict | undefined {
+  if (claims.from - at > MAX_SKEW_MS) {
+    return denied(
+      `The clock of ${sat} is ${seconds(claims.from - at)} behind the cloud's; at most ${seconds(MAX_SKEW_MS)} ` +
+        'are allowed. Set the clock of that machine.',
+      'direct.clock',
+    );
+  }
+  if (at <= claims.until) {
+    return undefined;
+  }
+  if (skew !== undefined && skew > MAX_SKEW_MS) {
+    return denied(
+      `The clock of ${sat} is ${seconds(skew)} ahead of the cloud's; at most ${seconds(MAX_SKEW_MS)} are ` +
+        'allowed. Set the clock of that machine.',
+      'direct.clock',
+    );
+  }
+  return denied(`The token ended ${seconds(at - claims.until)} ago by the clock of ${sat}.`);
+}
+
+/** Begins to remember the tokens that are used. */
 export function createJudge({ sat, now, since, key, ahead }: JudgeOptions): Judge {
   /** Until when each token would be good. */
   const used = new Map<string, number>();
@@ -39,31 +64,6 @@ export function createJudge({ sat, now, since, key, ahead }: JudgeOptions): Judg
         used.delete(id);
       }
     }
-  };
-  const denied = (message: string, code = 'direct.token'): Verdict => ({ status: 401, code, message });
-
-  /** Too early or too late, by which clock. */
-  const time = (claims: Claims): Verdict | undefined => {
-    const at = now();
-    const skew = ahead();
-    if (claims.from - at > MAX_SKEW_MS) {
-      return denied(
-        `The clock of ${sat} is ${seconds(claims.from - at)} behind the cloud's; at most ${seconds(MAX_SKEW_MS)} ` +
-          'are allowed. Set the clock of that machine.',
-        'direct.clock',
-      );
-    }
-    if (at <= claims.until) {
-      return undefined;
-    }
-    if (skew !== undefined && skew > MAX_SKEW_MS) {
-      return denied(
-        `The clock of ${sat} is ${seconds(skew)} ahead of the cloud's; at most ${seconds(MAX_SKEW_MS)} are ` +
-          'allowed. Set the clock of that machine.',
-        'direct.clock',
-      );
-    }
-    return denied(`The token ended ${seconds(at - claims.until)} ago by the clock of ${sat}.`);
   };
 
   const check = (token: string): Verdict => {
@@ -82,7 +82,7 @@ export function createJudge({ sat, now, since, key, ahead }: JudgeOptions): Judg
     if (claims.sat !== sat) {
       return denied(`The token is for ${claims.sat}, and this is ${sat}.`);
     }
-    const wrongTime = time(claims);
+    const wrongTime = judgeTime(sat, claims, now(), ahead());
     if (wrongTime !== undefined) {
       return wrongTime;
     }

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Claims } from '../../bus/direct-token.ts';
 import { ALIVE_MS, CREDITS, CREDIT_GROUP, IDLE_READER_MS, creditsOf } from '../../bus/frames.ts';
 import type { FailureData } from '../../errors.ts';
+import type { Outcome } from '../sql/child.ts';
 import type { Pool, Ticket } from '../sql/pool.ts';
 
 /** A query that answers to one reader. */
@@ -86,19 +87,16 @@ export function streamQuery(options: {
         }
       }, idleMs);
     },
-    onEnd(outcome) {
-      if ('error' in outcome) {
-        return finish({ error: { code: outcome.error.code, message: outcome.error.message } });
-      }
-      const { rows, truncated } = outcome.end;
-      finish({
-        end: {
-          rows,
-          ms: Math.round((performance.now() - started) * 10) / 10,
-          ...(truncated === undefined ? {} : { truncated }),
-        },
-      });
-    },
+    onEnd: (outcome) => finish(lastLine(outcome, started)),
   });
   return { fail: ({ code, message }) => finish({ error: { code, message } }) };
+}
+
+function lastLine(outcome: Outcome, started: number): object {
+  if ('error' in outcome) {
+    return { error: { code: outcome.error.code, message: outcome.error.message } };
+  }
+  const { rows, truncated } = outcome.end;
+  const ms = Math.round((performance.now() - started) * 10) / 10;
+  return { end: { rows, ms, ...(truncated === undefined ? {} : { truncated }) } };
 }

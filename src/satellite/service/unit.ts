@@ -11,6 +11,14 @@ import { SERVICE_DATA, SERVICE_PREFIX, SERVICE_UID, servicePaths } from './paths
  */
 export function satelliteUnit({ podLogs }: { podLogs: boolean }): string {
   const paths = servicePaths('/');
+  const environment = {
+    PATH: SYSTEM_PATH,
+    HOME: paths.state,
+    TERRARIUM_DATA: SERVICE_DATA,
+    TERRARIUM_CLUSTER_CONFIG: '/nonexistent',
+    TERRARIUM_CLOUDS_FILE: '/nonexistent',
+  };
+  const assignments = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   return `[Unit]
 Description=Satellite of Terrarium (answers queries about this machine)
 Wants=network-online.target
@@ -19,7 +27,7 @@ After=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
-Environment=PATH=${SYSTEM_PATH} HOME=${paths.state} TERRARIUM_DATA=${SERVICE_DATA} TERRARIUM_CLUSTER_CONFIG=/nonexistent TERRARIUM_CLOUDS_FILE=/nonexistent
+Environment=${assignments.join(' ')}
 EnvironmentFile=-${paths.environment}
 ExecStart=${paths.program} satellite
 Restart=always

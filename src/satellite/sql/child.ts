@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
@@ -104,6 +104,41 @@ const MEMORY: FailureData = {
   message: `The statement needed more than ${MEMORY_LIMIT / 1024 / 1024} MiB of memory and was stopped.`,
 };
 
+/** @returns what is said of a child that ended by itself */
+function endedEarly(stderr: string, code: number | null, signal: NodeJS.Signals | null): FailureData {
+  if (/heap out of memory|allocation failed|bad_alloc/i.test(stderr)) {
+    return MEMORY;
+  }
+  const said = stderr.trim().split('\n')[0]?.slice(0, 300) ?? '';
+  return {
+    code: 'query.internal',
+    message:
+      'The process that ran the statement ended early ' +
+      `(${signal ?? `exit code ${code}`})${said === '' ? '' : `: ${said}`}`,
+  };
+}
+
+/** @param tooLong called where a line grows beyond `MAX_LINE_BYTES` */
+function readLines(channel: Readable, onLine: (line: string) => void, tooLong: () => void): void {
+  let pending: Buffer[] = [];
+  let pendingBytes = 0;
+  channel.on('data', (chunk: Buffer) => {
+    let rest = chunk;
+    for (let at = rest.indexOf(10); at >= 0; at = rest.indexOf(10)) {
+      const line = Buffer.concat([...pending, rest.subarray(0, at)]).toString();
+      pending = [];
+      pendingBytes = 0;
+      rest = rest.subarray(at + 1);
+      onLine(line);
+    }
+    pending.push(rest);
+    pendingBytes += rest.length;
+    if (pendingBytes > MAX_LINE_BYTES) {
+      tooLong();
+    }
+  });
+}
+
 interface Running {
   statement: Statement;
   credits: number;
@@ -111,12 +146,68 @@ interface Running {
   memoryPoll: NodeJS.Timeout;
 }
 
+/** Begins to watch memory and time of a statement; its time does not run yet. */
+function startLimits(statement: Statement, pid: number | undefined, fail: (error: FailureData) => void): Running {
+  const { timeoutMs, credits } = statement;
+  const stopwatch = new Stopwatch(timeoutMs, () =>
+    fail({
+      code: 'query.timeout',
+      message: `The statement did not end within ${timeoutMs / 1000} s and was stopped.`,
+    }),
+  );
+  const memoryPoll = setInterval(() => {
+    if (pid !== undefined && residentBytes(pid) > MEMORY_LIMIT) {
+      fail(MEMORY);
+    }
+  }, MEMORY_POLL_MS);
+  return { statement, credits, stopwatch, memoryPoll };
+}
+
+/** Reports that a child could not be started, or has ended: a statement that still runs ends with that. */
+function reportEnd(child: ChildProcess, ended: (error: FailureData) => void): void {
+  let stderr = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    if (stderr.length < 4096) {
+      stderr += chunk.toString();
+    }
+  });
+  child.on('error', (error) =>
+    ended({
+      code: 'query.internal',
+      message: `The process for the statement could not be started: ${error.message}.`,
+    }),
+  );
+  child.on('close', (code, signal) => ended(endedEarly(stderr, code, signal)));
+}
+
+interface Taker {
+  finish(outcome: Outcome): void;
+  /** Sends the rows of a table that the child may not gather itself. */
+  gather(table: string): void;
+}
+
+/** Takes what the process says of the statement that runs: a need, rows, its end, or an error. */
+function takeLine(running: Running, kind: string, line: string, { finish, gather }: Taker): void {
+  if (kind === 'N') {
+    gather(line);
+  } else if (kind === 'B') {
+    running.credits -= creditsOf(line);
+    if (running.credits <= 0) {
+      running.stopwatch.pause();
+    }
+    running.statement.onBatch(line);
+  } else if (kind === 'D') {
+    finish({ end: workerEndSchema.parse(JSON.parse(line)) });
+  } else {
+    finish({ error: JSON.parse(line) as FailureData });
+  }
+}
+
 /** Starts a process for statements. It is killed when one takes too long or too much. */
 export function startChild({ setup, env, rowsOf, onExit }: ChildOptions): Child {
   const [program = '', ...args] = [...prlimit(env), ...selfCommand(), 'sql-worker'];
   const child = spawn(program, args, { env: childEnv(env), cwd: '/', stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
   const channel = child.stdio[3] as Duplex;
-  const errors = child.stderr as Readable;
   let running: Running | undefined;
   let worked = 0;
   let grown = false;
@@ -143,72 +234,27 @@ export function startChild({ setup, env, rowsOf, onExit }: ChildOptions): Child 
   };
   const fail = (error: FailureData): void => end({ error });
 
-  const handle = (kind: string, line: string): void => {
+  const handle = (line: string): void => {
     // Readiness is no news: what is written before waits in the channel.
-    if (kind === 'R') {
+    if (over || line.startsWith('R')) {
       return;
     }
     if (running === undefined) {
       return fail({ code: 'query.internal', message: '' });
     }
-    if (kind === 'N') {
-      channel.write(`${JSON.stringify(rowsOf(line))}\n`);
-    } else if (kind === 'B') {
-      running.credits -= creditsOf(line);
-      if (running.credits <= 0) {
-        running.stopwatch.pause();
-      }
-      running.statement.onBatch(line);
-    } else if (kind === 'D') {
-      finish({ end: workerEndSchema.parse(JSON.parse(line)) });
-    } else {
-      finish({ error: JSON.parse(line) as FailureData });
-    }
+    takeLine(running, line.slice(0, 1), line.slice(1), {
+      finish,
+      gather: (table) => channel.write(`${JSON.stringify(rowsOf(table))}\n`),
+    });
   };
-  let pending: Buffer[] = [];
-  let pendingBytes = 0;
-  channel.on('data', (chunk: Buffer) => {
-    let rest = chunk;
-    for (let at = rest.indexOf(10); at >= 0; at = rest.indexOf(10)) {
-      const line = Buffer.concat([...pending, rest.subarray(0, at)]).toString();
-      pending = [];
-      pendingBytes = 0;
-      rest = rest.subarray(at + 1);
-      if (!over) {
-        handle(line.slice(0, 1), line.slice(1));
-      }
-    }
-    pending.push(rest);
-    pendingBytes += rest.length;
-    if (pendingBytes > MAX_LINE_BYTES) {
-      fail({ code: 'query.internal', message: 'The process that ran the statement sent nonsense.' });
-    }
-  });
+  readLines(channel, handle, () =>
+    fail({ code: 'query.internal', message: 'The process that ran the statement sent nonsense.' }),
+  );
 
-  let stderr = '';
-  errors.on('data', (chunk: Buffer) => {
-    if (stderr.length < 4096) {
-      stderr += chunk.toString();
-    }
-  });
   // A child that was killed no longer reads; its end is reported below.
   channel.on('error', () => undefined);
-  child.on('error', (error) => {
-    fail({ code: 'query.internal', message: `The process for the statement could not be started: ${error.message}.` });
-    onExit();
-  });
-  child.on('close', (code, signal) => {
-    if (/heap out of memory|allocation failed|bad_alloc/i.test(stderr)) {
-      fail(MEMORY);
-    } else {
-      const said = stderr.trim().split('\n')[0]?.slice(0, 300) ?? '';
-      fail({
-        code: 'query.internal',
-        message:
-          'The process that ran the statement ended early ' +
-          `(${signal ?? `exit code ${code}`})${said === '' ? '' : `: ${said}`}`,
-      });
-    }
+  reportEnd(child, (error) => {
+    fail(error);
     onExit();
   });
 
@@ -219,21 +265,10 @@ export function startChild({ setup, env, rowsOf, onExit }: ChildOptions): Child 
       return !over && running === undefined && worked < RETIRE_MS && !grown;
     },
     run(statement) {
-      const { timeoutMs, onBatch: _onBatch, onEnd: _onEnd, ...request } = statement;
-      const stopwatch = new Stopwatch(timeoutMs, () =>
-        fail({
-          code: 'query.timeout',
-          message: `The statement did not end within ${timeoutMs / 1000} s and was stopped.`,
-        }),
-      );
-      const memoryPoll = setInterval(() => {
-        if (child.pid !== undefined && residentBytes(child.pid) > MEMORY_LIMIT) {
-          fail(MEMORY);
-        }
-      }, MEMORY_POLL_MS);
-      running = { statement, credits: request.credits, stopwatch, memoryPoll };
+      const { timeoutMs: _timeoutMs, onBatch: _onBatch, onEnd: _onEnd, ...request } = statement;
+      running = startLimits(statement, child.pid, fail);
       channel.write(`${JSON.stringify(request satisfies WorkerRequest)}\n`);
-      stopwatch.run();
+      running.stopwatch.run();
     },
     grant(more) {
       if (running === undefined) {

@@ -132,10 +132,16 @@ function wireValue(value: unknown): Value {
 function leastBytes(values: unknown[]): number {
   let bytes = 0;
   for (const value of values) {
-    bytes +=
-      typeof value === 'string' ? value.length : value instanceof Uint8Array ? Math.ceil(value.length / 3) * 4 : 1;
+    bytes += leastBytesOf(value);
   }
   return bytes;
+}
+
+function leastBytesOf(value: unknown): number {
+  if (typeof value === 'string') {
+    return value.length;
+  }
+  return value instanceof Uint8Array ? Math.ceil(value.length / 3) * 4 : 1;
 }
 
 /** @throws QueryError */
@@ -287,9 +293,10 @@ export async function work(env: NodeJS.ProcessEnv): Promise<void> {
     const request = workerRequestSchema.parse(JSON.parse(line));
     const sources = sourcesFrom(env, tables, request.notes);
     try {
-      hold(
-        `D${JSON.stringify(run(request, lines, sandbox, (table) => (fell && table.privileged === true ? fromParent(lines, table) : table.rows(sources))))}`,
+      const end = run(request, lines, sandbox, (table) =>
+        fell && table.privileged === true ? fromParent(lines, table) : table.rows(sources),
       );
+      hold(`D${JSON.stringify(end)}`);
     } catch (error) {
       const { code, message } = sandbox.translate(error);
       hold(`E${JSON.stringify({ code, message })}`);

@@ -21,7 +21,9 @@ export const command = defineCommand({
     const before = tx.get<SavedQueryRow>('SELECT * FROM saved_queries WHERE id = ?', args.id);
     tx.run(
       `INSERT INTO saved_queries (id, owner, name, sql, details, updated_at, version) VALUES (?, ?, ?, ?, ?, ?, ?)
-      ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, name = excluded.name, sql = excluded.sql, details = excluded.details, updated_at = excluded.updated_at, version = excluded.version`,
+      ON CONFLICT (id) DO UPDATE SET
+        owner = excluded.owner, name = excluded.name, sql = excluded.sql, details = excluded.details,
+        updated_at = excluded.updated_at, version = excluded.version`,
       args.id,
       args.owner,
       args.name,

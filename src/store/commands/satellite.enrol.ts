@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { access, details, nkey, resourceId, satelliteId, tags, title } from '../fields.ts';
-import { defineCommand, refuse, type Change } from '../kind.ts';
+import { defineCommand, refuse, type Change, type Tx } from '../kind.ts';
 import type { EnrolmentTokenRow, SatelliteRow } from '../rows.ts';
 import {
   KEYS_SCHEMA,
@@ -34,31 +34,8 @@ export const command = defineCommand({
     nkey: nkey.optional(),
   }),
   apply(tx, { args, at, actor }) {
-    let given = args.tags;
-    const spent: Change[] = [];
-    if (args.token !== undefined) {
-      const token = tx.get<EnrolmentTokenRow>('SELECT * FROM enrolment_tokens WHERE id = ?', args.token);
-      if (token === undefined) {
-        refuse('denied', 'This enrolment token does not exist.');
-      }
-      if (token.expires_at < at) {
-        refuse('denied', 'This enrolment token has expired.');
-      }
-      if (token.uses_left < 1) {
-        refuse('denied', 'This enrolment token has been used up.');
-      }
-      given = { ...given, ...(JSON.parse(token.tags) as Record<string, string>) };
-      tx.run(
-        'UPDATE enrolment_tokens SET uses_left = uses_left - 1, version = ? WHERE id = ?',
-        tx.position,
-        args.token,
-      );
-      spent.push({
-        resource: `enrolment/${args.token}`,
-        before: viewEnrolment(token),
-        after: viewEnrolment({ ...token, uses_left: token.uses_left - 1 }),
-      });
-    }
+    const spent = args.token === undefined ? undefined : spendToken(tx, args.token, at);
+    const given = { ...args.tags, ...spent?.tags };
     const before = tx.get<SatelliteRow>('SELECT * FROM satellites WHERE id = ?', args.id);
     const ended = before !== undefined && tx.schema >= RENEWALS_SCHEMA && (certificateEnds(before) ?? at) < at;
     if (before !== undefined && before.state !== 'revoked' && before.bus_key !== args.busKey && !ended) {
@@ -89,8 +66,13 @@ export const command = defineCommand({
       revokeKeys(tx, before, at);
     }
     tx.run(
-      `INSERT INTO satellites (id, name, tags, access, bus_key, https_key, details, state, state_at, enrolled_at, version) VALUES (?, ?, ?, ?, ?, ?, ?, 'enrolled', ?, ?, ?)
-      ON CONFLICT (id) DO UPDATE SET bus_key = excluded.bus_key, https_key = excluded.https_key, details = excluded.details, state = excluded.state, state_at = excluded.state_at, enrolled_at = excluded.enrolled_at, version = excluded.version`,
+      `INSERT INTO satellites (id, name, tags, access, bus_key, https_key, details, state, state_at, enrolled_at,
+        version)
+      VALUES (?, ?, ?, ?, ?, ?, ?, 'enrolled', ?, ?, ?)
+      ON CONFLICT (id) DO UPDATE SET
+        bus_key = excluded.bus_key, https_key = excluded.https_key, details = excluded.details,
+        state = excluded.state, state_at = excluded.state_at, enrolled_at = excluded.enrolled_at,
+        version = excluded.version`,
       args.id,
       args.name,
       JSON.stringify(given),
@@ -113,8 +95,31 @@ export const command = defineCommand({
           before: viewSatellite(before),
           after: viewSatellite(readSatellite(tx, args.id)),
         },
-        ...spent,
+        ...(spent === undefined ? [] : [spent.change]),
       ],
     };
   },
 });
+
+/** Uses an enrolment token once. @returns the tags that it gives to the satellite */
+function spendToken(tx: Tx, id: string, at: number): { tags: Record<string, string>; change: Change } {
+  const token = tx.get<EnrolmentTokenRow>('SELECT * FROM enrolment_tokens WHERE id = ?', id);
+  if (token === undefined) {
+    refuse('denied', 'This enrolment token does not exist.');
+  }
+  if (token.expires_at < at) {
+    refuse('denied', 'This enrolment token has expired.');
+  }
+  if (token.uses_left < 1) {
+    refuse('denied', 'This enrolment token has been used up.');
+  }
+  tx.run('UPDATE enrolment_tokens SET uses_left = uses_left - 1, version = ? WHERE id = ?', tx.position, id);
+  return {
+    tags: JSON.parse(token.tags) as Record<string, string>,
+    change: {
+      resource: `enrolment/${id}`,
+      before: viewEnrolment(token),
+      after: viewEnrolment({ ...token, uses_left: token.uses_left - 1 }),
+    },
+  };
+}

@@ -44,7 +44,8 @@ export const command = defineCommand({
     const before = readRenewal(tx, args.id);
     tx.run(
       `INSERT INTO satellite_renewals (satellite, bus_key, nkey, details, at) VALUES (?, ?, ?, ?, ?)
-      ON CONFLICT (satellite) DO UPDATE SET bus_key = excluded.bus_key, nkey = excluded.nkey, details = excluded.details, at = excluded.at`,
+      ON CONFLICT (satellite) DO UPDATE SET
+        bus_key = excluded.bus_key, nkey = excluded.nkey, details = excluded.details, at = excluded.at`,
       args.id,
       args.busKey,
       args.nkey,

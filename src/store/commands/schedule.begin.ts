@@ -45,9 +45,11 @@ export const command = defineCommand({
     const missed =
       args.due === null ? 0 : timesBetween(before.anchor, before.interval_ms, Math.max(args.due, before.anchor), at);
     const next = args.due === null ? before.next_at : timeAfter(before.anchor, before.interval_ms, at);
-    const cause = args.due === null ? 'asked' : before.again === 1 ? 'again' : 'due';
+    const dueCause = before.again === 1 ? 'again' : 'due';
+    const cause = args.due === null ? 'asked' : dueCause;
     tx.run(
-      `INSERT INTO schedule_runs (schedule, number, position, due_at, begun_at, ended_at, runner, boot, cause, actor, state, reason, counts, failures, rows, bytes, kept, packed, cut)
+      `INSERT INTO schedule_runs (schedule, number, position, due_at, begun_at, ended_at, runner, boot, cause, actor,
+        state, reason, counts, failures, rows, bytes, kept, packed, cut)
       VALUES (?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, 'running', '', '{}', '[]', 0, 0, 0, 0, '')`,
       args.schedule,
       args.number,

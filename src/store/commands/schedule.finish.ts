@@ -64,7 +64,12 @@ export const command = defineCommand({
     const skipped = passed
       ? 1 + timesBetween(before.anchor, before.interval_ms, Math.max(before.next_at, before.anchor), at)
       : 0;
-    const next = again ? at : passed ? timeAfter(before.anchor, before.interval_ms, at) : before.next_at;
+    let next = before.next_at;
+    if (again) {
+      next = at;
+    } else if (passed) {
+      next = timeAfter(before.anchor, before.interval_ms, at);
+    }
     tx.run(
       `UPDATE schedules SET running = 0, again = ?, next_at = ?, skipped = skipped + ?, ${state} = ${state} + 1 ` +
         'WHERE id = ?',

@@ -43,10 +43,14 @@ export const command = defineCommand({
     const keeps = before !== undefined && before.state === 'enabled' && before.interval_ms === args.intervalMs;
     const anchor = keeps ? before.anchor : firstTime(args.id, args.intervalMs, at);
     tx.run(
-      `INSERT INTO schedules (id, owner, name, sql, query, target, limits, interval_ms, state, reason, created_at, updated_at, anchor, next_at, again, number, running, done, partial, failed, lost, skipped, missed, version)
+      `INSERT INTO schedules (id, owner, name, sql, query, target, limits, interval_ms, state, reason, created_at,
+        updated_at, anchor, next_at, again, number, running, done, partial, failed, lost, skipped, missed, version)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, ?)
-      ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, name = excluded.name, sql = excluded.sql, query = excluded.query, target = excluded.target, limits = excluded.limits,
-        interval_ms = excluded.interval_ms, state = excluded.state, reason = '', updated_at = excluded.updated_at, anchor = excluded.anchor, next_at = excluded.next_at, again = excluded.again, version = excluded.version`,
+      ON CONFLICT (id) DO UPDATE SET
+        owner = excluded.owner, name = excluded.name, sql = excluded.sql, query = excluded.query,
+        target = excluded.target, limits = excluded.limits,
+        interval_ms = excluded.interval_ms, state = excluded.state, reason = '', updated_at = excluded.updated_at,
+        anchor = excluded.anchor, next_at = excluded.next_at, again = excluded.again, version = excluded.version`,
       args.id,
       args.owner,
       args.name,

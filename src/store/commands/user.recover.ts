@@ -36,8 +36,11 @@ export const command = defineCommand({
     const passwordAt = args.at === 0 ? at : args.at;
     const ended = watchAccess(tx, args.name);
     tx.run(
-      `INSERT INTO users (name, role, password_hash, must_change, disabled, created_at, password_at, version) VALUES (?, 'admin', ?, 0, 0, ?, ?, ?)
-      ON CONFLICT (name) DO UPDATE SET role = 'admin', password_hash = excluded.password_hash, must_change = 0, disabled = 0, password_at = excluded.password_at, version = excluded.version`,
+      `INSERT INTO users (name, role, password_hash, must_change, disabled, created_at, password_at, version)
+      VALUES (?, 'admin', ?, 0, 0, ?, ?, ?)
+      ON CONFLICT (name) DO UPDATE SET
+        role = 'admin', password_hash = excluded.password_hash, must_change = 0, disabled = 0,
+        password_at = excluded.password_at, version = excluded.version`,
       args.name,
       args.passwordHash,
       passwordAt,

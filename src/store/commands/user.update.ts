@@ -29,8 +29,8 @@ export const command = defineCommand({
       args.role ?? before.role,
       args.passwordHash ?? before.password_hash,
       args.passwordHash === undefined ? before.password_at : at,
-      args.mustChangePassword === undefined ? before.must_change : args.mustChangePassword ? 1 : 0,
-      args.disabled === undefined ? before.disabled : args.disabled ? 1 : 0,
+      Number(args.mustChangePassword ?? before.must_change),
+      Number(args.disabled ?? before.disabled),
       tx.position,
       args.name,
     );

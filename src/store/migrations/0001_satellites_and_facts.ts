@@ -12,7 +12,8 @@ CREATE TABLE satellites (
   last_seen INTEGER NOT NULL
 ) STRICT;
 
--- What was last learnt from Kubernetes, so that the cloud starts and lets its users in without it: key 'credentials', 'topology', 'kubernetes'.
+-- What was last learnt from Kubernetes, so that the cloud starts and lets its users in without it:
+-- key 'credentials', 'topology', 'kubernetes'.
 CREATE TABLE facts (
   key TEXT PRIMARY KEY,
   value TEXT NOT NULL CHECK (json_valid(value)),

@@ -70,7 +70,8 @@ CREATE TABLE enrolment_tokens (
   version INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- One row for each command, the newest 100,000. outcome: 'ok' or the code of the refusal; changes: [{resource, before, after}].
+-- One row for each command, the newest 100,000. outcome: 'ok' or the code of the refusal;
+-- changes: [{resource, before, after}].
 CREATE TABLE audit (
   position INTEGER PRIMARY KEY,
   id TEXT NOT NULL,

@@ -1,8 +1,9 @@
 /** Queries that run by themselves, their last runs, and the rows of those. */
 export const sql = `
--- One of sql and query (of saved_queries) is given. target: {satellites?, tags?}; limits: {timeoutMs, maxRows}. anchor: a time from which the others
--- count in steps of interval_ms; number: of the run begun last; running: that of the one under way, 0 for none; again: its next run repeats one that
--- was lost. Versions change with what people change, not with runs.
+-- One of sql and query (of saved_queries) is given. target: {satellites?, tags?}; limits: {timeoutMs, maxRows}.
+-- anchor: a time from which the others count in steps of interval_ms; number: of the run begun last;
+-- running: that of the one under way, 0 for none; again: its next run repeats one that was lost.
+-- Versions change with what people change, not with runs.
 CREATE TABLE schedules (
   id TEXT PRIMARY KEY,
   owner TEXT NOT NULL,
@@ -32,8 +33,9 @@ CREATE TABLE schedules (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX schedules_owner ON schedules (owner);
 
--- position: of the command that changed it last. boot: which life of the runner. counts: satellites by how their part ended; failures: the first of
--- those that failed. bytes: of rows as JSON; packed: of what is kept of them; cut: why not all are kept.
+-- position: of the command that changed it last. boot: which life of the runner.
+-- counts: satellites by how their part ended; failures: the first of those that failed.
+-- bytes: of rows as JSON; packed: of what is kept of them; cut: why not all are kept.
 CREATE TABLE schedule_runs (
   schedule TEXT NOT NULL REFERENCES schedules (id) ON DELETE CASCADE,
   number INTEGER NOT NULL,

@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { RetentionPolicy, StorageType, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { connectBus } from '../../../src/bus/connect.ts';
-import { LIMITS } from '../../../src/store/core.ts';
+import { LIMITS } from '../../../src/store/core/options.ts';
 import type { Replica } from '../../../src/store/replica.ts';
 import { until } from '../../support/local-cloud.ts';
 import { startCluster, type Member, type TestCluster } from '../../support/store-cluster.ts';

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import type { CoreOptions } from '../../../src/store/core.ts';
+import type { CoreOptions } from '../../../src/store/core/options.ts';
 import { fileStorage } from '../../../src/store/file-storage.ts';
 import { loadKinds, loadSchema } from '../../../src/store/kind.ts';
-import { realTiming } from '../../../src/store/replica.ts';
 import type { Storage } from '../../../src/store/storage.ts';
+import { realTiming } from '../../../src/store/timing.ts';
 import { ROOMY } from '../../support/store-temp.ts';
 
 const kinds = await loadKinds();
