@@ -7,7 +7,7 @@ import { databases, leaveDamaged, names, namesTo, openOne } from '../support/sto
 t.test('a restore may be killed before any of its changes of the disk: nothing is lost', async (t) => {
   const template = join(t.testdir(), 'template');
   await leaveDamaged(template);
-  const script = `const { openReplica } = await import('../../src/store/open.ts');
+  const script = `const { openReplica } = await import('./src/store/open.ts');
     const space = () => ({ free: 1e12, total: 1e12 });
     const r = await openReplica({ self: 'n1', dir: process.argv[1], log: () => {}, space });
     await r.stop();`;

@@ -203,7 +203,7 @@ t.test('three snapshots stay, each a database that SQLite finds sound', async (t
 
 t.test('each write of one instance is on disk before it is answered', async (t) => {
   const dir = t.testdir();
-  const script = `const { openReplica } = await import('../../src/store/open.ts');
+  const script = `const { openReplica } = await import('./src/store/open.ts');
     const space = () => ({ free: 1e12, total: 1e12 });
     const r = await openReplica({ self: 'n1', dir: process.argv[1], log: () => {}, space });
     const note = (after) => ({ kind: 'audit.note', actor: 'a', args: { resource: 'x', before: null, after } });
