@@ -292,3 +292,14 @@ t.test('a reader that takes nothing for long is left alone; each credit begins t
   files.remove();
   t.notOk(existsSync(files.root));
 });
+
+t.test('a second burst of statements starts no process anew', async (t) => {
+  const burst = (): Promise<unknown> => Promise.all(Array.from({ length: 12 }, () => run('select 1').done));
+  await until('the processes of other tests to end', () => (children().length === 0 ? true : undefined));
+  await burst();
+  const warm = children();
+  t.equal(warm.length, 4);
+  t.strictSame(pool.counts, { running: 0, queued: 0, warm: 4 });
+  await burst();
+  t.strictSame(children(), warm, 'the same processes');
+});

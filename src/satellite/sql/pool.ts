@@ -4,12 +4,9 @@ import { sourcesFrom, type Row, type Table, type TableNotes } from '../table.ts'
 import { startChild, type Child, type Outcome, type Statement } from './child.ts';
 import { Denials } from './denials.ts';
 
-/**
- * Statements that run at the same time; processes that wait for one; how long and how many statements wait for a
- * process.
- */
+/** Statements that run at the same time, each in a process of its own. Of those processes as many are kept warm. */
 export const MAX_RUNNING = 4;
-const MAX_WARM = 2;
+/** Milliseconds that a statement waits for a process, and how many may wait. */
 export const QUEUE_MS = 5_000;
 export const MAX_QUEUED = 64;
 /** A spare process is started so long after the last one was taken: not while that one starts, too. */
@@ -163,7 +160,8 @@ export class Pool {
       ...entry.statement,
       onEnd: (outcome) => {
         this.#busy.delete(child);
-        if (child.reusable && this.#idle.size < MAX_WARM) {
+        // One is forked only where none is idle: all together are never more than may run.
+        if (child.reusable) {
           this.#idle.add(child);
         } else {
           child.kill();
