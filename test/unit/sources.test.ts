@@ -8,12 +8,24 @@ const TEXT = /\.(ts|tsx|cjs|js|c|h|go|sh|css|html|svg|json|yaml|md)$/;
 const GENERATED = /(^|\/)(package-lock\.json|go\.sum)$/;
 /** Locked by checksum in installer/components.yaml: another line break would be another program. */
 const LOCKED = /^installer\/components\/kube-[^/]+\/kube\/main\.go$/;
+/** Not in the repository. */
 const LEFT_OUT = ['.git', '.tap', '.demo', 'node_modules', 'build', 'dist'];
 /** The most functions of more than 80 lines. */
 const MOST_LONG_FUNCTIONS = 10;
 
-const sources = readdirSync(ROOT, { recursive: true, encoding: 'utf8' })
-  .filter((f) => TEXT.test(f) && !GENERATED.test(f) && !LOCKED.test(f) && !LEFT_OUT.includes(f.split('/')[0] ?? ''))
+/** All files below a folder of the repository, by their path in it. */
+function filesBelow(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (LEFT_OUT.includes(path)) {
+      return [];
+    }
+    return entry.isDirectory() ? filesBelow(path) : [path];
+  });
+}
+
+const sources = filesBelow('.')
+  .filter((f) => TEXT.test(f) && !GENERATED.test(f) && !LOCKED.test(f))
   .map((name) => ({ name, lines: readFileSync(join(ROOT, name), 'utf8').split('\n') }));
 
 t.test('no line of a source is longer than 120 columns, but for rows of tables in Markdown', async (t) => {
