@@ -9,7 +9,7 @@ import { serviceAccountAccess } from '../kube/service-account.ts';
 import { openDatabase } from '../store/database.ts';
 import { openFacts } from '../store/facts.ts';
 import { openSatellites } from '../store/satellites.ts';
-import { spaceOf } from '../store/space.ts';
+import { cachedSpace, spaceOf } from '../store/space.ts';
 import { spareWrites } from '../store/spare.ts';
 import { VERSION } from '../version.ts';
 import { openCredentials } from './auth/credentials.ts';
@@ -69,13 +69,15 @@ export async function startCloud(settings: CloudSettings, log: (line: string) =>
   const changes = createChanges();
   const credentials = openCredentials(facts);
   const registry = createRegistry(spare.satellites(openSatellites(db)), log);
-  const disk = watchDisk(() => spaceOf(settings.stateDir));
+  const space = cachedSpace(() => spaceOf(settings.stateDir));
+  const disk = watchDisk(space);
   const natsDir = join(settings.stateDir, 'nats');
   const sessionUse = trackSessions();
   let cluster: ClusterState | undefined;
   const state = createState({
     self: node,
     dir: join(settings.stateDir, 'state'),
+    space,
     log,
     cluster: (connection, names) => (cluster = clusterState(connection, node, natsDir, names)),
   });

@@ -1,6 +1,6 @@
 import { tooFull, type Space } from '../store/space.ts';
 
-/** The file system with an instance's state, looked at once a second at most. */
+/** What is said of the file system with an instance's state. */
 export interface Disk {
   /** The part that is free, 0 to 1; undefined where that cannot be told. */
   free(): number | undefined;
@@ -11,25 +11,19 @@ export interface Disk {
 }
 
 const LOW = 0.15;
-const LOOK_MS = 1_000;
 
 /**
  * The sentences stay the same while little changes: each instance tells the others of them, and every difference goes
  * to all who watch.
+ * @param look the same that the state asks before each change
  */
-export function watchDisk(look: () => Space, now: () => number = () => performance.now()): Disk {
-  let seen: { at: number; space: Space | undefined; error: string } | undefined;
+export function watchDisk(look: () => Space): Disk {
   const current = (): { space: Space | undefined; error: string } => {
-    if (seen !== undefined && now() - seen.at < LOOK_MS) {
-      return seen;
-    }
-    const at = now();
     try {
-      seen = { at, space: look(), error: '' };
+      return { space: look(), error: '' };
     } catch (error) {
-      seen = { at, space: undefined, error: (error as Error).message };
+      return { space: undefined, error: (error as Error).message };
     }
-    return seen;
   };
   const free = (): number | undefined => {
     const { space } = current();

@@ -17,7 +17,6 @@ export const MAX_WAITING = 1024;
 export const DEADLINE_MS = 15_000;
 /** A database that this release must leave alone. */
 export const NEWER = 'store-newer';
-const SPACE_EVERY_MS = 1000;
 
 /** @throws Failure `store-newer` where a database is of a schema that this release does not know. */
 export function refuseNewer(schema: number, { self, schema: known }: Pick<CoreOptions, 'self' | 'schema'>): void {
@@ -61,7 +60,6 @@ export interface Core {
 export function openCore(options: CoreOptions, keepLog: boolean): Core {
   const listeners = new Set<(change: ChangeEvent) => void>();
   const waiters = createWaiters(options.timing);
-  const isFull = createSpaceCheck(options);
   const snapshots = createSnapshots(() => opened.machine, options);
   let opened = openBoth(options, keepLog);
 
@@ -84,7 +82,7 @@ export function openCore(options: CoreOptions, keepLog: boolean): Core {
     reader: () => opened.reader,
     prepare(draft) {
       const prepared = prepareDraft(draft, opened.machine.meta().schema, options);
-      if (isFull()) {
+      if (tooFull(options.space())) {
         throw new Failure(
           'store-disk-full',
           'There is too little free space on the disk of the cloud, so nothing can be changed.',
@@ -154,16 +152,4 @@ function openBoth(options: CoreOptions, keepLog: boolean): { machine: Machine; r
     writer.close();
     throw error;
   }
-}
-
-/** @returns whether the disk is too full to write, as it was seen within the last second. */
-function createSpaceCheck(options: Pick<CoreOptions, 'timing' | 'space'>): () => boolean {
-  let seen = { at: -Infinity, full: false };
-  return () => {
-    const now = options.timing.now();
-    if (now - seen.at >= SPACE_EVERY_MS) {
-      seen = { at: now, full: tooFull(options.space()) };
-    }
-    return seen.full;
-  };
 }

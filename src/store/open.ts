@@ -6,7 +6,7 @@ import { fileStorage } from './file-storage.ts';
 import { loadKinds, loadSchema } from './kind.ts';
 import type { Replica } from './replica.ts';
 import { openSingle } from './single.ts';
-import { spaceOf, type Space } from './space.ts';
+import { cachedSpace, spaceOf, type Space } from './space.ts';
 import { realTiming } from './timing.ts';
 
 /** What an instance's replica is opened with. */
@@ -16,7 +16,7 @@ export interface ReplicaOptions {
   /** Folder of its own, on a local disk. */
   dir: string;
   log(line: string): void;
-  /** Free space; by default that of `dir`. */
+  /** Free space, asked before each write; by default that of `dir`, looked at once a second. */
   space?: () => Space;
   /** Given with three or five instances. */
   cluster?: ClusterParts;
@@ -39,7 +39,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     timing: realTiming,
     random: (n) => randomBytes(n),
     log: options.log,
-    space: options.space ?? (() => spaceOf(options.dir)),
+    space: options.space ?? cachedSpace(() => spaceOf(options.dir)),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   };
   return options.cluster === undefined ? openSingle(parts) : openCluster({ ...parts, ...options.cluster });

@@ -111,7 +111,6 @@ t.test('what cannot be taken is refused by a sentence with a code', async (t) =>
   );
   t.same([...new Set(await Promise.all(many))].sort(), ['ok', 'store-busy']);
   space = { free: 5e8, total: 1e10 };
-  await new Promise((resolve) => setTimeout(resolve, 1100));
   await t.rejects(r.propose(user('full')), { code: 'store-disk-full', remedy: /./ });
   await r.stop();
   await t.rejects(r.propose(user('late')), { code: 'store-stopped' });

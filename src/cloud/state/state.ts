@@ -4,6 +4,7 @@ import { Failure } from '../../errors.ts';
 import type { ClusterParts } from '../../store/cluster/parts.ts';
 import { openReplica } from '../../store/open.ts';
 import type { ChangeEvent, Replica, ReplicaStatus } from '../../store/replica.ts';
+import type { Space } from '../../store/space.ts';
 import { createListeners } from '../listeners.ts';
 
 /**
@@ -28,6 +29,8 @@ export interface StateOptions {
   self: string;
   /** Folder of its own. */
   dir: string;
+  /** Free space, asked before each change. */
+  space(): Space;
   log(line: string): void;
   /** What makes this instance one of several. */
   cluster(nc: NatsConnection, instances: () => string[]): ClusterState;
@@ -48,7 +51,7 @@ const RETRY_MS = 5_000;
 const SCHEMA = 4;
 
 export function createState(options: StateOptions): State {
-  const { self, dir, log } = options;
+  const { self, dir, space, log } = options;
   const listeners = createListeners<[change: ChangeEvent]>();
   let replica: Replica | undefined;
   let mode: Mode | undefined;
@@ -82,7 +85,8 @@ export function createState(options: StateOptions): State {
     await old?.stop();
     try {
       cluster = next === 'cluster' && nc !== undefined ? options.cluster(nc, () => names) : undefined;
-      replica = await openReplica({ self, dir, log, ...(cluster === undefined ? {} : { cluster: cluster.parts }) });
+      const parts = cluster === undefined ? {} : { cluster: cluster.parts };
+      replica = await openReplica({ self, dir, space, log, ...parts });
       mode = next;
       failure = undefined;
       replica.onChange(tell);

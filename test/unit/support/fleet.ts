@@ -33,6 +33,7 @@ export async function openFleet(test: Test): Promise<Fleet> {
   const state = createState({
     self: 'n1',
     dir: test.testdir(),
+    space: () => ({ free: 1e12, total: 1e12 }),
     log: () => undefined,
     cluster: () => {
       throw new Error('alone');
