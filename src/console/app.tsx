@@ -77,7 +77,8 @@ function Signed({
   const main = useRef<HTMLElement>(null);
   const cluster = overview?.cluster.name ?? 'Terrarium';
   const page = allowed(me, place.page) ? place.page : undefined;
-  useEffect(() => {
+  // The title changes with the page, and not a moment after it.
+  useLayoutEffect(() => {
     document.title = `${place.key ?? TITLES[place.page]} · ${cluster}`;
   }, [place, overview?.cluster.name]);
   // A query goes on, and keeps its rows, while another page is looked at.
