@@ -20,6 +20,29 @@ export function replaceSection(page: string, name: string, title: string, conten
   return `${page.slice(0, from + begin.length)}\n${content}\n${page.slice(to)}`;
 }
 
+const COLUMNS = 120;
+
+/** Breaks lines of prose as in the other pages; rows of tables cannot be broken. */
+export function wrapProse(markdown: string): string {
+  return markdown
+    .split('\n')
+    .map((line) => (line.startsWith('|') ? line : wrapLine(line)))
+    .join('\n');
+}
+
+function wrapLine(line: string): string {
+  const lines = [''];
+  for (const word of line.split(' ')) {
+    const last = lines.at(-1) ?? '';
+    if (last !== '' && last.length + 1 + word.length > COLUMNS) {
+      lines.push(word);
+    } else {
+      lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+    }
+  }
+  return lines.join('\n');
+}
+
 /** Adds one measurement to the page and to the JSON of the last figures; those of other measurements stay. */
 export function publish(
   files: { page: string; json: string },
@@ -38,6 +61,6 @@ export function publish(
   const page = readFileSync(files.page, 'utf8');
   writeFileSync(
     files.page,
-    replaceSection(page, name, title, `Measured ${at.slice(0, 10)} on ${machine()}.\n\n${markdown}`),
+    replaceSection(page, name, title, wrapProse(`Measured ${at.slice(0, 10)} on ${machine()}.\n\n${markdown}`)),
   );
 }

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { phaseTimes } from '../bench/phases.ts';
-import { replaceSection } from '../bench/report.ts';
+import { replaceSection, wrapProse } from '../bench/report.ts';
 import { spread, timed } from '../bench/samples.ts';
 
 const leaf = (id: string, phase: string) => ({
@@ -83,4 +83,13 @@ t.test('so many are timed, and never more at once than wanted', async (t) => {
   });
   t.equal(samples.length, 20);
   t.equal(most, 3);
+});
+
+t.test('prose of a report is broken at 120 columns, rows of its tables are not', async (t) => {
+  const row = `| ${'x'.repeat(130)} |`;
+  const prose = Array.from({ length: 40 }, (_, i) => `word${i}`).join(' ');
+  const lines = wrapProse(`${prose}\n\n${row}\nshort`).split('\n');
+  t.ok(lines.every((line) => line === row || line.length <= 120));
+  t.strictSame(lines.slice(-3), ['', row, 'short']);
+  t.equal(lines.slice(0, -3).join(' '), prose);
 });
