@@ -4,8 +4,7 @@ import { Failure } from './errors.ts';
 import { ADDON, addonFile } from './payload/addon.ts';
 import { folderAssets } from './payload/folder.ts';
 import { packaged, trustedKeys } from './payload/keys.ts';
-import { openPayload } from './payload/open.ts';
-import type { Payload } from './payload/open.ts';
+import { openPayload, type Payload } from './payload/open.ts';
 import { readEntry, streamEntries, streamEntry } from './payload/read.ts';
 import type { Assets } from './payload/types.ts';
 

@@ -3,15 +3,12 @@ import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { execa } from 'execa';
 import { CLOUD_UID, SATELLITE_UID } from '../node/stack-credentials.ts';
-import { kubernetesVersion } from './components.ts';
-import type { ObtainedPart } from './components.ts';
+import { kubernetesVersion, type ObtainedPart } from './components.ts';
 import { blobEntry, bytesEntry, filesBelow } from './entries.ts';
 import { blobPath } from './image-archive.ts';
-import { buildImage, buildLayer, packFiles, plainLayer } from './images.ts';
-import type { Image, Layer } from './images.ts';
+import { buildImage, buildLayer, packFiles, plainLayer, type Image, type Layer } from './images.ts';
 import { program } from './obtain.ts';
-import { tarAround } from './tar.ts';
-import type { LayerFile } from './tar.ts';
+import { tarAround, type LayerFile } from './tar.ts';
 import type { NewEntry } from './write.ts';
 
 const PATH = 'PATH=/usr/local/bin:/usr/bin:/bin';

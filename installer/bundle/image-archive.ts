@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream';
-import { pack } from 'tar-stream';
-import type { Pack } from 'tar-stream';
+import { pack, type Pack } from 'tar-stream';
 import { Failure } from '../../src/errors.ts';
 import type { Assets } from '../../src/payload/types.ts';
 

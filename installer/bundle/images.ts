@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { cachedFolder, hashOwnFile, keyOf } from './cache.ts';
 import type { ImageRecord } from './image-archive.ts';
 import { say } from './progress.ts';
-import { writeTar } from './tar.ts';
-import type { LayerFile, WrittenTar } from './tar.ts';
+import { writeTar, type LayerFile, type WrittenTar } from './tar.ts';
 import { compressFile } from './zstd.ts';
 
 const LAYER_ZSTD = 'application/vnd.oci.image.layer.v1.tar+zstd';

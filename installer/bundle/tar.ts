@@ -3,8 +3,7 @@ import { createReadStream, createWriteStream, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { pack } from 'tar-stream';
-import type { Header, Pack } from 'tar-stream';
+import { pack, type Header, type Pack } from 'tar-stream';
 
 type Head = Partial<Header> & { name: string };
 

@@ -2,8 +2,13 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
-import { encodeSignedFooter } from '../../src/payload/format.ts';
-import type { CoreEntry, Index, InsideEntry, StoredEntry } from '../../src/payload/format.ts';
+import {
+  encodeSignedFooter,
+  type CoreEntry,
+  type Index,
+  type InsideEntry,
+  type StoredEntry,
+} from '../../src/payload/format.ts';
 import type { SigningKey } from './sign.ts';
 
 /** Where the stored bytes of an entry are: in memory, a file, or a part of one. */

@@ -1,5 +1,4 @@
-import type { NodePaths } from '../cluster/paths.ts';
-import { RUN_DIR } from '../cluster/paths.ts';
+import { RUN_DIR, type NodePaths } from '../cluster/paths.ts';
 import type { HostTraits } from './kubeadm-config.ts';
 
 export interface RuntimeTraits extends HostTraits {

@@ -1,8 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrno } from '../../src/errors.ts';
-import type { NodePaths } from '../cluster/paths.ts';
-import { RUN_DIR } from '../cluster/paths.ts';
+import { RUN_DIR, type NodePaths } from '../cluster/paths.ts';
 import { mountPoints } from './remove.ts';
 import { run } from './run.ts';
 

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { nodePaths } from '../cluster/paths.ts';
-import { controlPlanes } from '../cluster/spec.ts';
-import type { ClusterSpec } from '../cluster/spec.ts';
+import { controlPlanes, type ClusterSpec } from '../cluster/spec.ts';
 import { credentialReady, storeCredential, type CredentialFiles } from '../node/credentials.ts';
 import type { Phase } from '../plan/types.ts';
 

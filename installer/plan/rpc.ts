@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
 import { createInterface } from 'node:readline';
-import type { FailureData } from '../../src/errors.ts';
-import { Failure } from '../../src/errors.ts';
+import { Failure, type FailureData } from '../../src/errors.ts';
 import type { NodeSpec } from '../cluster/spec.ts';
 import type { TlsFiles } from './executor.ts';
 import type { ExecutorState, LeafMessage } from './messages.ts';

@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { EXIT, Failure } from '../errors.ts';
 import { elfSize } from './elf.ts';
-import { FOOTER_SIZE, decodeFooter, isEntryPath } from './format.ts';
-import type { Index } from './format.ts';
+import { FOOTER_SIZE, decodeFooter, isEntryPath, type Index } from './format.ts';
 import { verifySignature } from './keys.ts';
 
 /** A payload whose index is genuine; of its entries nothing has been checked yet. */

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
-import { Readable, Transform, pipeline } from 'node:stream';
-import type { TransformCallback } from 'node:stream';
+import { Readable, Transform, pipeline, type TransformCallback } from 'node:stream';
 import { constants, createZstdDecompress, zstdDecompressSync } from 'node:zlib';
 import { Failure } from '../errors.ts';
 import type { IndexEntry, InsideEntry } from './format.ts';

@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { EXIT, Failure } from '../errors.ts';
 import type { Index } from './format.ts';
-import { openPayload } from './open.ts';
-import type { Payload } from './open.ts';
+import { openPayload, type Payload } from './open.ts';
 
 const CHUNK = 4 * 1024 * 1024;
 

@@ -1,8 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { EndedFile } from './tap-stream.ts';
-import { tapStream } from './tap-stream.ts';
+import { tapStream, type EndedFile } from './tap-stream.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
 

@@ -1,6 +1,5 @@
 import t, { type Test } from 'tap';
-import type { SatelliteInfo } from '../../src/api/satellites.ts';
-import { satelliteListQuery } from '../../src/api/satellites.ts';
+import { satelliteListQuery, type SatelliteInfo } from '../../src/api/satellites.ts';
 import type { FleetLine } from '../../src/api/watch.ts';
 import type { Heartbeat } from '../../src/bus/frames.ts';
 import { MOST_CONCERNS, type SatelliteView } from '../../src/cloud/satellites-view.ts';

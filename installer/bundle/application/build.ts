@@ -15,8 +15,7 @@ import { constants, createZstdCompress } from 'node:zlib';
 import { payloadAssets } from '../../../src/assets.ts';
 import { EXIT, Failure } from '../../../src/errors.ts';
 import type { Index, StoredEntry } from '../../../src/payload/format.ts';
-import { openPayload } from '../../../src/payload/open.ts';
-import type { Payload } from '../../../src/payload/open.ts';
+import { openPayload, type Payload } from '../../../src/payload/open.ts';
 import { streamCore } from '../../../src/payload/read.ts';
 import type { Assets } from '../../../src/payload/types.ts';
 import { verifyPayload } from '../../../src/payload/verify.ts';
@@ -24,13 +23,10 @@ import { hashFile } from '../cache.ts';
 import { blobEntry, bytesEntry } from '../entries.ts';
 import { blobPath, imageNames, readImages } from '../image-archive.ts';
 import type { SigningKey } from '../sign.ts';
-import { assemble, writeBundle } from '../write.ts';
-import type { NewEntry, Source } from '../write.ts';
-import { readArchive } from './archives.ts';
-import type { ArchivedImage } from './archives.ts';
+import { assemble, writeBundle, type NewEntry, type Source } from '../write.ts';
+import { readArchive, type ArchivedImage } from './archives.ts';
 import { checkManifest } from './references.ts';
-import { readApplication } from './spec.ts';
-import type { ApplicationRecord, ApplicationSpec } from './spec.ts';
+import { readApplication, type ApplicationRecord, type ApplicationSpec } from './spec.ts';
 
 export interface BuildOptions {
   /** app.yaml */

@@ -1,7 +1,6 @@
 import { access } from 'node:fs/promises';
 import { RUN_DIR } from '../../cluster/paths.ts';
-import type { Process } from './processes.ts';
-import { executableOf, unitOf } from './processes.ts';
+import { executableOf, unitOf, type Process } from './processes.ts';
 import type { Question } from './question.ts';
 import { namesIn } from './read.ts';
 

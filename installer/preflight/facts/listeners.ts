@@ -1,6 +1,5 @@
 import { readlink } from 'node:fs/promises';
-import type { Process } from './processes.ts';
-import { executableOf, unitOf } from './processes.ts';
+import { executableOf, unitOf, type Process } from './processes.ts';
 import { namesIn, textOf } from './read.ts';
 
 export interface ListenerFacts {

@@ -1,7 +1,6 @@
 import { stringify } from 'yaml';
 import { bundledVersions } from '../../../installer/node/component-versions.ts';
-import type { RuntimeTraits } from '../../../installer/node/containerd-config.ts';
-import { CNI_CONFIG } from '../../../installer/node/containerd-config.ts';
+import { CNI_CONFIG, type RuntimeTraits } from '../../../installer/node/containerd-config.ts';
 
 /** Where the reference's programs and images lie on each machine. */
 export const HOME = '/opt/kubeadm-bench';
