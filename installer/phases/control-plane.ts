@@ -4,6 +4,8 @@ import { askHealth } from '../node/health.ts';
 import { loopback } from '../node/kubeadm-config.ts';
 import { MANIFEST_DIR, kubeadmPhase } from '../node/kubeadm.ts';
 import { containerCause } from '../node/static-pods.ts';
+import { restartUnit } from '../node/systemd.ts';
+import { KUBELET_UNIT } from '../node/units.ts';
 import { waitUntil } from '../node/wait.ts';
 import type { Phase, PhaseContext } from '../plan/types.ts';
 
@@ -31,7 +33,8 @@ export const phase: Phase = {
 
   async do(context) {
     const { spec, node } = context;
-    if (controlPlanes(spec)[0]?.name === node.name) {
+    const first = controlPlanes(spec)[0]?.name === node.name;
+    if (first) {
       await kubeadmPhase(context, ['etcd', 'local']);
     }
     await kubeadmPhase(context, ['control-plane', 'all']);
@@ -45,12 +48,24 @@ export const phase: Phase = {
       },
       () => apiReady(context),
     );
+    if (first) {
+      await showStaticPods();
+    }
   },
 
   async undo() {
     // The manifests go with the kubelet's folder, the containers with the runtime.
   },
 };
+
+/**
+ * Has the kubelet show its static pods to the API server again. It tries that when they change, and once when its node is
+ * registered. On the first control plane both may come before the API server has the priority classes that it asks of
+ * them; the next try would be a minute later (syncFrequency), and the cluster would seem to be without a part of it.
+ */
+async function showStaticPods(): Promise<void> {
+  await restartUnit(KUBELET_UNIT);
+}
 
 /** For others that wait for the local etcd. */
 export function etcdReady({ spec }: PhaseContext): Promise<string | undefined> {
