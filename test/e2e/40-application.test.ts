@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { rawPublicKey } from '../../src/payload/keys.ts';
-import { checkCluster, isReady, kubeList, type Pod } from './support/cluster.ts';
+import { checkCluster, checkStaticPodsShown, isReady, kubeList, type Pod } from './support/cluster.ts';
 import { bootLab, eventually } from './support/lab.ts';
 import { ROOT, run, terrarium } from './support/terrarium.ts';
 
@@ -59,6 +59,7 @@ t.test('an application of a vendor, from its archive to an answer', async (t) =>
     t.match(installed.stdout, `  ${address}   (guestbook)`);
     t.comment(`installed in ${Math.round(installed.ms / 1000)} s`);
     await checkCluster(t, lab);
+    await checkStaticPodsShown(t, lab);
   });
 
   await t.test('status names it', async (t) => {

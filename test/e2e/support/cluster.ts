@@ -30,6 +30,26 @@ export async function kubeList<T>(lab: Lab, ...what: string[]): Promise<T[]> {
   return (JSON.parse(stdout) as { items: T[] }).items;
 }
 
+interface StaticPod {
+  metadata: { name: string; creationTimestamp: string };
+  status: { conditions?: { type: string; lastTransitionTime: string }[] };
+}
+
+/** After so many seconds the kubelet shows a static pod to the API server by its own clock (syncFrequency: 60 s). */
+const SYNC_SECONDS = 50;
+
+/** Each static pod of a new cluster of one node is shown to the API server as soon as that is ready. */
+export async function checkStaticPodsShown(t: Test, lab: Lab): Promise<void> {
+  const pods = await kubeList<StaticPod>(lab, 'pods', '-n', 'kube-system', '-l', 'tier=control-plane');
+  const api = pods.find((p) => p.metadata.name.startsWith('kube-apiserver-'));
+  const ready = Date.parse(api?.status.conditions?.find((c) => c.type === 'Ready')?.lastTransitionTime ?? '');
+  t.equal(pods.length, 4, 'API server, controller manager, scheduler, etcd');
+  for (const { metadata } of pods) {
+    const seconds = (Date.parse(metadata.creationTimestamp) - ready) / 1000;
+    t.ok(seconds < SYNC_SECONDS, `${metadata.name} was shown ${seconds} s after the API server was ready`);
+  }
+}
+
 export const isReady = (object: { status: Conditions }): boolean =>
   object.status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true;
 
