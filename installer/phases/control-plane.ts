@@ -59,9 +59,9 @@ export const phase: Phase = {
 };
 
 /**
- * Has the kubelet show its static pods to the API server again. It tries that when they change, and once when its node is
- * registered. On the first control plane both may come before the API server has the priority classes that it asks of
- * them; the next try would be a minute later (syncFrequency), and the cluster would seem to be without a part of it.
+ * Has the kubelet show its static pods to the API server again. It tries that when they change, and once when its node
+ * is registered. On the first control plane both may come before the API server has the priority classes that it asks
+ * of them; the next try would be a minute later (syncFrequency), and the cluster would seem to lack a part.
  */
 async function showStaticPods(): Promise<void> {
   await restartUnit(KUBELET_UNIT);
