@@ -22,10 +22,7 @@ t.before(async () => {
   }
   clouds = await localClouds([node]);
   await clouds.start(node);
-  await call(clouds, node, '/api/v1/users', {
-    body: { name: 'eva', role: 'viewer', password: 'chosen by admin' },
-    headers: { authorization: `Bearer ${API_TOKEN}` },
-  });
+  await createUser({ name: 'eva', role: 'viewer', password: 'chosen by admin' });
   browser = await chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
@@ -39,6 +36,13 @@ t.teardown(async () => {
   await browser.close();
   await clouds.stop();
 });
+
+async function createUser(body: object): Promise<void> {
+  const made = await call(clouds, node, '/api/v1/users', { body, headers: { authorization: `Bearer ${API_TOKEN}` } });
+  if (made.status !== 201) {
+    throw new Error(`no user: ${made.status} ${made.body}`);
+  }
+}
 
 const home = (): string => `https://127.0.0.1:${clouds.ports.console}/`;
 const overview = (): Promise<void> => page.getByRole('heading', { name: 'Satellites' }).waitFor();
@@ -105,10 +109,7 @@ t.test(
 );
 
 t.test('who has chosen it himself is not asked, and may change it, or later', async (t) => {
-  await call(clouds, node, '/api/v1/users', {
-    body: { name: 'ida', role: 'viewer', password: 'chosen by ida herself', mustChangePassword: false },
-    headers: { authorization: `Bearer ${API_TOKEN}` },
-  });
+  await createUser({ name: 'ida', role: 'viewer', password: 'chosen by ida herself', mustChangePassword: false });
   await logIn('ida', 'chosen by ida herself');
   await overview();
   await page.getByRole('button', { name: 'Log out' }).click();
