@@ -121,6 +121,19 @@ t.test('who has chosen it himself is not asked, and may change it, or later', as
   t.same(complaints, []);
 });
 
+t.test('login page: the password has the focus as soon as it is there, not while somebody types', async (t) => {
+  await page.evaluate(`new MutationObserver((_, observer) => {
+    const field = document.querySelector('input[name=password]');
+    if (field !== null) {
+      window.focusedAtOnce = document.activeElement === field;
+      observer.disconnect();
+    }
+  }).observe(document.body, { childList: true, subtree: true })`);
+  await logIn('ida', 'chosen by ida herself');
+  await overview();
+  t.equal(await page.evaluate('window.focusedAtOnce'), true);
+});
+
 t.test(
   'the login page after a logout stays as it is, however late the page hears that its session has ended',
   async (t) => {

@@ -1,5 +1,5 @@
 import type { RefObject } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { PasswordChange } from '../../api/access.ts';
 import { changePassword, login } from '../api.ts';
 import { LEAST_PASSWORD } from '../logic/password.ts';
@@ -77,12 +77,12 @@ export function Login({ error, onDone }: { error: string | undefined; onDone: ()
 }
 
 /**
- * Focuses a field as it appears; a browser grants the attribute autofocus only while nothing else has the focus, and
- * complains.
+ * Focuses a field as it appears, and not a moment after it, when somebody may be typing into another one. A browser
+ * grants the attribute autofocus only while nothing else has the focus, and complains.
  */
 function useFocus(): RefObject<HTMLInputElement | null> {
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []);
   return field;
 }
 

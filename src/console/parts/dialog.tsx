@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { useAction } from './context.ts';
 
 /** A modal dialog. The browser's own keeps the focus inside, closes by Escape, and gives the focus back. */
@@ -17,7 +17,8 @@ export function Dialog({
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   const shown = useRef(true);
-  useEffect(() => {
+  // Before anything can be pressed: it moves the focus.
+  useLayoutEffect(() => {
     const element = dialog.current;
     element?.showModal();
     return () => {
