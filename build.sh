@@ -92,10 +92,11 @@ bootstrap_go() {
   export TERRARIUM_GO=$root/bin/go
 }
 
-# A checkout's commits are checked by the hooks that it brings.
+# A checkout's commits are checked by the hooks that it brings, unless its developer has chosen others.
 set_hooks() {
   [[ -e .git ]] && command -v git >/dev/null || return 0
-  [[ $(git config core.hooksPath || true) == .githooks ]] || git config core.hooksPath .githooks
+  git config --local core.hooksPath >/dev/null || git config --local core.hooksPath .githooks ||
+    say "the hooks in .githooks could not be set; see above" >&2
 }
 
 check() {
