@@ -16,6 +16,8 @@ export interface TapStream {
 }
 
 const FILE = /^(?:not )?ok \d+ - (\S+\.test\.ts)(?: # time=([\d.]+)(ms|s|m)?)?/;
+/** A test's own, not tap's. */
+const COMMENT = /^\s+# (?!Subtest: |time=)/;
 const MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000 };
 
 /**
@@ -26,6 +28,8 @@ export function tapStream(): TapStream {
   let passed = 0;
   let failed = 0;
   let showing = false;
+  /** Comments since the last result: of a failure they are told, too. */
+  let comments: string[] = [];
   return {
     passed: () => passed,
     failed: () => failed,
@@ -36,10 +40,18 @@ export function tapStream(): TapStream {
         files.push({ name, ms: Number(time) * (MS[unit] ?? 1) });
       }
       if (/^\s*not ok \d+/.test(line)) {
+        const told = showing ? [line] : [...comments, line];
         failed += 1;
         showing = true;
-      } else if (/^\s*ok \d+/.test(line)) {
+        comments = [];
+        return told.join('\n');
+      }
+      if (!showing && COMMENT.test(line)) {
+        comments.push(line);
+      }
+      if (/^\s*ok \d+/.test(line)) {
         showing = false;
+        comments = [];
         passed += /^\s+ok \d+/.test(line) && !line.endsWith(' {') && !/ # (time|SKIP|TODO)/.test(line) ? 1 : 0;
       }
       if (showing) {

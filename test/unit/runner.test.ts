@@ -17,6 +17,7 @@ ok 1 - test/unit/first.test.ts # time=1500.5ms {
 not ok 2 - test/unit/second.test.ts # time=2s {
     not ok 1 - a test with a fault # time=4ms {
         ok 1 - what holds
+        # what led to it
         not ok 2 - what does not
           ---
           found: 1
@@ -48,6 +49,10 @@ t.test('test runner: assertions are counted, files are timed, and what failed is
   t.match(shown[0], '  test/unit/first.test.ts # time=1500.5ms');
   t.ok(shown.some((line) => line.includes('not ok 2 - what does not')));
   t.ok(shown.some((line) => line.includes('found: 1')));
+  t.ok(
+    shown.some((line) => line.includes('# what led to it')),
+    'the comments before it, too',
+  );
   t.notOk(shown.some((line) => line.includes('what holds') || line.includes('an assertion')));
 });
 

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Json, Phase, PhaseContext, Procedure } from '../../../installer/plan/types.ts';
 import { Failure } from '../../../src/errors.ts';
@@ -10,8 +10,19 @@ import { Failure } from '../../../src/errors.ts';
  * trace, one for its node and one for all nodes together.
  */
 export function trace(context: PhaseContext, what: string): void {
+  appendFileSync(commonTrace(context), `${what} ${context.node.name}\n`);
   appendFileSync(join(context.spec.data, 'trace'), `${what}\n`);
-  appendFileSync(join(context.spec.data, '../trace'), `${what} ${context.node.name}\n`);
+}
+
+function commonTrace(context: PhaseContext): string {
+  return join(context.spec.data, '../trace');
+}
+
+/** Whether the trace has the phase's end. A kill may come between the end in the trace and its mark. */
+function hasEnded(context: PhaseContext, name: string): boolean {
+  const lines = existsSync(commonTrace(context)) ? readFileSync(commonTrace(context), 'utf8').split('\n') : [];
+  const node = context.node.name;
+  return lines.lastIndexOf(`end ${name} ${node}`) > lines.lastIndexOf(`undo ${name} ${node}`);
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -21,7 +32,7 @@ export async function loadPhase(name: string): Promise<Phase> {
   return {
     title: `Test ${name}`,
     input: async (context) => ({ greeting: await context.call(context.node, 'greet', { name }) }),
-    isDone: async (context) => existsSync(mark(context)),
+    isDone: async (context) => existsSync(mark(context)) || hasEnded(context, name),
     do: async (context, input: Json) => {
       trace(context, `start ${name}`);
       context.log(`input ${JSON.stringify(input)}`);
@@ -42,8 +53,8 @@ export async function loadPhase(name: string): Promise<Phase> {
           await sleep(name === 'slow-long' ? 1_000 : 200);
         }
       }
-      writeFileSync(mark(context), '');
       trace(context, `end ${name}`);
+      writeFileSync(mark(context), '');
     },
     undo: async (context) => {
       trace(context, `undo ${name}`);
