@@ -22,7 +22,7 @@ const UNIT: Suite[] = [{ title: 'unit', files: testFiles('test/unit'), jobs: 3, 
 const INTEGRATION: Suite[] = [
   // Many of them wait for what a busy machine does late: with three at a time on two processors, too late at times.
   { title: 'integration', files: testFiles('test/integration'), jobs: 2, timeout: 1800 },
-  // These change the machine itself, or measure it: each has it for itself.
+  // These change the machine itself, compare it with itself, or press keys in a browser: each has it for itself.
   { title: 'integration, alone', files: testFiles('test/integration/alone'), jobs: 1, timeout: 1800 },
 ];
 const END_TO_END: Suite[] = [{ title: 'end to end', files: testFiles('test/e2e'), jobs: 1, timeout: 3600 }];

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import t from 'tap';
-import type { Schedule } from '../../src/api/schedules.ts';
-import { openConsole, rowsOf, type ConsoleUnderTest } from '../support/console-browser.ts';
-import { showPageOnFailure } from '../support/page-on-failure.ts';
+import type { Schedule } from '../../../src/api/schedules.ts';
+import { openConsole, rowsOf, type ConsoleUnderTest } from '../../support/console-browser.ts';
+import { showPageOnFailure } from '../../support/page-on-failure.ts';
 
 /** Schedules in the console: from the editor to the rows of a run, by hand, live, and as who may not. */
 let console: ConsoleUnderTest;

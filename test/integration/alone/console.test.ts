@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import t from 'tap';
-import { openDatabase } from '../../src/store/database.ts';
-import { openFacts } from '../../src/store/facts.ts';
-import { PASSWORD, localClouds, until, type LocalClouds, type LocalNode } from '../support/local-cloud.ts';
-import { showPageOnFailure } from '../support/page-on-failure.ts';
+import { openDatabase } from '../../../src/store/database.ts';
+import { openFacts } from '../../../src/store/facts.ts';
+import { PASSWORD, localClouds, until, type LocalClouds, type LocalNode } from '../../support/local-cloud.ts';
+import { showPageOnFailure } from '../../support/page-on-failure.ts';
 
 const nodes: LocalNode[] = ['n1', 'n2', 'n3'].map((name, i) => ({ name, address: `127.0.0.${i + 1}` }));
 const children: ChildProcess[] = [];

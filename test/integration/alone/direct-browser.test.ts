@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { chromium, type Browser, type Locator, type Page } from 'playwright-core';
 import t from 'tap';
-import type { DirectQueryReply, DnsReply } from '../../src/cloud/direct-api.ts';
-import { runSql } from '../support/console-browser.ts';
-import { API_TOKEN, PASSWORD, localClouds, until, type LocalClouds } from '../support/local-cloud.ts';
-import { showPageOnFailure } from '../support/page-on-failure.ts';
+import type { DirectQueryReply, DnsReply } from '../../../src/cloud/direct-api.ts';
+import { runSql } from '../../support/console-browser.ts';
+import { API_TOKEN, PASSWORD, localClouds, until, type LocalClouds } from '../../support/local-cloud.ts';
+import { showPageOnFailure } from '../../support/page-on-failure.ts';
 
 /**
  * A browser, the cloud and a satellite, each in a network namespace of its own and connected pair by pair, so that an

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import t from 'tap';
-import { API_TOKEN, PASSWORD, call, localClouds, type LocalClouds } from '../support/local-cloud.ts';
-import { showPageOnFailure } from '../support/page-on-failure.ts';
+import { API_TOKEN, PASSWORD, call, localClouds, type LocalClouds } from '../../support/local-cloud.ts';
+import { showPageOnFailure } from '../../support/page-on-failure.ts';
 
 /**
  * How the console asks for a new password: of a user whose first one somebody else has chosen, of who has one that was

@@ -2,17 +2,17 @@ import type { IncomingMessage } from 'node:http';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Page } from 'playwright-core';
 import t from 'tap';
-import type { Overview } from '../../src/api/overview.ts';
-import type { SatellitePage } from '../../src/api/satellites.ts';
-import type { FleetLine } from '../../src/api/watch.ts';
-import { connectBus } from '../../src/bus/connect.ts';
-import { HEARTBEAT_MS, encode } from '../../src/bus/frames.ts';
-import { subjects } from '../../src/bus/subjects.ts';
-import { heartbeat } from '../../src/satellite/heartbeat.ts';
-import { loadTables } from '../../src/satellite/table.ts';
-import { openConsole, rowsOf, type ConsoleUnderTest } from '../support/console-browser.ts';
-import { API_TOKEN, open, until } from '../support/local-cloud.ts';
-import { showPageOnFailure } from '../support/page-on-failure.ts';
+import type { Overview } from '../../../src/api/overview.ts';
+import type { SatellitePage } from '../../../src/api/satellites.ts';
+import type { FleetLine } from '../../../src/api/watch.ts';
+import { connectBus } from '../../../src/bus/connect.ts';
+import { HEARTBEAT_MS, encode } from '../../../src/bus/frames.ts';
+import { subjects } from '../../../src/bus/subjects.ts';
+import { heartbeat } from '../../../src/satellite/heartbeat.ts';
+import { loadTables } from '../../../src/satellite/table.ts';
+import { openConsole, rowsOf, type ConsoleUnderTest } from '../../support/console-browser.ts';
+import { API_TOKEN, open, until } from '../../support/local-cloud.ts';
+import { showPageOnFailure } from '../../support/page-on-failure.ts';
 
 /**
  * A fleet of two thousand: what an open watch costs, and that the console stays usable. The test beats for them, as the

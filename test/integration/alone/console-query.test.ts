@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import t from 'tap';
-import { openConsole, rowsOf, runSql, type ConsoleUnderTest } from '../support/console-browser.ts';
-import { until } from '../support/local-cloud.ts';
-import { showPageOnFailure } from '../support/page-on-failure.ts';
+import { openConsole, rowsOf, runSql, type ConsoleUnderTest } from '../../support/console-browser.ts';
+import { until } from '../../support/local-cloud.ts';
+import { showPageOnFailure } from '../../support/page-on-failure.ts';
 
 /**
  * The page for queries: many rows, chart, history, saved queries, exports, the states of each satellite, cancelling.

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
 import t from 'tap';
-import { openConsole, runSql, type ConsoleUnderTest } from '../support/console-browser.ts';
-import { PASSWORD } from '../support/local-cloud.ts';
-import { showPageOnFailure } from '../support/page-on-failure.ts';
+import { openConsole, runSql, type ConsoleUnderTest } from '../../support/console-browser.ts';
+import { PASSWORD } from '../../support/local-cloud.ts';
+import { showPageOnFailure } from '../../support/page-on-failure.ts';
 
 /**
  * What a machine can judge of WCAG 2.1 AA (names of controls, contrast, structure) on every page, in light and dark.

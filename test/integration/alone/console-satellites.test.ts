@@ -1,8 +1,8 @@
 import type { Page, Request } from 'playwright-core';
 import t from 'tap';
-import { openConsole, rowsOf, runSql, type ConsoleUnderTest } from '../support/console-browser.ts';
-import { until } from '../support/local-cloud.ts';
-import { showPageOnFailure } from '../support/page-on-failure.ts';
+import { openConsole, rowsOf, runSql, type ConsoleUnderTest } from '../../support/console-browser.ts';
+import { until } from '../../support/local-cloud.ts';
+import { showPageOnFailure } from '../../support/page-on-failure.ts';
 
 /** The satellites' list and pages: live states, asking one, revoking, enrolling others. */
 let console: ConsoleUnderTest;

@@ -1,8 +1,8 @@
 import type { Page } from 'playwright-core';
 import t from 'tap';
-import { openConsole, rowsOf, type ConsoleUnderTest } from '../support/console-browser.ts';
-import { call, until } from '../support/local-cloud.ts';
-import { showPageOnFailure } from '../support/page-on-failure.ts';
+import { openConsole, rowsOf, type ConsoleUnderTest } from '../../support/console-browser.ts';
+import { call, until } from '../../support/local-cloud.ts';
+import { showPageOnFailure } from '../../support/page-on-failure.ts';
 
 /** Users, tokens, sessions and the audit log, and what whom is shown. */
 let console: ConsoleUnderTest;
